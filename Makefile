@@ -1,0 +1,49 @@
+# Every habit of this project is a target here; `make help` lists them.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench faults docs schemas requirements clean
+
+help: ## list the targets
+	@$(PYTHON) -c 'import re; [print("make %-14s %s" % m) for m in re.findall(r"^([a-z]+):[^#\n]*## (.*)$$", open("Makefile").read(), re.M)]'
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Mandaat needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Set PYTHON=/path/to/python3.11")'
+	@echo "creating $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.run: requirements.txt pyproject.toml | $(VENV)/bin/python
+	@echo "installing what the services and the local stack need"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.txt $(VENV)/.run
+	@echo "installing what the tests and checks need"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements-dev.txt
+	@touch $@
+
+demo: $(VENV)/.run ## the whole way round: 1,166 real cases through a real Kafka and Redis
+	@$(BIN)/mandaat demo
+
+test: $(VENV)/.dev ## every test: unit, component, contract, integration, end to end, faults in small form
+	@$(BIN)/python -m pytest
+
+check: $(VENV)/.dev ## ruff, format, mypy --strict, import-linter, deptry
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/deptry .
+
+schemas: $(VENV)/.dev ## write the exported JSON Schema and AsyncAPI again
+	@$(BIN)/python -m schemas.export
+
+requirements: ## pin the dependencies again, with hashes, from pyproject.toml (needs uv)
+	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make requirements" --extra local --group build pyproject.toml -o requirements.txt
+	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make requirements" --constraint requirements.txt --extra local --group build --group dev pyproject.toml -o requirements-dev.txt
+
+clean: ## remove the environment and the caches (the local stack's data stays in .mandaat)
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,68 @@
+"""An escalated request that waits for a person (DESIGN.md, Words and Contracts)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, Field
+
+from schemas.case import Case, Customer
+from schemas.decision import AgentRef, PolicyRef, Reason
+from schemas.ids import AgentId, ApprovalId, CaseId, EventId, PlainId, RequestId, Role, Tenant
+from schemas.model import Frozen, Text
+
+ApprovalState = Literal["open", "acknowledged", "returned", "closed"]
+
+
+class Closing(Frozen):
+    """How an approval ended."""
+
+    outcome: Literal["approved", "refused"]
+    decision_id: EventId
+    decided_by: AgentId | None
+    reply_id: PlainId | None
+
+
+class Approval(Frozen):
+    """The whole state of an approval; `version` rises by one with each event that changes it.
+
+    `case` is the case without the customer's name and address and the agent's words: what a verdict is judged on
+    is kept for ever in the journal, so it holds no more than expressions may see.
+    """
+
+    approval_id: ApprovalId
+    tenant: Tenant
+    case_id: CaseId
+    request_id: RequestId
+    state: ApprovalState
+    version: Annotated[int, Field(ge=1)]
+    opened_at: AwareDatetime
+    respond_by: AwareDatetime | None = None
+    case: Case
+    agent: AgentRef
+    step: Role = Field(description="The role whose turn it is.")
+    approvers: tuple[AgentId, ...] = Field(
+        default=(), description="Who rules found entitled at that moment; judged again at the verdict."
+    )
+    escalation: EventId = Field(description="The decision_id of decision.escalated.")
+    policy: PolicyRef
+    request_digest: str
+    closing: Closing | None = None
+
+
+class ApprovalEvent(Frozen):
+    """The data of `mandaat.approval.*`."""
+
+    approval: Approval
+    giver: AgentId | None = Field(default=None, description="Who replied, where somebody did.")
+    reply_id: PlainId | None = None
+    note: Text | None = Field(default=None, description="What the giver wrote.")
+    reasons: tuple[Reason, ...] = ()
+
+
+def without_personal_data(case: Case) -> Case:
+    """The case as an approval keeps it."""
+    customer = Customer.model_construct(
+        id=case.customer.id, language=case.customer.language, name=None, email=None
+    )
+    return case.model_copy(update={"customer": customer})

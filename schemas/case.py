@@ -1,0 +1,111 @@
+"""A case and the decision request in it (DESIGN.md, Contracts)."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Annotated, Any
+
+from pydantic import AwareDatetime, Field, StrictStr, model_validator
+from pydantic_core import PydanticCustomError
+
+from schemas.ids import AgentId, CaseId, CustomerId, Kind, PlainId, RequestId, RequestKey, Tenant
+from schemas.model import Frozen, Line, OpenObject, Text
+from schemas.money import Money, exponent, parse_amount
+
+
+class Customer(Frozen):
+    """Who the case is about, and where they can be told."""
+
+    id: CustomerId = Field(description="The source's id of the customer.")
+    name: Line | None = None
+    email: Annotated[Line, Field(max_length=320)] | None = None
+    language: Annotated[Line, Field(max_length=35)] | None = Field(
+        default=None, description="The language they read, as a BCP 47 tag: `nl`, `en-GB`."
+    )
+
+
+class DecisionRequest(Frozen):
+    """What the agent asks to grant: a kind and mostly an amount."""
+
+    request_id: RequestId
+    kind: Kind
+    amount: StrictStr | None = Field(
+        default=None,
+        description='In major units, digits with a point: "45.00". Null for kinds without an amount.',
+        json_schema_extra={"pattern": r"^[0-9]+(\.[0-9]+)?$"},
+    )
+    currency: StrictStr | None = Field(default=None, description="ISO 4217; needed with an amount.")
+    reason: Text | None = None
+    discretion: bool = False
+
+    @model_validator(mode="after")
+    def _money_is_money(self) -> DecisionRequest:
+        if self.currency is not None and exponent(self.currency) is None:
+            raise PydanticCustomError(
+                "unknown_currency",
+                "{currency} is not a currency of ISO 4217",
+                {"currency": repr(self.currency[:20]), "pointer": "/currency"},
+            )
+        if self.amount is not None:
+            if self.currency is None:
+                raise PydanticCustomError(
+                    "missing", "an amount needs a currency beside it", {"pointer": "/currency"}
+                )
+            try:
+                parse_amount(self.amount, self.currency)
+            except ValueError as flaw:
+                raise PydanticCustomError(
+                    "amount", "{flaw}", {"flaw": str(flaw), "pointer": "/amount"}
+                ) from flaw
+        return self
+
+    @cached_property
+    def money(self) -> Money | None:
+        """The amount in minor units; None where the request has none."""
+        if self.amount is None or self.currency is None:
+            return None
+        return parse_amount(self.amount, self.currency)
+
+
+class Origin(Frozen):
+    """The CloudEvent in which the case came, if it came in one."""
+
+    id: PlainId
+    source: Line
+
+
+class CaseFields(Frozen):
+    """A case without its tenant."""
+
+    case_id: CaseId = Field(description="The source's id of the case.")
+    opened_at: AwareDatetime
+    channel: Line | None = None
+    customer: Customer
+    agent_id: AgentId | None = Field(default=None, description="Who asks.")
+    category: Annotated[Line, Field(max_length=200)] | None = None
+    subject: Line | None = None
+    facts: OpenObject = Field(default_factory=dict, description="What systems say.")
+    claims: OpenObject | None = Field(default=None, description="What the customer says.")
+    request: DecisionRequest
+    origin: Origin | None = None
+
+
+class Case(CaseFields):
+    """A case: the data of `mandaat.case.submitted.v1`."""
+
+    tenant: Tenant
+
+    @cached_property
+    def key(self) -> RequestKey:
+        """What identifies the request in this case for ever."""
+        return RequestKey(self.tenant, self.case_id, self.request.request_id)
+
+
+class SubmittedCase(CaseFields):
+    """A case as it comes in: the tenant may be left out where the caller's key implies it."""
+
+    tenant: Tenant | None = None
+
+    def of(self, tenant: str, **changes: Any) -> Case:
+        """This case, of that tenant."""
+        return Case.model_construct(**{**self.__dict__, "tenant": tenant, **changes})

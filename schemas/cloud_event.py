@@ -1,0 +1,44 @@
+"""CloudEvents 1.0 in structured JSON, the envelope of every record (DESIGN.md, Contracts)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Generic, Literal, TypeVar
+
+from pydantic import AwareDatetime, Field
+
+from schemas.ids import EventId, Tenant
+from schemas.model import Frozen, Line
+
+CONTENT_TYPE = "application/cloudevents+json"
+HEADERS = (("content-type", CONTENT_TYPE.encode()),)
+
+Data = TypeVar("Data")
+
+
+def _absent(value: Any) -> bool:
+    return value is None
+
+
+Sequence = Annotated[str, Field(pattern=r"^[0-9]{16}$")]
+"""The ledger's order, and the microseconds since 1970 at which it was settled, near enough."""
+
+
+class CloudEvent(Frozen, Generic[Data]):
+    """One event; `subject` is the case id, `tenant`, `sequence` and `cause` are extensions."""
+
+    specversion: Literal["1.0"] = "1.0"
+    id: EventId
+    source: Line
+    type: Line
+    subject: Line | None = Field(default=None, exclude_if=_absent)
+    time: AwareDatetime
+    datacontenttype: Line | None = Field(default=None, exclude_if=_absent)
+    tenant: Tenant | None = Field(default=None, exclude_if=_absent)
+    traceparent: Line | None = Field(default=None, exclude_if=_absent)
+    sequence: Sequence | None = Field(default=None, exclude_if=_absent)
+    cause: EventId | None = Field(default=None, exclude_if=_absent)
+    data: Data
+
+    def to_bytes(self) -> bytes:
+        """The value of the record."""
+        return self.__pydantic_serializer__.to_json(self)

@@ -1,0 +1,85 @@
+"""Ids: what they may look like, and how those of events are made (DESIGN.md, Contracts)."""
+
+from __future__ import annotations
+
+import base64
+import os
+import time
+import uuid
+from hashlib import blake2b
+from typing import Annotated, NamedTuple
+
+from pydantic import StringConstraints
+
+MAX_ID_LENGTH = 200
+
+PLAIN_ID = r"^[^\x00-\x1f\x7f-\x9f]+$"
+NAME = r"^[a-z0-9][a-z0-9_-]*$"
+
+PlainId = Annotated[str, StringConstraints(min_length=1, max_length=MAX_ID_LENGTH, pattern=PLAIN_ID)]
+"""A foreign id: 1 to 200 characters, no control characters."""
+Name = Annotated[str, StringConstraints(min_length=1, max_length=MAX_ID_LENGTH, pattern=NAME)]
+"""An id of our own: tenants, policies, roles, mandates, kinds."""
+
+Tenant = Name
+Kind = Name
+Role = Name
+CaseId = PlainId
+RequestId = PlainId
+AgentId = PlainId
+CustomerId = PlainId
+ApprovalId = PlainId
+EventId = PlainId
+
+APPROVAL_PREFIX = "apr_"
+
+
+class RequestKey(NamedTuple):
+    """What identifies a request for ever."""
+
+    tenant: str
+    case_id: str
+    request_id: str
+
+    @property
+    def index_id(self) -> str:
+        """The id under which the ledger knows this request (LEDGER.md, Keys)."""
+        return f"{self.tenant}/{self.case_id}\x00{self.request_id}"
+
+
+def record_key(tenant: str, case_id: str) -> str:
+    """The key of every record about a case; a tenant holds no slash, so it can be split again."""
+    return f"{tenant}/{case_id}"
+
+
+def uuid7() -> str:
+    """A new time-ordered id (RFC 9562, version 7)."""
+    milliseconds = time.time_ns() // 1_000_000
+    random = int.from_bytes(os.urandom(10))
+    value = milliseconds << 80 | 0x7 << 76 | (random >> 68) << 64 | 0b10 << 62 | random & (1 << 62) - 1
+    return str(uuid.UUID(int=value))
+
+
+def derived_id(*parts: str | int) -> str:
+    """The id of what follows from something else: the same parts, the same id. 26 characters, base32."""
+    text = "\x00".join(map(str, parts))
+    return base64.b32encode(blake2b(text.encode(), digest_size=16).digest()).decode().rstrip("=").lower()
+
+
+def approval_id(case_id: str, request_id: str) -> str:
+    """The id of the approval of a request: it names both, so replies find their key without a look-up."""
+    text = f"{case_id}\x00{request_id}".encode()
+    return APPROVAL_PREFIX + base64.urlsafe_b64encode(text).decode().rstrip("=")
+
+
+def split_approval_id(approval: str) -> tuple[str, str]:
+    """The case id and request id that an approval id names.
+
+    Raises ValueError where it names none, or is not written as :func:`approval_id` writes it.
+    """
+    body = approval.removeprefix(APPROVAL_PREFIX)
+    text = base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)).decode()
+    case_id, separator, request_id = text.partition("\x00")
+    if not separator or approval_id(case_id, request_id) != approval:
+        raise ValueError("not the id of an approval")
+    return case_id, request_id

@@ -1,0 +1,70 @@
+"""Money: a decimal string outside, integer minor units inside, never a float (DESIGN.md, Contracts)."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+AMOUNT = re.compile(r"[0-9]+(?:\.[0-9]+)?", re.ASCII)
+MAX_MINOR = 10**15
+
+# ISO 4217, list one (active currencies and funds codes that have a minor unit), as published 2025-05-12.
+_EXPONENTS = {
+    0: "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF",
+    2: (
+        "AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BGN BMD BND BOB BOV BRL BSD BTN BWP BYN BZD CAD CDF"
+        " CHE CHF CHW CNY COP COU CRC CUP CVE CZK DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GTQ"
+        " GYD HKD HNL HTG HUF IDR ILS INR IRR JMD KES KGS KHR KPW KYD KZT LAK LBP LKR LRD LSL MAD MDL MGA MKD"
+        " MMK MNT MOP MRU MUR MVR MWK MXN MXV MYR MZN NAD NGN NIO NOK NPR NZD PAB PEN PGK PHP PKR PLN QAR RON"
+        " RSD RUB SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TOP TRY TTD TWD TZS"
+        " UAH USD USN UYU UZS VED VES WST XAD XCD XCG YER ZAR ZMW ZWG"
+    ),
+    3: "BHD IQD JOD KWD LYD OMR TND",
+    4: "CLF UYW",
+}
+_EXPONENT = {code: exponent for exponent, codes in _EXPONENTS.items() for code in codes.split()}
+
+
+def exponent(currency: str) -> int | None:
+    """How many decimals the currency has (0, 2, 3 or 4); None where ISO 4217 does not know it."""
+    return _EXPONENT.get(currency)
+
+
+class Money(NamedTuple):
+    """An amount in minor units (cents for EUR) of an ISO 4217 currency."""
+
+    minor: int
+    currency: str
+
+    @property
+    def text(self) -> str:
+        """The decimal string of the contracts, with all the decimals of the currency: `45.00`."""
+        decimals = _EXPONENT[self.currency]
+        if decimals == 0:
+            return str(self.minor)
+        sign, digits = ("-" if self.minor < 0 else ""), str(abs(self.minor)).rjust(decimals + 1, "0")
+        return f"{sign}{digits[:-decimals]}.{digits[-decimals:]}"
+
+    @property
+    def major(self) -> float:
+        """The amount in major units, as expressions see it (DESIGN.md, Policy 5)."""
+        return float(self.minor / 10 ** _EXPONENT[self.currency])
+
+
+def parse_amount(text: str, currency: str) -> Money:
+    """Read a decimal string.
+
+    Raises ValueError with a sentence for a person: not of the form, too many decimals, too much, currency.
+    """
+    decimals = _EXPONENT.get(currency)
+    if decimals is None:
+        raise ValueError(f"{currency[:20]!r} is not a currency of ISO 4217")
+    if len(text) > 40 or not AMOUNT.fullmatch(text):
+        raise ValueError('write an amount as digits with a point and no sign, such as "45.00"')
+    whole, _, fraction = text.partition(".")
+    if len(fraction) > decimals:
+        raise ValueError(f"{currency} has {decimals} decimals, and this amount has {len(fraction)}")
+    minor = int(whole + fraction.ljust(decimals, "0"))
+    if minor > MAX_MINOR:
+        raise ValueError("the amount is more than 10^15 minor units")
+    return Money(minor, currency)

@@ -1,0 +1,29 @@
+"""How telling somebody ended (DESIGN.md, Who is told)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from schemas.ids import CaseId, EventId, PlainId
+from schemas.model import Frozen
+
+Audience = Literal["customer", "agent", "approver", "giver", "webhook"]
+Channel = Literal["mail", "webhook"]
+
+
+class Notice(Frozen):
+    """The data of `mandaat.notice.delivered.v1` and `.failed.v1`: one message to one person over one channel."""
+
+    notice_id: EventId = Field(description="Of (event, person, channel): the same notice, the same id.")
+    case_id: CaseId
+    about: EventId = Field(description="The id of the event that was told.")
+    about_type: str
+    audience: Audience
+    person: PlainId | None = Field(description="The customer's or agent's id; null for the webhook.")
+    channel: Channel
+    language: Literal["nl", "en"] | None = None
+    message_id: str = Field(description="The Message-ID of the mail, or the webhook-id.")
+    attempts: int
+    reason: str | None = Field(default=None, description="Why it failed.")

@@ -1,0 +1,29 @@
+"""What people send back on an approval (DESIGN.md, Contracts)."""
+
+from __future__ import annotations
+
+from pydantic import Field, StrictStr
+
+from schemas.ids import AgentId, ApprovalId, CaseId, PlainId, RequestId
+from schemas.model import Frozen, Text
+
+
+class ReplyBody(Frozen):
+    """The body of `POST /v1/approvals/{id}/approve` and `/reject`; a key is trusted to name the person."""
+
+    agent_id: AgentId = Field(description="Who replies.")
+    reply_id: PlainId = Field(description="The same reply_id is the same reply, however often it is sent.")
+    amount: StrictStr | None = Field(
+        default=None,
+        description="Approve another amount, in the currency of the request.",
+        json_schema_extra={"pattern": r"^[0-9]+(\.[0-9]+)?$"},
+    )
+    reason: Text | None = None
+
+
+class Verdict(ReplyBody):
+    """The data of `mandaat.verdict.approve.v1` and `.reject.v1`."""
+
+    approval_id: ApprovalId
+    case_id: CaseId
+    request_id: RequestId

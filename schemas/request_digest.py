@@ -1,0 +1,30 @@
+"""When a known request is the same (DESIGN.md, Policy 7): by value, whatever the facts say now."""
+
+from __future__ import annotations
+
+import json
+from base64 import b64encode
+from hashlib import blake2b
+
+from schemas.case import CaseFields
+
+
+def digest48(parts: list[str | int | bool | None]) -> str:
+    """48 bits of blake2b over the parts, as 8 characters of base64 (LEDGER.md, Keys)."""
+    text = json.dumps(parts, separators=(",", ":"), ensure_ascii=False)
+    return b64encode(blake2b(text.encode(), digest_size=6).digest()).decode()
+
+
+def request_digest(case: CaseFields) -> str:
+    """Agent, customer, kind, amount in minor units, currency and discretion; absent = null = default."""
+    request, money = case.request, case.request.money
+    return digest48(
+        [
+            case.agent_id,
+            case.customer.id,
+            request.kind,
+            None if money is None else money.minor,
+            request.currency,
+            request.discretion,
+        ]
+    )

@@ -1,0 +1,142 @@
+"""The topics: names, what is in them, and the settings they must have (LEDGER.md, Topics)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from schemas import types
+
+INBOUND: Final = "mandaat.inbound"
+CASES: Final = "mandaat.cases"
+REPLIES: Final = "mandaat.replies"
+DECISIONS: Final = "mandaat.decisions"
+NOTICES: Final = "mandaat.notices"
+STAFF: Final = "mandaat.staff"
+POLICIES: Final = "mandaat.policies"
+DEAD_LETTERS: Final = "mandaat.dead-letters"
+
+BODY_LIMIT_BYTES: Final = 128 * 1024
+"""A case over HTTP or in mandaat.inbound may be this large."""
+INBOUND_LIMIT_BYTES: Final = 4 * 1024 * 1024
+"""What mandaat.inbound takes at all, so that what is too large can become a dead letter."""
+DEAD_LETTER_LIMIT_BYTES: Final = 5 * 1024 * 1024
+
+_DAY_MS: Final = 24 * 60 * 60 * 1000
+CASES_RETENTION_MS: Final = 30 * _DAY_MS
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What differs from one installation to another. T and S are LEDGER.md's, in milliseconds."""
+
+    partitions: int = 12
+    replication: int = 3
+    fence_ms: int = 5000
+    clock_ms: int = 1000
+
+    @property
+    def min_insync_replicas(self) -> int:
+        """How many replicas must have a record before it is acknowledged."""
+        return max(1, self.replication - 1)
+
+
+@dataclass(frozen=True)
+class Topic:
+    """One topic: who writes it for whom, the event types in it, and its settings beside the common ones."""
+
+    name: str
+    from_to: str
+    purpose: str
+    types: tuple[str, ...] = ()
+    settings: tuple[tuple[str, str], ...] = ()
+    fenced: bool = False
+    content_type: str = "application/cloudevents+json"
+    key: str = "<tenant>/<case_id>"
+
+    def config(self, sizes: Sizes) -> dict[str, str]:
+        """The settings by name, as Kafka writes them."""
+        config = {
+            "cleanup.policy": "delete",
+            "min.insync.replicas": str(sizes.min_insync_replicas),
+            "unclean.leader.election.enable": "false",
+            **dict(self.settings),
+        }
+        if self.fenced:
+            config["message.timestamp.type"] = "CreateTime"
+            config["message.timestamp.before.max.ms"] = str(sizes.fence_ms)
+            config["message.timestamp.after.max.ms"] = str(sizes.clock_ms)
+        return config
+
+
+_FOR_EVER: Final = (("retention.ms", "-1"), ("retention.bytes", "-1"))
+_A_MONTH: Final = (("retention.ms", str(CASES_RETENTION_MS)), ("retention.bytes", "-1"))
+_COMPACTED: Final = (("cleanup.policy", "compact"),)
+
+TOPICS: Final[tuple[Topic, ...]] = (
+    Topic(
+        INBOUND,
+        "contact-centre software -> intake",
+        "Cases: CloudEvents in structured or binary mode, or a bare case as JSON.",
+        (types.CASE_SUBMITTED,),
+        (*_A_MONTH, ("max.message.bytes", str(INBOUND_LIMIT_BYTES))),
+        key="<tenant>/<case_id>, or none",
+    ),
+    Topic(CASES, "intake -> rules, notifier", "Cases that were accepted.", (types.CASE_SUBMITTED,), _A_MONTH),
+    Topic(
+        REPLIES,
+        "intake -> rules",
+        "What people send back on an approval.",
+        (types.VERDICT_APPROVE, types.VERDICT_REJECT),
+        _A_MONTH,
+    ),
+    Topic(
+        DECISIONS,
+        "rules -> notifier, intake",
+        "The journal: every decision, and every change of an approval.",
+        (
+            *types.DECISION_TYPES.values(),
+            types.APPROVAL_REQUESTED,
+            types.APPROVAL_CLOSED,
+            types.APPROVAL_LATE,
+            types.APPROVAL_NOT_ENTITLED,
+            types.LEDGER_MARKED,
+        ),
+        _FOR_EVER,
+        fenced=True,
+    ),
+    Topic(
+        NOTICES,
+        "notifier -> anyone",
+        "How telling each person ended.",
+        (types.NOTICE_DELIVERED, types.NOTICE_FAILED),
+        _A_MONTH,
+    ),
+    Topic(
+        STAFF,
+        "command line -> all",
+        "Who works where; a null value removes.",
+        settings=_COMPACTED,
+        content_type="application/json",
+        key="<tenant>/<agent_id>",
+    ),
+    Topic(
+        POLICIES,
+        "command line -> all",
+        "The active policy by tenant, every version by digest; a null value removes.",
+        settings=_COMPACTED,
+        content_type="application/json",
+        key="<tenant>, or <tenant>/<digest>",
+    ),
+    Topic(
+        DEAD_LETTERS,
+        "any -> operations",
+        "What could not be handled: its bytes, key and headers, and why.",
+        settings=(("retention.ms", "-1"), ("max.message.bytes", str(DEAD_LETTER_LIMIT_BYTES))),
+        content_type="as it came",
+        key="as it came",
+    ),
+)
+
+SAME_PARTITIONS: Final = (CASES, REPLIES, DECISIONS)
+"""Partition p of one goes with partition p of the others, by number."""

@@ -1,0 +1,55 @@
+"""The type of every event, and the model of its data. A type ends in its version."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from schemas.approval import ApprovalEvent
+from schemas.case import Case
+from schemas.decision import Decision
+from schemas.marker import Marker
+from schemas.model import Frozen
+from schemas.notice import Notice
+from schemas.reply import Verdict
+
+CASE_SUBMITTED: Final = "mandaat.case.submitted.v1"
+
+VERDICT_APPROVE: Final = "mandaat.verdict.approve.v1"
+VERDICT_REJECT: Final = "mandaat.verdict.reject.v1"
+
+DECISION_APPROVED: Final = "mandaat.decision.approved.v1"
+DECISION_ESCALATED: Final = "mandaat.decision.escalated.v1"
+DECISION_REFUSED: Final = "mandaat.decision.refused.v1"
+
+APPROVAL_REQUESTED: Final = "mandaat.approval.requested.v1"
+APPROVAL_CLOSED: Final = "mandaat.approval.closed.v1"
+APPROVAL_LATE: Final = "mandaat.approval.late.v1"
+APPROVAL_NOT_ENTITLED: Final = "mandaat.approval.not_entitled.v1"
+
+LEDGER_MARKED: Final = "mandaat.ledger.marked.v1"
+
+NOTICE_DELIVERED: Final = "mandaat.notice.delivered.v1"
+NOTICE_FAILED: Final = "mandaat.notice.failed.v1"
+
+DECISION_TYPES: Final = {
+    "approved": DECISION_APPROVED,
+    "escalated": DECISION_ESCALATED,
+    "refused": DECISION_REFUSED,
+}
+"""Outcome -> type of the event that says so."""
+
+MODELS: Final[dict[str, type[Frozen]]] = {
+    CASE_SUBMITTED: Case,
+    VERDICT_APPROVE: Verdict,
+    VERDICT_REJECT: Verdict,
+    DECISION_APPROVED: Decision,
+    DECISION_ESCALATED: Decision,
+    DECISION_REFUSED: Decision,
+    APPROVAL_REQUESTED: ApprovalEvent,
+    APPROVAL_CLOSED: ApprovalEvent,
+    APPROVAL_LATE: ApprovalEvent,
+    APPROVAL_NOT_ENTITLED: ApprovalEvent,
+    LEDGER_MARKED: Marker,
+    NOTICE_DELIVERED: Notice,
+    NOTICE_FAILED: Notice,
+}
