@@ -26,8 +26,8 @@ class Closing(Frozen):
 class Approval(Frozen):
     """The whole state of an approval; `version` rises by one with each event that changes it.
 
-    `case` is the case without the customer's name and address and the agent's words: what a verdict is judged on
-    is kept for ever in the journal, so it holds no more than expressions may see.
+    `case` is the case without the customer's name and address: what a verdict is judged on is kept for ever in
+    the journal, so it holds no more than expressions may see.
     """
 
     approval_id: ApprovalId

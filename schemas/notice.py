@@ -14,7 +14,7 @@ Channel = Literal["mail", "webhook"]
 
 
 class Notice(Frozen):
-    """The data of `mandaat.notice.delivered.v1` and `.failed.v1`: one message to one person over one channel."""
+    """The data of `mandaat.notice.delivered.v1` and `.failed.v1`: one message to one person, one channel."""
 
     notice_id: EventId = Field(description="Of (event, person, channel): the same notice, the same id.")
     case_id: CaseId
