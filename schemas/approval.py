@@ -26,8 +26,8 @@ class Closing(Frozen):
 class Approval(Frozen):
     """The whole state of an approval; `version` rises by one with each event that changes it.
 
-    `case` is the case without the customer's name and address: what a verdict is judged on is kept for ever in
-    the journal, so it holds no more than expressions may see.
+    `case` is the case without the customer's name and address: what a verdict is judged on is kept for ever
+    in the journal, so it holds no more than expressions may see.
     """
 
     approval_id: ApprovalId
@@ -56,6 +56,10 @@ class ApprovalEvent(Frozen):
     approval: Approval
     giver: AgentId | None = Field(default=None, description="Who replied, where somebody did.")
     reply_id: PlainId | None = None
+    reply_digest: str | None = Field(
+        default=None,
+        description="Of the reply's content: by it a repeat of the reply is told from a conflict.",
+    )
     note: Text | None = Field(default=None, description="What the giver wrote.")
     reasons: tuple[Reason, ...] = ()
 

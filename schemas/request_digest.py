@@ -7,6 +7,7 @@ from base64 import b64encode
 from hashlib import blake2b
 
 from schemas.case import CaseFields
+from schemas.reply import ReplyBody
 
 
 def digest48(parts: list[str | int | bool | None]) -> str:
@@ -28,3 +29,8 @@ def request_digest(case: CaseFields) -> str:
             request.discretion,
         ]
     )
+
+
+def reply_digest(verdict_type: str, reply: ReplyBody) -> str:
+    """When a known reply is the same: verdict, giver, amount and reason are equal."""
+    return digest48([verdict_type, reply.agent_id, reply.amount, reply.reason])
