@@ -1,0 +1,60 @@
+"""Which partitions this worker owns, and what is due on each (LEDGER.md, Worker)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from services.rules.adapters.protocol import Confirm, Part
+
+
+@dataclass
+class Owned:
+    """A partition that was taken: the generation under which it is held, and the confirm that is due."""
+
+    gen: int
+    due: Confirm | None = None
+
+
+class Partitions:
+    """The partitions that this worker holds and may settle on."""
+
+    def __init__(self) -> None:
+        self._held: dict[int, Owned] = {}
+
+    def __contains__(self, p: int) -> bool:
+        return p in self._held
+
+    @property
+    def held(self) -> frozenset[int]:
+        """Their numbers."""
+        return frozenset(self._held)
+
+    @property
+    def due(self) -> frozenset[int]:
+        """Those with a confirm that was not sent."""
+        return frozenset(p for p, owned in self._held.items() if owned.due is not None)
+
+    def hold(self, p: int, gen: int) -> None:
+        """Partition p was taken, and nothing is pending on it."""
+        self._held[p] = Owned(gen)
+
+    def drop(self, partitions: Iterable[int]) -> None:
+        """These are no longer to be settled on: revoked, failed or fenced."""
+        for p in partitions:
+            self._held.pop(p, None)
+
+    def published(self, p: int, confirm: Confirm) -> None:
+        """The journal has acknowledged a round of p: it is confirmed with the next call."""
+        self._held[p].due = confirm
+
+    def parts(self, partitions: Iterable[int]) -> list[Part]:
+        """What a call says of these partitions; the confirms in it are no longer due once it is answered."""
+        return [Part(p, self._held[p].gen, self._held[p].due) for p in sorted(set(partitions))]
+
+    def confirmed(self, parts: Iterable[Part]) -> None:
+        """The call with these parts was answered."""
+        for part in parts:
+            owned = self._held.get(part.p)
+            if owned is not None and owned.due is part.confirm:
+                owned.due = None

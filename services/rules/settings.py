@@ -1,0 +1,20 @@
+"""The settings of rules, each from the environment with the prefix MANDAAT_ (docs/settings.md)."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from services.chassis.settings import HttpSettings, KafkaSettings, LogSettings, RedisSettings
+
+
+class RulesSettings(KafkaSettings, RedisSettings, HttpSettings, LogSettings):
+    """Where everything is, and the bounds of the worker."""
+
+    http_port: Annotated[int, Field(ge=0, le=65535)] = 8081
+    batch_records: Annotated[int, Field(ge=1, le=5000)] = 1000
+    publish_seconds: Annotated[float, Field(gt=0)] = 4.0
+    """A round that the journal has not acknowledged by then has failed (LEDGER.md, Worker: failed)."""
+    redis_seconds: Annotated[float, Field(gt=0)] = 2.0
+    """A call that the ledger has not answered by then has failed."""
