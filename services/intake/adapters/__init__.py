@@ -1,0 +1,1 @@
+"""What intake talks to, one outside system a module."""

@@ -1,0 +1,47 @@
+"""What intake publishes of what it accepts."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+
+from schemas.case import Case
+from schemas.cloud_event import CloudEvent
+from schemas.reply import Verdict
+from schemas.types import CASE_SUBMITTED, VERDICT_APPROVE, VERDICT_REJECT
+
+SOURCE: Final = "/mandaat/intake"
+VERDICT_TYPES: Final = {"approve": VERDICT_APPROVE, "reject": VERDICT_REJECT}
+"""The verb in the path of a reply -> the type of its event."""
+
+
+def case_submitted(
+    case: Case, *, event_id: str, accepted_at: datetime, traceparent: str | None
+) -> CloudEvent[Case]:
+    """The event of an accepted case. `accepted_at` is the clock of its budgets (DESIGN.md, Policy 6)."""
+    return CloudEvent[Case](
+        id=event_id,
+        source=SOURCE,
+        type=CASE_SUBMITTED,
+        subject=case.case_id,
+        time=accepted_at,
+        tenant=case.tenant,
+        traceparent=traceparent,
+        data=case,
+    )
+
+
+def verdict_given(
+    verdict: Verdict, verb: str, *, tenant: str, event_id: str, accepted_at: datetime, traceparent: str | None
+) -> CloudEvent[Verdict]:
+    """The event of an accepted verdict. `verb` is a key of VERDICT_TYPES."""
+    return CloudEvent[Verdict](
+        id=event_id,
+        source=SOURCE,
+        type=VERDICT_TYPES[verb],
+        subject=verdict.case_id,
+        time=accepted_at,
+        tenant=tenant,
+        traceparent=traceparent,
+        data=verdict,
+    )

@@ -1,0 +1,221 @@
+"""Reading a record of mandaat.inbound: every mode, and everything that can be wrong with it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from schemas.errors import Unreadable
+from services.intake.core.inbound import Received, read_inbound
+from tests.intake_cases import (
+    ABSENT,
+    STRUCTURED,
+    Headers,
+    a_case,
+    a_request,
+    an_event,
+    as_bytes,
+    binary_headers,
+    nested,
+)
+
+TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
+def structured(**changes: Any) -> Received:
+    return read_inbound(None, as_bytes(an_event(**changes)), STRUCTURED)
+
+
+def refused(key: bytes | None, value: bytes | None, headers: Headers = ()) -> Unreadable:
+    with pytest.raises(Unreadable) as caught:
+        read_inbound(key, value, headers)
+    return caught.value
+
+
+def test_a_bare_case_is_taken_as_it_is() -> None:
+    received = read_inbound(None, as_bytes(a_case()), ())
+    assert (received.case.tenant, received.case.case_id, received.case.request.amount) == (
+        "acme",
+        "c-1",
+        "45.00",
+    )
+    assert received.case.origin is None
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        b"application/cloudevents+json",
+        b"application/cloudevents+json; charset=UTF-8",
+        b"Application/CloudEvents+JSON",
+    ],
+)
+def test_a_structured_event_gives_its_case_and_its_origin(content_type: bytes) -> None:
+    received = read_inbound(None, as_bytes(an_event()), (("Content-Type", content_type),))
+    assert received.case.case_id == "c-1"
+    assert received.case.origin is not None
+    assert (received.case.origin.id, received.case.origin.source) == ("evt-1", "https://crm.example/cases")
+
+
+def test_a_binary_event_gives_its_case_and_its_origin() -> None:
+    received = read_inbound(None, as_bytes(a_case()), binary_headers(traceparent=TRACE))
+    assert received.case.case_id == "c-1"
+    assert received.case.origin is not None
+    assert received.case.origin.id == "evt-1"
+    assert received.traceparent == TRACE
+
+
+def test_an_event_in_structured_mode_ignores_what_ce_headers_say() -> None:
+    received = read_inbound(None, as_bytes(an_event()), (*STRUCTURED, ("ce_id", b"other")))
+    assert received.case.origin is not None
+    assert received.case.origin.id == "evt-1"
+
+
+def test_a_trace_that_is_none_is_left_out() -> None:
+    assert structured(traceparent=TRACE).traceparent == TRACE
+    assert structured(traceparent="tomorrow").traceparent is None
+
+
+@pytest.mark.parametrize(
+    ("key", "changes", "extension"),
+    [
+        (None, {}, ABSENT),
+        (b"acme/c-1", {"tenant": ABSENT}, ABSENT),
+        (None, {"tenant": ABSENT}, "acme"),
+        (b"acme/c-1", {}, "acme"),
+        (b"", {}, ABSENT),
+    ],
+)
+def test_the_tenant_stands_in_the_body_the_extension_or_the_key(
+    key: bytes | None, changes: dict[str, Any], extension: Any
+) -> None:
+    body = as_bytes(an_event(a_case(**changes), tenant=extension))
+    assert read_inbound(key, body, STRUCTURED).case.tenant == "acme"
+
+
+def test_a_case_id_may_hold_slashes() -> None:
+    received = read_inbound(b"acme/2026/c/1", as_bytes(a_case(case_id="2026/c/1")), ())
+    assert received.case.case_id == "2026/c/1"
+
+
+@pytest.mark.parametrize(
+    ("key", "event"),
+    [
+        (b"globex/c-1", an_event()),
+        (b"acme/c-2", an_event()),
+        (b"acme", an_event()),
+        (b"\xff\xfe", an_event()),
+        (None, an_event(tenant="globex")),
+        (b"globex/c-1", an_event(a_case(tenant=ABSENT), tenant="acme")),
+        (None, an_event(subject="c-2")),
+    ],
+)
+def test_whoever_names_another_tenant_or_case_is_a_mismatch(key: bytes | None, event: Any) -> None:
+    assert refused(key, as_bytes(event), STRUCTURED).reason == "key_mismatch"
+
+
+def test_a_case_of_nobody_misses_its_tenant() -> None:
+    flaw = refused(None, as_bytes(a_case(tenant=ABSENT)))
+    assert flaw.reason == "missing_field"
+    assert "/tenant" in flaw.detail
+
+
+def test_a_tenant_that_only_the_key_names_must_be_written_as_one() -> None:
+    assert refused(b"ACME Ltd/c-1", as_bytes(a_case(tenant=ABSENT))).reason == "invalid"
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (None, "null_value"),
+        (b"", "empty"),
+        (b"  \n", "empty"),
+        (b"hello", "not_json"),
+        (b'{"case_id": ', "not_json"),
+        (b"\xff\xfe{}", "not_utf8"),
+        (b"x" * 2 * 1024 * 1024, "too_large"),
+        (as_bytes(a_case(facts=nested(32))), "too_deep"),
+        (as_bytes(a_case(extra=nested(32))), "too_deep"),
+        (b"[" * 100_000, "too_deep"),
+        (as_bytes(a_case()).replace(b"90.0", b"NaN"), "not_json"),
+        (as_bytes(a_case(unknown_key=float("inf"))), "not_json"),
+        (b"[1, 2]", "invalid"),
+        (b"null", "invalid"),
+        (as_bytes(a_case(case_id=ABSENT)), "missing_field"),
+        (as_bytes(a_case(a_request(kind=ABSENT))), "missing_field"),
+        (as_bytes(a_case(a_request(currency=ABSENT))), "missing_field"),
+        (as_bytes(a_case(customer={})), "missing_field"),
+        (as_bytes(a_case(a_request(currency="XXY"))), "unknown_currency"),
+        (as_bytes(a_case(a_request(amount="1e3"))), "invalid"),
+        (as_bytes(a_case(a_request(amount="-5"))), "invalid"),
+        (as_bytes(a_case(a_request(amount="12,50"))), "invalid"),
+        (as_bytes(a_case(a_request(amount="45.001"))), "invalid"),
+        (as_bytes(a_case(a_request(amount=45.0))), "invalid"),
+        (as_bytes(a_case(opened_at="2026-03-02T08:00:00")), "invalid"),
+        (as_bytes(a_case(case_id="c\n1")), "invalid"),
+        (as_bytes(a_case(case_id="c" * 201)), "invalid"),
+    ],
+)
+def test_what_is_wrong_with_a_body_is_said_in_words(value: bytes | None, reason: str) -> None:
+    flaw = refused(None, value)
+    assert flaw.reason == reason
+    assert len(flaw.detail) >= 20
+
+
+def test_thirty_two_levels_are_taken() -> None:
+    assert read_inbound(None, as_bytes(a_case(facts=nested(31))), ()).case.case_id == "c-1"
+
+
+@pytest.mark.parametrize("header", ["content-type", "ce_id", "CE_whatever"])
+@pytest.mark.parametrize("value", [None, b"\xff\xfe"])
+@pytest.mark.parametrize("body", [a_case(), an_event()])
+def test_a_header_that_matters_must_be_text(header: str, value: bytes | None, body: Any) -> None:
+    flaw = refused(None, as_bytes(body), (*binary_headers(), (header, value)))
+    assert flaw.reason == "bad_header"
+    assert header in flaw.detail
+
+
+def test_any_other_header_may_hold_anything() -> None:
+    headers: Headers = (*STRUCTURED, ("x-trace", None), ("cell", b"\xff"), ("ce", None))
+    assert read_inbound(None, as_bytes(an_event()), headers).case.case_id == "c-1"
+
+
+def test_another_type_is_not_taken_and_its_data_not_looked_at() -> None:
+    flaw = refused(None, as_bytes(an_event({"ticket": 1}, type="com.example.ticket.created")), STRUCTURED)
+    assert flaw.reason == "unknown_type"
+    assert "mandaat.case.submitted.v1" in flaw.detail
+    assert refused(None, as_bytes(a_case()), binary_headers(type="other")).reason == "unknown_type"
+
+
+@pytest.mark.parametrize("name", ["specversion", "id", "source", "type"])
+def test_an_event_needs_the_attributes_that_cloudevents_needs(name: str) -> None:
+    assert refused(None, as_bytes(an_event(**{name: ABSENT})), STRUCTURED).reason == "missing_field"
+    flaw = refused(None, as_bytes(a_case()), binary_headers(**{name: ABSENT}))
+    assert flaw.reason == "missing_field"
+    assert flaw.detail == f"header ce_{name} is missing"
+
+
+def test_another_version_of_cloudevents_is_refused() -> None:
+    assert refused(None, as_bytes(an_event(specversion="0.3")), STRUCTURED).reason == "invalid"
+
+
+@pytest.mark.parametrize("media", [b"application/cloudevents-batch+json", b"application/cloudevents+avro"])
+def test_a_format_that_is_not_taken_is_named(media: bytes) -> None:
+    flaw = refused(None, as_bytes([an_event()]), (("content-type", media),))
+    assert flaw.reason == "invalid"
+    assert media.decode() in flaw.detail
+
+
+def test_a_flaw_in_the_data_of_an_event_says_where_it_stands() -> None:
+    flaw = refused(None, as_bytes(an_event(a_case(a_request(amount="1e3")))), STRUCTURED)
+    assert [one.pointer for one in flaw.flaws] == ["/data/request/amount"]
+
+
+def test_an_event_without_its_header_gets_a_hint() -> None:
+    assert "application/cloudevents+json" in refused(None, as_bytes(an_event())).detail
+
+
+def test_the_origin_is_the_event_it_came_in_and_nothing_that_the_body_says() -> None:
+    pretended = a_case(origin={"id": "x", "source": "y"})
+    assert read_inbound(None, as_bytes(pretended), ()).case.origin is None

@@ -1,0 +1,57 @@
+"""Reading a verdict on an approval."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from schemas.errors import Unreadable
+from schemas.ids import approval_id
+from services.intake.core.replies import read_verdict
+from tests.intake_cases import as_bytes
+
+APPROVAL = approval_id("c-1", "r1")
+
+
+def a_reply(**changes: Any) -> bytes:
+    return as_bytes({"agent_id": "lead-01", "reply_id": "rep-1", **changes})
+
+
+def test_the_id_of_an_approval_names_its_case_and_request() -> None:
+    verdict = read_verdict("approve", APPROVAL, a_reply(reason="fair"))
+    assert (verdict.case_id, verdict.request_id, verdict.approval_id) == ("c-1", "r1", APPROVAL)
+    assert (verdict.agent_id, verdict.reply_id, verdict.reason) == ("lead-01", "rep-1", "fair")
+
+
+def test_another_amount_can_be_approved() -> None:
+    assert read_verdict("approve", APPROVAL, a_reply(amount="30.00")).amount == "30.00"
+
+
+@pytest.mark.parametrize("amount", ["1e3", "-5", "12,50", "", "1" * 41])
+def test_an_amount_is_digits_and_a_point(amount: str) -> None:
+    with pytest.raises(Unreadable) as caught:
+        read_verdict("approve", APPROVAL, a_reply(amount=amount))
+    assert [flaw.pointer for flaw in caught.value.flaws] == ["/amount"]
+
+
+def test_a_rejection_has_no_amount() -> None:
+    with pytest.raises(Unreadable) as caught:
+        read_verdict("reject", APPROVAL, a_reply(amount="30.00"))
+    assert caught.value.flaws[0].pointer == "/amount"
+
+
+@pytest.mark.parametrize(
+    "approval",
+    ["apr_", "apr_zzz", "c-1", "", "apr_%%%", APPROVAL[4:], APPROVAL + "=", approval_id("c\n", "r")],
+)
+def test_an_id_that_is_not_of_an_approval_is_unknown(approval: str) -> None:
+    with pytest.raises(Unreadable) as caught:
+        read_verdict("approve", approval, a_reply())
+    assert caught.value.reason == "unknown_approval"
+
+
+def test_a_reply_says_who_and_which() -> None:
+    with pytest.raises(Unreadable) as caught:
+        read_verdict("approve", APPROVAL, b"{}")
+    assert {flaw.pointer for flaw in caught.value.flaws} == {"/agent_id", "/reply_id"}
