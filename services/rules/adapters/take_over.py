@@ -1,0 +1,100 @@
+"""Taking a partition, also from a worker that died with something pending (LEDGER.md, Take-over)."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from services.chassis.errors import TryAgain
+from services.rules.adapters.journal import Journal
+from services.rules.adapters.ledger import Ledger
+from services.rules.adapters.protocol import Applied
+from services.rules.adapters.replay import EffectsOf, Group, Grouping
+
+
+@dataclass(frozen=True)
+class Fence:
+    """T, after which the broker refuses a record, and S, by which clocks may differ; in seconds."""
+
+    fence_seconds: float
+    clock_seconds: float
+
+    @property
+    def wait_seconds(self) -> float:
+        """What was settled so long ago has landed by now, or never will."""
+        return self.fence_seconds + self.clock_seconds
+
+
+class Held(NamedTuple):
+    """A partition that is ours, with nothing pending. `waited` says that it had to be resolved first."""
+
+    p: int
+    gen: int
+    waited: bool
+
+
+async def take_over(
+    p: int,
+    *,
+    ledger: Ledger,
+    journal: Journal,
+    effects_of: EffectsOf,
+    fence: Fence,
+    settled_at: float | None = None,
+) -> Held:
+    """Take partition p and bring the ledger to what the journal says.
+
+    `settled_at`, by time.monotonic(), is when the answer came that settled what is pending: give it only for
+    one's own failed publish; everybody else waits from the taking. Raises Cold, and TryAgain, also where
+    somebody else takes the partition meanwhile.
+    """
+    gen, pos, pending = await ledger.take(p)
+    if not pending:
+        return Held(p, gen, waited=False)
+    since = time.monotonic() if settled_at is None else settled_at
+    await asyncio.sleep(max(0.0, since + fence.wait_seconds - time.monotonic()))
+    next_offset = await journal.mark(p, await ledger.time_us())
+    records = [
+        one
+        async for chunk in applied_between(journal, p, pos, next_offset, effects_of)
+        for one in chunk.records
+    ]
+    answer = await ledger.resolve(p, gen, pos, records, next_offset)
+    if answer != "ok":
+        raise TryAgain(f"partition {p} was {answer} while it was taken over")
+    return Held(p, gen, waited=True)
+
+
+class Chunk(NamedTuple):
+    """Some whole sequences of a partition; `next_offset` follows them."""
+
+    records: tuple[Applied, ...]
+    next_offset: int
+
+
+async def applied_between(
+    journal: Journal, p: int, from_offset: int, until: int, effects_of: EffectsOf, size: int = 1000
+) -> AsyncIterator[Chunk]:
+    """What the journal says in partition p between two offsets, in chunks that cut no sequence."""
+    grouping = Grouping()
+    groups: list[Group] = []
+    async for stored in journal.read(p, from_offset, until):
+        groups += grouping.add(stored)
+        while len(groups) >= size:
+            yield _chunk(groups[:size], effects_of)
+            groups = groups[size:]
+    groups += grouping.end()
+    yield Chunk(_chunk(groups, effects_of).records if groups else (), until)
+
+
+def _chunk(groups: list[Group], effects_of: EffectsOf) -> Chunk:
+    records = []
+    for group in groups:
+        applied = effects_of(group.events)
+        if applied.seq != group.seq:
+            raise ValueError(f"effects of sequence {group.seq} name {applied.seq}")
+        records.append(applied)
+    return Chunk(tuple(records), groups[-1].next_offset)
