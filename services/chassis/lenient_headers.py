@@ -1,0 +1,142 @@
+"""Reads records whose header *names* are not UTF-8.
+
+aiokafka 0.14 decodes names strictly while it unpacks a fetched record batch: `getmany` then raises for
+ever, forgets the records of other partitions that it had already drained, and steps over nothing. Here the
+batch is read again by hand from the record on that failed, and such a name becomes text with surrogates
+(PEP 383), so that the record comes through whole, at its own offset, and its neighbours with it.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any, NamedTuple
+
+import aiokafka.consumer.fetcher as fetcher
+from aiokafka.errors import CorruptRecordException
+from aiokafka.record.default_records import _DefaultRecordBatchPy
+from aiokafka.record.memory_records import MemoryRecords
+from aiokafka.record.util import decode_varint
+
+_LOG_OVERHEAD = 12
+_BATCH_LENGTH = struct.Struct(">qi")
+_MAGIC_AT = 16
+
+
+def install() -> None:
+    """Makes every consumer of this process lenient. Safe to repeat."""
+    fetcher.MemoryRecords = LenientRecords
+
+
+def is_bad(name: str) -> bool:
+    """Whether a header name was not UTF-8."""
+    return not name.isascii() and any("\udc80" <= char <= "\udcff" for char in name)
+
+
+class LenientRecords:
+    """As aiokafka's MemoryRecords, of which it keeps the bytes."""
+
+    def __init__(self, data: bytes) -> None:
+        self._records = MemoryRecords(data)
+        self._data = memoryview(data)
+        self._at = 0
+
+    def size_in_bytes(self) -> int:
+        """The size of what was fetched, the last batch of it perhaps cut off."""
+        return int(self._records.size_in_bytes())
+
+    def has_next(self) -> bool:
+        """Whether there is one more whole batch."""
+        return bool(self._records.has_next())
+
+    def next_batch(self) -> Any:
+        """The next batch, lenient if it is of the format that has headers (magic 2)."""
+        batch = self._records.next_batch()
+        if batch is None:
+            return None
+        start = self._at
+        _, length = _BATCH_LENGTH.unpack_from(self._data, start)
+        self._at = start + _LOG_OVERHEAD + length
+        if self._data[start + _MAGIC_AT] < 2:
+            return batch
+        return LenientBatch(batch, self._data[start : self._at])
+
+
+class LenientBatch:
+    """As aiokafka's DefaultRecordBatch, read by hand from the first record on that it cannot read."""
+
+    def __init__(self, batch: Any, data: memoryview) -> None:
+        self._batch = batch
+        self._data = data
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._batch, name)
+
+    def __next__(self) -> Any:
+        return next(self._batch)
+
+    def __iter__(self) -> Iterator[Any]:
+        read = 0
+        try:
+            for record in self._batch:
+                yield record
+                read += 1
+        except (UnicodeDecodeError, CorruptRecordException):
+            yield from islice(read_by_hand(bytes(self._data)), read, None)
+
+
+class HandRead(NamedTuple):
+    """What aiokafka asks of a record."""
+
+    offset: int
+    timestamp: int
+    timestamp_type: int
+    key: bytes | None
+    value: bytes | None
+    headers: list[tuple[str, bytes | None]]
+    checksum: None = None
+
+
+def read_by_hand(data: bytes) -> Iterator[HandRead]:
+    """The records of one batch of magic 2. Raises CorruptRecordException for what is no such batch."""
+    batch = _DefaultRecordBatchPy(data)
+    batch._maybe_uncompress()
+    body, at = batch._buffer, batch._pos
+    for _ in range(batch._num_records):
+        try:
+            record, at = _record(batch, body, at)
+        except (IndexError, ValueError) as error:
+            raise CorruptRecordException(f"a record that cannot be read: {type(error).__name__}") from error
+        yield record
+
+
+def _record(batch: Any, body: bytearray, at: int) -> tuple[HandRead, int]:
+    length, at = decode_varint(body, at)
+    end = at + length
+    _, at = decode_varint(body, at)
+    timestamp_delta, at = decode_varint(body, at)
+    offset_delta, at = decode_varint(body, at)
+    key, at = _bytes(body, at)
+    value, at = _bytes(body, at)
+    count, at = decode_varint(body, at)
+    headers: list[tuple[str, bytes | None]] = []
+    for _ in range(count):
+        name, at = _bytes(body, at)
+        content, at = _bytes(body, at)
+        headers.append(((name or b"").decode("utf-8", "surrogateescape"), content))
+    if at != end:
+        raise ValueError("a record does not end where it says")
+    appended = batch.timestamp_type == batch.LOG_APPEND_TIME
+    timestamp = batch.max_timestamp if appended else batch.first_timestamp + timestamp_delta
+    offset = batch.base_offset + offset_delta
+    return HandRead(offset, timestamp, batch.timestamp_type, key, value, headers), at
+
+
+def _bytes(body: bytearray, at: int) -> tuple[bytes | None, int]:
+    length, at = decode_varint(body, at)
+    if length < 0:
+        return None, at
+    if at + length > len(body):
+        raise IndexError("beyond the end of the batch")
+    return bytes(body[at : at + length]), at + length

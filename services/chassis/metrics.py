@@ -1,0 +1,68 @@
+"""The names of what every service measures, in one place. Labels are bounded: topics, reasons, routes."""
+
+from __future__ import annotations
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    GCCollector,
+    Histogram,
+    PlatformCollector,
+    ProcessCollector,
+    generate_latest,
+)
+
+SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+class Metrics:
+    """One registry a process. Services add their own to `registry`."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        PlatformCollector(registry=self.registry)
+        GCCollector(registry=self.registry)
+        # How many records were handed to the handler, redelivered ones again.
+        self.records = self._counter("mandaat_records_total", "Records handed to the handler", "topic")
+        # done, try_again (the outside was away) or bug.
+        self.batches = self._counter("mandaat_batches_total", "Batches by how they ended", "outcome")
+        self.batch_seconds = Histogram(
+            "mandaat_batch_seconds",
+            "From the poll that gave a batch to its commit",
+            buckets=SECONDS,
+            registry=self.registry,
+        )
+        # What could not be handled, by the reasons of schemas.errors.REASONS.
+        self.dead_letters = self._counter("mandaat_dead_letters_total", "Dead letters written", "reason")
+        # Offsets that stay uncommitted for now: what follows is delivered again after a crash.
+        self.commit_failures = self._counter("mandaat_commit_failures_total", "Commits that failed")
+        self.rebalances = self._counter("mandaat_rebalances_total", "Times that partitions were given anew")
+        self.consumer_restarts = self._counter("mandaat_consumer_restarts_total", "Consumers made anew")
+        # Unread records by partition, as of the last fetch.
+        self.lag = Gauge(
+            "mandaat_lag_records", "Records not yet handled", ("topic", "partition"), registry=self.registry
+        )
+        # Time since the consuming loop last turned; /livez fails on it.
+        self.loop_age = Gauge("mandaat_loop_age_seconds", "Age of the consuming loop", registry=self.registry)
+        self.sent = self._counter("mandaat_sent_records_total", "Records acknowledged by the broker", "topic")
+        self.send_failures = self._counter("mandaat_send_failures_total", "Sends that failed", "topic")
+        # route is the template (/v1/cases/{id}), `other` for what fits none.
+        self.http_requests = self._counter(
+            "mandaat_http_requests_total", "Requests answered", "method", "route", "status"
+        )
+        self.http_seconds = Histogram(
+            "mandaat_http_seconds",
+            "From the request to the end of its answer",
+            ("route",),
+            buckets=SECONDS,
+            registry=self.registry,
+        )
+
+    def exposition(self) -> bytes:
+        """All of them in Prometheus' text format."""
+        return generate_latest(self.registry)
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(name, text, labels, registry=self.registry)
