@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from schemas.case import Case, Customer
 from schemas.decision import AgentRef, PolicyRef, Reason
 from schemas.ids import AgentId, ApprovalId, CaseId, EventId, PlainId, RequestId, Role, Tenant
 from schemas.model import Frozen, Text
+from schemas.moment import Moment
 
 ApprovalState = Literal["open", "acknowledged", "returned", "closed"]
 
@@ -36,8 +37,8 @@ class Approval(Frozen):
     request_id: RequestId
     state: ApprovalState
     version: Annotated[int, Field(ge=1)]
-    opened_at: AwareDatetime
-    respond_by: AwareDatetime | None = None
+    opened_at: Moment
+    respond_by: Moment | None = None
     case: Case
     agent: AgentRef
     step: Role = Field(description="The role whose turn it is.")

@@ -5,12 +5,13 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Annotated, Any
 
-from pydantic import AwareDatetime, Field, StrictStr, model_validator
+from pydantic import Field, StrictStr, model_validator
 from pydantic_core import PydanticCustomError
 
 from schemas.ids import AgentId, CaseId, CustomerId, Kind, PlainId, RequestId, RequestKey, Tenant
 from schemas.model import Frozen, Line, OpenObject, Text
-from schemas.money import Money, exponent, parse_amount
+from schemas.moment import Moment
+from schemas.money import AMOUNT_PATTERN, Money, exponent, no_currency, parse_amount
 
 
 class Customer(Frozen):
@@ -32,7 +33,7 @@ class DecisionRequest(Frozen):
     amount: StrictStr | None = Field(
         default=None,
         description='In major units, digits with a point: "45.00". Null for kinds without an amount.',
-        json_schema_extra={"pattern": r"^[0-9]+(\.[0-9]+)?$"},
+        json_schema_extra={"pattern": AMOUNT_PATTERN},
     )
     currency: StrictStr | None = Field(default=None, description="ISO 4217; needed with an amount.")
     reason: Text | None = None
@@ -42,9 +43,7 @@ class DecisionRequest(Frozen):
     def _money_is_money(self) -> DecisionRequest:
         if self.currency is not None and exponent(self.currency) is None:
             raise PydanticCustomError(
-                "unknown_currency",
-                "{currency} is not a currency of ISO 4217",
-                {"currency": repr(self.currency[:20]), "pointer": "/currency"},
+                "unknown_currency", "{flaw}", {"flaw": no_currency(self.currency), "pointer": "/currency"}
             )
         if self.amount is not None:
             if self.currency is None:
@@ -78,7 +77,7 @@ class CaseFields(Frozen):
     """A case without its tenant."""
 
     case_id: CaseId = Field(description="The source's id of the case.")
-    opened_at: AwareDatetime
+    opened_at: Moment = Field(description="When the customer came with it.")
     channel: Line | None = None
     customer: Customer
     agent_id: AgentId | None = Field(default=None, description="Who asks.")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from schemas.ids import EventId, Tenant
 from schemas.model import Frozen, Line
+from schemas.moment import Moment
 
 CONTENT_TYPE = "application/cloudevents+json"
 HEADERS = (("content-type", CONTENT_TYPE.encode()),)
@@ -31,7 +32,7 @@ class CloudEvent(Frozen, Generic[Data]):
     source: Line
     type: Line
     subject: Line | None = Field(default=None, exclude_if=_absent)
-    time: AwareDatetime
+    time: Moment
     datacontenttype: Line | None = Field(default=None, exclude_if=_absent)
     tenant: Tenant | None = Field(default=None, exclude_if=_absent)
     traceparent: Line | None = Field(default=None, exclude_if=_absent)

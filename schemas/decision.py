@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import AwareDatetime, Field, JsonValue
+from pydantic import Field, JsonValue
 
 from schemas.ids import AgentId, ApprovalId, CaseId, CustomerId, EventId, Name, RequestId, Role
 from schemas.model import Frozen
+from schemas.moment import Moment
 
 Outcome = Literal["approved", "escalated", "refused", "withdrawn"]
 By = Literal["mandate", "discretion", "prohibition", "person", "ladder"]
@@ -72,4 +73,4 @@ class Decision(Frozen):
     request_digest: str
     agent: AgentRef = AgentRef()
     approval_id: ApprovalId | None = None
-    respond_by: AwareDatetime | None = None
+    respond_by: Moment | None = None

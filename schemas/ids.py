@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import re
 import time
 import uuid
 from hashlib import blake2b
@@ -14,6 +15,7 @@ from pydantic import StringConstraints
 MAX_ID_LENGTH = 200
 
 PLAIN_ID = r"^[^\x00-\x1f\x7f-\x9f]+$"
+_PLAIN_ID = re.compile(r"\A[^\x00-\x1f\x7f-\x9f]+\Z")
 NAME = r"^[a-z0-9][a-z0-9_-]*$"
 
 PlainId = Annotated[str, StringConstraints(min_length=1, max_length=MAX_ID_LENGTH, pattern=PLAIN_ID)]
@@ -79,7 +81,11 @@ def split_approval_id(approval: str) -> tuple[str, str]:
     """
     body = approval.removeprefix(APPROVAL_PREFIX)
     text = base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)).decode()
-    case_id, separator, request_id = text.partition("\x00")
-    if not separator or approval_id(case_id, request_id) != approval:
+    case_id, _, request_id = text.partition("\x00")
+    if not (_plain(case_id) and _plain(request_id)) or approval_id(case_id, request_id) != approval:
         raise ValueError("not the id of an approval")
     return case_id, request_id
+
+
+def _plain(text: str) -> bool:
+    return len(text) <= MAX_ID_LENGTH and _PLAIN_ID.search(text) is not None

@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated
+import sys
+from typing import Annotated, Final
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, JsonValue, StringConstraints
 from pydantic_core import PydanticCustomError
 
-MAX_DEPTH = 32
+MAX_DEPTH: Final = 32
+"""How deep a case may be nested, itself included; the envelope around it does not count."""
+ENVELOPE_DEPTH: Final = 3
+"""How much deeper a case stands in an event: in an approval in its data in the envelope."""
+_LARGEST: Final = int(sys.float_info.max)
 
 
 class Frozen(BaseModel):
-    """Frozen, strict about types (`"true"` is no boolean), and silent about keys it does not know."""
+    """Frozen, strict about types (`"true"` is no boolean), and silent about keys it does not know.
 
-    model_config = ConfigDict(frozen=True, strict=True, extra="ignore", allow_inf_nan=False)
+    An error does not show the input it is about: that may be a customer's name, and errors are logged.
+    """
+
+    model_config = ConfigDict(
+        frozen=True, strict=True, extra="ignore", allow_inf_nan=False, hide_input_in_errors=True
+    )
 
 
 def _open_object(value: dict[str, JsonValue]) -> dict[str, JsonValue]:
@@ -22,14 +32,15 @@ def _open_object(value: dict[str, JsonValue]) -> dict[str, JsonValue]:
     return value
 
 
-def check_open(value: JsonValue, depth: int = 3) -> None:
-    """Refuse nesting past MAX_DEPTH (the object stands `depth` levels deep) and numbers that JSON lacks.
+def check_open(value: JsonValue, depth: int = 2, most: int = MAX_DEPTH) -> None:
+    """Refuse nesting past `most` levels (the value stands `depth` deep) and numbers that no double holds.
 
+    Expressions reckon in doubles (DESIGN.md, Policy 5), so a longer integer has no meaning either.
     Raises PydanticCustomError, of type `too_deep` or `not_finite`.
     """
     level: list[JsonValue] = [value]
     while level:
-        if depth > MAX_DEPTH:
+        if depth > most:
             raise PydanticCustomError("too_deep", "nested more than {most} levels deep", {"most": MAX_DEPTH})
         below: list[JsonValue] = []
         for item in level:
@@ -38,8 +49,10 @@ def check_open(value: JsonValue, depth: int = 3) -> None:
             ):
                 if isinstance(child, dict | list):
                     below.append(child)
-                elif isinstance(child, float) and not math.isfinite(child):
-                    raise PydanticCustomError("not_finite", "NaN and infinity are no JSON numbers")
+                elif (isinstance(child, float) and not math.isfinite(child)) or (
+                    isinstance(child, int) and abs(child) > _LARGEST
+                ):
+                    raise PydanticCustomError("not_finite", "holds a number that is not finite or too large")
         level, depth = below, depth + 1
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-AMOUNT = re.compile(r"[0-9]+(?:\.[0-9]+)?", re.ASCII)
+AMOUNT_PATTERN = r"^[0-9]+(\.[0-9]+)?$"
+AMOUNT = re.compile(AMOUNT_PATTERN)
+LONGEST_AMOUNT = 40
 MAX_MINOR = 10**15
 
 # ISO 4217, list one (active currencies and funds codes that have a minor unit), as published 2025-05-12.
@@ -30,6 +32,12 @@ def exponent(currency: str) -> int | None:
     return _EXPONENT.get(currency)
 
 
+def no_currency(code: str) -> str:
+    """What is said of a code that is no currency; it is repeated only where it looks like one."""
+    said = f'"{code}"' if re.fullmatch("[A-Za-z]{3}", code) else "this"
+    return f'{said} is not a currency of ISO 4217; write its code in capitals, such as "EUR"'
+
+
 class Money(NamedTuple):
     """An amount in minor units (cents for EUR) of an ISO 4217 currency."""
 
@@ -51,6 +59,13 @@ class Money(NamedTuple):
         return float(self.minor / 10 ** _EXPONENT[self.currency])
 
 
+def check_amount(text: str) -> str:
+    """The text, if it is an amount of some currency. Raises ValueError with a sentence for a person."""
+    if len(text) > LONGEST_AMOUNT or not AMOUNT.fullmatch(text):
+        raise ValueError('write an amount as digits with a point and no sign, such as "45.00"')
+    return text
+
+
 def parse_amount(text: str, currency: str) -> Money:
     """Read a decimal string.
 
@@ -58,10 +73,8 @@ def parse_amount(text: str, currency: str) -> Money:
     """
     decimals = _EXPONENT.get(currency)
     if decimals is None:
-        raise ValueError(f"{currency[:20]!r} is not a currency of ISO 4217")
-    if len(text) > 40 or not AMOUNT.fullmatch(text):
-        raise ValueError('write an amount as digits with a point and no sign, such as "45.00"')
-    whole, _, fraction = text.partition(".")
+        raise ValueError(no_currency(currency))
+    whole, _, fraction = check_amount(text).partition(".")
     if len(fraction) > decimals:
         raise ValueError(f"{currency} has {decimals} decimals, and this amount has {len(fraction)}")
     minor = int(whole + fraction.ljust(decimals, "0"))

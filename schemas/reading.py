@@ -9,7 +9,7 @@ from pydantic import BaseModel, JsonValue, ValidationError
 from pydantic_core import PydanticCustomError, from_json
 
 from schemas.errors import Flaw, Unreadable
-from schemas.model import MAX_DEPTH, check_open
+from schemas.model import ENVELOPE_DEPTH, MAX_DEPTH, check_open
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -20,15 +20,16 @@ _REASONS: Final = {
     "too_deep": "too_deep",
     "recursion_loop": "too_deep",
 }
+_LONGEST_STEP: Final = 100
 _PLACE = re.compile(r" at line (\d+) column (\d+)$")
 
 
 def check_bytes(body: bytes | None) -> bytes:
     """The body, if there is one and it is UTF-8. Raises Unreadable: null_value, empty, not_utf8."""
     if body is None:
-        raise Unreadable("null_value", "The record has no value; send the case as JSON in the value.")
+        raise Unreadable("null_value", "The record has no value; send one JSON object in it.")
     if not body.strip():
-        raise Unreadable("empty", "The body is empty; send the case as JSON.")
+        raise Unreadable("empty", "The body is empty; send one JSON object.")
     try:
         body.decode()
     except UnicodeDecodeError as flaw:
@@ -39,8 +40,8 @@ def check_bytes(body: bytes | None) -> bytes:
     return body
 
 
-def parse_json(body: bytes | None) -> JsonValue:
-    """Any JSON text (RFC 8259) of at most MAX_DEPTH levels.
+def parse_json(body: bytes | None, most_levels: int = MAX_DEPTH) -> JsonValue:
+    """Any JSON text (RFC 8259) of at most so many levels, and without numbers that no double holds.
 
     Raises Unreadable: null_value, empty, not_utf8, not_json, too_deep.
     """
@@ -51,7 +52,7 @@ def parse_json(body: bytes | None) -> JsonValue:
         raise _not_json(str(flaw)) from flaw
     if isinstance(value, dict | list):
         try:
-            check_open(value, depth=1)
+            check_open(value, depth=1, most=most_levels)
         except PydanticCustomError as flaw:
             raise _unlawful(flaw) from flaw
     return value
@@ -60,6 +61,9 @@ def parse_json(body: bytes | None) -> JsonValue:
 def read(model: type[Model], body: bytes | None) -> Model:
     """Read a model. Raises Unreadable with every flaw and where it stands."""
     body = check_bytes(body)
+    if b"NaN" in body or b"Infinity" in body or body.count(b"[") + body.count(b"{") > MAX_DEPTH:
+        # pydantic looks for neither in what no model knows, and what is ignored must be JSON all the same
+        parse_json(body, MAX_DEPTH + ENVELOPE_DEPTH)
     try:
         return model.model_validate_json(body)
     except ValidationError as error:
@@ -75,48 +79,53 @@ def unreadable(error: ValidationError) -> Unreadable:
     kinds = [str(one["type"]) for one in found]
     reason = next((_REASONS[kind] for kind in kinds if kind in _REASONS), "invalid")
     more = f" (and {len(found) - MOST_FLAWS} more)" if len(found) > MOST_FLAWS else ""
-    return Unreadable(
-        reason, "; ".join(f"{flaw.pointer or '/'}: {flaw.text}" for flaw in flaws) + more, flaws
-    )
+    detail = "; ".join(f"{flaw.pointer or 'the body'}: {flaw.text}" for flaw in flaws) + more
+    return Unreadable(reason, detail, flaws)
 
 
 def _flaw(one: Any) -> Flaw:
     context = one.get("ctx") or {}
-    pointer = "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in one["loc"])
-    text = _TEXTS.get(one["type"]) or str(one["msg"]).removeprefix("Value error, ")
+    pointer = "".join(
+        "/" + str(step)[:_LONGEST_STEP].replace("~", "~0").replace("/", "~1") for step in one["loc"]
+    )
+    template = _TEXTS.get(one["type"])
+    text = template.format_map(context) if template else str(one["msg"]).removeprefix("Value error, ")
     return Flaw(pointer + str(context.get("pointer", "")), text)
 
 
+_A_TIME: Final = "must be a time in quotes (RFC 3339), such as 2026-03-02T08:00:00Z"
 _TEXTS: Final = {
     "string_pattern_mismatch": "holds characters that are not allowed here",
     "string_type": "must be text in quotes",
+    "string_too_short": "must not be empty",
+    "string_too_long": "is longer than {max_length} characters",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than": "must be less than {lt}",
     "bool_type": "must be true or false",
     "timezone_aware": "must be a time with its offset from UTC, such as 2026-03-02T08:00:00Z",
-    "datetime_from_date_parsing": "must be a time (RFC 3339), such as 2026-03-02T08:00:00Z",
-    "datetime_type": "must be a time in quotes (RFC 3339), such as 2026-03-02T08:00:00Z",
+    "datetime_from_date_parsing": _A_TIME,
+    "datetime_parsing": _A_TIME,
+    "datetime_type": _A_TIME,
     "model_type": "must be an object",
     "dict_type": "must be an object",
     "missing": "is missing",
-    "not_finite": "NaN and infinity are no JSON numbers",
 }
 
 
 def _not_json(text: str) -> Unreadable:
     if "recursion limit" in text:
         return _too_deep()
-    place = _PLACE.search(text)
+    place, text = _PLACE.search(text), _PLACE.sub("", text)
+    if text.startswith(("expected value", "invalid number")):
+        text += " (NaN and Infinity are no JSON)"
     where = f" at line {place[1]}, column {place[2]}" if place else ""
-    return Unreadable(
-        "not_json", f"The body is not JSON{where}: {_PLACE.sub('', text)}; send one JSON object."
-    )
+    return Unreadable("not_json", f"The body is not JSON{where}: {text}; send one JSON object.")
 
 
 def _unlawful(flaw: PydanticCustomError) -> Unreadable:
     if flaw.type == "too_deep":
         return _too_deep()
-    return Unreadable(
-        "not_json", "The body holds NaN or infinity, which are no JSON numbers; send null or leave it out."
-    )
+    return Unreadable("invalid", "The body holds a number that is too large; send null or leave it out.")
 
 
 def _too_deep() -> Unreadable:

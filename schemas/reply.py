@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from pydantic import Field, StrictStr
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, StrictStr
 
 from schemas.ids import AgentId, ApprovalId, CaseId, PlainId, RequestId
 from schemas.model import Frozen, Text
+from schemas.money import AMOUNT_PATTERN, check_amount
 
 
 class ReplyBody(Frozen):
@@ -13,10 +16,10 @@ class ReplyBody(Frozen):
 
     agent_id: AgentId = Field(description="Who replies.")
     reply_id: PlainId = Field(description="The same reply_id is the same reply, however often it is sent.")
-    amount: StrictStr | None = Field(
+    amount: Annotated[StrictStr, AfterValidator(check_amount)] | None = Field(
         default=None,
         description="Approve another amount, in the currency of the request.",
-        json_schema_extra={"pattern": r"^[0-9]+(\.[0-9]+)?$"},
+        json_schema_extra={"pattern": AMOUNT_PATTERN},
     )
     reason: Text | None = None
 

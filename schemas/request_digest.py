@@ -32,5 +32,12 @@ def request_digest(case: CaseFields) -> str:
 
 
 def reply_digest(verdict_type: str, reply: ReplyBody) -> str:
-    """When a known reply is the same: verdict, giver, amount and reason are equal."""
-    return digest48([verdict_type, reply.agent_id, reply.amount, reply.reason])
+    """When a known reply is the same: verdict, giver, amount by value and reason are equal."""
+    amount = None if reply.amount is None else _by_value(reply.amount)
+    return digest48([verdict_type, reply.agent_id, amount, reply.reason])
+
+
+def _by_value(amount: str) -> str:
+    """A reply names no currency, so its amount has no minor units: `45.0` and `045.00` are both `45.`."""
+    whole, _, fraction = amount.partition(".")
+    return whole.lstrip("0") + "." + fraction.rstrip("0")

@@ -1,0 +1,258 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from schemas.case import Case, SubmittedCase
+from schemas.errors import REASONS, Flaw, Unreadable
+from schemas.reading import MOST_FLAWS, parse_json, read
+from schemas.staff import StaffMember
+from tests.unit.schemas.bodies import a_case, as_json, without
+
+
+def refused(body: bytes | None, model: Any = Case) -> Unreadable:
+    with pytest.raises(Unreadable) as caught:
+        read(model, body)
+    return caught.value
+
+
+def nested(levels: int) -> Any:
+    """Lists within lists, so many levels deep."""
+    value: Any = 1
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+def test_a_case_is_read_as_it_was_sent() -> None:
+    case = read(Case, as_json(a_case()))
+
+    assert case.request.money is not None
+    assert (case.key.index_id, case.request.money.minor) == ("acme/c-1\x00r1", 4500)
+    assert case.facts == {"days_late": 6, "order_value": 90.0}
+
+
+def test_what_no_model_knows_is_ignored() -> None:
+    assert read(Case, as_json(a_case(colour="blue", **{"customer.shoe_size": 43}))) == read(
+        Case, as_json(a_case())
+    )
+
+
+def test_only_five_keys_are_needed() -> None:
+    case = read(
+        SubmittedCase,
+        as_json(
+            {
+                "case_id": "c",
+                "opened_at": "2026-03-02T08:00:00Z",
+                "customer": {"id": "cu"},
+                "request": {"request_id": "r", "kind": "call_back"},
+            }
+        ),
+    )
+
+    assert (case.tenant, case.agent_id, case.facts, case.request.discretion) == (None, None, {}, False)
+
+
+def test_the_last_of_two_equal_keys_counts() -> None:
+    body = as_json(a_case())[:-1] + b', "case_id": "c-2"}'
+
+    assert read(Case, body).case_id == "c-2"
+
+
+@pytest.mark.parametrize(
+    ("body", "reason", "detail"),
+    [
+        (None, "null_value", "The record has no value; send one JSON object in it."),
+        (b"", "empty", "The body is empty; send one JSON object."),
+        (b" \r\n\t", "empty", "The body is empty; send one JSON object."),
+        (b'{"a": "\xff"}', "not_utf8", "The body is not UTF-8: byte 7 is 0xff; send JSON in UTF-8."),
+        ("{}".encode("utf-16"), "not_utf8", "The body is not UTF-8: byte 0 is 0xff; send JSON in UTF-8."),
+        (b"\xed\xa0\x80", "not_utf8", "The body is not UTF-8: byte 0 is 0xed; send JSON in UTF-8."),
+    ],
+)
+def test_bytes_that_are_no_text_say_so(body: bytes | None, reason: str, detail: str) -> None:
+    flaw = refused(body)
+
+    assert (flaw.reason, flaw.detail, flaw.flaws) == (reason, detail, ())
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"{",
+        b"<case/>",
+        b"{'case_id': 'c'}",
+        b'{"case_id": "c",}',
+        b"{}{}",
+        b"\xef\xbb\xbf{}",
+        b'{"case_id": "a\nb"}',
+        rb'{"case_id": "\ud800"}',
+        rb'{"\udc00": 1}',
+        b'{"n": ' + b"9" * 5000 + b"}",
+    ],
+)
+def test_text_that_is_no_json_says_where(body: bytes) -> None:
+    flaw = refused(body)
+
+    assert flaw.reason == "not_json"
+    assert flaw.detail.startswith("The body is not JSON at line ")
+    assert flaw.detail.endswith("; send one JSON object.")
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity"])
+@pytest.mark.parametrize("key", ["facts", "a key that no model knows"])
+def test_nan_and_infinity_are_no_json_wherever_they_stand(number: str, key: str) -> None:
+    body = as_json(a_case(**{key: {"a": "HERE"}})).replace(b'"HERE"', number.encode())
+
+    flaw = refused(body)
+
+    assert flaw.reason == "not_json"
+    assert "NaN and Infinity" in flaw.detail
+
+
+def test_a_text_may_speak_of_nan_and_infinity() -> None:
+    read(Case, as_json(a_case(subject="NaN bread, and beyond Infinity")))
+
+
+@pytest.mark.parametrize("number", ["1e400", "-1e400", "9" * 310, "-" + "9" * 4000])
+def test_a_number_that_no_double_holds_is_invalid(number: str) -> None:
+    body = as_json(a_case(facts={"a": [{"b": "HERE"}]})).replace(b'"HERE"', number.encode())
+
+    flaw = refused(body)
+
+    assert (flaw.reason, [one.pointer for one in flaw.flaws]) == ("invalid", ["/facts"])
+    with pytest.raises(Unreadable, match="too large"):
+        parse_json(body)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason", "flaw"),
+    [
+        ({"case_id": without}, "missing_field", Flaw("/case_id", "is missing")),
+        ({"opened_at": without}, "missing_field", Flaw("/opened_at", "is missing")),
+        ({"customer.id": without}, "missing_field", Flaw("/customer/id", "is missing")),
+        ({"request.kind": without}, "missing_field", Flaw("/request/kind", "is missing")),
+        ({"request.request_id": without}, "missing_field", Flaw("/request/request_id", "is missing")),
+        ({"case_id": 7}, "invalid", Flaw("/case_id", "must be text in quotes")),
+        ({"case_id": ""}, "invalid", Flaw("/case_id", "must not be empty")),
+        ({"case_id": "x" * 201}, "invalid", Flaw("/case_id", "is longer than 200 characters")),
+        ({"case_id": "a\x00b"}, "invalid", Flaw("/case_id", "holds characters that are not allowed here")),
+        ({"tenant": "Acme BV"}, "invalid", Flaw("/tenant", "holds characters that are not allowed here")),
+        ({"customer": "A. Bakker"}, "invalid", Flaw("/customer", "must be an object")),
+        ({"facts": ["late"]}, "invalid", Flaw("/facts", "must be an object")),
+        ({"request.discretion": "true"}, "invalid", Flaw("/request/discretion", "must be true or false")),
+        (
+            {"opened_at": "2026-03-02T08:00:00"},
+            "invalid",
+            Flaw("/opened_at", "must be a time with its offset from UTC, such as 2026-03-02T08:00:00Z"),
+        ),
+        (
+            {"opened_at": "2 March"},
+            "invalid",
+            Flaw("/opened_at", "must be a time in quotes (RFC 3339), such as 2026-03-02T08:00:00Z"),
+        ),
+        (
+            {"opened_at": "2026-13-45T08:00:00Z"},
+            "invalid",
+            Flaw("/opened_at", "must be a time in quotes (RFC 3339), such as 2026-03-02T08:00:00Z"),
+        ),
+        ({"request.currency": None}, "missing_field", Flaw("/request/currency", "is missing")),
+        (
+            {"request.currency": "ZZZ"},
+            "unknown_currency",
+            Flaw(
+                "/request/currency",
+                '"ZZZ" is not a currency of ISO 4217; write its code in capitals, such as "EUR"',
+            ),
+        ),
+        ({"request.amount": 45}, "invalid", Flaw("/request/amount", "must be text in quotes")),
+        (
+            {"request.amount": "45.001"},
+            "invalid",
+            Flaw("/request/amount", "EUR has 2 decimals, and this amount has 3"),
+        ),
+    ],
+)
+def test_a_flaw_says_where_it_stands_and_what_is_wrong(
+    changes: dict[str, Any], reason: str, flaw: Flaw
+) -> None:
+    found = refused(as_json(a_case(**changes)))
+
+    assert (found.reason, found.flaws) == (reason, (flaw,))
+    assert found.detail == f"{flaw.pointer}: {flaw.text}"
+
+
+@pytest.mark.parametrize("amount", ["1e3", "-5", "12,50", " 45", "45 euro", "", "NaN"])
+def test_an_amount_that_is_no_decimal_says_how_to_write_one(amount: str) -> None:
+    found = refused(as_json(a_case(**{"request.amount": amount})))
+
+    assert found.flaws == (
+        Flaw("/request/amount", 'write an amount as digits with a point and no sign, such as "45.00"'),
+    )
+
+
+def test_every_flaw_is_told_at_once() -> None:
+    found = refused(as_json(a_case(case_id=1, opened_at=2, **{"customer.id": 3, "request.kind": without})))
+
+    assert {flaw.pointer for flaw in found.flaws} == {
+        "/case_id",
+        "/opened_at",
+        "/customer/id",
+        "/request/kind",
+    }
+    assert found.reason == "missing_field"
+
+
+def test_a_body_that_is_no_object_says_so() -> None:
+    assert refused(b"[1]").detail == "the body: must be an object"
+
+
+def test_of_many_flaws_the_first_ten_are_told() -> None:
+    member = {"agent_id": "a", "tenant": "t", "name": "n", "role": "r", "team": "t", "absences": [{}] * 500}
+
+    found = refused(as_json(member), StaffMember)
+
+    assert len(found.flaws) == MOST_FLAWS
+    assert found.detail.endswith("(and 990 more)")
+
+
+@pytest.mark.parametrize("key", ["facts", "claims", "a key that no model knows"])
+def test_a_case_may_be_nested_32_levels_deep(key: str) -> None:
+    deepest = as_json(a_case(**{key: {"a": nested(30)}}))
+
+    read(Case, deepest)
+    parse_json(deepest)
+
+
+@pytest.mark.parametrize("key", ["facts", "claims"])
+@pytest.mark.parametrize("levels", [31, 40, 190, 210, 20_000])
+def test_a_case_that_is_nested_more_deeply_is_refused(key: str, levels: int) -> None:
+    body = as_json(a_case(**{key: "HERE"})).replace(
+        b'"HERE"', b'{"a":' + b"[" * levels + b"]" * levels + b"}"
+    )
+
+    assert refused(body).reason == "too_deep"
+    with pytest.raises(Unreadable, match="too_deep"):
+        parse_json(body)
+
+
+def test_depth_counts_in_keys_that_no_model_knows_too() -> None:
+    assert refused(as_json(a_case(deep=nested(60)))).reason == "too_deep"
+
+
+def test_many_brackets_side_by_side_are_not_deep() -> None:
+    read(Case, as_json(a_case(facts={"lines": [{"sku": "[[[["}] * 200})))
+
+
+def test_every_reason_is_known_and_said_in_words() -> None:
+    assert all(words and words[0].islower() for words in REASONS.values())
+    with pytest.raises(ValueError, match="is not a reason"):
+        Unreadable("because", "no")
+
+
+def test_an_error_does_not_show_what_was_sent() -> None:
+    found = refused(as_json(a_case(opened_at="a.bakker@example.org", **{"customer.id": ["A. Bakker"]})))
+
+    assert "akker" not in str(found) + repr(found) + str(found.__cause__) + repr(found.__cause__)

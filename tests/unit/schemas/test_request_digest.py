@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.case import Case
+from schemas.money import Money
+from schemas.reading import read
+from schemas.reply import ReplyBody
+from schemas.request_digest import reply_digest, request_digest
+from tests.unit.schemas.bodies import a_case, as_json, without
+
+APPROVE, REJECT = "mandaat.verdict.approve.v1", "mandaat.verdict.reject.v1"
+
+
+def digest(**changes: Any) -> str:
+    return request_digest(read(Case, as_json(a_case(**changes))))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"request.amount": "45.0"},
+        {"request.amount": "45"},
+        {"request.amount": "0045.00"},
+        {"request.discretion": without},
+        {"request.reason": "something else"},
+        {"facts": {"days_late": 99}},
+        {"claims": {"angry": True}},
+        {"subject": "other"},
+        {"category": without},
+        {"opened_at": "2027-01-01T00:00:00+01:00"},
+        {"customer.name": "Somebody Else", "customer.email": without},
+        {"case_id": "another", "request.request_id": "r2"},
+    ],
+)
+def test_a_request_that_is_equal_by_value_is_the_same(changes: dict[str, Any]) -> None:
+    assert digest(**changes) == digest()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"request.amount": "45.01"},
+        {"request.amount": None},
+        {"request.currency": "USD"},
+        {"request.kind": "goodwill"},
+        {"request.discretion": True},
+        {"agent_id": "agent-02"},
+        {"agent_id": without},
+        {"customer.id": "cu-2"},
+    ],
+)
+def test_a_request_that_asks_something_else_is_another(changes: dict[str, Any]) -> None:
+    assert digest(**changes) != digest()
+
+
+@pytest.mark.parametrize("key", ["agent_id", "request.amount", "request.discretion"])
+def test_absent_is_the_same_as_null_or_the_default(key: str) -> None:
+    null = False if key.endswith("discretion") else None
+
+    assert digest(**{key: without}) == digest(**{key: null})
+
+
+def test_the_digest_of_the_contract_does_not_change() -> None:
+    """It stands in the journal for ever, so a change of this value makes a conflict of every repeat."""
+    assert digest() == "idPdHiF8"
+
+
+@given(st.integers(0, 10**15))
+def test_the_digest_covers_the_amount_in_minor_units(minor: int) -> None:
+    text = Money(minor, "EUR").text
+
+    assert digest(**{"request.amount": text}) == digest(**{"request.amount": "0" + text})
+
+
+def reply(**changes: Any) -> ReplyBody:
+    return ReplyBody(
+        **({"agent_id": "lead-north", "reply_id": "1", "amount": "45.00", "reason": "fair"} | changes)
+    )
+
+
+def test_the_same_reply_has_the_same_digest() -> None:
+    assert reply_digest(APPROVE, reply()) == reply_digest(APPROVE, reply(reply_id="2"))
+    assert reply_digest(APPROVE, reply(amount="45.0")) == reply_digest(APPROVE, reply())
+
+
+@pytest.mark.parametrize(
+    "changes", [{"agent_id": "lead-south"}, {"amount": None}, {"amount": "4500"}, {"reason": None}]
+)
+def test_another_verdict_has_another_digest(changes: dict[str, Any]) -> None:
+    assert reply_digest(APPROVE, reply(**changes)) != reply_digest(APPROVE, reply())
+    assert reply_digest(REJECT, reply()) != reply_digest(APPROVE, reply())
