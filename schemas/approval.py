@@ -19,9 +19,9 @@ class Closing(Frozen):
     """How an approval ended."""
 
     outcome: Literal["approved", "refused"]
-    decision_id: EventId
-    decided_by: AgentId | None
-    reply_id: PlainId | None
+    decision_id: EventId = Field(description="Of the decision that closed it.")
+    decided_by: AgentId | None = Field(description="The person, where one decided.")
+    reply_id: PlainId | None = Field(description="The reply that closed it, where one did.")
 
 
 class Approval(Frozen):
@@ -38,31 +38,31 @@ class Approval(Frozen):
     state: ApprovalState
     version: Annotated[int, Field(ge=1)]
     opened_at: Moment
-    respond_by: Moment | None = None
+    respond_by: Moment | None = Field(default=None, description="When the customer hears, where promised.")
     case: Case
-    agent: AgentRef
+    agent: AgentRef = Field(description="Role and team of who asked, at that moment.")
     step: Role = Field(description="The role whose turn it is.")
     approvers: tuple[AgentId, ...] = Field(
         default=(), description="Who rules found entitled at that moment; judged again at the verdict."
     )
     escalation: EventId = Field(description="The decision_id of decision.escalated.")
     policy: PolicyRef
-    request_digest: str
-    closing: Closing | None = None
+    request_digest: str = Field(description="As on the decision that opened it.")
+    closing: Closing | None = Field(default=None, description="How it ended, when it has.")
 
 
 class ApprovalEvent(Frozen):
     """The data of `mandaat.approval.*`."""
 
-    approval: Approval
+    approval: Approval = Field(description="Its whole state after this event.")
     giver: AgentId | None = Field(default=None, description="Who replied, where somebody did.")
-    reply_id: PlainId | None = None
+    reply_id: PlainId | None = Field(default=None, description="The reply that caused this, if one did.")
     reply_digest: str | None = Field(
         default=None,
         description="Of the reply's content: by it a repeat of the reply is told from a conflict.",
     )
     note: Text | None = Field(default=None, description="What the giver wrote.")
-    reasons: tuple[Reason, ...] = ()
+    reasons: tuple[Reason, ...] = Field(default=(), description="Why a reply had no effect, if it had none.")
 
 
 def without_personal_data(case: Case) -> Case:

@@ -18,8 +18,10 @@ class Customer(Frozen):
     """Who the case is about, and where they can be told."""
 
     id: CustomerId = Field(description="The source's id of the customer.")
-    name: Line | None = None
-    email: Annotated[Line, Field(max_length=320)] | None = None
+    name: Line | None = Field(default=None, description="As they like to be written to.")
+    email: Annotated[Line, Field(max_length=320)] | None = Field(
+        default=None, description="Where they are told; without it no mail is sent."
+    )
     language: Annotated[Line, Field(max_length=35)] | None = Field(
         default=None, description="The language they read, as a BCP 47 tag: `nl`, `en-GB`."
     )
@@ -28,16 +30,16 @@ class Customer(Frozen):
 class DecisionRequest(Frozen):
     """What the agent asks to grant: a kind and mostly an amount."""
 
-    request_id: RequestId
-    kind: Kind
+    request_id: RequestId = Field(description="New facts or another amount need a new one.")
+    kind: Kind = Field(description="`refund`, `goodwill`, `flowers`, ...: a word of the policy.")
     amount: StrictStr | None = Field(
         default=None,
         description='In major units, digits with a point: "45.00". Null for kinds without an amount.',
         json_schema_extra={"pattern": AMOUNT_PATTERN},
     )
     currency: StrictStr | None = Field(default=None, description="ISO 4217; needed with an amount.")
-    reason: Text | None = None
-    discretion: bool = False
+    reason: Text | None = Field(default=None, description="Why the agent asks, in their own words.")
+    discretion: bool = Field(default=False, description="Ask under a mandate to step outside the frame.")
 
     @model_validator(mode="after")
     def _money_is_money(self) -> DecisionRequest:
@@ -69,8 +71,8 @@ class DecisionRequest(Frozen):
 class Origin(Frozen):
     """The CloudEvent in which the case came, if it came in one."""
 
-    id: PlainId
-    source: Line
+    id: PlainId = Field(description="The `id` of that event.")
+    source: Line = Field(description="The `source` of that event.")
 
 
 class CaseFields(Frozen):
@@ -78,21 +80,23 @@ class CaseFields(Frozen):
 
     case_id: CaseId = Field(description="The source's id of the case.")
     opened_at: Moment = Field(description="When the customer came with it.")
-    channel: Line | None = None
+    channel: Line | None = Field(default=None, description="`phone`, `chat`, `email`, ...")
     customer: Customer
     agent_id: AgentId | None = Field(default=None, description="Who asks.")
-    category: Annotated[Line, Field(max_length=200)] | None = None
-    subject: Line | None = None
+    category: Annotated[Line, Field(max_length=200)] | None = Field(
+        default=None, description="What kind of matter it is; mandates may be for some only."
+    )
+    subject: Line | None = Field(default=None, description="What it is about, in one line.")
     facts: OpenObject = Field(default_factory=dict, description="What systems say.")
     claims: OpenObject | None = Field(default=None, description="What the customer says.")
     request: DecisionRequest
-    origin: Origin | None = None
+    origin: Origin | None = Field(default=None, description="Set by intake; null for a bare case.")
 
 
 class Case(CaseFields):
     """A case: the data of `mandaat.case.submitted.v1`."""
 
-    tenant: Tenant
+    tenant: Tenant = Field(description="The organisation that is served.")
 
     @cached_property
     def key(self) -> RequestKey:
@@ -103,7 +107,7 @@ class Case(CaseFields):
 class SubmittedCase(CaseFields):
     """A case as it comes in: the tenant may be left out where the caller's key implies it."""
 
-    tenant: Tenant | None = None
+    tenant: Tenant | None = Field(default=None, description="The organisation that is served.")
 
     def of(self, tenant: str, **changes: Any) -> Case:
         """This case, of that tenant."""

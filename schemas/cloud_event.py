@@ -28,16 +28,20 @@ class CloudEvent(Frozen, Generic[Data]):
     """One event; `subject` is the case id, `tenant`, `sequence` and `cause` are extensions."""
 
     specversion: Literal["1.0"] = "1.0"
-    id: EventId
-    source: Line
-    type: Line
-    subject: Line | None = Field(default=None, exclude_if=_absent)
-    time: Moment
+    id: EventId = Field(description="The same id is the same event, byte for byte.")
+    source: Annotated[Line, Field(min_length=1)] = Field(description="`/mandaat/rules`, ...")
+    type: Annotated[Line, Field(min_length=1)]
+    subject: Line | None = Field(default=None, exclude_if=_absent, description="The case id.")
+    time: Moment = Field(description="When it was accepted, settled or told.")
     datacontenttype: Line | None = Field(default=None, exclude_if=_absent)
-    tenant: Tenant | None = Field(default=None, exclude_if=_absent)
-    traceparent: Line | None = Field(default=None, exclude_if=_absent)
-    sequence: Sequence | None = Field(default=None, exclude_if=_absent)
-    cause: EventId | None = Field(default=None, exclude_if=_absent)
+    tenant: Tenant | None = Field(default=None, exclude_if=_absent, description="Whose case it is.")
+    traceparent: Line | None = Field(default=None, exclude_if=_absent, description="W3C Trace Context.")
+    sequence: Sequence | None = Field(
+        default=None,
+        exclude_if=_absent,
+        description="The ledger's order: microseconds since 1970; events of one input share it.",
+    )
+    cause: EventId | None = Field(default=None, exclude_if=_absent, description="The id of the input.")
     data: Data
 
     def to_bytes(self) -> bytes:

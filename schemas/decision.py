@@ -17,19 +17,23 @@ By = Literal["mandate", "discretion", "prohibition", "person", "ladder"]
 class PolicyRef(Frozen):
     """The policy version that made a decision; `digest` is sha256 of its canonical JSON (RFC 8785)."""
 
-    name: Name
-    version: str
-    digest: str
+    name: Name = Field(description="The tenant, by which a policy goes.")
+    version: str = Field(description="As its author wrote it.")
+    digest: str = Field(description="sha256 in hexadecimal: what this version is found by.")
 
 
 class Reason(Frozen):
     """Why: a code, a sentence in English, and the figures that matter."""
 
-    code: str
-    text: str
-    mandate: Name | None = Field(default=None, exclude_if=lambda value: value is None)
-    prohibition: Name | None = Field(default=None, exclude_if=lambda value: value is None)
-    figures: dict[str, JsonValue] = Field(default_factory=dict)
+    code: str = Field(description="For software: `over_limit`, `fact_missing`, `no_mandate`, ...")
+    text: str = Field(description="For people, in English.")
+    mandate: Name | None = Field(
+        default=None, exclude_if=lambda value: value is None, description="The mandate it is about."
+    )
+    prohibition: Name | None = Field(
+        default=None, exclude_if=lambda value: value is None, description="The prohibition it is about."
+    )
+    figures: dict[str, JsonValue] = Field(default_factory=dict, description="Such as `limit` or `left`.")
 
 
 class AgentRef(Frozen):
@@ -42,9 +46,9 @@ class AgentRef(Frozen):
 class Charge(Frozen):
     """What a decision took from a budget, in minor units or a count."""
 
-    budget: str
-    scope: str
-    window: str
+    budget: str = Field(description="The budget's id; an inline one is `<mandate>.<id>`.")
+    scope: str = Field(description="`agent:agent-01`, `team:north`, `customer:cu-1` or `tenant`.")
+    window: str = Field(description="`2026-03-02`, `2026-W10`, `2026-03` or `2026`.")
     amount: str | None = Field(default=None, exclude_if=lambda value: value is None)
     count: int | None = Field(default=None, exclude_if=lambda value: value is None)
 
@@ -55,22 +59,26 @@ class Decision(Frozen):
     decision_id: EventId
     case_id: CaseId
     request_id: RequestId
-    outcome: Outcome
+    outcome: Outcome = Field(description="What was concluded.")
     final: bool = Field(description="False only when escalated.")
-    by: By | None = Field(description="Null when escalated.")
+    by: By | None = Field(description="What or who concluded it; null when escalated.")
     decided_by: AgentId | None = Field(default=None, description="The person, where one decided.")
-    mandate: Name | None = None
-    amount: str | None = None
-    currency: str | None = None
-    agent_id: AgentId | None = None
+    mandate: Name | None = Field(default=None, description="The mandate under which it was granted.")
+    amount: str | None = Field(
+        default=None, description="In major units: what was asked, or what a person granted in its place."
+    )
+    currency: str | None = Field(default=None, description="ISO 4217.")
+    agent_id: AgentId | None = Field(default=None, description="Who asked.")
     customer_id: CustomerId
     policy: PolicyRef
-    reasons: tuple[Reason, ...] = ()
+    reasons: tuple[Reason, ...] = Field(
+        default=(), description="One for each prohibition that refuses, or for each mandate passed over."
+    )
     on_the_spot: str | None = Field(
         default=None, description="The largest amount that could have been granted at once, where any."
     )
-    charges: tuple[Charge, ...] = ()
-    request_digest: str
+    charges: tuple[Charge, ...] = Field(default=(), description="What it took from which budgets.")
+    request_digest: str = Field(description="Of what was asked: by it a repeat is told from a conflict.")
     agent: AgentRef = AgentRef()
-    approval_id: ApprovalId | None = None
-    respond_by: Moment | None = None
+    approval_id: ApprovalId | None = Field(default=None, description="The approval, where it was escalated.")
+    respond_by: Moment | None = Field(default=None, description="When the customer hears, where promised.")

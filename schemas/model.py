@@ -23,7 +23,12 @@ class Frozen(BaseModel):
     """
 
     model_config = ConfigDict(
-        frozen=True, strict=True, extra="ignore", allow_inf_nan=False, hide_input_in_errors=True
+        frozen=True,
+        strict=True,
+        extra="ignore",
+        allow_inf_nan=False,
+        hide_input_in_errors=True,
+        serialize_by_alias=True,
     )
 
 

@@ -19,11 +19,11 @@ class Notice(Frozen):
     notice_id: EventId = Field(description="Of (event, person, channel): the same notice, the same id.")
     case_id: CaseId
     about: EventId = Field(description="The id of the event that was told.")
-    about_type: str
-    audience: Audience
+    about_type: str = Field(description="The type of that event.")
+    audience: Audience = Field(description="What they are to the case.")
     person: PlainId | None = Field(description="The customer's or agent's id; null for the webhook.")
     channel: Channel
-    language: Literal["nl", "en"] | None = None
+    language: Literal["nl", "en"] | None = Field(default=None, description="The one it was written in.")
     message_id: str = Field(description="The Message-ID of the mail, or the webhook-id.")
-    attempts: int
+    attempts: int = Field(description="How often sending was tried.")
     reason: str | None = Field(default=None, description="Why it failed.")

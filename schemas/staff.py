@@ -13,9 +13,9 @@ from schemas.model import Frozen, Line
 class Absence(Frozen):
     """A time away, from (included) until (excluded), and who stands in."""
 
-    from_: AwareDatetime = Field(alias="from")
-    until: AwareDatetime
-    delegate: AgentId | None = None
+    from_: AwareDatetime = Field(alias="from", description="Included.")
+    until: AwareDatetime = Field(description="Not included.")
+    delegate: AgentId | None = Field(default=None, description="Who answers in their place.")
 
 
 class StaffMember(Frozen):
@@ -24,8 +24,12 @@ class StaffMember(Frozen):
     agent_id: AgentId
     tenant: Tenant
     name: Line
-    role: Role
+    role: Role = Field(description="A role of the tenant's policy.")
     team: PlainId
-    email: Annotated[Line, Field(max_length=320)] | None = None
-    language: Annotated[Line, Field(max_length=35)] | None = None
-    absences: tuple[Absence, ...] = ()
+    email: Annotated[Line, Field(max_length=320)] | None = Field(
+        default=None, description="Where they are told; without it no mail is sent."
+    )
+    language: Annotated[Line, Field(max_length=35)] | None = Field(
+        default=None, description="The language they read, as a BCP 47 tag: `nl`, `en-GB`."
+    )
+    absences: tuple[Absence, ...] = Field(default=(), description="While away they answer no approval.")
