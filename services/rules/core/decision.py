@@ -1,0 +1,87 @@
+"""The data of decision.*, from what was proposed (DESIGN.md, Contracts)."""
+
+from __future__ import annotations
+
+from typing import Final, assert_never
+
+from schemas.case import Case
+from schemas.decision import AgentRef, By, Decision, Outcome, PolicyRef, Reason
+from schemas.ids import approval_id, derived_id
+from schemas.request_digest import request_digest
+from schemas.types import DECISION_TYPES
+from services.rules.core import proposals
+from services.rules.core.proposals import Approved, Escalated, Proposal, Refused, Variant
+
+FIRST: Final = 1
+"""The number of a request's first decision; what closes an escalation is the second."""
+
+
+def decision_id(case: Case, outcome: Outcome, number: int = FIRST) -> str:
+    """The id of a decision, and of the event that carries it: the same for the same input, for ever."""
+    return derived_id(DECISION_TYPES[outcome], case.tenant, case.case_id, case.request.request_id, number)
+
+
+def first_decision(case: Case, proposal: Proposal, variant: Variant) -> Decision:
+    """The first decision on a request, where this variant of the proposal was settled."""
+    outcome, by = _conclusion(variant)
+    request = case.request
+    return Decision.model_construct(
+        decision_id=decision_id(case, outcome),
+        case_id=case.case_id,
+        request_id=request.request_id,
+        outcome=outcome,
+        final=outcome != "escalated",
+        by=by,
+        decided_by=None,
+        mandate=variant.mandate if isinstance(variant, Approved) else None,
+        amount=None if request.money is None else request.money.text,
+        currency=request.currency,
+        agent_id=case.agent_id,
+        customer_id=case.customer.id,
+        policy=policy_ref(proposal),
+        reasons=told(variant.reasons),
+        on_the_spot=_on_the_spot(variant),
+        charges=(),
+        request_digest=request_digest(case),
+        agent=AgentRef.model_construct(role=proposal.asker.role, team=proposal.asker.team),
+        approval_id=approval_id(case.case_id, request.request_id) if outcome == "escalated" else None,
+        respond_by=None,
+    )
+
+
+def policy_ref(proposal: Proposal) -> PolicyRef:
+    """The policy version that made the proposal."""
+    name, version, digest = proposal.policy
+    return PolicyRef.model_construct(name=name, version=version, digest=digest)
+
+
+def told(reasons: tuple[proposals.Reason, ...]) -> tuple[Reason, ...]:
+    """Reasons as the contracts write them."""
+    return tuple(
+        Reason.model_construct(
+            code=one.code,
+            text=one.text,
+            mandate=one.mandate,
+            prohibition=one.prohibition,
+            figures=dict(one.figures),
+        )
+        for one in reasons
+    )
+
+
+def _conclusion(variant: Variant) -> tuple[Outcome, By | None]:
+    match variant:
+        case Approved():
+            return "approved", "mandate"
+        case Escalated():
+            return "escalated", None
+        case Refused():
+            return "refused", "prohibition"
+        case _:
+            assert_never(variant)
+
+
+def _on_the_spot(variant: Variant) -> str | None:
+    if isinstance(variant, Escalated) and variant.on_the_spot is not None:
+        return variant.on_the_spot.text
+    return None

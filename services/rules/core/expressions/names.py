@@ -1,0 +1,100 @@
+"""What an expression may name (DESIGN.md, Policy 5). All of it is kept in an approval, so that a verdict can be judged again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from cel_expr_python import cel
+
+FIELDS: Final[Mapping[str, Mapping[str, cel.Type]]] = MappingProxyType(
+    {
+        "case": {
+            "case_id": cel.Type.STRING,
+            "tenant": cel.Type.STRING,
+            "opened_at": cel.Type.TIMESTAMP,
+            "channel": cel.Type.STRING,
+            "category": cel.Type.STRING,
+            "subject": cel.Type.STRING,
+        },
+        "customer": {"id": cel.Type.STRING, "language": cel.Type.STRING},
+        "agent": {
+            "agent_id": cel.Type.STRING,
+            "name": cel.Type.STRING,
+            "role": cel.Type.STRING,
+            "team": cel.Type.STRING,
+            "language": cel.Type.STRING,
+        },
+        "request": {
+            "request_id": cel.Type.STRING,
+            "kind": cel.Type.STRING,
+            "amount": cel.Type.DOUBLE,
+            "currency": cel.Type.STRING,
+            "reason": cel.Type.STRING,
+            "discretion": cel.Type.BOOL,
+        },
+    }
+)
+"""Names whose fields are known. An optional one that a case lacks is absent: naming it is an error."""
+
+OPEN: Final = ("facts", "claims")
+"""Names whose fields are whatever a case brings."""
+
+TIME: Final = "now"
+
+ROOTS: Final = frozenset((*FIELDS, *OPEN, TIME))
+
+RESERVED: Final = frozenset(
+    [
+        "as",
+        "break",
+        "const",
+        "continue",
+        "else",
+        "for",
+        "function",
+        "if",
+        "import",
+        "in",
+        "let",
+        "loop",
+        "package",
+        "namespace",
+        "return",
+        "var",
+        "void",
+        "while",
+        "true",
+        "false",
+        "null",
+        "bool",
+        "bytes",
+        "double",
+        "int",
+        "list",
+        "map",
+        "null_type",
+        "string",
+        "type",
+        "uint",
+        "dyn",
+        "has",
+        "size",
+    ]
+)
+"""Words that CEL keeps for itself; no `define` may take them."""
+
+
+def has_name(root: str, field: str) -> str:
+    """The variable that says whether the field is there; stands for `has(root.field)`."""
+    return f"has_{root}_{field}"
+
+
+def variables() -> dict[str, cel.Type]:
+    """Every variable of the environment, with its type."""
+    declared = {f"{root}.{field}": kind for root, fields in FIELDS.items() for field, kind in fields.items()}
+    declared |= {has_name(root, field): cel.Type.BOOL for root, fields in FIELDS.items() for field in fields}
+    declared |= {name: cel.Type.Map(cel.Type.STRING, cel.Type.DYN) for name in OPEN}
+    declared[TIME] = cel.Type.TIMESTAMP
+    return declared

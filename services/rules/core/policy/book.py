@@ -1,0 +1,139 @@
+"""A policy made ready to judge by: compiled once, found by role and kind (DESIGN.md, Policy and Speed)."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Generic, NamedTuple, Protocol, TypeVar
+
+from services.rules.core.expressions.evaluation import Expression
+
+
+@dataclass(frozen=True, slots=True)
+class Prohibition:
+    """What nobody may grant; `kinds` and `categories` None = all. `excepted` holds those that extend a role too."""
+
+    id: str
+    place: int
+    kinds: frozenset[str] | None
+    categories: frozenset[str] | None
+    when: Expression | None
+    excepted: frozenset[str]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mandate:
+    """One row of the authority matrix. `roles` holds those that extend a role too.
+
+    `limit`: minor units, an expression that comes out in major units, or None = no ceiling.
+    """
+
+    id: str
+    place: int
+    kinds: frozenset[str] | None
+    roles: frozenset[str]
+    categories: frozenset[str] | None
+    when: Expression | None
+    limit: int | Expression | None
+
+
+class PolicyName(NamedTuple):
+    """What a decision says of the policy that made it."""
+
+    name: str
+    version: str
+    digest: str
+
+
+class _Row(Protocol):
+    @property
+    def place(self) -> int: ...
+    @property
+    def kinds(self) -> frozenset[str] | None: ...
+
+
+Row = TypeVar("Row", bound=_Row)
+
+
+class ByKind(Generic[Row]):
+    """Rows by kind, in file order, those for every kind in between. What it holds for a kind is built on first use,
+
+    only for kinds that the policy names: what comes from outside cannot make it grow.
+    """
+
+    __slots__ = ("_found", "_of_every_kind", "_of_kind")
+
+    def __init__(self, rows: Iterable[Row]) -> None:
+        of_kind: dict[str, list[Row]] = defaultdict(list)
+        every: list[Row] = []
+        for row in rows:
+            if row.kinds is None:
+                every.append(row)
+            for kind in row.kinds or ():
+                of_kind[kind].append(row)
+        self._of_kind = dict(of_kind)
+        self._of_every_kind = tuple(every)
+        self._found: dict[str, tuple[Row, ...]] = {}
+
+    def find(self, kind: str) -> tuple[Row, ...]:
+        """The rows for this kind, in file order."""
+        found = self._found.get(kind)
+        if found is None:
+            named = self._of_kind.get(kind)
+            if named is None:
+                return self._of_every_kind
+            found = tuple(sorted((*named, *self._of_every_kind), key=lambda row: row.place))
+            self._found[kind] = found
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyBook:
+    """A policy, compiled. `roles`: each role with those that extend it, itself included."""
+
+    ref: PolicyName
+    currency: str
+    timezone: str | None
+    roles: Mapping[str, frozenset[str]]
+    prohibitions: ByKind[Prohibition]
+    mandates: Mapping[str, ByKind[Mandate]]
+    """By role: those it has itself and those of the roles it extends."""
+    step: str
+    """The role whose turn it is when a request is escalated."""
+
+    @property
+    def tenant(self) -> str:
+        """Whose policy it is."""
+        return self.ref.name
+
+    @property
+    def name(self) -> str:
+        """The policy's name: its tenant."""
+        return self.ref.name
+
+    @property
+    def version(self) -> str:
+        """The version as the policy's author calls it."""
+        return self.ref.version
+
+    @property
+    def digest(self) -> str:
+        """sha256 of the canonical JSON (RFC 8785) of the document, in hexadecimals."""
+        return self.ref.digest
+
+    def candidates(self, role: str, kind: str, category: str | None) -> list[Mandate]:
+        """The mandates that a person of that role may try, in file order (DESIGN.md, Policy 2)."""
+        by_kind = self.mandates.get(role)
+        if by_kind is None:
+            return []
+        return [row for row in by_kind.find(kind) if row.categories is None or category in row.categories]
+
+    def prohibitions_on(self, kind: str, category: str | None, role: str | None) -> list[Prohibition]:
+        """The prohibitions whose kinds and categories fit and whose `except` does not name the role."""
+        return [
+            row
+            for row in self.prohibitions.find(kind)
+            if (row.categories is None or category in row.categories) and role not in row.excepted
+        ]

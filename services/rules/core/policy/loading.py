@@ -1,0 +1,120 @@
+"""From the text of a policy file to a book to judge by, or to all that is wrong with it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from hashlib import sha256
+from typing import NamedTuple
+
+import rfc8785
+
+from services.rules.core.expressions.evaluation import Expression
+from services.rules.core.policy.book import ByKind, Mandate, PolicyBook, PolicyName, Prohibition
+from services.rules.core.policy.document import EVERY_KIND, MandateEntry, PolicyDocument, ProhibitionEntry
+from services.rules.core.policy.meaning import Meaning, read_meaning
+from services.rules.core.policy.problems import PolicyProblems, Problem
+from services.rules.core.policy.shape import read_shape
+from services.rules.core.policy.yaml_tree import Node, Plain, parse_yaml
+
+
+class CheckedPolicy(NamedTuple):
+    """The book, or None where the policy cannot be used; and all problems and warnings, in the file's order."""
+
+    book: PolicyBook | None
+    problems: tuple[Problem, ...]
+
+
+def load_policy(text: str) -> PolicyBook:
+    """The policy, ready to judge by. Raises PolicyProblems; warnings are left out."""
+    book, problems = check_policy(text)
+    if book is None:
+        raise PolicyProblems(one for one in problems if one.severity == "error")
+    return book
+
+
+def check_policy(text: str) -> CheckedPolicy:
+    """Read a policy and say all that is wrong with it."""
+    try:
+        tree, problems = parse_yaml(text)
+    except PolicyProblems as found:
+        return CheckedPolicy(None, tuple(sorted(found.problems)))
+    document, shape = read_shape(tree)
+    meaning = read_meaning(tree) if tree.entries is not None else Meaning()
+    every = sorted(dict.fromkeys([*problems, *shape, *meaning.problems]))
+    if document is None or any(one.severity == "error" for one in every):
+        return CheckedPolicy(None, tuple(every))
+    return CheckedPolicy(_bind(document, tree, meaning), tuple(every))
+
+
+def digest_of(document: Plain) -> str:
+    """sha256 of the canonical JSON (RFC 8785) of the document as it is written: comments, layout, order of keys
+
+    and the way a number is spelled do not count; the order of lists, and one or a list of one, do.
+    """
+    return sha256(rfc8785.dumps(document)).hexdigest()  # type: ignore[arg-type]  # its own name for the same type
+
+
+def _bind(document: PolicyDocument, tree: Node, meaning: Meaning) -> PolicyBook:
+    prohibitions = [
+        _prohibition(entry, place, tree, meaning) for place, entry in enumerate(document.prohibitions or ())
+    ]
+    by_role: dict[str, list[Mandate]] = defaultdict(list)
+    for place, entry in enumerate(document.mandates):
+        mandate = _mandate(entry, place, tree, meaning)
+        for role in mandate.roles:
+            by_role[role].append(mandate)
+    return PolicyBook(
+        ref=PolicyName(document.policy, document.version, digest_of(tree.plain())),
+        currency=document.currency,
+        timezone=document.timezone,
+        roles=meaning.roles,
+        prohibitions=ByKind(prohibitions),
+        mandates={role: ByKind(mandates) for role, mandates in by_role.items()},
+        step=document.escalation[0].steps[0].to,
+    )
+
+
+def _prohibition(entry: ProhibitionEntry, place: int, tree: Node, meaning: Meaning) -> Prohibition:
+    return Prohibition(
+        id=entry.id,
+        place=place,
+        kinds=_kinds(entry.kinds),
+        categories=frozenset(entry.categories) if entry.categories else None,
+        when=_when(tree.find(("prohibitions", place))[0], meaning),
+        excepted=_roles(entry.except_ or [], meaning),
+        reason=entry.reason,
+    )
+
+
+def _mandate(entry: MandateEntry, place: int, tree: Node, meaning: Meaning) -> Mandate:
+    row = tree.find(("mandates", place))[0]
+    return Mandate(
+        id=entry.id,
+        place=place,
+        kinds=_kinds(entry.grants),
+        roles=_roles(entry.to, meaning),
+        categories=frozenset(entry.categories) if entry.categories else None,
+        when=_when(row, meaning),
+        limit=_limit(row, meaning),
+    )
+
+
+def _kinds(kinds: list[str]) -> frozenset[str] | None:
+    return None if EVERY_KIND in kinds else frozenset(kinds)
+
+
+def _roles(names: list[str], meaning: Meaning) -> frozenset[str]:
+    return frozenset().union(*(meaning.roles[name] for name in names))
+
+
+def _when(row: Node, meaning: Meaning) -> Expression | None:
+    node = row.get("when")
+    expression = None if node is None else meaning.expressions[id(node)]
+    return None if expression is not None and expression.constant("condition") is True else expression
+
+
+def _limit(row: Node, meaning: Meaning) -> int | Expression | None:
+    node = row.get("limit")
+    if node is None:
+        return None
+    return meaning.limits[id(node)] if id(node) in meaning.limits else meaning.expressions[id(node)]

@@ -1,0 +1,220 @@
+"""What a policy means, as far as it can be told from the file: roles, ids, money, expressions.
+
+Works on the tree, so that every problem is found even where the shape of something else is wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
+from difflib import get_close_matches
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from schemas.money import MAX_MINOR, exponent
+from services.rules.core.expressions.compiling import Compiled, Wanted, compile_expression
+from services.rules.core.expressions.evaluation import Expression, Failure
+from services.rules.core.expressions.names import RESERVED, ROOTS
+from services.rules.core.expressions.translation import Definition
+from services.rules.core.policy.problems import Problem, problem, warning
+from services.rules.core.policy.roles import with_those_that_extend
+from services.rules.core.policy.yaml_tree import Node
+
+
+@dataclass(slots=True)
+class Meaning:
+    """What was found: problems, and what the parts of the policy come to, by their node."""
+
+    problems: list[Problem] = field(default_factory=list)
+    roles: dict[str, frozenset[str]] = field(default_factory=dict)
+    expressions: dict[int, Expression] = field(default_factory=dict)
+    """By the `id()` of the node that holds the text, as long as the tree lives."""
+    limits: dict[int, int] = field(default_factory=dict)
+    """Limits that are numbers, in minor units, by the `id()` of their node."""
+
+
+def read_meaning(tree: Node) -> Meaning:
+    """Check what the file says; nothing is raised, all is in `problems`."""
+    return _Reader(tree).read()
+
+
+class _Reader:
+    def __init__(self, tree: Node) -> None:
+        self._tree = tree
+        self._found = Meaning()
+        self._definitions: dict[str, Definition] = {}
+        self._compiled: dict[tuple[str, Wanted], Compiled] = {}
+
+    def read(self) -> Meaning:
+        self._read_roles()
+        self._read_definitions()
+        decimals = self._read_currency()
+        self._read_timezone()
+        for section, roles_key in (("prohibitions", "except"), ("mandates", "to")):
+            self._read_ids(section)
+            for row in _items(self._tree.get(section)):
+                self._check_kinds(row.get("kinds" if section == "prohibitions" else "grants"))
+                self._check_roles(row.get(roles_key))
+                self._check_twice(row.get("categories"))
+                self._read_expression(row.get("when"), "condition")
+                self._read_limit(row.get("limit"), decimals)
+        for ladder in _items(self._tree.get("escalation")):
+            for step in _items(ladder.get("steps")):
+                self._check_roles(step.get("to"))
+        return self._found
+
+    def _say(self, node: Node, text: str) -> None:
+        self._found.problems.append(problem(node.spot, text))
+
+    # Roles and ids
+
+    def _read_roles(self) -> None:
+        roles = self._tree.get("roles")
+        extends: dict[str, list[str]] = {}
+        for name, (_, entry) in ((roles and roles.entries) or {}).items():
+            extends[name] = [node.text for node in _one_or_list(entry.get("extends")) if node.text]
+        for name in extends:
+            entry_node = roles.get(name) if roles else None
+            self._check_roles(entry_node.get("extends") if entry_node else None, extends)
+        self._found.roles, cycles = with_those_that_extend(extends)
+        for name in cycles:
+            if roles is not None:
+                spot = roles.key_spot(name)
+                self._found.problems.append(
+                    problem(spot, f"role `{name}` extends itself, by way of what it extends")
+                )
+
+    def _check_roles(self, node: Node | None, known: Mapping[str, object] | None = None) -> None:
+        names = self._found.roles if known is None else known
+        for one in _one_or_list(node):
+            if one.text is not None and one.text not in names and one.text:
+                close = get_close_matches(one.text, names, 1)
+                hint = f"; did you mean `{close[0]}`?" if close else "; write it under `roles`"
+                self._say(one, f"there is no role `{_short(one.text)}`{hint}")
+        self._check_twice(node)
+
+    def _check_kinds(self, node: Node | None) -> None:
+        kinds = _one_or_list(node)
+        if len(kinds) > 1 and any(one.text == "*" for one in kinds):
+            self._say(kinds[0], '"*" already is every kind; leave out the others')
+        self._check_twice(node)
+
+    def _check_twice(self, node: Node | None) -> None:
+        seen: set[str] = set()
+        for one in _one_or_list(node):
+            if one.text is not None and one.text in seen:
+                self._say(one, f"`{_short(one.text)}` stands here twice")
+            seen.add(one.text or "")
+
+    def _read_ids(self, section: str) -> None:
+        seen: dict[str, Node] = {}
+        for row in _items(self._tree.get(section)):
+            name = row.get("id")
+            if name is None or not name.text:
+                continue
+            if name.text in seen:
+                line = seen[name.text].spot.line
+                self._say(name, f"there is another `{_short(name.text)}` in {section}, on line {line}")
+            seen.setdefault(name.text, name)
+
+    # Money and time
+
+    def _read_currency(self) -> int:
+        node = self._tree.get("currency")
+        decimals = exponent(node.text) if node is not None and node.text is not None else None
+        if node is not None and isinstance(node.value, str) and len(node.value) == 3 and decimals is None:
+            self._say(node, f"{node.value} is not a currency of ISO 4217")
+        return 2 if decimals is None else decimals
+
+    def _read_timezone(self) -> None:
+        node = self._tree.get("timezone")
+        if node is None or not isinstance(node.value, str) or not node.value:
+            return
+        try:
+            ZoneInfo(node.value)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            self._say(
+                node, f"there is no time zone {_short(node.value)!r}; write one such as Europe/Amsterdam"
+            )
+
+    def _read_limit(self, node: Node | None, decimals: int) -> None:
+        if node is None:
+            return
+        if isinstance(node.value, str):
+            self._read_expression(node, "amount")
+        elif (
+            node.text is not None and isinstance(node.value, int | float) and not isinstance(node.value, bool)
+        ):
+            self._read_number(node, decimals)
+
+    def _read_number(self, node: Node, decimals: int) -> None:
+        try:
+            exact = Decimal(str(node.value) if isinstance(node.value, int) else node.text or "")
+            minor = exact.scaleb(decimals)
+        except InvalidOperation:
+            return self._say(node, "this is not a number")
+        if minor < 0:
+            return self._say(node, "a limit is not negative")
+        if minor > MAX_MINOR:
+            return self._say(
+                node, "a limit is at most 10^15 of the currency's smallest unit; leave it out for no ceiling"
+            )
+        if minor != minor.to_integral_value():
+            return self._say(node, f"the currency has {decimals} decimals, and this limit has more")
+        self._found.limits[id(node)] = int(minor)
+        return None
+
+    # Expressions
+
+    def _read_definitions(self) -> None:
+        node = self._tree.get("define")
+        for name, (key, value) in ((node and node.entries) or {}).items():
+            if name in ROOTS or name in RESERVED:
+                self._say(key, f"`{name}` already means something in an expression; take another name")
+                self._definitions[name] = Definition(None)
+                continue
+            if not isinstance(value.value, str) or not value.value.strip():
+                self._definitions[name] = Definition(None)
+                continue
+            compiled = compile_expression(value.value, "either", self._definitions)
+            self._report(value, compiled)
+            self._definitions[name] = Definition(compiled.translation if compiled.expression else None)
+
+    def _read_expression(self, node: Node | None, wanted: Wanted) -> None:
+        if node is None or not isinstance(node.value, str) or not node.value.strip():
+            return
+        known = self._compiled.get((node.value, wanted))
+        compiled = known or compile_expression(node.value, wanted, self._definitions)
+        self._compiled[node.value, wanted] = compiled
+        self._report(node, compiled)
+        if compiled.expression is not None:
+            self._found.expressions[id(node)] = compiled.expression
+            self._check_constant(node, compiled.expression, wanted)
+
+    def _check_constant(self, node: Node, expression: Expression, wanted: Wanted) -> None:
+        value = expression.constant(wanted)
+        if isinstance(value, Failure):
+            self._say(node, f"this never comes out: {value.error}")
+        elif value is False:
+            self._found.problems.append(warning(node.spot, "this is never true"))
+        elif isinstance(value, float) and value < 0:
+            self._say(node, "a limit is not negative")
+
+    def _report(self, node: Node, compiled: Compiled) -> None:
+        for flaw in compiled.flaws:
+            say = warning if flaw.warning else problem
+            self._found.problems.append(say(node.place(flaw.index), flaw.text))
+
+
+def _items(node: Node | None) -> Iterator[Node]:
+    yield from (node.items or ()) if node is not None else ()
+
+
+def _one_or_list(node: Node | None) -> list[Node]:
+    if node is None:
+        return []
+    return node.items if node.items is not None else [node]
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 60 else text[:57] + "..."

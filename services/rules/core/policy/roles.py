@@ -1,0 +1,26 @@
+"""Roles and those that extend them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+
+def with_those_that_extend(
+    extends: Mapping[str, Sequence[str]],
+) -> tuple[dict[str, frozenset[str]], list[str]]:
+    """Each role with all roles that extend it, itself included; and the roles that extend themselves."""
+    below: dict[str, set[str]] = {name: {name} for name in extends}
+    cycles: list[str] = []
+    for name in extends:
+        seen: set[str] = set()
+        waiting = list(extends[name])
+        while waiting:
+            above = waiting.pop()
+            if above in seen or above not in below:
+                continue
+            seen.add(above)
+            below[above].add(name)
+            waiting += extends[above]
+        if name in seen:
+            cycles.append(name)
+    return {name: frozenset(names) for name, names in below.items()}, cycles

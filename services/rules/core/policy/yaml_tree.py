@@ -1,0 +1,272 @@
+"""YAML 1.2 as a tree that knows where everything stands. Read from ruamel.yaml's events, not its constructor:
+
+so duplicate keys, empty values, tags and merge keys become problems with a place, and depth, size and aliases
+are bounded before anything recursive walks the tree.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.events import (
+    AliasEvent,
+    DocumentStartEvent,
+    MappingEndEvent,
+    NodeEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    SequenceStartEvent,
+)
+from ruamel.yaml.reader import ReaderError
+
+from services.rules.core.policy.problems import PolicyProblems, Problem, Spot, problem
+from services.rules.core.policy.scalar_places import place_in_scalar
+
+MAX_CHARACTERS: Final = 8 * 1024 * 1024
+MAX_DEPTH: Final = 20
+MAX_NODES: Final = 1_000_000
+
+Path = tuple[str | int, ...]
+Plain = None | bool | int | float | str | list[Any] | dict[str, Any]
+
+# The core schema of YAML 1.2.2, chapter 10.3: `yes`, `on` and dates are text.
+_NULL = re.compile(r"(?:null|Null|NULL|~)?")
+_BOOL = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
+_INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
+_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
+
+
+@dataclass(slots=True, eq=False)
+class Node:
+    """A scalar, a list (`items`) or a mapping (`entries`: key -> key's node, value's node)."""
+
+    spot: Spot
+    text: str | None = None
+    value: bool | int | float | str | None = None
+    items: list[Node] | None = None
+    entries: dict[str, tuple[Node, Node]] | None = None
+    source: str = field(default="", repr=False)
+    start: int = 0
+    end: int = 0
+    style: str | None = None
+    size: int = 1
+
+    def place(self, index: int) -> Spot:
+        """Where character `index` of this scalar's text stands in the file."""
+        if self.text is None:
+            return self.spot
+        return Spot(
+            *place_in_scalar(self.source[self.start : self.end], self.style, self.text, index, self.spot)
+        )
+
+    def get(self, key: str | int) -> Node | None:
+        """The value under a key or a position in a list; None where there is none."""
+        if isinstance(key, str):
+            entry = (self.entries or {}).get(key)
+            return entry[1] if entry else None
+        return self.items[key] if self.items is not None and 0 <= key < len(self.items) else None
+
+    def find(self, path: Path) -> tuple[Node, int]:
+        """The deepest node on the path, and how many steps of it exist."""
+        node, depth = self, 0
+        for step in path:
+            below = node.get(step)
+            if below is None:
+                break
+            node, depth = below, depth + 1
+        return node, depth
+
+    def key_spot(self, key: str) -> Spot:
+        """Where a key of this mapping stands."""
+        entry = (self.entries or {}).get(key)
+        return entry[0].spot if entry else self.spot
+
+    def plain(self) -> Plain:
+        """The value as JSON would hold it."""
+        if self.items is not None:
+            return [item.plain() for item in self.items]
+        if self.entries is not None:
+            return {key: value.plain() for key, (_, value) in self.entries.items()}
+        return self.value
+
+
+def parse_yaml(text: str) -> tuple[Node, list[Problem]]:
+    """The tree of a text with one document, and the problems that do not keep it from being read further.
+
+    Raises PolicyProblems where there is no tree to go on with.
+    """
+    _check_text(text)
+    problems: list[Problem] = []
+    try:
+        return _Composer(text, problems).compose(), problems
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        spot = Spot(mark.line + 1, mark.column + 1) if mark else Spot(1, 1)
+        words = " ".join(part for part in (error.context, error.problem) if part)
+        raise PolicyProblems([*problems, problem(spot, f"not YAML: {words}")]) from error
+    except ReaderError as error:
+        spot = _spot_of(text, error.position)
+        raise PolicyProblems(
+            [problem(spot, f"YAML allows no character {ord(text[error.position]):#x}")]
+        ) from error
+    except (YAMLError, ValueError, RecursionError) as error:
+        raise PolicyProblems([problem(Spot(1, 1), f"not YAML: {error}")]) from error
+
+
+def _check_text(text: str) -> None:
+    if not text.strip("\ufeff \t\r\n"):
+        raise PolicyProblems(
+            [problem(Spot(1, 1), "the file is empty; a policy begins with `policy: <tenant>`")]
+        )
+    if len(text) > MAX_CHARACTERS:
+        raise PolicyProblems([problem(Spot(1, 1), f"the file has more than {MAX_CHARACTERS:,} characters")])
+
+
+def _spot_of(text: str, index: int) -> Spot:
+    before = text[:index]
+    return Spot(before.count("\n") + 1, index - before.rfind("\n"))
+
+
+class _Composer:
+    def __init__(self, text: str, problems: list[Problem]) -> None:
+        # ruamel counts a byte order mark as a character of the text, but not as a column.
+        self._text = text
+        self._events: Iterator[Any] = YAML(typ="safe", pure=True).parse(text)
+        self._problems = problems
+        self._anchors: dict[str, Node | None] = {}
+        self._nodes = 0
+
+    def compose(self) -> Node:
+        root: Node | None = None
+        for event in self._events:
+            if isinstance(event, DocumentStartEvent) and event.version not in (None, (1, 2)):
+                self._problems.append(
+                    problem(_spot(event), "write YAML 1.2, and no %YAML line for another version")
+                )
+            elif isinstance(event, DocumentStartEvent) and root is not None:
+                raise PolicyProblems(
+                    [
+                        *self._problems,
+                        problem(_spot(event), "a policy file holds one document; take out the `---`"),
+                    ]
+                )
+            elif isinstance(event, NodeEvent):
+                root = self._node(event, 1)
+        if root is None:
+            raise PolicyProblems(
+                [problem(Spot(1, 1), "the file holds no policy; it begins with `policy: <tenant>`")]
+            )
+        return root
+
+    def _node(self, event: Any, depth: int) -> Node:
+        if isinstance(event, AliasEvent):
+            return self._alias(event)
+        self._bound(event, depth, 1)
+        anchor = event.anchor
+        if anchor is not None:
+            self._anchors[anchor] = None
+        tag = getattr(event, "ctag", None) or event.tag
+        if tag:
+            self._problems.append(
+                problem(_spot(event), f"tags such as {_short(str(tag))} are not read here; take it out")
+            )
+        match event:
+            case ScalarEvent():
+                node = self._scalar(event)
+            case SequenceStartEvent():
+                node = self._sequence(event, depth)
+            case _:
+                node = self._mapping(event, depth)
+        if anchor is not None:
+            self._anchors[anchor] = node
+        return node
+
+    def _bound(self, event: Any, depth: int, nodes: int) -> None:
+        self._nodes += nodes
+        if depth > MAX_DEPTH or self._nodes > MAX_NODES:
+            text = (
+                f"more than {MAX_DEPTH} levels deep"
+                if depth > MAX_DEPTH
+                else f"more than {MAX_NODES:,} values"
+            )
+            raise PolicyProblems([*self._problems, problem(_spot(event), f"the file is too large: {text}")])
+
+    def _alias(self, event: Any) -> Node:
+        node = self._anchors.get(event.anchor)
+        if node is None:
+            text = f"*{event.anchor} refers to nothing that stands above it"
+            self._problems.append(problem(_spot(event), text))
+            return Node(_spot(event), text="", value=f"*{event.anchor}")
+        self._bound(event, 1, node.size)
+        return node
+
+    def _scalar(self, event: Any) -> Node:
+        text: str = event.value
+        start, end = event.start_mark.index, event.end_mark.index
+        spot = _spot(event)
+        value = self._resolve(text, spot) if event.style is None else text
+        return Node(spot, text, value, source=self._text, start=start, end=end, style=event.style)
+
+    def _resolve(self, text: str, spot: Spot) -> bool | int | float | str | None:
+        if _NULL.fullmatch(text):
+            return None
+        if text in _BOOL:
+            return _BOOL[text]
+        if len(text) <= 40 and _INT.fullmatch(text):
+            return int(text, 0) if text[:2] in ("0o", "0x") else int(text)
+        if len(text) <= 40 and _FLOAT.fullmatch(text) and float(text) - float(text) == 0:
+            return float(text)
+        if _NOT_FINITE.fullmatch(text):
+            self._problems.append(problem(spot, f"{text} is not a number that can be used here"))
+        return text
+
+    def _sequence(self, event: Any, depth: int) -> Node:
+        items: list[Node] = []
+        for inner in self._events:
+            if isinstance(inner, SequenceEndEvent):
+                break
+            items.append(self._full(self._node(inner, depth + 1), "this place in the list"))
+        return Node(_spot(event), items=items, size=1 + sum(item.size for item in items))
+
+    def _mapping(self, event: Any, depth: int) -> Node:
+        entries: dict[str, tuple[Node, Node]] = {}
+        size = 1
+        for inner in self._events:
+            if isinstance(inner, MappingEndEvent):
+                break
+            key = self._node(inner, depth + 1)
+            value = self._node(next(self._events), depth + 1)
+            size += 1 + value.size
+            name = key.text
+            if name is None or (key.style is None and key.value is None):
+                self._problems.append(problem(key.spot, "a key must be a plain word"))
+            elif name in entries:
+                first = entries[name][0].spot
+                text = f"`{_short(name)}` stands here twice; the first is on line {first.line}"
+                self._problems.append(problem(key.spot, text))
+            else:
+                entries[name] = (key, self._full(value, f"`{_short(name)}`", key.spot))
+        return Node(_spot(event), entries=entries, size=size)
+
+    def _full(self, node: Node, what: str, spot: Spot | None = None) -> Node:
+        if (node.text is not None and not node.text.strip()) or (
+            node.value is None and node.text is not None
+        ):
+            self._problems.append(
+                problem(spot or node.spot, f"{what} is empty; give it a value or take it out")
+            )
+        return node
+
+
+def _spot(event: Any) -> Spot:
+    return Spot(event.start_mark.line + 1, event.start_mark.column + 1)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 60 else text[:57] + "..."
