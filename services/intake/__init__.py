@@ -1,0 +1,1 @@
+"""Intake: accept what comes in, once."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 
 from schemas.case import Case
@@ -13,6 +13,19 @@ from schemas.types import CASE_SUBMITTED, VERDICT_APPROVE, VERDICT_REJECT
 SOURCE: Final = "/mandaat/intake"
 VERDICT_TYPES: Final = {"approve": VERDICT_APPROVE, "reject": VERDICT_REJECT}
 """The verb in the path of a reply -> the type of its event."""
+
+_LOG_APPEND_TIME: Final = 1
+
+
+def accepted_at(timestamp_ms: int, timestamp_type: int, now: datetime) -> datetime:
+    """When a record of mandaat.inbound was accepted: when the broker appended it, if it says so, else now.
+
+    A time that the broker set is the same at each redelivery, so the event is the same byte for byte; a time
+    that the producer set is not believed, for it is the clock of the budgets.
+    """
+    if timestamp_type != _LOG_APPEND_TIME:
+        return now
+    return datetime.fromtimestamp(timestamp_ms / 1000, UTC)
 
 
 def case_submitted(

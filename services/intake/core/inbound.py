@@ -11,7 +11,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from schemas.case import Case, Origin, SubmittedCase
 from schemas.errors import Flaw, Unreadable
 from schemas.ids import PlainId, Tenant
-from schemas.model import Frozen, Line
+from schemas.model import MAX_DEPTH, Frozen, Line
 from schemas.reading import check_bytes, parse_json, read, unreadable
 from schemas.topics import BODY_LIMIT_BYTES
 from schemas.types import CASE_SUBMITTED
@@ -51,8 +51,9 @@ def read_inbound(
 ) -> Received:
     """The case in a record. Raises Unreadable, and nothing else, whatever the record holds."""
     relevant = header.that_matter(headers)
-    body = _in_bounds(value)
-    attributes, submitted = _opened(body, relevant)
+    media = header.media_type(relevant)
+    levels = MAX_DEPTH + 1 if media == header.STRUCTURED_JSON else MAX_DEPTH
+    attributes, submitted = _opened(media, _in_bounds(value, levels), relevant)
     tenant = _agreed(submitted, attributes, _keyed(key))
     if attributes is None:
         return Received(submitted.of(tenant, origin=None), None)
@@ -65,20 +66,19 @@ def well_formed(traceparent: str | None) -> str | None:
     return traceparent if traceparent and TRACEPARENT.fullmatch(traceparent) else None
 
 
-def _in_bounds(value: bytes | None) -> bytes:
-    """The body, if it is JSON of a size and a depth that are taken."""
+def _in_bounds(value: bytes | None, levels: int) -> bytes:
+    """The body, if it is JSON of a size and a depth that are taken, also in what is ignored."""
     if value is not None and len(value) > BODY_LIMIT_BYTES:
         raise Unreadable(
             "too_large", f"The body is {len(value)} bytes; at most {BODY_LIMIT_BYTES} are taken. Send less."
         )
     body = check_bytes(value)
-    parse_json(body)
+    parse_json(body, levels)
     return body
 
 
-def _opened(body: bytes, relevant: Mapping[str, str]) -> tuple[_Attributes | None, SubmittedCase]:
+def _opened(media: str, body: bytes, relevant: Mapping[str, str]) -> tuple[_Attributes | None, SubmittedCase]:
     """The envelope, where there is one, and the case in it."""
-    media = header.media_type(relevant)
     if media == header.STRUCTURED_JSON:
         attributes = read(_Attributes, body)
         _check_type(attributes)

@@ -1,0 +1,72 @@
+"""Wiring: clients are born here, and die here in reverse order."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from functools import partial
+
+from schemas.topics import CASES, INBOUND, INBOUND_LIMIT_BYTES, REPLIES
+from services.chassis.dead_letters import DeadLetters
+from services.chassis.http import Health, create_app, serving
+from services.chassis.keys import Keys
+from services.chassis.metrics import Metrics
+from services.chassis.producer import Producer
+from services.chassis.run import Stop
+from services.chassis.subscriber import Subscription
+from services.intake.adapters.known_requests import KnownRequests, connect
+from services.intake.handlers import Intake
+from services.intake.metrics import IntakeMetrics
+from services.intake.routes import add_routes
+from services.intake.settings import IntakeSettings
+
+GROUP = "mandaat-intake"
+
+
+async def main(stop: Stop) -> None:
+    """Takes in what comes until it is told to stop."""
+    settings = IntakeSettings()
+    keys = Keys.load(settings.keys_file)
+    metrics = Metrics()
+    of_intake = IntakeMetrics(metrics)
+    async with AsyncExitStack() as stack:
+        redis = connect(settings.redis_url.get_secret_value())
+        stack.push_async_callback(redis.aclose)
+        producer = Producer(settings.kafka_bootstrap, client_id="mandaat-intake", metrics=metrics)
+        await producer.start()
+        stack.push_async_callback(producer.stop)
+        dead_letters = DeadLetters(producer, "intake", metrics)
+        intake = Intake(
+            publisher=producer,
+            known=KnownRequests(redis, of_intake.known_requests_away),
+            dead_letters=dead_letters,
+            metrics=of_intake,
+        )
+        inbound = await stack.enter_async_context(
+            Subscription(
+                INBOUND,
+                bootstrap=settings.kafka_bootstrap,
+                group=GROUP,
+                handler=intake.accept_records,
+                dead_letters=dead_letters,
+                metrics=metrics,
+                on_bug=stop.fail,
+                max_partition_fetch_bytes=INBOUND_LIMIT_BYTES,
+            )
+        )
+        health = Health(
+            alive={"inbound": inbound.alive},
+            ready={"kafka": partial(_reach, producer), "joined": inbound.ready},
+        )
+        app = create_app(
+            "Mandaat intake", health=health, metrics=metrics, body_limit_bytes=settings.body_limit_bytes
+        )
+        add_routes(app, intake, keys, settings.notifier_url)
+        await stack.enter_async_context(serving(app, settings.http_host, settings.http_port, health))
+        await stop.wait()
+
+
+async def _reach(producer: Producer) -> None:
+    """Whether Kafka answers and has the topics that are written. Raises TryAgain."""
+    await producer.ping()
+    for topic in (CASES, REPLIES):
+        await producer.partitions(topic, timeout_seconds=2.0)

@@ -1,0 +1,211 @@
+"""What intake does: read, publish, await the acknowledgement, and only then say that it was accepted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, NamedTuple, Protocol
+
+from schemas.case import Case
+from schemas.cloud_event import HEADERS, CloudEvent
+from schemas.errors import Unreadable
+from schemas.ids import RequestKey, derived_id, record_key, uuid7
+from schemas.request_digest import request_digest
+from schemas.topics import CASES, REPLIES
+from services.chassis.dead_letters import Record
+from services.chassis.log import log
+from services.chassis.problems import Problem
+from services.chassis.producer import Outgoing
+from services.intake.core.acceptance import accepted_at, case_submitted, verdict_given
+from services.intake.core.inbound import read_inbound, well_formed
+from services.intake.core.replies import read_verdict
+from services.intake.core.submission import read_submission
+from services.intake.metrics import Door, IntakeMetrics
+
+
+class Publisher(Protocol):
+    """Publishes records; returns when every one is acknowledged. Raises TryAgain."""
+
+    async def send_all(self, records: Sequence[Outgoing], *, timeout_seconds: float = ...) -> list[int]:
+        """The offsets, in the order given."""
+
+
+class Known(Protocol):
+    """The digests of requests that were accepted lately; it never fails, but may know nothing."""
+
+    async def digest_of(self, key: RequestKey) -> str | None:
+        """The digest that was noted first."""
+
+    async def note(self, digests: Mapping[RequestKey, str]) -> None:
+        """Notes digests; one that is there stays as it is."""
+
+
+class Letters(Protocol):
+    """Keeps what cannot be read; returns when every letter is acknowledged. Raises TryAgain."""
+
+    async def put_all(self, letters: Sequence[tuple[Record, Unreadable]]) -> None:
+        """One dead letter a record."""
+
+
+class Accepted(NamedTuple):
+    """What was published and acknowledged."""
+
+    event_id: str
+    case_id: str
+    request_id: str
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Intake:
+    """The doors of Mandaat: cases and replies over HTTP, cases from mandaat.inbound."""
+
+    publisher: Publisher
+    known: Known
+    dead_letters: Letters
+    metrics: IntakeMetrics
+    now: Callable[[], datetime] = _now
+
+    async def accept_case(
+        self, body: bytes, *, tenant: str, backfill: bool = False, traceparent: str | None = None
+    ) -> Accepted:
+        """Accepts the case in the body of a request. With `backfill` its clock is `opened_at`.
+
+        Raises Unreadable (also for a conflict), Problem 403 for another tenant's case, TryAgain.
+        """
+        began = self.now()
+        with self._counting_refusals():
+            case = _of_tenant(tenant, body)
+            digest = request_digest(case)
+            _check_known(await self.known.digest_of(case.key), digest, case)
+        event = case_submitted(
+            case,
+            event_id=uuid7(),
+            accepted_at=case.opened_at if backfill else began,
+            traceparent=well_formed(traceparent),
+        )
+        await self.publisher.send_all([_outgoing(CASES, tenant, case.case_id, event)])
+        await self.known.note({case.key: digest})
+        return self._accepted("http", event, case.case_id, case.request.request_id, began)
+
+    async def accept_verdict(
+        self, verb: str, approval: str, body: bytes, *, tenant: str, traceparent: str | None = None
+    ) -> Accepted:
+        """Accepts a verdict on an approval; whether it stands is for rules to say.
+
+        Raises Unreadable, TryAgain.
+        """
+        began = self.now()
+        with self._counting_refusals():
+            verdict = read_verdict(verb, approval, body)
+        event = verdict_given(
+            verdict,
+            verb,
+            tenant=tenant,
+            event_id=uuid7(),
+            accepted_at=began,
+            traceparent=well_formed(traceparent),
+        )
+        await self.publisher.send_all([_outgoing(REPLIES, tenant, verdict.case_id, event)])
+        return self._accepted("http", event, verdict.case_id, verdict.request_id, began)
+
+    async def accept_records(self, records: Sequence[Record]) -> None:
+        """Accepts a batch of mandaat.inbound: each record is published or a dead letter when this returns.
+
+        Raises TryAgain; then the batch comes again, and its events have the same ids.
+        """
+        events, unreadable = self._read(records)
+        await self.publisher.send_all(
+            [_outgoing(CASES, event.data.tenant, event.data.case_id, event) for event in events]
+        )
+        await self.dead_letters.put_all(unreadable)
+        await self.known.note(_first_digests(events))
+        for event in events:
+            case = event.data
+            self._accepted("kafka", event, case.case_id, case.request.request_id, event.time)
+        for _, flaw in unreadable:
+            self._refused("kafka", flaw)
+
+    def _read(
+        self, records: Sequence[Record]
+    ) -> tuple[list[CloudEvent[Case]], list[tuple[Record, Unreadable]]]:
+        events: list[CloudEvent[Case]] = []
+        unreadable: list[tuple[Record, Unreadable]] = []
+        for record in records:
+            try:
+                received = read_inbound(record.key, record.value, record.headers)
+            except Unreadable as flaw:
+                unreadable.append((record, flaw))
+                continue
+            events.append(
+                case_submitted(
+                    received.case,
+                    event_id=derived_id(record.topic, record.partition, record.offset),
+                    accepted_at=accepted_at(record.timestamp, record.timestamp_type, self.now()),
+                    traceparent=received.traceparent,
+                )
+            )
+        return events, unreadable
+
+    def _accepted(
+        self, door: Door, event: CloudEvent[Any], case_id: str, request_id: str, since: datetime
+    ) -> Accepted:
+        accepted = Accepted(event.id, case_id, request_id)
+        self.metrics.outcomes.labels(door, "accepted").inc()
+        self.metrics.acceptance_seconds.labels(door).observe(max(0.0, (self.now() - since).total_seconds()))
+        log.info("accepted", door=door, type=event.type, tenant=event.tenant, **accepted._asdict())
+        return accepted
+
+    @contextmanager
+    def _counting_refusals(self) -> Iterator[None]:
+        try:
+            yield
+        except Unreadable as flaw:
+            self._refused("http", flaw)
+            raise
+
+    def _refused(self, door: Door, flaw: Unreadable) -> None:
+        conflict = flaw.reason == "conflict"
+        self.metrics.outcomes.labels(door, "conflict" if conflict else "unreadable").inc()
+        if not conflict:
+            self.metrics.unreadable.labels(door, flaw.reason).inc()
+        log.info("refused", door=door, reason=flaw.reason)
+
+
+def _of_tenant(tenant: str, body: bytes) -> Case:
+    submitted = read_submission(body)
+    if submitted.tenant not in (None, tenant):
+        raise Problem(
+            403,
+            "other-tenant",
+            "The case is of another tenant than the key; leave the tenant out, or use that tenant's key.",
+            errors=[{"pointer": "/tenant", "detail": "is not the tenant of the key"}],
+        )
+    return submitted.of(tenant, origin=None)
+
+
+def _check_known(noted: str | None, digest: str, case: Case) -> None:
+    if noted not in (None, digest):
+        raise Unreadable(
+            "conflict",
+            f"Request {case.request.request_id!r} of case {case.case_id!r} is known with another agent,"
+            " customer, kind, amount, currency or discretion. What changes a request needs a new request_id.",
+        )
+
+
+def _first_digests(events: Sequence[CloudEvent[Case]]) -> dict[RequestKey, str]:
+    digests: dict[RequestKey, str] = {}
+    for event in events:
+        digests.setdefault(event.data.key, request_digest(event.data))
+    return digests
+
+
+def _outgoing(topic: str, tenant: str, case_id: str, event: CloudEvent[Any]) -> Outgoing:
+    """Without a partition: the hash of the key chooses, and is the same for cases and replies."""
+    key = record_key(tenant, case_id).encode()
+    return Outgoing(topic=topic, key=key, value=event.to_bytes(), headers=HEADERS)

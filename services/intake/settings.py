@@ -1,0 +1,19 @@
+"""The settings of intake, from the environment with the prefix MANDAAT_."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from services.chassis.settings import HttpSettings, KafkaSettings, KeysSettings, RedisSettings
+
+
+class IntakeSettings(KafkaSettings, RedisSettings, HttpSettings, KeysSettings):
+    """All that intake needs to know."""
+
+    http_port: Annotated[int, Field(ge=0, le=65535)] = 8080
+    notifier_url: Annotated[str, Field(pattern=r"^https?://[^\s/]+(/[^\s]*)?$")] | None = Field(
+        default=None,
+        description="Where callers reach the notifier; with it, the 202 of a case says where to look.",
+    )

@@ -1,0 +1,79 @@
+"""Intake with doubles for all that is outside."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from services.chassis.http import Health, create_app
+from services.chassis.keys import Keys, digest_of
+from services.chassis.metrics import Metrics
+from services.intake.handlers import Intake
+from services.intake.metrics import IntakeMetrics
+from services.intake.routes import add_routes
+from tests.doubles.intake import FakeDeadLetters, FakeKnownRequests, FakePublisher
+
+KEYS = {
+    "key-acme": ("acme", ["submit", "reply", "read"]),
+    "key-backfill": ("acme", ["submit", "backfill"]),
+    "key-reader": ("acme", ["read"]),
+    "key-globex": ("globex", ["submit", "reply"]),
+}
+
+
+@dataclass
+class World:
+    """What a test looks at."""
+
+    publisher: FakePublisher = field(default_factory=FakePublisher)
+    known: FakeKnownRequests = field(default_factory=FakeKnownRequests)
+    dead_letters: FakeDeadLetters = field(default_factory=FakeDeadLetters)
+    metrics: Metrics = field(default_factory=Metrics)
+
+    def __post_init__(self) -> None:
+        self.intake = Intake(self.publisher, self.known, self.dead_letters, IntakeMetrics(self.metrics))
+
+    def value(self, metric: str, **labels: str) -> float:
+        """What is measured now."""
+        return self.metrics.registry.get_sample_value(metric, labels) or 0.0
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> Keys:
+    path = tmp_path / "keys.jsonl"
+    path.write_text(
+        "".join(
+            json.dumps({"sha256": digest_of(key), "tenant": tenant, "scopes": scopes}) + "\n"
+            for key, (tenant, scopes) in KEYS.items()
+        )
+    )
+    path.chmod(0o600)
+    return Keys.load(path)
+
+
+@pytest.fixture
+def app(world: World, keys: Keys) -> FastAPI:
+    made = create_app("Mandaat intake", health=Health(), metrics=world.metrics)
+    add_routes(made, world.intake, keys, "http://notifier.example/")
+    return made
+
+
+@pytest.fixture
+async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app),
+        base_url="http://intake",
+        headers={"Authorization": "Bearer key-acme"},
+    ) as opened:
+        yield opened

@@ -1,0 +1,97 @@
+"""A batch of mandaat.inbound: each record is published, or a dead letter, when the handler returns."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from aiokafka import ConsumerRecord
+
+from schemas.case import Case
+from schemas.cloud_event import CloudEvent
+from schemas.ids import derived_id
+from schemas.reading import read
+from services.chassis.dead_letters import Record
+from services.chassis.errors import TryAgain
+from tests.component.intake.conftest import World
+from tests.intake_cases import a_case, a_request, as_bytes
+
+CREATE_TIME, LOG_APPEND_TIME = 0, 1
+MONDAY = datetime(2026, 3, 2, 8, tzinfo=UTC)
+
+
+def a_record(value: bytes | None, offset: int = 0, timestamp_type: int = CREATE_TIME) -> Record:
+    return ConsumerRecord(
+        topic="mandaat.inbound",
+        partition=3,
+        offset=offset,
+        timestamp=int(MONDAY.timestamp() * 1000),
+        timestamp_type=timestamp_type,
+        key=None,
+        value=value,
+        checksum=None,
+        serialized_key_size=0,
+        serialized_value_size=0,
+        headers=(),
+    )
+
+
+def records(*values: bytes | None, **options: Any) -> list[Record]:
+    return [a_record(value, offset, **options) for offset, value in enumerate(values)]
+
+
+def events(world: World) -> list[CloudEvent[Case]]:
+    return [read(CloudEvent[Case], record.value) for record in world.publisher.sent]
+
+
+async def test_good_cases_pass_and_bad_ones_stay_behind_with_a_reason(world: World) -> None:
+    batch = records(as_bytes(a_case(case_id="c-1")), b"hello", None, as_bytes(a_case(case_id="c-2")))
+    await world.intake.accept_records(batch)
+    assert [event.subject for event in events(world)] == ["c-1", "c-2"]
+    assert [(record.offset, flaw.reason) for record, flaw in world.dead_letters.letters] == [
+        (1, "not_json"),
+        (2, "null_value"),
+    ]
+    assert world.dead_letters.letters[0][0] is batch[1]
+    assert world.value("mandaat_intake_unreadable_total", door="kafka", reason="not_json") == 1
+    assert world.value("mandaat_intake_outcomes_total", door="kafka", outcome="accepted") == 2
+
+
+async def test_a_record_that_comes_again_gives_the_same_id(world: World) -> None:
+    batch = records(as_bytes(a_case()))
+    await world.intake.accept_records(batch)
+    await world.intake.accept_records(batch)
+    assert [event.id for event in events(world)] == [derived_id("mandaat.inbound", 3, 0)] * 2
+
+
+async def test_with_the_brokers_clock_it_gives_the_same_bytes(world: World) -> None:
+    batch = records(as_bytes(a_case()), timestamp_type=LOG_APPEND_TIME)
+    await world.intake.accept_records(batch)
+    await world.intake.accept_records(batch)
+    first, again = world.publisher.sent
+    assert first == again
+    assert events(world)[0].time == MONDAY
+
+
+async def test_a_producers_clock_is_not_believed(world: World) -> None:
+    before = datetime.now(UTC)
+    await world.intake.accept_records(records(as_bytes(a_case())))
+    assert events(world)[0].time >= before
+
+
+async def test_what_is_not_acknowledged_is_tried_again_and_not_noted(world: World) -> None:
+    world.publisher.away = True
+    with pytest.raises(TryAgain):
+        await world.intake.accept_records(records(as_bytes(a_case()), b"hello"))
+    assert world.known.digests == {}
+    assert world.dead_letters.letters == []
+
+
+async def test_the_first_of_two_in_a_batch_is_the_known_one(world: World) -> None:
+    batch = records(as_bytes(a_case()), as_bytes(a_case(a_request(amount="1.00"))))
+    await world.intake.accept_records(batch)
+    assert len(events(world)) == 2
+    (noted,) = world.known.digests.values()
+    await world.intake.accept_records(records(as_bytes(a_case())))
+    assert world.known.digests == {events(world)[0].data.key: noted}

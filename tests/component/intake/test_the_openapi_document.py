@@ -1,0 +1,55 @@
+"""/openapi.json says what is taken and answered."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+from jsonschema import Draft202012Validator
+
+from tests.intake_cases import a_case, a_request
+
+
+@pytest.fixture
+async def document(client: httpx.AsyncClient) -> dict[str, Any]:
+    answer: dict[str, Any] = (await client.get("/openapi.json")).json()
+    return answer
+
+
+def _references(value: Any) -> list[str]:
+    if isinstance(value, dict):
+        here = [value["$ref"]] if "$ref" in value else []
+        return here + [name for item in value.values() for name in _references(item)]
+    return [name for item in value for name in _references(item)] if isinstance(value, list) else []
+
+
+async def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
+    references = _references(document)
+    assert references
+    for reference in references:
+        prefix, _, name = reference.rpartition("/")
+        assert prefix == "#/components/schemas"
+        assert name in document["components"]["schemas"]
+
+
+async def test_the_body_of_a_case_is_described(document: dict[str, Any]) -> None:
+    body = document["paths"]["/v1/cases"]["post"]["requestBody"]
+    schema = {**body["content"]["application/json"]["schema"], "components": document["components"]}
+    validator = Draft202012Validator(schema)
+    assert validator.is_valid(a_case())
+    assert not validator.is_valid(a_case(a_request(amount="12,50")))
+    assert not validator.is_valid({})
+
+
+async def test_answers_and_keys_are_described(document: dict[str, Any]) -> None:
+    assert sorted(document["paths"]) == [
+        "/v1/approvals/{approval_id}/approve",
+        "/v1/approvals/{approval_id}/reject",
+        "/v1/cases",
+    ]
+    for path in document["paths"].values():
+        operation = path["post"]
+        assert "202" in operation["responses"]
+        assert "application/problem+json" in operation["responses"]["default"]["content"]
+        assert operation["security"] == [{"HTTPBearer": []}]

@@ -1,0 +1,57 @@
+"""What intake talks to, without a network: each keeps the contract of the real one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from schemas.errors import Unreadable
+from schemas.ids import RequestKey
+from services.chassis.dead_letters import Record
+from services.chassis.errors import TryAgain
+from services.chassis.producer import Outgoing
+
+
+class FakePublisher:
+    """Keeps what was published; while `away` nothing is acknowledged."""
+
+    def __init__(self) -> None:
+        self.sent: list[Outgoing] = []
+        self.away = False
+
+    async def send_all(self, records: Sequence[Outgoing], *, timeout_seconds: float = 10.0) -> list[int]:
+        """The offsets, as of one partition."""
+        if not records:
+            return []
+        if self.away:
+            raise TryAgain("kafka is away")
+        first = len(self.sent)
+        self.sent.extend(records)
+        return list(range(first, len(self.sent)))
+
+
+class FakeKnownRequests:
+    """Digests in a dictionary; while `away` it knows nothing and notes nothing."""
+
+    def __init__(self) -> None:
+        self.digests: dict[RequestKey, str] = {}
+        self.away = False
+
+    async def digest_of(self, key: RequestKey) -> str | None:
+        """The digest that was noted first."""
+        return None if self.away else self.digests.get(key)
+
+    async def note(self, digests: Mapping[RequestKey, str]) -> None:
+        """Notes those that are not there."""
+        if not self.away:
+            self.digests = {**digests, **self.digests}
+
+
+class FakeDeadLetters:
+    """Keeps what could not be read, and why."""
+
+    def __init__(self) -> None:
+        self.letters: list[tuple[Record, Unreadable]] = []
+
+    async def put_all(self, letters: Sequence[tuple[Record, Unreadable]]) -> None:
+        """One dead letter a record."""
+        self.letters.extend(letters)
