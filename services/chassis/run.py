@@ -23,17 +23,18 @@ class Stop:
     """Why the service ends: a signal, or a bug that somebody reported with `fail`."""
 
     def __init__(self) -> None:
-        self._asked = asyncio.Event()
+        self.asked = asyncio.Event()
         self._bug: BaseException | None = None
+        self.reached = False
 
     def ask(self) -> None:
         """A signal came: finish the batch in hand and end."""
-        self._asked.set()
+        self.asked.set()
 
     def fail(self, bug: BaseException) -> None:
         """A bug: end, with exit code 1. Give it to Subscription as `on_bug`."""
         self._bug = self._bug or bug
-        self._asked.set()
+        self.asked.set()
 
     @property
     def bug(self) -> BaseException | None:
@@ -41,8 +42,9 @@ class Stop:
         return self._bug
 
     async def wait(self) -> None:
-        """Returns when the service should end."""
-        await self._asked.wait()
+        """Returns when the service should end. Until a main gets here, a signal cancels it."""
+        self.reached = True
+        await self.asked.wait()
 
 
 Main = Callable[[Stop], Coroutine[Any, Any, None]]
@@ -82,10 +84,12 @@ async def _until_stopped(main: Main) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.ask)
     task = asyncio.create_task(main(stop), name="main")
-    bell = asyncio.create_task(stop.wait(), name="stop")
+    bell = asyncio.create_task(stop.asked.wait(), name="stop")
     await asyncio.wait([task, bell], return_when=asyncio.FIRST_COMPLETED)
     log.info("stopping")
     bell.cancel()
+    if not stop.reached:
+        task.cancel()
     _, pending = await asyncio.wait([task], timeout=STOP_SECONDS)
     if pending:
         log.error("stopped_too_slowly", seconds=STOP_SECONDS)
@@ -95,11 +99,11 @@ async def _until_stopped(main: Main) -> int:
 
 
 def _code_of(task: asyncio.Task[None], stop: Stop) -> int:
-    error = None if task.cancelled() else task.exception()
+    error = None if task.cancelled() else task.exception()  # cancelled: stopped before it had started
     if isinstance(error, ConfigurationError | ValidationError):
         raise error
     bug = error or stop.bug
-    if bug is not None or task.cancelled():
+    if bug is not None:
         log.error("stopped_by_a_bug", exc_info=bug)
         return 1
     log.info("stopped")

@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+import pytest
+from aiokafka import ConsumerRecord
+
+from schemas.errors import Unreadable
+from schemas.topics import DEAD_LETTER_LIMIT_BYTES, DEAD_LETTERS
+from services.chassis.dead_letters import DeadLetters, Record
+from services.chassis.metrics import Metrics
+from services.chassis.producer import Outgoing, Producer, partition_for
+
+
+class Kept:
+    """A producer that keeps what it is given."""
+
+    def __init__(self) -> None:
+        self.records: list[Outgoing] = []
+
+    async def send_all(self, records: Sequence[Outgoing], **_: Any) -> list[int]:
+        self.records += records
+        return list(range(len(records)))
+
+
+def a_record(**other: Any) -> Record:
+    fields: dict[str, Any] = {
+        "topic": "mandaat.inbound",
+        "partition": 3,
+        "offset": 17,
+        "timestamp": 1,
+        "timestamp_type": 0,
+        "key": b"acme/c-1",
+        "value": b"{",
+        "checksum": None,
+        "serialized_key_size": 0,
+        "serialized_value_size": 0,
+        "headers": (("content-type", b"x"), ("null", None), ("content-type", b"\xff")),
+    }
+    return ConsumerRecord(**fields | other)
+
+
+async def letter_of(record: Record, why: Unreadable) -> Outgoing:
+    kept = Kept()
+    await DeadLetters(cast("Producer", kept), "intake", Metrics()).put_all([(record, why)])
+    return kept.records[0]
+
+
+async def test_a_dead_letter_keeps_bytes_key_and_headers_and_says_why_and_where() -> None:
+    record = a_record()
+    letter = await letter_of(record, Unreadable("not_json", "The body ends at line 1."))
+    assert (letter.topic, letter.key, letter.value) == (DEAD_LETTERS, b"acme/c-1", b"{")
+    assert tuple(letter.headers[:3]) == record.headers
+    assert dict(letter.headers[3:]) == {
+        "mandaat-reason": b"not_json",
+        "mandaat-detail": b"The body ends at line 1.",
+        "mandaat-service": b"intake",
+        "mandaat-topic": b"mandaat.inbound",
+        "mandaat-partition": b"3",
+        "mandaat-offset": b"17",
+    }
+
+
+async def test_null_stays_null_and_empty_stays_empty() -> None:
+    why = Unreadable("null_value", "No value.")
+    assert (await letter_of(a_record(value=None, key=None), why)).value is None
+    assert (await letter_of(a_record(value=b""), why)).value == b""
+
+
+async def test_a_header_name_that_is_not_utf8_is_written_so_that_anybody_can_read_it() -> None:
+    letter = await letter_of(
+        a_record(headers=(("\udcff-x", b"1"),)), Unreadable("header_name_not_utf8", "A name.")
+    )
+    assert letter.headers[0] == ("\\xff-x", b"1")
+
+
+@pytest.mark.parametrize("size", [0, 10_000_000])
+async def test_what_does_not_fit_the_topic_is_cut_and_says_so(size: int) -> None:
+    headers = (("big", b"h" * 6_000_000),) if size == 0 else ()
+    record = a_record(value=b"x" * size, headers=headers)
+    letter = await letter_of(record, Unreadable("too_large", "Too large."))
+    total = len(letter.value or b"") + sum(len(name) + len(value or b"") for name, value in letter.headers)
+    assert total < DEAD_LETTER_LIMIT_BYTES
+    assert dict(letter.headers)["mandaat-cut-from-bytes"] == str(size).encode()
+    assert dict(letter.headers)["mandaat-offset"] == b"17"
+
+
+@pytest.mark.parametrize(
+    ("key", "hashed"),
+    # From Kafka's own UtilsTest.testMurmur2.
+    [(b"21", -973932308), (b"foobar", -790332482), (b"a-little-bit-long-string", -985981536)],
+)
+def test_keys_go_where_kafkas_default_partitioner_puts_them(key: bytes, hashed: int) -> None:
+    assert partition_for(key, 6) == (hashed & 0x7FFFFFFF) % 6

@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import io
+import json
+import logging
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import structlog
+
+from services.chassis.errors import TryAgain
+from services.chassis.log import Damper, configure, describe
+
+
+@pytest.fixture
+def out(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
+    root, stream = logging.getLogger(), io.StringIO()
+    handlers, level = root.handlers[:], root.level
+    monkeypatch.setattr(sys, "stdout", stream)
+    configure("intake", "DEBUG")
+    yield stream
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
+
+
+def lines(out: io.StringIO) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in out.getvalue().splitlines()]
+
+
+def test_a_line_is_json_with_time_level_service_and_ids(out: io.StringIO) -> None:
+    structlog.stdlib.get_logger("mandaat").info("decided", case_id="c-1", request_id="r1", amount_minor=4500)
+    (line,) = lines(out)
+    assert line["timestamp"].endswith("Z")
+    del line["timestamp"]
+    assert line == {
+        "level": "info",
+        "event": "decided",
+        "service": "intake",
+        "case_id": "c-1",
+        "request_id": "r1",
+        "amount_minor": 4500,
+    }
+
+
+def test_what_people_are_or_wrote_is_left_out(out: io.StringIO) -> None:
+    structlog.stdlib.get_logger("mandaat").info(
+        "x", email="a@example.org", customer={"id": 1}, other=object()
+    )
+    text = out.getvalue()
+    assert "example.org" not in text
+    assert lines(out)[0]["email"] == "(left out)"
+    assert lines(out)[0]["other"] == "<object>"
+
+
+def test_an_error_is_told_by_type_and_place_and_not_by_its_text_or_variables(out: io.StringIO) -> None:
+    try:
+        password = "hunter2"
+        raise ValueError(f"bad input a@example.org {password}")
+    except ValueError:
+        structlog.stdlib.get_logger("mandaat").exception("bug")
+    text = out.getvalue()
+    assert "example.org" not in text
+    assert "hunter2" not in text
+    assert lines(out)[0]["exception"][0] == "builtins.ValueError"
+    assert "test_log.py" in lines(out)[0]["exception"][1]
+
+
+def test_a_line_of_a_library_comes_out_as_json_too_without_the_text_of_its_error(out: io.StringIO) -> None:
+    logging.getLogger("asyncio").error(
+        "Task exception was never retrieved", exc_info=RuntimeError("a@example.org")
+    )
+    (line,) = lines(out)
+    assert line["event"] == "Task exception was never retrieved"
+    assert line["logger"] == "asyncio"
+    assert "example.org" not in out.getvalue()
+
+
+def test_a_cause_is_told_too() -> None:
+    try:
+        try:
+            raise OSError(111, "Connection refused")
+        except OSError as error:
+            raise TryAgain("redis is away") from error
+    except TryAgain as error:
+        told = describe(error)
+    assert told[0] == "services.chassis.errors.TryAgain: redis is away"
+    assert "builtins.ConnectionRefusedError: [Errno 111] Connection refused" in told
+
+
+def test_a_library_that_repeats_itself_is_damped_and_we_are_not() -> None:
+    damper = Damper(burst=3, seconds=10)
+
+    def passes(name: str) -> int:
+        record = logging.LogRecord(name, logging.ERROR, "f", 7, "away", (), None)
+        return sum(damper.filter(record) for _ in range(100))
+
+    assert passes("aiokafka.client") == 3
+    assert passes("mandaat") == 100
+
+
+def test_libraries_do_not_write_keys_values_or_addresses(out: io.StringIO) -> None:
+    logging.getLogger("aiokafka.producer").debug("Sending (key=%s value=%s)", "k", "secret")
+    logging.getLogger("httpx").info("HTTP Request: POST https://example.org/hook?token=secret")
+    assert out.getvalue() == ""
