@@ -1,84 +1,71 @@
-"""What an input's events mean for the ledger: the same whether just published or read from the journal.
+"""What an input's events mean for the ledger: the same whether just rendered or read from the journal.
 
 Redis = f(journal): this is f. It is applied by the confirm of a round, at a take-over and at a cold start.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple
 
-from pydantic import TypeAdapter
+from pydantic_core import to_json
 
 from schemas import types
-from schemas.approval import ApprovalEvent
-from schemas.cloud_event import CloudEvent
-from schemas.decision import Decision
 from schemas.ids import RequestKey
-from services.rules.core.inputs import reply_index_id
+from services.rules.core.inputs import reply_index_id, state_id
+
+Event = Mapping[str, Any]
+"""A CloudEvent as JSON says it."""
+
+_DECISIONS: Final = frozenset(types.DECISION_TYPES.values())
+_CHANGES_STATE: Final = frozenset({types.APPROVAL_REQUESTED, types.APPROVAL_CLOSED})
 
 
-@dataclass(frozen=True)
-class Entry:
-    """What the index says of an input: its id, and the digest of what it was."""
+class Effects(NamedTuple):
+    """What the events of one input do beside its index entry, from the confirm on.
 
-    id: str
-    digest: str
-
-
-@dataclass(frozen=True)
-class Effects:
-    """What the events of one input do beside its index entry.
-
-    `states`: approval -> its whole state as JSON. `links`: index ids whose newest decision this now is.
+    `states`: where the ledger keeps an approval, and its whole state as JSON. `links`: index ids whose newest
+    decision this now is.
     """
 
-    states: Mapping[str, bytes] = field(default_factory=dict)
+    states: tuple[tuple[str, bytes], ...] = ()
     links: tuple[str, ...] = ()
 
 
-_JOURNALLED: Final[TypeAdapter[CloudEvent[Decision] | CloudEvent[ApprovalEvent]]] = TypeAdapter(
-    CloudEvent[Decision] | CloudEvent[ApprovalEvent]
-)
+class Journalled(NamedTuple):
+    """All events of one `sequence`: under which id and digest their input was settled, and the effects."""
+
+    index_id: str
+    digest: str
+    effects: Effects
 
 
-def read_journalled(value: bytes) -> CloudEvent[Decision] | CloudEvent[ApprovalEvent]:
-    """Read an event of mandaat.decisions that rules wrote. Raises ValidationError: the journal is damaged."""
-    return _JOURNALLED.validate_json(value)
+def journalled(events: Sequence[Event]) -> Journalled:
+    """Read what the journal says of one input. Raises ValueError or KeyError: rules did not write it.
 
-
-def effects_of(
-    events: Iterable[CloudEvent[Decision] | CloudEvent[ApprovalEvent]],
-) -> tuple[Entry, Effects]:
-    """The index entry and effects of all events of one `sequence`.
-
-    An approval event with a reply was caused by that reply; else the decision's request was the input.
+    An approval event with a reply was caused by that reply; else the request of the decision was the input.
     """
-    decision: Decision | None = None
-    approval: ApprovalEvent | None = None
-    tenant = ""
-    states: dict[str, bytes] = {}
-    for event in events:
-        tenant = event.tenant or tenant
-        data = event.data
-        if isinstance(data, Decision):
-            decision = data
-            continue
-        approval = data
-        if event.type in _CHANGES_STATE:
-            states[data.approval.approval_id] = data.approval.model_dump_json().encode()
-    if approval is not None and approval.reply_id is not None:
-        about = approval.approval
-        entry = Entry(
-            reply_index_id(about.tenant, about.approval_id, approval.reply_id), approval.reply_digest or ""
+    decisions = [event for event in events if event["type"] in _DECISIONS]
+    approvals = [event["data"] for event in events if event["type"] not in _DECISIONS]
+    effects = Effects(
+        tuple(
+            (
+                state_id(event["tenant"], event["data"]["approval"]["approval_id"]),
+                to_json(event["data"]["approval"]),
+            )
+            for event in events
+            if event["type"] in _CHANGES_STATE
         )
-        link = RequestKey(about.tenant, about.case_id, about.request_id).index_id
-        return entry, Effects(states, (link,) if decision is not None else ())
-    if decision is None:
-        raise ValueError("events of one sequence hold neither a decision nor a reply")
-    key = RequestKey(tenant, decision.case_id, decision.request_id)
-    return Entry(key.index_id, decision.request_digest), Effects(states)
-
-
-_CHANGES_STATE: Final = frozenset({types.APPROVAL_REQUESTED, types.APPROVAL_CLOSED})
+    )
+    replied = [data for data in approvals if data["reply_id"] is not None]
+    if replied:
+        data, about = replied[0], replied[0]["approval"]
+        index_id = reply_index_id(about["tenant"], about["approval_id"], data["reply_id"])
+        request = RequestKey(about["tenant"], about["case_id"], about["request_id"]).index_id
+        links = (request,) if decisions else ()
+        return Journalled(index_id, data["reply_digest"], effects._replace(links=links))
+    if not decisions:
+        raise ValueError("the events of a sequence hold neither a decision nor a reply")
+    event = decisions[0]
+    key = RequestKey(event["tenant"], event["data"]["case_id"], event["data"]["request_id"])
+    return Journalled(key.index_id, event["data"]["request_digest"], effects)

@@ -37,6 +37,11 @@ class Submission:
         """What identifies the case."""
         return self.case.tenant, self.case.case_id
 
+    @property
+    def request_key(self) -> RequestKey:
+        """The request that it makes."""
+        return self.case.key
+
     @cached_property
     def index_id(self) -> str:
         """The id under which the ledger settles it, for ever."""
@@ -70,6 +75,11 @@ class Reply:
         """The request that the verdict is about."""
         return RequestKey(self.tenant, self.verdict.case_id, self.verdict.request_id)
 
+    @property
+    def state_id(self) -> str:
+        """Where the ledger keeps the approval that it is about."""
+        return state_id(self.tenant, self.verdict.approval_id)
+
     @cached_property
     def index_id(self) -> str:
         """The id under which the ledger settles it: the same reply_id is the same reply."""
@@ -92,6 +102,11 @@ _TAKES: Final = {
 def reply_index_id(tenant: str, approval_id: str, reply_id: str) -> str:
     """The id of a reply in the ledger's index."""
     return f"in/{tenant}/{approval_id}/{reply_id}"
+
+
+def state_id(tenant: str, approval_id: str) -> str:
+    """Where the ledger keeps an approval: its id names no tenant, and nothing crosses tenants."""
+    return f"{tenant}/{approval_id}"
 
 
 def read_input(topic: str, partition: int, key: bytes | None, value: bytes | None) -> Input:
@@ -117,7 +132,7 @@ def _reply(partition: int, key: bytes | None, event: CloudEvent[Verdict]) -> Rep
     if named != (verdict.case_id, verdict.request_id):
         raise Unreadable(
             "unknown_approval",
-            "/data/approval_id: names another request than case_id and request_id do; send the approval's own id.",
+            "/data/approval_id: names another request than case_id and request_id do; send the approval's id.",
         )
     return Reply(partition, event.id, event.time, event.traceparent, tenant, event.type, verdict)
 

@@ -1,0 +1,85 @@
+"""The wiring of rules: clients are born here and die here in reverse order."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+
+from services.chassis.dead_letters import DeadLetters
+from services.chassis.http import Health, create_app, ready, serving
+from services.chassis.metrics import Metrics
+from services.chassis.producer import Producer
+from services.chassis.run import Stop
+from services.chassis.subscriber import Subscription
+from services.rules.adapters.journal import Journal
+from services.rules.adapters.ledger import Ledger
+from services.rules.adapters.script import connect
+from services.rules.adapters.take_over import Fence
+from services.rules.handlers import Handlers
+from services.rules.metrics import RulesMetrics
+from services.rules.partitions import Partitions
+from services.rules.settings import RulesSettings
+from services.rules.tables import Tables
+from services.rules.worker import TOPICS, Worker
+
+GROUP = "mandaat-rules"
+
+
+async def main(stop: Stop) -> None:
+    """Run until told to stop."""
+    settings = RulesSettings()
+    metrics, health = Metrics(), Health()
+    rules_metrics = RulesMetrics(metrics)
+    async with AsyncExitStack() as stack:
+        app = create_app("Mandaat rules", health=health, metrics=metrics)
+        await stack.enter_async_context(serving(app, settings.http_host, settings.http_port, health))
+        health.ready["started"] = lambda: "not started yet"
+
+        producer = Producer(settings.kafka_bootstrap, client_id="mandaat-rules", metrics=metrics)
+        await producer.start()
+        stack.push_async_callback(producer.stop)
+        redis = connect(settings.redis_url.get_secret_value(), settings.redis_seconds)
+        stack.push_async_callback(redis.aclose)
+        ledger = Ledger(redis)
+        journal = Journal(settings.kafka_bootstrap, producer)
+        stack.push_async_callback(journal.stop)
+        tables = await stack.enter_async_context(
+            Tables(bootstrap=settings.kafka_bootstrap, on_bug=stop.fail)
+        )
+
+        partitions = Partitions()
+        letters = DeadLetters(producer, "rules", metrics)
+        worker = Worker(
+            handlers=Handlers(tables, ledger, journal, letters, partitions, rules_metrics),
+            ledger=ledger,
+            journal=journal,
+            partitions=partitions,
+            fence=Fence(settings.fence_seconds, settings.clock_seconds),
+            metrics=rules_metrics,
+            on_bug=stop.fail,
+        )
+        stack.push_async_callback(worker.stop)
+        subscription = Subscription(
+            *TOPICS,
+            bootstrap=settings.kafka_bootstrap,
+            group=GROUP,
+            handler=worker.on_batch,
+            dead_letters=letters,
+            metrics=metrics,
+            on_bug=stop.fail,
+            manual=True,
+            on_assigned=worker.on_assigned,
+            on_revoked=worker.on_revoked,
+            on_idle=worker.on_idle,
+            max_records=settings.batch_records,
+        )
+        worker.subscription = subscription
+        health.alive["consumer"] = subscription.alive
+        health.ready |= {
+            "consumer": subscription.ready,
+            "kafka": lambda: ready(producer.ping),
+            "ledger": worker.ready,
+            "tables": tables.ready,
+        }
+        await stack.enter_async_context(subscription)
+        del health.ready["started"]
+        await stop.wait()

@@ -1,0 +1,133 @@
+"""The active policies and the staff, as the topics say, ready to judge by."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import Final
+
+from schemas.errors import Unreadable
+from schemas.policy_record import PolicyRecord
+from schemas.reading import read
+from schemas.staff import StaffMember
+from schemas.topics import POLICIES, STAFF
+from services.chassis.log import log
+from services.chassis.table import Table
+from services.rules.core.inputs import Input, Submission
+from services.rules.core.policy.book import PolicyBook
+from services.rules.core.policy.loading import load_policy
+from services.rules.core.policy.problems import PolicyProblems
+from services.rules.core.staff import Staff
+
+_NOBODY: Final = Staff()
+
+
+@dataclass(frozen=True)
+class _Activated:
+    """A row of mandaat.policies; without a book where this version of rules cannot use the policy."""
+
+    record: PolicyRecord
+    book: PolicyBook | None
+
+
+class Tables:
+    """Policies and staff by tenant, following their topics.
+
+    A policy that cannot be used never takes the place of one that can: it is logged, and the former one goes
+    on deciding.
+    """
+
+    def __init__(self, *, bootstrap: str, on_bug: Callable[[BaseException], None]) -> None:
+        self._books: dict[str, PolicyBook] = {}
+        self._staff: dict[str, Staff] = {}
+        self._policies = Table(
+            POLICIES,
+            bootstrap=bootstrap,
+            client_id="mandaat-rules-policies",
+            parse=_read_policy,
+            on_bug=on_bug,
+            on_change=self._policy_changed,
+        )
+        self._members = Table(
+            STAFF,
+            bootstrap=bootstrap,
+            client_id="mandaat-rules-staff",
+            parse=_read_member,
+            on_bug=on_bug,
+            on_change=self._member_changed,
+        )
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Tables:
+        await self._stack.enter_async_context(self._policies)
+        await self._stack.enter_async_context(self._members)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stack.aclose()
+
+    def ready(self) -> str | None:
+        """What is wrong for /readyz, or None."""
+        return self._policies.ready() or self._members.ready()
+
+    def book(self, tenant: str) -> PolicyBook | None:
+        """The active policy of a tenant."""
+        return self._books.get(tenant)
+
+    def staff(self, tenant: str) -> Staff:
+        """Who works for a tenant."""
+        return self._staff.get(tenant, _NOBODY)
+
+    async def refresh(self, inputs: Iterable[Input]) -> None:
+        """Read both topics to their ends, where an input names a tenant or an agent that is not known yet.
+
+        Raises TryAgain.
+        """
+        if any(self._is_unknown(one) for one in inputs):
+            await asyncio.gather(self._policies.read_to_end(), self._members.read_to_end())
+
+    def _is_unknown(self, one: Input) -> bool:
+        if one.tenant not in self._books:
+            return True
+        person = one.case.agent_id if isinstance(one, Submission) else one.verdict.agent_id
+        return person is not None and self.staff(one.tenant).get(person) is None
+
+    def _policy_changed(self, key: str, old: _Activated | None, new: _Activated | None) -> None:
+        if "/" in key:
+            return
+        if new is None:
+            self._books.pop(key, None)
+            log.info("policy_removed", tenant=key)
+        elif new.book is not None:
+            self._books[key] = new.book
+            log.info("policy_active", tenant=key, version=new.record.version, digest=new.record.digest)
+
+    def _member_changed(self, key: str, old: StaffMember | None, new: StaffMember | None) -> None:
+        if old is not None and (new is None or new.agent_id != old.agent_id):
+            self._staff[old.tenant].remove(old.agent_id)
+        if new is not None:
+            self._staff.setdefault(new.tenant, Staff()).put(new)
+
+
+def _read_policy(key: str, value: bytes) -> _Activated:
+    record = read(PolicyRecord, value)
+    if "/" in key:
+        return _Activated(record, None)
+    try:
+        book = load_policy(record.yaml)
+    except PolicyProblems as found:
+        log.error("policy_not_used", tenant=key, version=record.version, problem=str(found.problems[0]))
+        return _Activated(record, None)
+    if book.tenant != key:
+        log.error("policy_not_used", tenant=key, version=record.version, problem="it is of another tenant")
+        return _Activated(record, None)
+    return _Activated(record, book)
+
+
+def _read_member(key: str, value: bytes) -> StaffMember:
+    member = read(StaffMember, value)
+    if key != f"{member.tenant}/{member.agent_id}":
+        raise Unreadable("key_mismatch", "The key of a staff record is <tenant>/<agent_id>.")
+    return member
