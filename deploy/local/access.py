@@ -1,0 +1,84 @@
+"""Keys and secrets of a local stack: made the first time, kept in the state directory with mode 0600."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import secrets
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+TENANTS = ("retail", "acme")
+"""Who is served by a local stack: the demo's tenant, and the one of the documentation's examples."""
+SCOPES = ("submit", "reply", "read")
+
+
+def keys_file(state: Path) -> Path:
+    """What MANDAAT_KEYS_FILE names: JSON Lines of `{sha256, tenant, scopes}`."""
+    return state / "keys.jsonl"
+
+
+def key_file(state: Path, tenant: str) -> Path:
+    """Where the key itself stands, for the person at this machine."""
+    return state / "keys" / f"{tenant}.key"
+
+
+def webhooks_file(state: Path) -> Path:
+    """What MANDAAT_WEBHOOKS_FILE names: JSON Lines of `{tenant, url, secret}`."""
+    return state / "webhooks.jsonl"
+
+
+def api_key(state: Path, tenant: str) -> str:
+    """The tenant's key; made when there is none."""
+    kept = key_file(state, tenant)
+    if not kept.exists():
+        _write_secret(kept, f"mandaat_{secrets.token_urlsafe(32)}\n")
+    return kept.read_text(encoding="ascii").strip()
+
+
+def webhook_secrets(state: Path) -> dict[str, str]:
+    """The signing secret of each tenant that has a webhook."""
+    lines = webhooks_file(state).read_text(encoding="utf-8").splitlines()
+    return {entry["tenant"]: entry["secret"] for entry in map(json.loads, lines)}
+
+
+def prepare(state: Path, webhook_address: str, tenants: tuple[str, ...] = TENANTS) -> None:
+    """Writes both files for `tenants`; keys and secrets that were there before stay."""
+    keys = [
+        {
+            "sha256": hashlib.sha256(api_key(state, tenant).encode()).hexdigest(),
+            "tenant": tenant,
+            "scopes": SCOPES,
+        }
+        for tenant in tenants
+    ]
+    _write_secret(keys_file(state), _json_lines(keys))
+    known = webhook_secrets(state) if webhooks_file(state).exists() else {}
+    hooks = [
+        {
+            "tenant": tenant,
+            "url": f"{webhook_address}/webhooks/{tenant}",
+            "secret": known.get(tenant) or _webhook_secret(),
+        }
+        for tenant in tenants
+    ]
+    _write_secret(webhooks_file(state), _json_lines(hooks))
+
+
+def _webhook_secret() -> str:
+    return "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
+
+
+def _json_lines(entries: Sequence[Mapping[str, object]]) -> str:
+    return "".join(json.dumps(entry) + "\n" for entry in entries)
+
+
+def _write_secret(path: Path, text: str) -> None:
+    """By an atomic rename of a file that nobody else could read at any moment."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part")
+    part.unlink(missing_ok=True)
+    part.touch(mode=0o600)
+    part.write_text(text, encoding="utf-8")
+    part.replace(path)

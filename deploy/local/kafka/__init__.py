@@ -1,0 +1,1 @@
+"""A real Apache Kafka (KRaft, one node) from jars and a Java that come as packages."""

@@ -1,0 +1,123 @@
+"""Kafka's jars: named with their sha256 in jars.txt, fetched side by side, checked each time."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import ssl
+import tempfile
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+
+from deploy.local.problems import StackError
+
+ATTEMPTS = 3
+SIDE_BY_SIDE = 8
+TIMEOUT_SECONDS = 60
+
+Progress = Callable[[int, int], None]
+"""Called with (jars that are there, jars in all), from the thread that asked."""
+
+
+@dataclass(frozen=True)
+class Jar:
+    """One line of jars.txt: Maven coordinates `group:artifact:version` and the sha256 of the file, in hex."""
+
+    coordinates: str
+    sha256: str
+
+    @property
+    def file_name(self) -> str:
+        """`artifact-version.jar`."""
+        _, artifact, version = self.coordinates.split(":")
+        return f"{artifact}-{version}.jar"
+
+
+def listed() -> list[Jar]:
+    """Every jar of jars.txt."""
+    text = (Path(__file__).parent / "jars.txt").read_text(encoding="utf-8")
+    return [Jar(*line.split()) for line in text.splitlines() if line and not line.startswith("#")]
+
+
+def ensure(folder: Path, progress: Progress | None = None) -> list[Path]:
+    """Puts every listed jar into `folder` and returns their paths.
+
+    What is there already is checked by its sha256 and fetched again when it differs. Raises StackError
+    naming the coordinates of a jar that cannot be fetched or is not what jars.txt says.
+    """
+    jars = listed()
+    folder.mkdir(parents=True, exist_ok=True)
+    missing = [jar for jar in jars if not _is_there(folder / jar.file_name, jar)]
+    told = progress or (lambda done, total: None)
+    told(len(jars) - len(missing), len(jars))
+    give_up = threading.Event()
+    with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+        fetches = [pool.submit(_fetch, jar, folder, give_up) for jar in missing]
+        try:
+            for count, fetch in enumerate(as_completed(fetches), start=1):
+                fetch.result()
+                told(len(jars) - len(missing) + count, len(jars))
+        finally:
+            give_up.set()
+    return [folder / jar.file_name for jar in jars]
+
+
+def _is_there(path: Path, jar: Jar) -> bool:
+    return path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == jar.sha256
+
+
+def _fetch(jar: Jar, folder: Path, give_up: threading.Event) -> None:
+    from maven_artifact.requestor import RequestException
+    from requests import RequestException as HttpProblem
+
+    problem: Exception | None = None
+    for attempt in range(ATTEMPTS):
+        if give_up.wait(attempt):
+            return
+        try:
+            content = _download(jar)
+        except (RequestException, HttpProblem, OSError) as error:
+            problem = error
+            continue
+        _keep(content, jar, folder)
+        return
+    raise StackError(
+        f"cannot fetch {jar.coordinates} ({ATTEMPTS} attempts): {_first_line(problem)}"
+    ) from problem
+
+
+def _download(jar: Jar) -> bytes:
+    """The file's bytes from the default repository of maven-artifact, in a session of its own."""
+    from maven_artifact.artifact import Artifact
+    from maven_artifact.downloader import Downloader
+
+    downloader = Downloader()
+    address = downloader.resolver.uri_for_artifact(Artifact.parse(jar.coordinates))
+    response = downloader.requestor.request(address, None, timeout=TIMEOUT_SECONDS, verify=_trusted())
+    return bytes(response.content)
+
+
+def _trusted() -> str | bool:
+    """The machine's own certificate authorities where it has some (a company's proxy may be among them).
+
+    requests looks only at its bundled ones unless REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE names a file.
+    """
+    named = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
+    return named or ssl.get_default_verify_paths().cafile or True
+
+
+def _keep(content: bytes, jar: Jar, folder: Path) -> None:
+    """Writes the jar by an atomic rename, so that a half-written one is never seen under its name."""
+    found = hashlib.sha256(content).hexdigest()
+    if found != jar.sha256:
+        raise StackError(f"{jar.coordinates} is not what it should be: sha256 {found}, expected {jar.sha256}")
+    with tempfile.NamedTemporaryFile(dir=folder, prefix=".fetching-", delete=False) as part:
+        part.write(content)
+    Path(part.name).replace(folder / jar.file_name)
+
+
+def _first_line(problem: Exception | None) -> str:
+    return (str(problem).splitlines() or [type(problem).__name__])[0][:300]

@@ -1,0 +1,81 @@
+"""A mail server that keeps what it gets: one .eml a mail, and an index that is quick to count."""
+
+from __future__ import annotations
+
+import email
+import email.policy
+import json
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from aiosmtpd.smtp import SMTP, Envelope, Session
+
+INDEX = "index.jsonl"
+REFUSING_DOMAIN = "refused.example"
+"""A mail to this domain is refused for good (550)."""
+BUSY_DOMAIN = "busy.example"
+"""A mail to this domain is refused for now (451)."""
+
+
+@dataclass(frozen=True)
+class KeptMail:
+    """One line of the index. `file` is the name of the .eml beside it."""
+
+    at: str
+    to: tuple[str, ...]
+    subject: str
+    message_id: str
+    file: str
+
+
+class MailSink:
+    """aiosmtpd's handler: writes each mail and then its line in the index."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+        self._count = len(kept_mails(folder))
+
+    async def handle_RCPT(  # noqa: N802 - aiosmtpd looks the handler up by this name
+        self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
+    ) -> str:
+        """Refuses the two domains that exist to be refused."""
+        domain = address.rpartition("@")[2].lower()
+        if domain == REFUSING_DOMAIN:
+            return "550 5.1.1 no such mailbox"
+        if domain == BUSY_DOMAIN:
+            return "451 4.3.0 try again later"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(  # noqa: N802 - aiosmtpd looks the handler up by this name
+        self, _server: SMTP, _session: Session, envelope: Envelope
+    ) -> str:
+        """Keeps one mail; a mail with several recipients is one."""
+        content = (
+            envelope.content if isinstance(envelope.content, bytes) else (envelope.content or "").encode()
+        )
+        head = email.message_from_bytes(content, policy=email.policy.default)
+        self._count += 1
+        kept = KeptMail(
+            at=datetime.now(UTC).isoformat(),
+            to=tuple(envelope.rcpt_tos),
+            subject=str(head["subject"] or ""),
+            message_id=str(head["message-id"] or ""),
+            file=f"{self._count:06d}.eml",
+        )
+        (self._folder / kept.file).write_bytes(content)
+        with (self._folder / INDEX).open("a", encoding="utf-8") as index:
+            index.write(json.dumps(asdict(kept), ensure_ascii=False) + "\n")
+        return "250 kept"
+
+
+def kept_mails(folder: Path) -> list[KeptMail]:
+    """What the index says; the last line may be in the making and is then left out."""
+    try:
+        text = (folder / INDEX).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return []
+    lines = (json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n"))
+    return [KeptMail(**{**line, "to": tuple(line["to"])}) for line in lines]

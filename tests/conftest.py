@@ -1,0 +1,114 @@
+"""Fixtures of a real Kafka, a real Redis and the whole stack; started once a session, when first asked for.
+
+On free ports and in a state directory of their own, with T = 1 s and 6 partitions, taken down at the end.
+MANDAAT_TEST_STACK=docker takes Kafka and Redis from containers instead of packages.
+
+    kafka         bootstrap address of the broker; all topics of schemas.topics are there
+    redis_url     address of a Redis with the ledger's settings, database 0
+    fresh_redis   address of an emptied database of that same Redis, for one test
+    sinks         the mail server and webhook receiver (a Stack: .mail_folder, .webhook_folder, .ports)
+    stack         everything, the three services included (a Stack: .http("intake"), .api_key(TENANT),
+                  .kill("rules"), .pause("rules"), .start("rules-2"), .log("rules") ...); whatever a test
+                  stopped is started again before the next test that asks for it
+    backing       the Stack itself with nothing started: .start("kafka"), .up(["kafka", "redis"]) ...
+    tenant        a name that no other test uses; topics are shared, so tests keep apart by tenant and case id
+    make_topic    `await make_topic(partitions=2, settings={...})`: a new topic with a unique name
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Awaitable, Iterator, Mapping
+from typing import Protocol
+
+import pytest
+import redis
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+
+from deploy.local.settings import free_ports
+from deploy.local.stack import Stack
+from tests.containers import ContainerPart, kafka_container, redis_container
+
+FRESH_DATABASES = range(1, 16)
+
+
+@pytest.fixture(scope="session")
+def backing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    state, ports = tmp_path_factory.mktemp("stack"), free_ports()
+    containers: dict[str, ContainerPart] = {}
+    if os.environ.get("MANDAAT_TEST_STACK") == "docker":
+        containers = {"kafka": kafka_container(state, ports), "redis": redis_container(state, ports)}
+    one = Stack(state, ports, instead=containers)
+    try:
+        yield one
+    finally:
+        one.down()
+        for container in containers.values():
+            container.remove()
+
+
+@pytest.fixture
+def kafka(backing: Stack) -> str:
+    backing.up(["kafka"])
+    return backing.bootstrap
+
+
+@pytest.fixture
+def redis_url(backing: Stack) -> str:
+    backing.up(["redis"])
+    return backing.redis_url
+
+
+@pytest.fixture
+def sinks(backing: Stack) -> Stack:
+    backing.up(["sinks"])
+    return backing
+
+
+@pytest.fixture
+def stack(backing: Stack) -> Stack:
+    backing.up()
+    return backing
+
+
+@pytest.fixture
+def fresh_redis(redis_url: str, request: pytest.FixtureRequest) -> str:
+    used = request.session.stash.get(_DATABASES, 0)
+    request.session.stash[_DATABASES] = used + 1
+    number = FRESH_DATABASES[used % len(FRESH_DATABASES)]
+    address = redis_url.removesuffix("/0") + f"/{number}"
+    with redis.Redis.from_url(address) as client:
+        client.flushdb()
+    return address
+
+
+@pytest.fixture
+def tenant() -> str:
+    return f"t{uuid.uuid4().hex[:12]}"
+
+
+class MakeTopic(Protocol):
+    def __call__(
+        self, name: str = "test", partitions: int = 1, settings: Mapping[str, str] | None = None
+    ) -> Awaitable[str]: ...
+
+
+@pytest.fixture
+def make_topic(kafka: str) -> MakeTopic:
+    async def make(name: str = "test", partitions: int = 1, settings: Mapping[str, str] | None = None) -> str:
+        unique = f"{name}-{uuid.uuid4().hex[:12]}"
+        admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
+        await admin.start()
+        try:
+            new = NewTopic(unique, partitions, 1, topic_configs=dict(settings or {}))
+            response = await admin.create_topics([new], timeout_ms=10_000)
+            assert response.topic_errors[0][1] == 0, response.topic_errors
+        finally:
+            await admin.close()
+        return unique
+
+    return make
+
+
+_DATABASES = pytest.StashKey[int]()

@@ -1,0 +1,34 @@
+"""Waiting for a condition with a deadline: the only way in which a test waits."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+POLL_SECONDS = 0.05
+Found = TypeVar("Found")
+
+
+def wait_until(condition: Callable[[], Found], *, seconds: float = 10.0, what: str = "") -> Found:
+    """Returns the first true value of `condition()`; fails the test when there is none within `seconds`."""
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < deadline, f"not within {seconds} s: {what or condition}"
+        time.sleep(POLL_SECONDS)
+    return found
+
+
+async def eventually(
+    condition: Callable[[], Found | Awaitable[Found]], *, seconds: float = 10.0, what: str = ""
+) -> Found:
+    """The same in a running event loop; `condition` may be a coroutine function."""
+    deadline = time.monotonic() + seconds
+    while True:
+        answer = condition()
+        found = await answer if isinstance(answer, Awaitable) else answer
+        if found:
+            return found
+        assert time.monotonic() < deadline, f"not within {seconds} s: {what or condition}"
+        await asyncio.sleep(POLL_SECONDS)
