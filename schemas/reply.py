@@ -21,7 +21,9 @@ class ReplyBody(Frozen):
         description="Approve another amount, in the currency of the request.",
         json_schema_extra={"pattern": AMOUNT_PATTERN},
     )
-    reason: Text | None = Field(default=None, description="Why; the asking agent is told, the customer is not.")
+    reason: Text | None = Field(
+        default=None, description="Why; the asking agent is told, the customer is not."
+    )
 
 
 class Verdict(ReplyBody):

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from schemas import types
+from schemas.model import Frozen
+from schemas.policy_record import PolicyRecord
+from schemas.staff import StaffMember
 
 INBOUND: Final = "mandaat.inbound"
 CASES: Final = "mandaat.cases"
@@ -137,6 +140,9 @@ TOPICS: Final[tuple[Topic, ...]] = (
         key="as it came",
     ),
 )
+
+RECORDS: Final[dict[str, type[Frozen]]] = {STAFF: StaffMember, POLICIES: PolicyRecord}
+"""What the value of a record is where it is no CloudEvent."""
 
 SAME_PARTITIONS: Final = (CASES, REPLIES, DECISIONS)
 """Partition p of one goes with partition p of the others, by number."""

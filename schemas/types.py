@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final, cast
 
 from schemas.approval import ApprovalEvent
 from schemas.case import Case
+from schemas.cloud_event import CloudEvent
 from schemas.decision import Decision
 from schemas.marker import Marker
 from schemas.model import Frozen
@@ -53,3 +54,9 @@ MODELS: Final[dict[str, type[Frozen]]] = {
     NOTICE_DELIVERED: Notice,
     NOTICE_FAILED: Notice,
 }
+
+
+def event_model(event_type: str) -> type[CloudEvent[Any]]:
+    """The model of a whole event of that type. Raises KeyError where nothing is known of it."""
+    model = CloudEvent.__class_getitem__(MODELS[event_type])
+    return cast("type[CloudEvent[Any]]", model)
