@@ -64,24 +64,23 @@ class Judge:
         return None
 
     def offer(self, row: Mandate) -> Money | None:
-        """The largest amount below the one asked that this mandate, over its limit now, would have granted."""
+        """The largest amount that this mandate, whose limit is below what is asked, would have granted."""
         limit = None if row.limit is None else self.limit(row.limit)
         if limit is None or isinstance(limit, Failure) or limit <= 0:
             return None
         offered = Money(limit, self._currency)
-        depends = [
-            part for part in (row.when, row.limit) if isinstance(part, Expression) and part.names_amount
-        ]
-        if not depends:
+        parts = (row.when, row.limit)
+        if not any(isinstance(part, Expression) and part.names_amount for part in parts):
             return offered
         around = Surroundings(self._around.case, self._around.agent, self._around.now, offered)
         return offered if Judge(around, self._currency).shortfall(row) is None else None
 
 
 def in_minor_units(number: float, currency: str) -> int:
-    """A limit that came out of an expression: the shortest decimal of the double, rounded half-even to 6 decimals,
+    """A limit that came out of an expression (DESIGN.md, Policy 5).
 
-    then down to minor units; more than any amount can be counts as the most that one can be.
+    The shortest decimal of the double, rounded half-even to 6 decimals, then down to minor units. More than
+    any amount can be counts as the most that one can be.
     """
     exact = Decimal(repr(number)).quantize(_MILLIONTH, ROUND_HALF_EVEN, _EXACT)
     minor = exact.scaleb(exponent(currency) or 0, _EXACT).to_integral_value(ROUND_FLOOR, _EXACT)

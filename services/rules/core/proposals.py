@@ -14,7 +14,7 @@ NO_FIGURES: Final[Mapping[str, str | None]] = MappingProxyType({})
 
 
 class Reason(NamedTuple):
-    """Why: a code, a sentence in English, the mandate or the prohibition it is about, and the figures that matter."""
+    """Why: a code, a sentence in English, what it is about, and the figures that matter."""
 
     code: str
     text: str

@@ -22,7 +22,7 @@ class StaffDirectory(Protocol):
 
 
 class Staff:
-    """A directory that is kept up to date one person at a time; the cost of a look-up does not depend on its size."""
+    """A directory, kept up to date one person at a time; a look-up costs the same whatever its size."""
 
     def __init__(self, members: Iterable[StaffMember] = ()) -> None:
         self._members: dict[str, StaffMember] = {}

@@ -37,13 +37,13 @@ class Failure(NamedTuple):
     fact: str | None = None
 
 
-class _TooMuch(Exception):
+class _TooMuchError(Exception):
     """The facts are more than this expression may see."""
 
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What expressions may name, for one case and one person. `money` is the amount that is asked or offered."""
+    """What expressions may name, for one case and one person. `money`: the amount asked, or one offered."""
 
     case: Case
     agent: StaffMember | None
@@ -62,7 +62,6 @@ class Expression:
         "_now",
         "_open",
         "_paths",
-        "names_agent",
         "names_amount",
         "text",
     )
@@ -79,9 +78,7 @@ class Expression:
         self._paths = tuple(uses.paths)
         self._now = uses.now
         self._loops = uses.loops
-        both = uses.fields | uses.presence
-        self.names_amount = ("request", "amount") in both
-        self.names_agent = any(root == "agent" for root, _ in both)
+        self.names_amount = ("request", "amount") in uses.fields | uses.presence
 
     @property
     def is_constant(self) -> bool:
@@ -125,7 +122,7 @@ class Expression:
             if not isinstance(value, str) or result.type() != cel.Type.ERROR:
                 return value
             return self._failure(value, around)
-        except _TooMuch as error:
+        except _TooMuchError as error:
             return Failure(str(error))
         except RuntimeError as error:
             return self._failure(str(error), around)
@@ -144,7 +141,7 @@ class Expression:
             given = (around.case.facts if root == "facts" else around.case.claims) or {}
             chosen = given if keys is None else {key: given[key] for key in keys if key in given}
             if self._loops and _weight(chosen) > MAX_WEIGHT:
-                raise _TooMuch(f"the {root} are too large for a condition that goes over a list")
+                raise _TooMuchError(f"the {root} are too large for a condition that goes over a list")
             data[root] = {key: _as_cel(value, 1) for key, value in chosen.items()}
         return data
 
@@ -192,7 +189,7 @@ def _keys(root: str, paths: list[tuple[str, ...]]) -> tuple[str, ...] | None:
 
 
 def _as_cel(value: JsonValue, depth: int) -> Any:
-    """A value of a case with its whole numbers as doubles. One past the doubles is left: the library refuses it."""
+    """A value of a case, whole numbers as doubles. One past the doubles is left: the library refuses it."""
     kind = type(value)
     if kind is int:
         try:
@@ -201,7 +198,7 @@ def _as_cel(value: JsonValue, depth: int) -> Any:
             return value
     if kind is dict or kind is list:
         if depth > MAX_DEPTH:
-            raise _TooMuch("the facts are nested too deeply")
+            raise _TooMuchError("the facts are nested too deeply")
         if isinstance(value, dict):
             return {key: _as_cel(item, depth + 1) for key, item in value.items()}
         if isinstance(value, list):
@@ -241,6 +238,10 @@ def _kind(value: object) -> str:
 
 def _of_agent(name: str) -> Any:
     return lambda around: None if around.agent is None else getattr(around.agent, name)
+
+
+def _agent_id(around: Surroundings) -> str | None:
+    return around.case.agent_id if around.agent is None else around.agent.agent_id
 
 
 def _amount(around: Surroundings) -> float | None:

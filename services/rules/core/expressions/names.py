@@ -1,4 +1,7 @@
-"""What an expression may name (DESIGN.md, Policy 5). All of it is kept in an approval, so that a verdict can be judged again."""
+"""What an expression may name (DESIGN.md, Policy 5).
+
+An approval keeps all of it, and nothing else of a case, so that a verdict can be judged again.
+"""
 
 from __future__ import annotations
 
@@ -46,42 +49,12 @@ TIME: Final = "now"
 ROOTS: Final = frozenset((*FIELDS, *OPEN, TIME))
 
 RESERVED: Final = frozenset(
-    [
-        "as",
-        "break",
-        "const",
-        "continue",
-        "else",
-        "for",
-        "function",
-        "if",
-        "import",
-        "in",
-        "let",
-        "loop",
-        "package",
-        "namespace",
-        "return",
-        "var",
-        "void",
-        "while",
-        "true",
-        "false",
-        "null",
-        "bool",
-        "bytes",
-        "double",
-        "int",
-        "list",
-        "map",
-        "null_type",
-        "string",
-        "type",
-        "uint",
-        "dyn",
-        "has",
-        "size",
-    ]
+    (
+        *("as", "break", "const", "continue", "else", "for", "function", "if", "import", "in", "let", "loop"),
+        *("package", "namespace", "return", "var", "void", "while", "true", "false", "null"),
+        *("bool", "bytes", "double", "int", "list", "map", "null_type", "string", "type", "uint", "dyn"),
+        *("has", "size"),
+    )
 )
 """Words that CEL keeps for itself; no `define` may take them."""
 

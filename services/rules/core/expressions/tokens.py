@@ -81,9 +81,9 @@ def text_value(token: Token) -> str | None:
 
 
 def _unescape(found: re.Match[str]) -> str:
-    digits = found[1] or found[2] or found[3] or found[4]
+    digits = found[1] or found[2] or found[3]
     if digits:
         return chr(int(digits, 16)) if int(digits, 16) < 0x110000 else "\ufffd"
-    if found[5]:
-        return chr(int(found[5], 8))
-    return _PLAIN.get(found[6], found[6])
+    if found[4]:
+        return chr(int(found[4], 8))
+    return _PLAIN.get(found[5], found[5])

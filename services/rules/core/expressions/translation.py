@@ -1,8 +1,8 @@
 """From an expression as a policy writes it to the text that the CEL library compiles, every place kept.
 
 Numbers are doubles (DESIGN.md, Policy 5): `90` becomes `90.0`, except as an index, and `size(x)` becomes
-`double(size(x))`. A name of `define` is replaced by its text in brackets, so that `has(facts.x) && late` means
-what it says: a `late` that is not needed is not judged.
+`double(size(x))`. A name of `define` is replaced by its text in brackets, so that `has(facts.x) && late`
+means what it says: a `late` that is not needed is not judged.
 """
 
 from __future__ import annotations
@@ -22,19 +22,10 @@ MAX_EXPANDED: Final = 20_000
 MACROS: Final = frozenset(("all", "exists", "exists_one", "map", "filter"))
 _INT_FUNCTIONS: Final = frozenset(("size", "int", "uint"))
 _INT_METHODS: Final = frozenset(
-    [
-        "size",
-        "getDate",
-        "getDayOfMonth",
-        "getDayOfWeek",
-        "getDayOfYear",
-        "getFullYear",
-        "getHours",
-        "getMilliseconds",
-        "getMinutes",
-        "getMonth",
-        "getSeconds",
-    ]
+    (
+        *("size", "getDate", "getDayOfMonth", "getDayOfWeek", "getDayOfYear", "getFullYear", "getHours"),
+        *("getMilliseconds", "getMinutes", "getMonth", "getSeconds"),
+    )
 )
 _OPENING: Final = {"(": ")", "[": "]", "{": "}"}
 
@@ -42,7 +33,7 @@ _OPENING: Final = {"(": ")", "[": "]", "{": "}"}
 class Flaw(NamedTuple):
     """What is wrong with an expression, and at which of its characters."""
 
-    index: int
+    at: int
     text: str
     warning: bool = False
 
@@ -153,6 +144,9 @@ class _Translator:
             )
         return translation
 
+    def _say(self, at: int, text: str) -> None:
+        self._flaws.append(Flaw(at, text))
+
     # What stands around a token
 
     def _symbol(self, number: int) -> str:
@@ -241,6 +235,11 @@ class _Translator:
         if tuple(path) not in self._uses.paths:
             self._uses.paths.append(tuple(path))
 
+    def _is_literal_key(self, number: int) -> bool:
+        if self._symbol(number) != "[" or self._symbol(number + 2) != "]":
+            return False
+        return self._tokens[number + 1].kind is Kind.TEXT
+
     def _is_selected(self, number: int) -> bool:
         if number >= len(self._tokens) or self._symbol(number + 1) == "(":
             return False
@@ -299,7 +298,7 @@ class _Translator:
             self._after[closing] = self._after.get(closing, 0) + 1
 
     def _operand_start(self, number: int) -> int | None:
-        """The first token of the operand that ends here: `facts.l.filter(x, x > 1)` from its bracket to `facts`."""
+        """The first token of the operand that ends here: from `)` in `facts.l.filter(x, true)` to `facts`."""
         at: int | None = number
         while at is not None and at >= 0:
             if self._symbol(at) in (")", "]", "}"):

@@ -24,6 +24,9 @@ _TYPES: Final = {
 }
 
 
+_OPERATIONS: Final = {"_[_]": "[ ]", "_?_:_": "? :", "@in": "in", "<jump_condition>": "&&, || or ? :"}
+
+
 def in_words(kind: str) -> str:
     """A type, as in `a text`."""
     name = kind.strip().lower()

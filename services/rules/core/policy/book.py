@@ -12,7 +12,10 @@ from services.rules.core.expressions.evaluation import Expression
 
 @dataclass(frozen=True, slots=True)
 class Prohibition:
-    """What nobody may grant; `kinds` and `categories` None = all. `excepted` holds those that extend a role too."""
+    """What nobody may grant; `kinds` and `categories` None = all.
+
+    `excepted` holds those that extend an excepted role too.
+    """
 
     id: str
     place: int
@@ -58,9 +61,10 @@ Row = TypeVar("Row", bound=_Row)
 
 
 class ByKind(Generic[Row]):
-    """Rows by kind, in file order, those for every kind in between. What it holds for a kind is built on first use,
+    """Rows by kind, in file order, those for every kind in between.
 
-    only for kinds that the policy names: what comes from outside cannot make it grow.
+    What it holds for a kind is built on first use, and only for kinds that the policy names: what comes from
+    outside cannot make it grow.
     """
 
     __slots__ = ("_found", "_of_every_kind", "_of_kind")

@@ -18,7 +18,7 @@ from services.rules.core.policy.yaml_tree import Node, Plain, parse_yaml
 
 
 class CheckedPolicy(NamedTuple):
-    """The book, or None where the policy cannot be used; and all problems and warnings, in the file's order."""
+    """The book, or None where the policy cannot be used; and all problems and warnings, in file order."""
 
     book: PolicyBook | None
     problems: tuple[Problem, ...]
@@ -47,11 +47,12 @@ def check_policy(text: str) -> CheckedPolicy:
 
 
 def digest_of(document: Plain) -> str:
-    """sha256 of the canonical JSON (RFC 8785) of the document as it is written: comments, layout, order of keys
+    """sha256 of the canonical JSON (RFC 8785) of the document as it is written.
 
-    and the way a number is spelled do not count; the order of lists, and one or a list of one, do.
+    Comments, layout, the order of keys and the spelling of a number do not count; the order of lists, and one
+    or a list of one, do.
     """
-    return sha256(rfc8785.dumps(document)).hexdigest()  # type: ignore[arg-type]  # its own name for the same type
+    return sha256(rfc8785.dumps(document)).hexdigest()
 
 
 def _bind(document: PolicyDocument, tree: Node, meaning: Meaning) -> PolicyBook:

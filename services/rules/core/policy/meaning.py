@@ -203,7 +203,7 @@ class _Reader:
     def _report(self, node: Node, compiled: Compiled) -> None:
         for flaw in compiled.flaws:
             say = warning if flaw.warning else problem
-            self._found.problems.append(say(node.place(flaw.index), flaw.text))
+            self._found.problems.append(say(node.place(flaw.at), flaw.text))
 
 
 def _items(node: Node | None) -> Iterator[Node]:

@@ -7,21 +7,22 @@ the parser gave are the places used; else the answer is where the scalar begins.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 _PROPERTIES = re.compile(r"(?:[&!][^\s]*[ \t\r\n]+)+")
 _BREAK = re.compile(r"\r\n|\r|\n")
 _ESCAPES = {
     "0": "\0", "a": "\a", "b": "\b", "t": "\t", "\t": "\t", "n": "\n", "v": "\v", "f": "\f", "r": "\r",
-    "e": "\x1b", " ": " ", '"': '"', "/": "/", "\\": "\\", "N": "\x85", "_": "\xa0", "L": "\u2028", "P": "\u2029",
+    "e": "\x1b", " ": " ", '"': '"', "/": "/", "\\": "\\", "N": "\x85", "_": "\xa0",
+    "L": "\u2028", "P": "\u2029",
 }  # fmt: skip
 _HEX = {"x": 2, "u": 4, "U": 8}
 
 
 class _Character(NamedTuple):
     text: str
-    index: int
+    at: int
 
 
 class _Line(NamedTuple):
@@ -32,13 +33,13 @@ class _Line(NamedTuple):
 def place_in_scalar(
     source: str, style: str | None, text: str, index: int, start: tuple[int, int]
 ) -> tuple[int, int]:
-    """Line and column, from 1, of character `index` of `text`, the value of the scalar written as `source`."""
+    """Line and column, from 1, of character `index` of `text`, the value of the scalar in `source`."""
     properties = _PROPERTIES.match(source)
     skipped = properties.end() if properties else 0
     characters = _read(source[skipped:], style, text)
     if characters is None:
         return start
-    inside = characters[min(index, len(characters) - 1)].index + skipped if characters else skipped
+    inside = characters[min(index, len(characters) - 1)].at + skipped if characters else skipped
     if characters and index >= len(characters):
         inside += 1
     before = source[:inside]
@@ -61,7 +62,7 @@ def _read(source: str, style: str | None, text: str) -> list[_Character] | None:
 def _readings(source: str, style: str | None) -> Iterator[list[_Character]]:
     match style:
         case None:
-            yield _folded_flow(list(_lines(source, 0)), lambda line: _plain(line))
+            yield _folded_flow(list(_lines(source, 0)), _plain)
         case "'":
             yield _folded_flow(list(_lines(source[1:-1], 1)), _single_quoted)
         case '"':
@@ -92,7 +93,7 @@ def _single_quoted(line: _Line) -> list[_Character]:
     ]
 
 
-def _folded_flow(lines: list[_Line], read: object) -> list[_Character]:
+def _folded_flow(lines: list[_Line], read: Callable[[_Line], list[_Character]]) -> list[_Character]:
     characters: list[_Character] = []
     empty = 0
     for number, line in enumerate(lines):
@@ -106,7 +107,7 @@ def _folded_flow(lines: list[_Line], read: object) -> list[_Character]:
         if number:
             characters += [_Character("\n", cut.start)] * empty or [_Character(" ", cut.start)]
             empty = 0
-        characters += read(cut)  # type: ignore[operator]
+        characters += read(cut)
     return characters
 
 

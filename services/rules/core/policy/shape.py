@@ -1,4 +1,4 @@
-"""The shape of a policy file: which keys it has, and of what they are. Problems get their place from the tree."""
+"""The shape of a policy file: which keys it has, and of what they are; every problem with its place."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def read_shape(tree: Node) -> tuple[PolicyDocument | None, list[Problem]]:
 def _problem(tree: Node, one: Mapping[str, Any]) -> Problem | None:
     path: Path = tuple(step for step in one["loc"] if step != "[key]")
     kind, context = str(one["type"]), one.get("ctx") or {}
-    node, depth = tree.find(path)
+    node, _ = tree.find(path)
     if kind == "missing":
         return problem(node.spot, f"`{path[-1]}` is missing{_in(path[:-1], node)}")
     if kind == "extra_forbidden":
@@ -49,7 +49,6 @@ def _problem(tree: Node, one: Mapping[str, Any]) -> Problem | None:
     spot = node.spot
     if "[key]" in one["loc"]:
         spot = tree.find(path[:-1])[0].key_spot(str(path[-1]))
-    del depth
     return problem(spot, f"{_called(path)} {_text(kind, path, one, context)}")
 
 

@@ -1,7 +1,7 @@
-"""YAML 1.2 as a tree that knows where everything stands. Read from ruamel.yaml's events, not its constructor:
+"""YAML 1.2 as a tree that knows where everything stands.
 
-so duplicate keys, empty values, tags and merge keys become problems with a place, and depth, size and aliases
-are bounded before anything recursive walks the tree.
+Read from ruamel.yaml's events, not by its constructor: so duplicate keys, empty values, tags and merge keys
+become problems with a place, and depth, size and aliases are bounded before anything walks the tree.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ from services.rules.core.policy.scalar_places import place_in_scalar
 MAX_CHARACTERS: Final = 8 * 1024 * 1024
 MAX_DEPTH: Final = 20
 MAX_NODES: Final = 1_000_000
+
+_BEGINS: Final = "it begins with `policy: <tenant>`"
 
 Path = tuple[str | int, ...]
 Plain = None | bool | int | float | str | list[Any] | dict[str, Any]
@@ -164,6 +166,9 @@ class _Composer:
             )
         return root
 
+    def _say(self, spot: Spot, text: str) -> None:
+        self._problems.append(problem(spot, text))
+
     def _node(self, event: Any, depth: int) -> Node:
         if isinstance(event, AliasEvent):
             return self._alias(event)
@@ -201,7 +206,7 @@ class _Composer:
         node = self._anchors.get(event.anchor)
         if node is None:
             text = f"*{event.anchor} refers to nothing that stands above it"
-            self._problems.append(problem(_spot(event), text))
+            self._say(_spot(event), text)
             return Node(_spot(event), text="", value=f"*{event.anchor}")
         self._bound(event, 1, node.size)
         return node
@@ -223,7 +228,7 @@ class _Composer:
         if len(text) <= 40 and _FLOAT.fullmatch(text) and float(text) - float(text) == 0:
             return float(text)
         if _NOT_FINITE.fullmatch(text):
-            self._problems.append(problem(spot, f"{text} is not a number that can be used here"))
+            self._say(spot, f"{text} is not a number that can be used here")
         return text
 
     def _sequence(self, event: Any, depth: int) -> Node:
@@ -245,11 +250,11 @@ class _Composer:
             size += 1 + value.size
             name = key.text
             if name is None or (key.style is None and key.value is None):
-                self._problems.append(problem(key.spot, "a key must be a plain word"))
+                self._say(key.spot, "a key must be a plain word")
             elif name in entries:
                 first = entries[name][0].spot
                 text = f"`{_short(name)}` stands here twice; the first is on line {first.line}"
-                self._problems.append(problem(key.spot, text))
+                self._say(key.spot, text)
             else:
                 entries[name] = (key, self._full(value, f"`{_short(name)}`", key.spot))
         return Node(_spot(event), entries=entries, size=size)

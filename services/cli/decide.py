@@ -1,0 +1,152 @@
+"""`mandaat decide`: the rules, offline, with an empty index of its own (DESIGN.md, Command line)."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, BinaryIO
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+
+from schemas.case import Case, SubmittedCase
+from schemas.errors import Unreadable
+from schemas.ids import RequestKey
+from schemas.reading import read
+from schemas.request_digest import request_digest
+from schemas.staff import StaffMember
+from services.cli.policy import CALLED_WRONGLY, WRONG, read_bytes, read_policy
+from services.rules.core.assess import assess
+from services.rules.core.decision import first_decision
+from services.rules.core.policy import PolicyBook
+from services.rules.core.staff import Staff
+
+
+class _CannotDecideError(Exception):
+    """A line that is not decided, and why."""
+
+
+class Offline:
+    """The engine with a ledger in memory: every request is decided once, at the time its case was opened."""
+
+    def __init__(self, book: PolicyBook, staff: Staff) -> None:
+        self._book = book
+        self._staff = staff
+        self._known: dict[RequestKey, tuple[str, str]] = {}
+
+    def decide(self, line: bytes) -> str:
+        """The `data` of the decision, as JSON. Raises Unreadable or _CannotDecideError."""
+        case = self._case(line)
+        digest = request_digest(case)
+        known = self._known.get(case.key)
+        if known is None:
+            proposal = assess(case, self._book, self._staff, case.opened_at)
+            decision = first_decision(case, proposal, proposal.only).model_dump_json()
+            known = self._known[case.key] = (digest, decision)
+        if known[0] != digest:
+            request = f"request {case.request.request_id!r} of case {case.case_id!r}"
+            raise _CannotDecideError(
+                f"conflict: {request} is known with other content; give it a new request_id"
+            )
+        return known[1]
+
+    def _case(self, line: bytes) -> Case:
+        submitted = read(SubmittedCase, line)
+        tenant = submitted.tenant or self._book.tenant
+        if tenant != self._book.tenant:
+            raise _CannotDecideError(
+                f"the case is of tenant {tenant!r}, and the policy of {self._book.tenant!r}"
+            )
+        return submitted.of(tenant)
+
+
+def decide(
+    policy: Annotated[Path, typer.Option(help="The policy, YAML 1.2.")],
+    staff: Annotated[Path, typer.Option(help="The staff, one record a line.")],
+    cases: Annotated[Path | None, typer.Argument(help="The cases, one a line; else standard input.")] = None,
+) -> None:
+    """Decide cases offline: cases in, the data of one decision a line out, in the same order.
+
+    A line that cannot be decided is reported on standard error and the rest goes on; the command then exits 1.
+    """
+    book = _load_book(policy)
+    engine = Offline(book, _load_staff(staff, book.tenant))
+    with _lines(cases) as lines:
+        wrong = sum(not _decide_line(engine, number, line) for number, line in lines)
+    if wrong:
+        raise typer.Exit(WRONG)
+
+
+def _decide_line(engine: Offline, number: int, line: bytes) -> bool:
+    """Whether the line was decided; an empty line has nothing to decide."""
+    if not line.strip():
+        return True
+    try:
+        typer.echo(engine.decide(line))
+    except (Unreadable, _CannotDecideError) as flaw:
+        text = f"{flaw.reason}: {flaw.detail}" if isinstance(flaw, Unreadable) else str(flaw)
+        typer.echo(f"line {number}: {text}", err=True)
+        return False
+    return True
+
+
+def _load_book(file: Path) -> PolicyBook:
+    book, problems = read_policy(file)
+    for problem in problems:
+        typer.echo(f"{file}:{problem}", err=True)
+    if book is None:
+        raise typer.Exit(WRONG)
+    return book
+
+
+def _load_staff(file: Path, tenant: str) -> Staff:
+    staff, wrong = Staff(), 0
+    for number, line in enumerate(read_bytes(file).splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            staff.put(_member(line, tenant, staff))
+        except (Unreadable, _CannotDecideError) as flaw:
+            text = flaw.detail if isinstance(flaw, Unreadable) else str(flaw)
+            typer.echo(f"{file}:{number}: {text}", err=True)
+            wrong += 1
+    if wrong:
+        raise typer.Exit(WRONG)
+    return staff
+
+
+def _member(line: bytes, tenant: str, staff: Staff) -> StaffMember:
+    member = read(StaffMember, line)
+    if member.tenant != tenant:
+        raise _CannotDecideError(
+            f"{member.agent_id!r} works for {member.tenant!r}, and the policy is of {tenant!r}"
+        )
+    if staff.get(member.agent_id) is not None:
+        raise _CannotDecideError(f"{member.agent_id!r} stands in this file twice")
+    return member
+
+
+@contextmanager
+def _lines(cases: Path | None) -> Iterator[Iterable[tuple[int, bytes]]]:
+    """The lines with their numbers, from 1; a progress bar where somebody watches."""
+    if cases is None or str(cases) == "-":
+        yield enumerate(sys.stdin.buffer, 1)
+        return
+    try:
+        size, file = cases.stat().st_size, cases.open("rb")
+    except OSError as error:
+        typer.echo(f"{cases}: {error.strerror or error}", err=True)
+        raise typer.Exit(CALLED_WRONGLY) from error
+    console = Console(stderr=True)
+    with file, Progress(console=console, disable=sys.stdout.isatty() or not console.is_terminal) as bar:
+        yield _counted(file, bar, size)
+
+
+def _counted(file: BinaryIO, bar: Progress, size: int) -> Iterator[tuple[int, bytes]]:
+    task = bar.add_task("deciding", total=size)
+    for number, line in enumerate(file, 1):
+        yield number, line
+        bar.advance(task, len(line))
