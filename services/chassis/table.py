@@ -163,8 +163,8 @@ class Table(Generic[V]):
         self._closing = consumer
         async with asyncio.timeout(ASK_SECONDS):
             await consumer.start()
-            await consumer.topics()
-        partitions = consumer.partitions_for_topic(self._topic)
+            cluster = await consumer._client.fetch_all_metadata()
+        partitions = cluster.partitions_for_topic(self._topic)
         if not partitions:
             raise TryAgain(f"there is no topic {self._topic}")
         places = [TopicPartition(self._topic, number) for number in sorted(partitions)]
