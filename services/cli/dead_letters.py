@@ -1,0 +1,197 @@
+"""`mandaat dead-letters list | show | redrive`: what could not be handled, why, and another try."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Final, NamedTuple
+
+import typer
+
+from schemas.errors import REASONS
+from schemas.topics import DEAD_LETTER_LIMIT_BYTES, DEAD_LETTERS
+from services.chassis.errors import SendFailed
+from services.chassis.producer import Producer
+from services.cli.kafka import Bootstrap, bootstrap_of, read_to_the_end, run
+from services.cli.letters import Letter, newest_of_each, read_letter
+from services.cli.policy import CALLED_WRONGLY, WRONG
+
+BATCH: Final = 500
+
+dead_letters_app = typer.Typer(no_args_is_help=True, help="What could not be handled, why, and another try.")
+
+Reasons = Annotated[list[str] | None, typer.Option("--reason", help="Only of this reason; may be repeated.")]
+Topic = Annotated[str | None, typer.Option("--topic", help="Only what came from this topic.")]
+Tenant = Annotated[str | None, typer.Option("--tenant", help="Only keys of this tenant.")]
+Key = Annotated[str | None, typer.Option("--key", help="Only this key: <tenant>/<case_id>.")]
+Ids = Annotated[
+    list[str] | None, typer.Argument(metavar="ID...", help="<partition>:<offset>, as `list` says.")
+]
+
+
+class Filter(NamedTuple):
+    """Which letters; what is None does not count."""
+
+    reasons: tuple[str, ...] = ()
+    topic: str | None = None
+    tenant: str | None = None
+    key: str | None = None
+
+    def takes(self, letter: Letter) -> bool:
+        """Whether the letter is one of them."""
+        key = (letter.key or b"").decode(errors="replace")
+        return (
+            (not self.reasons or letter.reason in self.reasons)
+            and self.topic in (None, letter.topic)
+            and self.key in (None, key)
+            and (self.tenant is None or key.partition("/")[0] == self.tenant)
+        )
+
+
+@dead_letters_app.command("list")
+def list_letters(
+    reason: Reasons = None,
+    topic: Topic = None,
+    tenant: Tenant = None,
+    key: Key = None,
+    kafka: Bootstrap = None,
+) -> None:
+    """One JSON object a line: id, time, reason, detail, service, where it came from, key, size."""
+    chosen = _filter(reason, topic, tenant, key)
+    run(_list(bootstrap_of(kafka), chosen))
+
+
+@dead_letters_app.command("show")
+def show_letters(ids: Ids = None, kafka: Bootstrap = None) -> None:
+    """All of one or more letters, with value and headers: they may hold personal data."""
+    wanted = _wanted(ids)
+    found = {letter.id: letter for letter in run(_read(bootstrap_of(kafka))) if letter.id in wanted}
+    for name in wanted:
+        if name in found:
+            _say(found[name].whole())
+    _exit_if_absent(wanted, found)
+
+
+@dead_letters_app.command("redrive")
+def redrive_letters(
+    ids: Ids = None,
+    everything: Annotated[bool, typer.Option("--all", help="All that the filters take.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
+    reason: Reasons = None,
+    topic: Topic = None,
+    tenant: Tenant = None,
+    key: Key = None,
+    kafka: Bootstrap = None,
+) -> None:
+    """Publishes bytes, key and headers once more, to the same topic and partition. Asks nothing.
+
+    The letters stay where they are. Redriving one twice does no harm: its request is known, and the same
+    decision is the answer. Of letters with the same content (redriven, and dead again) only the newest is
+    redriven. Exit 1 when one of them could not be.
+    """
+    if everything == bool(ids):
+        _called_wrongly("name letters by id, or say --all")
+    chosen = _filter(reason, topic, tenant, key)
+    letters = run(_read(bootstrap_of(kafka)))
+    wanted = [] if everything else _wanted(ids)
+    picked = [one for one in letters if (everything or one.id in wanted) and chosen.takes(one)]
+    kept, doubles = newest_of_each(sorted(picked, key=_order))
+    for double, same in doubles.items():
+        _say({"id": double, "redriven": False, "why": f"the same record as {same}"})
+    whole = run(_redrive(bootstrap_of(kafka), kept, dry_run=dry_run))
+    if not everything:
+        _exit_if_absent(wanted, {letter.id: letter for letter in picked})
+    if not whole:
+        raise typer.Exit(WRONG)
+
+
+async def _list(bootstrap: str, chosen: Filter) -> None:
+    async for record in read_to_the_end(bootstrap, DEAD_LETTERS):
+        letter = read_letter(record)
+        if chosen.takes(letter):
+            _say(letter.summary())
+
+
+async def _read(bootstrap: str) -> list[Letter]:
+    return [read_letter(record) async for record in read_to_the_end(bootstrap, DEAD_LETTERS)]
+
+
+async def _redrive(bootstrap: str, letters: Sequence[Letter], *, dry_run: bool) -> bool:
+    """Whether every letter was published and acknowledged; says of each what was done."""
+    able = [letter for letter in letters if letter.cannot_be_redriven is None]
+    for letter in letters:
+        if letter.cannot_be_redriven is not None:
+            _say({"id": letter.id, "redriven": False, "why": letter.cannot_be_redriven})
+    if dry_run:
+        for letter in able:
+            _say({"id": letter.id, "redriven": False, "why": "dry run", "to": _place(letter)})
+        return len(able) == len(letters)
+    producer = Producer(
+        bootstrap, client_id="mandaat-redrive", max_request_size=DEAD_LETTER_LIMIT_BYTES + 65_536
+    )
+    acknowledged = 0
+    try:
+        for start in range(0, len(able), BATCH):
+            acknowledged += await _publish(producer, able[start : start + BATCH])
+    finally:
+        await producer.stop()
+    return acknowledged == len(letters)
+
+
+async def _publish(producer: Producer, letters: Sequence[Letter]) -> int:
+    try:
+        offsets: Sequence[int | None] = await producer.send_all([letter.outgoing() for letter in letters])
+    except SendFailed as failed:
+        offsets = failed.offsets
+    for letter, offset in zip(letters, offsets, strict=True):
+        if offset is None:
+            why = "the broker did not acknowledge it; it may be in the log all the same"
+            _say({"id": letter.id, "redriven": False, "why": why})
+        else:
+            _say({"id": letter.id, "redriven": True, "to": f"{_place(letter)}:{offset}"})
+    return sum(offset is not None for offset in offsets)
+
+
+def _place(letter: Letter) -> str:
+    return f"{letter.topic}:{letter.partition}"
+
+
+def _order(letter: Letter) -> tuple[str, int, int]:
+    """As the records stood in their partitions, so that what belongs to one case keeps its order."""
+    return letter.topic, letter.partition or 0, letter.offset or 0
+
+
+def _filter(reasons: list[str] | None, topic: str | None, tenant: str | None, key: str | None) -> Filter:
+    for reason in reasons or ():
+        if reason not in REASONS:
+            _called_wrongly(f"there is no reason {reason!r}; there are {', '.join(REASONS)}")
+    return Filter(tuple(reasons or ()), topic, tenant, key)
+
+
+def _wanted(ids: list[str] | None) -> list[str]:
+    for name in ids or ():
+        partition, _, offset = name.partition(":")
+        if not (partition.isdecimal() and offset.isdecimal()):
+            _called_wrongly(
+                f"{name!r} is not the id of a dead letter; `list` says them: <partition>:<offset>"
+            )
+    if not ids:
+        _called_wrongly("name letters by id; `list` says them")
+    return list(dict.fromkeys(ids or ()))
+
+
+def _exit_if_absent(wanted: Sequence[str], found: Mapping[str, Letter]) -> None:
+    absent = [name for name in wanted if name not in found]
+    if absent:
+        sys.stderr.write(f"mandaat: there is no such dead letter: {', '.join(absent)}\n")
+        raise typer.Exit(WRONG)
+
+
+def _called_wrongly(text: str) -> None:
+    sys.stderr.write(f"mandaat: {text}\n")
+    raise typer.Exit(CALLED_WRONGLY)
+
+
+def _say(line: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(line, ensure_ascii=False) + "\n")

@@ -1,0 +1,126 @@
+"""A dead letter as operations see it: what it was, where it stood, and why it stays behind."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, Final, NamedTuple
+
+from services.chassis.dead_letters import PREFIX, Record
+from services.chassis.producer import Outgoing
+
+_CUT: Final = f"{PREFIX}cut-from-bytes"
+
+
+class Letter(NamedTuple):
+    """One dead letter. `id` is where it stands in mandaat.dead-letters: `<partition>:<offset>`."""
+
+    id: str
+    written_at: datetime
+    reason: str
+    detail: str
+    service: str
+    topic: str
+    partition: int | None
+    offset: int | None
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes | None], ...]
+    """As the record had them, without what was added."""
+    cut_from: int | None
+    """How large the value was, where not all of it was kept."""
+
+    @property
+    def cannot_be_redriven(self) -> str | None:
+        """Why it cannot be published again, or None."""
+        if not self.topic or self.partition is None:
+            return "it does not say where it came from"
+        if self.cut_from is not None:
+            return f"only part of its {self.cut_from} bytes was kept"
+        if self.value is None and self.reason != "null_value":
+            return "it was stepped over, and its bytes were not kept"
+        return None
+
+    @property
+    def content(self) -> tuple[object, ...]:
+        """What would be published: letters of equal content are the same record, dead more than once."""
+        return (self.topic, self.partition, self.key, self.value, self.headers)
+
+    def outgoing(self) -> Outgoing:
+        """The record as it was, for the place where it was."""
+        return Outgoing(self.topic, self.partition, self.key, self.value, self.headers)
+
+    def summary(self) -> dict[str, Any]:
+        """One line of `list`."""
+        return {
+            "id": self.id,
+            "time": self.written_at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "reason": self.reason,
+            "detail": self.detail,
+            "service": self.service,
+            "topic": self.topic,
+            "partition": self.partition,
+            "offset": self.offset,
+            "key": _readable(self.key),
+            "bytes": None if self.value is None else len(self.value),
+        }
+
+    def whole(self) -> dict[str, Any]:
+        """All of it; bytes that are not UTF-8 as `{"base64": ...}`."""
+        headers = [[name, _readable(value)] for name, value in self.headers]
+        more = {} if self.cut_from is None else {"cut_from_bytes": self.cut_from}
+        return {**self.summary(), **more, "headers": headers, "value": _readable(self.value)}
+
+
+def read_letter(record: Record) -> Letter:
+    """The letter in a record of mandaat.dead-letters, also one that others wrote there."""
+    ours = {name: value for name, value in record.headers if name.startswith(PREFIX)}
+
+    def said(name: str) -> str:
+        return (ours.get(PREFIX + name) or b"").decode(errors="replace")
+
+    return Letter(
+        id=f"{record.partition}:{record.offset}",
+        written_at=datetime.fromtimestamp(record.timestamp / 1000, UTC),
+        reason=said("reason"),
+        detail=said("detail"),
+        service=said("service"),
+        topic=said("topic"),
+        partition=_number(said("partition")),
+        offset=_number(said("offset")),
+        key=record.key,
+        value=record.value,
+        headers=tuple((name, value) for name, value in record.headers if not name.startswith(PREFIX)),
+        cut_from=_number((ours.get(_CUT) or b"").decode(errors="replace")),
+    )
+
+
+def newest_of_each(letters: Sequence[Letter]) -> tuple[list[Letter], dict[str, str]]:
+    """The letters without those of which a newer one has the same content; and of these, which that is.
+
+    A record that is redriven and dies again leaves a second letter: without this, each time that all are
+    redriven would double them.
+    """
+    newest: dict[tuple[object, ...], Letter] = {}
+    for letter in letters:
+        other = newest.get(letter.content)
+        if other is None or (letter.written_at, letter.offset or 0) >= (other.written_at, other.offset or 0):
+            newest[letter.content] = letter
+    kept = [letter for letter in letters if newest[letter.content] is letter]
+    return kept, {
+        letter.id: newest[letter.content].id for letter in letters if newest[letter.content] is not letter
+    }
+
+
+def _readable(value: bytes | None) -> str | dict[str, str] | None:
+    if value is None:
+        return None
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return {"base64": base64.b64encode(value).decode()}
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdecimal() else None

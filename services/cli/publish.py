@@ -1,0 +1,116 @@
+"""`mandaat publish policy FILE` and `publish staff FILE`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+from rich.console import Console
+from rich.progress import track
+
+from schemas.errors import Unreadable
+from schemas.policy_record import PolicyRecord
+from schemas.reading import read
+from schemas.staff import StaffMember
+from schemas.topics import POLICIES, STAFF
+from services.chassis.producer import Outgoing, Producer
+from services.cli.kafka import Bootstrap, bootstrap_of, run
+from services.cli.policy import WRONG, read_bytes, read_policy
+
+BATCH: Final = 2_000
+POLICY_LIMIT_BYTES: Final = 8 * 1024 * 1024
+ROOM_BYTES: Final = 4096
+"""For key, headers and the envelope of the record batch."""
+_JSON: Final = (("content-type", b"application/json"),)
+
+publish_app = typer.Typer(no_args_is_help=True, help="Activates a policy, hires or changes staff.")
+
+File = Annotated[Path, typer.Argument(metavar="FILE", exists=True, dir_okay=False, readable=True)]
+
+
+@publish_app.command("policy")
+def publish_policy(file: File, kafka: Bootstrap = None) -> None:
+    """Checks a policy and makes it the active one of its tenant. Exit 1 with every problem if it has any."""
+    book, problems = read_policy(file)
+    for problem in problems:
+        sys.stderr.write(f"{file}:{problem}\n")
+    text = read_bytes(file).decode(errors="replace")
+    if book is None:
+        raise typer.Exit(WRONG)
+    record = PolicyRecord(name=book.name, version=book.version, digest=book.digest, yaml=text)
+    if len(_json(record)) > POLICY_LIMIT_BYTES - ROOM_BYTES:
+        sys.stderr.write(f"{file}: {len(_json(record))} bytes are more than a record may hold\n")
+        raise typer.Exit(WRONG)
+    versions = [f"{book.tenant}/{book.digest}", book.tenant]
+    rounds = [[Outgoing(POLICIES, key=key.encode(), value=_json(record), headers=_JSON)] for key in versions]
+    run(_publish(bootstrap_of(kafka), rounds, label=""))
+    _say({"tenant": book.tenant, "version": book.version, "digest": book.digest})
+
+
+@publish_app.command("staff")
+def publish_staff(file: File, kafka: Bootstrap = None) -> None:
+    """Publishes staff records, one JSON object a line. If a line is wrong, nothing is published: exit 1."""
+    members = _members(file)
+    records = [
+        Outgoing(STAFF, key=f"{one.tenant}/{one.agent_id}".encode(), value=_json(one), headers=_JSON)
+        for one in members
+    ]
+    rounds = [records[start : start + BATCH] for start in range(0, len(records), BATCH)]
+    run(_publish(bootstrap_of(kafka), rounds, label="staff"))
+    _say({"published": len(records), "tenants": sorted({one.tenant for one in members})})
+
+
+def _members(file: Path) -> list[StaffMember]:
+    """The staff in a file; exits with 1 after naming every line that is wrong."""
+    members: list[StaffMember] = []
+    seen: dict[tuple[str, str], int] = {}
+    wrong = False
+    for number, line in _lines(file):
+        try:
+            member = read(StaffMember, line)
+        except Unreadable as flaw:
+            wrong = _complain(file, number, flaw.detail)
+            continue
+        first = seen.setdefault((member.tenant, member.agent_id), number)
+        if first != number:
+            wrong = _complain(file, number, f"{member.agent_id!r} stands on line {first} already")
+        members.append(member)
+    if wrong:
+        raise typer.Exit(WRONG)
+    return members
+
+
+def _lines(file: Path) -> Iterator[tuple[int, bytes]]:
+    with file.open("rb") as opened:
+        for number, line in enumerate(opened, 1):
+            if line.strip():
+                yield number, line
+
+
+def _complain(file: Path, number: int, text: str) -> bool:
+    sys.stderr.write(f"{file}: line {number}: {text}\n")
+    return True
+
+
+async def _publish(bootstrap: str, rounds: Sequence[Sequence[Outgoing]], *, label: str) -> None:
+    """One round after the acknowledgement of the former; a bar where there is a terminal and much to do."""
+    producer = Producer(bootstrap, client_id="mandaat-publish", max_request_size=POLICY_LIMIT_BYTES)
+    console = Console(stderr=True)
+    quiet = not (label and console.is_terminal and len(rounds) > 1)
+    try:
+        for records in track(rounds, description=label, console=console, transient=True, disable=quiet):
+            await producer.send_all(records)
+    finally:
+        await producer.stop()
+
+
+def _json(model: PolicyRecord | StaffMember) -> bytes:
+    return model.model_dump_json(by_alias=True).encode()
+
+
+def _say(line: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(line, ensure_ascii=False) + "\n")
