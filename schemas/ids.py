@@ -30,10 +30,15 @@ CaseId = PlainId
 RequestId = PlainId
 AgentId = PlainId
 CustomerId = PlainId
-ApprovalId = PlainId
 EventId = PlainId
 
 APPROVAL_PREFIX = "apr_"
+MAX_APPROVAL_ID_LENGTH = len(APPROVAL_PREFIX) + -(-(2 * 4 * MAX_ID_LENGTH + 1) * 4 // 3)
+"""Both its ids in UTF-8, of four bytes a character at most, and NUL, in base64."""
+
+ApprovalId = Annotated[
+    str, StringConstraints(max_length=MAX_APPROVAL_ID_LENGTH, pattern=rf"^{APPROVAL_PREFIX}[A-Za-z0-9_-]+$")
+]
 
 
 class RequestKey(NamedTuple):

@@ -12,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from schemas import ids
 
 PLAIN = TypeAdapter(ids.PlainId)
+APPROVALS = TypeAdapter(ids.ApprovalId)
 NAMES = TypeAdapter(ids.Name)
 
 plain_ids = st.text(
@@ -75,10 +76,12 @@ def test_other_parts_make_another_derived_id(one: list[str], other: list[str]) -
 @given(plain_ids, plain_ids)
 @example("c-1", "r1")
 @example("/", "~")
+@example("\U0010ffff" * ids.MAX_ID_LENGTH, "\U0010ffff" * ids.MAX_ID_LENGTH)
 def test_an_approval_id_gives_back_the_case_and_the_request(case_id: str, request_id: str) -> None:
     approval = ids.approval_id(case_id, request_id)
 
     assert ids.split_approval_id(approval) == (case_id, request_id)
+    assert APPROVALS.validate_python(approval) == approval
 
 
 @given(plain_ids, plain_ids)
