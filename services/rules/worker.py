@@ -82,7 +82,9 @@ class Worker:
     # What the subscription calls, never side by side
 
     async def on_assigned(self, partitions: set[TopicPartition]) -> None:
-        """Take them; no record of theirs comes before that."""
+        """Take them; no record of theirs comes before that. Raises TryAgain while the ledger is away."""
+        if self._ledger.nonce is None:
+            await self._ledger.adopt()
         given = {tp.partition for tp in partitions}
         self._assigned |= given
         self._pause(given)
