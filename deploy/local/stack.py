@@ -22,6 +22,7 @@ from pathlib import Path
 from time import monotonic, sleep
 
 import httpx
+from aiokafka.errors import KafkaError
 
 from deploy.local import access, valkey
 from deploy.local.kafka import broker, jars
@@ -110,7 +111,10 @@ class Stack:
 
     def create_topics(self) -> None:
         """Creates the topics that are missing. Raises StackError when one that is there differs."""
-        outcome = asyncio.run(ensure_topics(self.bootstrap, SIZES))
+        try:
+            outcome = asyncio.run(ensure_topics(self.bootstrap, SIZES))
+        except KafkaError as problem:
+            raise StackError(f"the topics cannot be created or checked: {problem}") from problem
         if outcome.differences:
             raise StackError("topics differ from what they must be:\n  " + "\n  ".join(outcome.differences))
 

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from time import monotonic
+from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import (
+    KafkaError,
+    LeaderNotAvailableError,
+    TopicAlreadyExistsError,
+    UnknownTopicOrPartitionError,
+    for_code,
+)
 
 from schemas.topics import TOPICS, Sizes, Topic
 
 TIMEOUT_MS = 30_000
+_NOT_YET = (UnknownTopicOrPartitionError, LeaderNotAvailableError)
 
 
 @dataclass
@@ -81,12 +91,24 @@ def _same(found: str | None, wanted: str) -> bool:
 
 
 async def _layout(admin: AIOKafkaAdminClient, name: str) -> dict[str, str]:
-    described = (await admin.describe_topics([name]))[0]
-    if described["error_code"] != 0:
-        raise for_code(described["error_code"])(name)
-    partitions = described["partitions"]
+    partitions = await _partitions(admin, name)
     fewest = min((len(partition["replicas"]) for partition in partitions), default=0)
     return {"partitions": str(len(partitions)), "replication": str(fewest)}
+
+
+async def _partitions(admin: AIOKafkaAdminClient, name: str) -> list[dict[str, Any]]:
+    """All with a leader: a topic that was just created is known a moment later."""
+    deadline = monotonic() + TIMEOUT_MS / 1000
+    while True:
+        described = (await admin.describe_topics([name]))[0]
+        partitions: list[dict[str, Any]] = described["partitions"]
+        codes = [described["error_code"], *(partition["error_code"] for partition in partitions)]
+        errors = {for_code(code) for code in codes if code != 0}
+        if not errors:
+            return partitions
+        if monotonic() > deadline or errors - set(_NOT_YET):
+            raise errors.pop()(name)
+        await asyncio.sleep(0.05)
 
 
 async def _settings(admin: AIOKafkaAdminClient, name: str) -> dict[str, str]:
