@@ -1,0 +1,149 @@
+"""What anybody sees who reads the topics: plain consumers, plain JSON, nothing of the services."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+
+DECISIONS, NOTICES, DEAD_LETTERS = "mandaat.decisions", "mandaat.notices", "mandaat.dead-letters"
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One record of a topic: its CloudEvent, and the record itself."""
+
+    event: dict[str, Any]
+    record: ConsumerRecord[bytes, bytes]
+
+    @property
+    def case_id(self) -> str:
+        """The case it is about."""
+        return str(self.event.get("subject"))
+
+    @property
+    def type(self) -> str:
+        """Such as `decision.approved`."""
+        return str(self.event["type"]).removeprefix("mandaat.").removesuffix(".v1")
+
+
+class Onlooker:
+    """Reads topics from their beginning, and remembers what is about the cases it was told to watch."""
+
+    def __init__(self, bootstrap: str, case_ids: Collection[str], topics: Iterable[str]) -> None:
+        self._consumer = AIOKafkaConsumer(
+            bootstrap_servers=bootstrap, auto_offset_reset="earliest", enable_auto_commit=False
+        )
+        self._topics = tuple(topics)
+        self._case_ids = frozenset(case_ids)
+        self.seen: list[Seen] = []
+
+    async def __aenter__(self) -> Onlooker:
+        await self._consumer.start()
+        cluster = await self._consumer._client.fetch_all_metadata()
+        places = [
+            TopicPartition(topic, p) for topic in self._topics for p in cluster.partitions_for_topic(topic)
+        ]
+        self._consumer.assign(places)
+        await self._consumer.seek_to_beginning()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._consumer.stop()
+
+    async def look(self) -> list[Seen]:
+        """Read on for a moment, and answer all that was seen."""
+        for records in (await self._consumer.getmany(timeout_ms=200, max_records=5000)).values():
+            for record in records:
+                event = _event(record)
+                if str(event.get("subject")) in self._case_ids:
+                    self.seen.append(Seen(event, record))
+        return self.seen
+
+    def decided(self) -> dict[str, str]:
+        """Case -> outcome of its first decision."""
+        first: dict[str, str] = {}
+        for one in self.seen:
+            if one.type.startswith("decision."):
+                first.setdefault(one.case_id, one.event["data"]["outcome"])
+        return first
+
+    def told(self) -> dict[str, set[tuple[str, str, str | None, str]]]:
+        """Case -> (event told, audience, person, how it ended)."""
+        told: dict[str, set[tuple[str, str, str | None, str]]] = defaultdict(set)
+        for one in self.seen:
+            if one.type.startswith("notice."):
+                data = one.event["data"]
+                told[one.case_id].add((data["about"], data["audience"], data["person"], one.type))
+        return told
+
+    def to_be_told(self) -> dict[str, set[tuple[str, str, str | None]]]:
+        """Case -> (event, audience, person) of every notice that DESIGN.md's table asks for."""
+        wanted: dict[str, set[tuple[str, str, str | None]]] = defaultdict(set)
+        approvers: dict[str, list[str]] = {}
+        escalated: set[str] = set()
+        for one in self.seen:
+            event, data, case_id = one.event["id"], one.event["data"], one.case_id
+            if one.type in ("decision.approved", "decision.refused", "decision.escalated"):
+                wanted[case_id] |= {
+                    (event, "customer", data["customer_id"]),
+                    (event, "agent", data["agent_id"]),
+                    (event, "webhook", None),
+                }
+                if one.type == "decision.escalated":
+                    escalated.add(case_id)
+                elif case_id in escalated:
+                    wanted[case_id] |= {(event, "approver", name) for name in approvers.get(case_id, ())}
+            elif one.type == "approval.requested":
+                approvers[case_id] = data["approval"]["approvers"]
+                wanted[case_id] |= {(event, "approver", name) for name in approvers[case_id]}
+        return wanted
+
+    def all_told(self) -> bool:
+        """Whether every notice that is asked for has ended, delivered or failed."""
+        told = self.told()
+        return all(
+            notices <= {(event, audience, person) for event, audience, person, _ in told.get(case_id, ())}
+            for case_id, notices in self.to_be_told().items()
+        )
+
+    async def until(self, condition: Callable[[Onlooker], bool], *, seconds: float, what: str) -> None:
+        """Look until the condition holds; fail when it does not within `seconds`."""
+        deadline = time.monotonic() + seconds
+        while not condition(self):
+            assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
+            await self.look()
+
+
+def _event(record: ConsumerRecord[bytes, bytes]) -> dict[str, Any]:
+    try:
+        event = json.loads(record.value or b"")
+    except ValueError:
+        return {}
+    return event if isinstance(event, dict) else {}
+
+
+def decided_once(seen: Iterable[Seen]) -> None:
+    """One first decision a request, one content an event id, and rising sequences of first appearances."""
+    contents: dict[str, bytes] = {}
+    decisions: dict[str, set[str]] = defaultdict(set)
+    newest: dict[int, int] = defaultdict(int)
+    for one in seen:
+        if one.record.topic != DECISIONS:
+            continue
+        event_id = one.event["id"]
+        if event_id not in contents:
+            assert int(one.event["sequence"]) >= newest[one.record.partition], "sequences fall"
+            newest[one.record.partition] = int(one.event["sequence"])
+        assert contents.setdefault(event_id, one.record.value) == one.record.value, (
+            "two contents of one event id"
+        )
+        if one.type.startswith("decision.") and not one.event["data"].get("decided_by"):
+            decisions[one.case_id].add(event_id)
+    twice = {case_id: ids for case_id, ids in decisions.items() if len(ids) > 1}
+    assert not twice, f"decided twice: {twice}"
