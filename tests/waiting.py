@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 POLL_SECONDS = 0.05
 Found = TypeVar("Found")
@@ -20,9 +20,7 @@ def wait_until(condition: Callable[[], Found], *, seconds: float = 10.0, what: s
     return found
 
 
-async def eventually(
-    condition: Callable[[], Found | Awaitable[Found]], *, seconds: float = 10.0, what: str = ""
-) -> Found:
+async def eventually(condition: Callable[[], Any], *, seconds: float = 10.0, what: str = "") -> Any:
     """The same in a running event loop; `condition` may be a coroutine function."""
     deadline = time.monotonic() + seconds
     while True:
