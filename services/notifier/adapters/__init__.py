@@ -1,0 +1,1 @@
+"""One outside system each, and no rule: mail, webhooks, Redis, Kafka."""

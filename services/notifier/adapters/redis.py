@@ -1,0 +1,234 @@
+"""The notifier's Redis: one script, and what its answers mean. Nothing in here knows what a decision is."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha1
+from importlib.resources import files
+from typing import Any, Final, NamedTuple, TypeAlias
+
+import msgpack
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import (
+    BusyLoadingError,
+    ConnectionError,  # noqa: A004 - Redis' own, and the only one meant in this module
+    NoScriptError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    TimeoutError,  # noqa: A004 - Redis' own, and the only one meant in this module
+)
+
+from services.chassis.errors import TryAgain
+
+CALL_TIMEOUT_SECONDS: Final = 5.0
+CASE: Final = "notifier:case:"
+LANES: Final = ("mail", "webhook")
+
+_AWAY: Final = (ConnectionError, TimeoutError, BusyLoadingError, OutOfMemoryError, ReadOnlyError)
+
+Argument: TypeAlias = "str | bytes | int | Sequence[Argument]"
+
+
+class Lost(TryAgain):
+    """Redis was restarted, emptied or put back: take every partition anew."""
+
+
+class Fenced(TryAgain):
+    """Another process has taken this partition since."""
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What Redis holds of a partition: the next offset of each topic that is not in it; None = nothing."""
+
+    generation: str
+    cases: int | None
+    decisions: int | None
+    notices: int | None
+
+
+class Entry(NamedTuple):
+    """A notice for the outbox. `since_ms`: when what it tells was settled, since 1970."""
+
+    id: str
+    lane: str
+    entry: bytes
+    since_ms: int
+
+
+class Ended(NamedTuple):
+    """A notice that ended, of the case with this key; `line` says how, for the desk."""
+
+    id: str
+    lane: str
+    key: str
+    line: bytes
+
+
+class Later(NamedTuple):
+    """A notice that is due again in so many milliseconds."""
+
+    id: str
+    lane: str
+    entry: bytes
+    pause_ms: int
+
+
+@dataclass(frozen=True)
+class DeskWrite:
+    """Fields to set and to remove in the hash of one case."""
+
+    key: str
+    fields: tuple[tuple[str, bytes], ...] = ()
+    removed: tuple[str, ...] = ()
+
+
+def connect(url: str) -> Redis:
+    """A client that never repeats a command by itself."""
+    client: Redis = Redis.from_url(
+        url,
+        protocol=2,
+        retry=Retry(NoBackoff(), 0),
+        socket_timeout=CALL_TIMEOUT_SECONDS,
+        socket_connect_timeout=CALL_TIMEOUT_SECONDS,
+    )
+    return client
+
+
+class Store:
+    """Calls the script. Each call raises Lost, Fenced or TryAgain; after TryAgain it may have happened."""
+
+    def __init__(self, redis: Redis, *, keep_seconds: int, told_seconds: int) -> None:
+        self._redis = redis
+        self._keep_seconds = keep_seconds
+        self._told_seconds = told_seconds
+        self._sha: str | None = None
+
+    async def load(self) -> None:
+        """Give Redis the script, under a name of this process and this life of Redis. Raises TryAgain."""
+        script = _text(secrets.token_hex(8))
+        await self._do("SCRIPT LOAD", script)
+        self._sha = sha1(script.encode(), usedforsecurity=False).hexdigest()
+
+    async def take(self, p: int) -> Taken:
+        """Own partition p from here on."""
+        generation, *positions = await self._call("take", p, "0", list(LANES))
+        cases, decisions, notices = (int(at) if at else None for at in positions)
+        return Taken(generation.decode(), cases, decisions, notices)
+
+    async def record(
+        self,
+        p: int,
+        generation: str,
+        positions: tuple[int, int],
+        desk: Sequence[DeskWrite],
+        notices: Sequence[Entry],
+    ) -> int:
+        """Write to the desk, and put notices that are not known into the outbox; how many were new.
+
+        `positions` of cases and decisions, -1 = as it was. All of it happens or nothing.
+        """
+        writes = [
+            [write.key, list(write.removed), *(part for pair in write.fields for part in pair)]
+            for write in desk
+        ]
+        (new,) = await self._call(
+            "record",
+            p,
+            generation,
+            list(positions),
+            self._keep_seconds,
+            self._told_seconds,
+            writes,
+            [list(notice) for notice in notices],
+        )
+        return int(new)
+
+    async def due(self, p: int, generation: str, lane: str, most: int) -> list[bytes]:
+        """Entries of the outbox whose time has come; they are `sending` from here on."""
+        (entries,) = await self._call("due", p, generation, lane, most)
+        return list(entries)
+
+    async def settle(
+        self,
+        p: int,
+        generation: str,
+        position: int,
+        ended: Sequence[Ended] = (),
+        later: Sequence[Later] = (),
+    ) -> None:
+        """These ended, and those are tried again. `position` is of mandaat.notices, -1 = as it was."""
+        await self._call(
+            "settle",
+            p,
+            generation,
+            position,
+            self._told_seconds,
+            [list(one) for one in ended],
+            [list(one) for one in later],
+        )
+
+    async def of_cases(self, wanted: Sequence[tuple[str, Sequence[str]]]) -> list[list[bytes | None]]:
+        """Fields of cases' hashes, each None where absent."""
+        if not wanted:
+            return []
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for key, fields in wanted:
+                pipe.hmget(CASE + key, list(fields))
+            try:
+                answers: list[list[bytes | None]] = await pipe.execute()
+            except _AWAY as error:
+                raise TryAgain(f"redis is away: {type(error).__name__}") from error
+        return answers
+
+    async def case(self, key: str) -> dict[bytes, bytes]:
+        """All of one case, empty where unknown. Raises TryAgain."""
+        answer: dict[bytes, bytes] = await self._do("HGETALL", CASE + key)
+        return answer
+
+    async def waiting(self, p: int) -> tuple[int, int | None]:
+        """How many notices the outbox of p holds, and since when the oldest waits (ms since 1970)."""
+        number = await self._do("ZCARD", f"notifier:since:{p}")
+        oldest = await self._do("ZRANGE", f"notifier:since:{p}", 0, 0, "WITHSCORES")
+        return int(number), int(float(oldest[1])) if oldest else None
+
+    async def ping(self) -> None:
+        """Raises TryAgain when nobody answers."""
+        await self._do("PING")
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._redis.aclose()
+
+    async def _call(self, operation: str, p: int, generation: str, *arguments: Argument) -> list[Any]:
+        if self._sha is None:
+            raise Lost("the script was never loaded")
+        packed = msgpack.packb([operation, p, generation, *arguments], use_bin_type=False)
+        try:
+            answer: list[Any] = await self._do("EVALSHA", self._sha, 0, packed)
+        except NoScriptError as error:
+            self._sha = None
+            raise Lost("redis was restarted") from error
+        state = answer[0]
+        if state == b"lost":
+            raise Lost(f"redis lost partition {p}")
+        if state == b"fenced":
+            raise Fenced(f"partition {p} has another owner")
+        return answer[1:]
+
+    async def _do(self, *command: Any) -> Any:
+        try:
+            return await self._redis.execute_command(*command)  # type: ignore[no-untyped-call] # redis-py
+        except _AWAY as error:
+            raise TryAgain(f"redis is away: {type(error).__name__}") from error
+
+
+def _text(nonce: str) -> str:
+    first, second, rest = files(__package__).joinpath("notifier.lua").read_text("utf-8").split("\n", 2)
+    if second != "local NONCE = ''":
+        raise ValueError("the second line of notifier.lua is not the nonce")
+    return f"{first}\nlocal NONCE = '{nonce}'\n{rest}"

@@ -1,0 +1,189 @@
+"""Wiring: clients are born here, and die here in reverse order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from importlib.resources import files
+from pathlib import Path
+
+from jinja2 import PackageLoader
+
+from schemas.errors import Unreadable
+from schemas.reading import read
+from schemas.staff import StaffMember
+from schemas.topics import CASES, DECISIONS, NOTICES, STAFF
+from services.chassis.dead_letters import DeadLetters
+from services.chassis.errors import ConfigurationError
+from services.chassis.http import Health, create_app, ready, serving
+from services.chassis.keys import Keys
+from services.chassis.metrics import Metrics
+from services.chassis.producer import Producer
+from services.chassis.run import Stop
+from services.chassis.subscriber import Subscription
+from services.chassis.table import Table
+from services.notifier.adapters.mail import Mailer, Server
+from services.notifier.adapters.redis import Store, connect
+from services.notifier.adapters.replay import Replay
+from services.notifier.adapters.webhook import Hooks
+from services.notifier.core.hooks import Hook, read_hooks
+from services.notifier.core.letters import Letters
+from services.notifier.core.retry import DONE_SET
+from services.notifier.core.words import Words
+from services.notifier.handlers import Notifier
+from services.notifier.metrics import NotifierMetrics
+from services.notifier.partitions import Partitions
+from services.notifier.routes import add_routes
+from services.notifier.sending import Sender
+from services.notifier.settings import NotifierSettings
+from services.notifier.telling import Telling
+
+GROUP = "mandaat-notifier"
+
+
+async def main(stop: Stop) -> None:
+    """Tells people until it is told to stop."""
+    settings = NotifierSettings()
+    keys = Keys.load(settings.keys_file)
+    hooks_by_tenant = _hooks(settings.webhooks_file)
+    metrics = Metrics()
+    of_notifier = NotifierMetrics(metrics)
+    desk_kept = timedelta(days=settings.desk_days)
+    async with AsyncExitStack() as stack:
+        store = Store(
+            connect(settings.redis_url.get_secret_value()),
+            keep_seconds=round(desk_kept.total_seconds()),
+            told_seconds=round(DONE_SET.total_seconds()),
+        )
+        stack.push_async_callback(store.close)
+        producer = Producer(settings.kafka_bootstrap, client_id="mandaat-notifier", metrics=metrics)
+        await producer.start()
+        stack.push_async_callback(producer.stop)
+        staff = await stack.enter_async_context(
+            Table(
+                STAFF,
+                bootstrap=settings.kafka_bootstrap,
+                client_id="mandaat-notifier-staff",
+                parse=_staff_member,
+                on_bug=stop.fail,
+            )
+        )
+        mailer = Mailer(_server(settings), settings.smtp_connections)
+        stack.push_async_callback(mailer.close)
+        hooks = Hooks(hooks_by_tenant, settings.webhook_connections)
+        stack.push_async_callback(hooks.close)
+        replay = Replay(settings.kafka_bootstrap, "mandaat-notifier-replay")
+        stack.push_async_callback(replay.close)
+        partitions = Partitions(store, replay, desk_kept, of_notifier, _now)
+        telling = Telling(
+            mail=mailer,
+            webhooks=hooks,
+            staff=staff,
+            letters=letters(),
+            sender=settings.sender,
+            when_unknown=settings.language,
+        )
+        sender = Sender(
+            store=store,
+            partitions=partitions,
+            publisher=producer,
+            telling=telling,
+            metrics=of_notifier,
+            give_up_after=timedelta(hours=settings.give_up_hours),
+            workers={"mail": settings.smtp_connections, "webhook": settings.webhook_connections},
+            clock=_now,
+            on_bug=stop.fail,
+        )
+        await sender.start()
+        stack.push_async_callback(sender.stop)
+        dead_letters = DeadLetters(producer, "notifier", metrics)
+        notifier = Notifier(
+            store=store,
+            partitions=partitions,
+            sender=sender,
+            dead_letters=dead_letters,
+            metrics=of_notifier,
+            has_webhook=hooks.has,
+            desk_kept=desk_kept,
+            clock=_now,
+        )
+        subscription = await stack.enter_async_context(
+            Subscription(
+                CASES,
+                DECISIONS,
+                bootstrap=settings.kafka_bootstrap,
+                group=GROUP,
+                handler=notifier.handle,
+                dead_letters=dead_letters,
+                metrics=metrics,
+                on_bug=stop.fail,
+                on_assigned=notifier.on_assigned,
+                on_revoked=notifier.on_revoked,
+                on_idle=notifier.on_idle,
+            )
+        )
+        health = Health(
+            alive={"consuming": subscription.alive},
+            ready={
+                "kafka": partial(_reach, producer),
+                "redis": partial(ready, store.ping),
+                "joined": subscription.ready,
+                "staff": staff.ready,
+                "partitions": lambda: _missing(partitions),
+            },
+        )
+        app = create_app(
+            "Mandaat notifier", health=health, metrics=metrics, body_limit_bytes=settings.body_limit_bytes
+        )
+        add_routes(app, store, keys)
+        await stack.enter_async_context(serving(app, settings.http_host, settings.http_port, health))
+        await stop.wait()
+
+
+def letters() -> Letters:
+    """The letters of the package's templates."""
+    words = files(__package__).joinpath("templates", "words.json").read_text("utf-8")
+    return Letters(PackageLoader("services.notifier", "templates"), Words.parse(words))
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _hooks(path: Path | None) -> Mapping[str, Hook]:
+    if path is None:
+        return {}
+    try:
+        return read_hooks(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"MANDAAT_WEBHOOKS_FILE {path}: {error}") from error
+
+
+def _server(settings: NotifierSettings) -> Server:
+    password = settings.smtp_password
+    return Server(
+        settings.smtp_host,
+        settings.smtp_port,
+        settings.smtp_username,
+        password.get_secret_value() if password is not None else None,
+        settings.smtp_starttls,
+    )
+
+
+def _staff_member(key: str, value: bytes) -> StaffMember:
+    member = read(StaffMember, value)
+    if key != f"{member.tenant}/{member.agent_id}":
+        raise Unreadable("key_mismatch", "The record's key is not <tenant>/<agent_id> of its body.")
+    return member
+
+
+async def _reach(producer: Producer) -> None:
+    """Whether Kafka answers and has the topic that is written. Raises TryAgain."""
+    await producer.ping()
+    await producer.partitions(NOTICES, timeout_seconds=2.0)
+
+
+def _missing(partitions: Partitions) -> str | None:
+    return f"{len(partitions.missing)} partitions are being taken" if partitions.missing else None

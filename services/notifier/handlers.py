@@ -1,0 +1,216 @@
+"""The walk of a batch: read -> remember the cases -> who is told -> one step into Redis. Then it is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from aiokafka import TopicPartition
+
+from schemas.errors import Unreadable
+from schemas.ids import record_key
+from schemas.topics import CASES, DECISIONS, NOTICES
+from services.chassis.dead_letters import DeadLetters, Record
+from services.notifier.adapters.redis import DeskWrite, Ended, Entry, Fenced, Lost, Store
+from services.notifier.core import desk
+from services.notifier.core.pending import Pending
+from services.notifier.core.plan import notices_of
+from services.notifier.core.reading import Seen, read_case, read_decision, read_notice
+from services.notifier.core.retry import beyond_knowing
+from services.notifier.metrics import NotifierMetrics
+from services.notifier.partitions import Held, Partitions
+from services.notifier.sending import Sender
+
+Letters = list[tuple[Record, Unreadable]]
+
+
+class Known(NamedTuple):
+    """What the desk says of the request that an event is about."""
+
+    submitted: bool
+    approvers: tuple[str, ...]
+
+
+class Notifier:
+    """Takes in what mandaat.cases and mandaat.decisions say, and puts notices into the outbox."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        partitions: Partitions,
+        sender: Sender,
+        dead_letters: DeadLetters,
+        metrics: NotifierMetrics,
+        has_webhook: Callable[[str], bool],
+        desk_kept: timedelta,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._store = store
+        self._partitions = partitions
+        self._sender = sender
+        self._dead_letters = dead_letters
+        self._metrics = metrics
+        self._has_webhook = has_webhook
+        self._desk_kept = desk_kept
+        self._clock = clock
+
+    # What the subscription calls
+
+    async def handle(self, records: Sequence[Record]) -> None:
+        """Every record is in Redis, or a dead letter, when this returns. Raises TryAgain."""
+        for p, of_p in _by_partition(records).items():
+            held = await self._partitions.hold(p, self.take_in)
+            for topic in (CASES, DECISIONS):
+                mine = [record for record in of_p if record.topic == topic]
+                if mine:
+                    await self.take_in(held, mine, mine[-1].offset + 1)
+
+    async def on_assigned(self, partitions: set[TopicPartition]) -> None:
+        """Take them before any of their records come. Raises TryAgain."""
+        self._partitions.assign(frozenset(tp.partition for tp in partitions))
+        await self._partitions.take_missing(self.take_in)
+
+    async def on_revoked(self, partitions: set[TopicPartition]) -> None:
+        """Finish what is being sent; the next owner goes on."""
+        gone = frozenset(tp.partition for tp in partitions)
+        await self._sender.finish(gone)
+        self._partitions.revoke(gone)
+
+    async def on_idle(self) -> None:
+        """Take anew what Redis lost. Raises TryAgain."""
+        if self._partitions.missing:
+            await self._partitions.take_missing(self.take_in)
+
+    # The walk
+
+    async def take_in(self, held: Held, records: Sequence[Record], next_offset: int) -> None:
+        """Records of one topic and partition; `next_offset` follows them. Raises TryAgain."""
+        topic = records[0].topic if records else None
+        try:
+            if topic == NOTICES:
+                await self._learn(held, records, next_offset)
+            elif topic == CASES:
+                await self._remember(held, records, next_offset)
+            elif topic == DECISIONS:
+                await self._tell(held, records, next_offset)
+        except (Lost, Fenced) as why:
+            self._partitions.drop(held.p, why)
+            raise
+
+    async def _remember(self, held: Held, records: Sequence[Record], next_offset: int) -> None:
+        """Put submitted cases on the desk."""
+        letters: Letters = []
+        writes: list[DeskWrite] = []
+        for record in records:
+            if record.offset < held.cases:
+                continue
+            try:
+                case = read_case(record.value)
+            except Unreadable as why:
+                letters.append((record, why))
+                continue
+            if case is not None:
+                writes.append(DeskWrite(record_key(case.tenant, case.case_id), desk.of_case(case)))
+        await self._dead_letters.put_all(letters)
+        if next_offset > held.cases:
+            await self._store.record(held.p, held.generation, (next_offset, -1), writes, ())
+            held.cases = next_offset
+
+    async def _tell(self, held: Held, records: Sequence[Record], next_offset: int) -> None:
+        """Put events on the desk, and a notice for everybody who is told into the outbox."""
+        letters: Letters = []
+        read = [
+            (record, seen)
+            for record in records
+            if record.offset >= held.decisions and (seen := self._read(record, letters)) is not None
+        ]
+        known = await self._known([seen for _, seen in read])
+        if not all(one.submitted for one in known.values()):
+            await self._partitions.read_cases(held, self.take_in)
+            known = await self._known([seen for _, seen in read])
+        writes: list[DeskWrite] = []
+        notices: list[Pending] = []
+        for record, seen in read:
+            about = known[seen.event.id]
+            old = beyond_knowing(seen.event.time, self._clock())
+            if about.submitted:
+                writes.append(DeskWrite(seen.key, *desk.of_event(seen.event, seen.raw)))
+            elif not old:
+                letters.append((record, _unknown_case(seen)))
+            if about.submitted and not old:
+                notices += notices_of(seen, about.approvers, has_webhook=self._has_webhook(seen.tenant))
+            elif old:
+                self._metrics.too_old.inc()
+        await self._dead_letters.put_all(letters)
+        if next_offset > held.decisions:
+            await self._store.record(
+                held.p, held.generation, (-1, next_offset), writes, [_entry(notice) for notice in notices]
+            )
+            held.decisions = next_offset
+            self._sender.wake()
+
+    def _read(self, record: Record, letters: Letters) -> Seen | None:
+        try:
+            seen = read_decision(record.value)
+        except Unreadable as why:
+            letters.append((record, why))
+            return None
+        if seen is not None and self._clock() - seen.event.time > self._desk_kept:
+            self._metrics.too_old.inc()
+            return None
+        return seen
+
+    async def _known(self, events: Sequence[Seen]) -> Mapping[str, Known]:
+        """What is known of each event's request: from the desk, and from the events before it in here."""
+        wanted = []
+        for seen in events:
+            request_id, digest = desk.about(seen.event)
+            fields = (desk.submission_field(request_id, digest), desk.approvers_field(request_id))
+            wanted.append((seen.key, fields))
+        found = await self._store.of_cases(wanted)
+        opened: dict[tuple[str, str], tuple[str, ...]] = {}
+        known = {}
+        for seen, (submitted, approvers) in zip(events, found, strict=True):
+            request = seen.key, desk.about(seen.event)[0]
+            opened.setdefault(request, desk.read_approvers(approvers))
+            for field, value in desk.of_event(seen.event, seen.raw)[0]:
+                if field == desk.approvers_field(request[1]):
+                    opened[request] = desk.read_approvers(value)
+            known[seen.event.id] = Known(submitted is not None, opened[request])
+        return known
+
+    async def _learn(self, held: Held, records: Sequence[Record], next_offset: int) -> None:
+        """What was told already, by us or by who owned the partition before."""
+        ended = []
+        for record in records:
+            try:
+                event = read_notice(record.value)
+            except Unreadable:
+                continue  # only the notifier writes these, and it reads no dead letter again
+            if event is not None and event.tenant is not None:
+                key = record_key(event.tenant, event.data.case_id)
+                ended.append(Ended(event.data.notice_id, event.data.channel, key, desk.notice_line(event)))
+        await self._store.settle(held.p, held.generation, next_offset, ended)
+        held.notices = next_offset
+
+
+def _by_partition(records: Iterable[Record]) -> dict[int, list[Record]]:
+    by_partition: dict[int, list[Record]] = {}
+    for record in records:
+        by_partition.setdefault(record.partition, []).append(record)
+    return by_partition
+
+
+def _entry(notice: Pending) -> Entry:
+    lane = notice.told.channel
+    return Entry(notice.notice_id, lane, notice.model_dump_json().encode(), notice.settled_us // 1000)
+
+
+def _unknown_case(seen: Seen) -> Unreadable:
+    return Unreadable(
+        "unknown_case",
+        f"No case with this id and request is in {CASES}, so nobody could be told of event {seen.event.id};"
+        " publish the case again, then send this dead letter again.",
+    )

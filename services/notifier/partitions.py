@@ -1,0 +1,147 @@
+"""Which partitions this process owns, and taking them: what Redis lacks of the topics is read first.
+
+Redis = f(topics up to its positions). So a start, a hand-over, a restart of Redis with its last second gone,
+an old copy put back and an emptied Redis are all the same: take the partition, and read on from where Redis
+is. What was told meanwhile is learned from mandaat.notices before anything is put into the outbox.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from schemas.topics import CASES, DECISIONS, NOTICES
+from services.chassis.dead_letters import Record
+from services.chassis.errors import TryAgain
+from services.chassis.log import log
+from services.notifier.adapters.redis import Fenced, Lost, Store
+from services.notifier.adapters.replay import Replay
+from services.notifier.core.retry import DONE_SET
+from services.notifier.metrics import NotifierMetrics
+
+TURN_SECONDS: Final = 20.0
+"""Taking partitions is broken off after this, and goes on in the next turn, so that the loop stays young."""
+FENCED_SECONDS: Final = 3.0
+
+
+@dataclass
+class Held:
+    """A partition that is ours: under which generation, and the next offset of each topic to handle."""
+
+    p: int
+    generation: str
+    cases: int = 0
+    decisions: int = 0
+    notices: int = 0
+
+    def position(self, topic: str) -> int:
+        """Records of mandaat.cases and mandaat.decisions below this are in Redis."""
+        return self.cases if topic == CASES else self.decisions
+
+
+TakeIn = Callable[[Held, Sequence[Record], int], Awaitable[None]]
+"""Handles records of one topic and partition; the number is the offset that follows them."""
+
+
+class Partitions:
+    """Those that Kafka gave us, and of them those that are held in Redis."""
+
+    def __init__(
+        self,
+        store: Store,
+        replay: Replay,
+        desk: timedelta,
+        metrics: NotifierMetrics,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._store = store
+        self._replay = replay
+        self._desk = desk
+        self._metrics = metrics
+        self._clock = clock
+        self._not_before: dict[int, float] = {}
+        self.wanted: frozenset[int] = frozenset()
+        self.held: dict[int, Held] = {}
+
+    def assign(self, partitions: frozenset[int]) -> None:
+        """These, and no others, are ours."""
+        self.wanted = partitions
+        self._not_before.clear()
+        for p in set(self.held) - partitions:
+            del self.held[p]
+
+    def revoke(self, partitions: frozenset[int]) -> None:
+        """These are no longer ours."""
+        self.wanted -= partitions
+        for p in partitions:
+            self.held.pop(p, None)
+
+    def drop(self, p: int, why: TryAgain) -> None:
+        """What Redis holds of p may differ from what we think: it must be taken anew."""
+        if isinstance(why, Lost):
+            self.held.clear()
+        self.held.pop(p, None)
+        if isinstance(why, Fenced):
+            # If it is still ours by Kafka's word, that is old: the new owner needs it more than we do.
+            self._not_before[p] = time.monotonic() + FENCED_SECONDS
+        log.warning("partition_dropped", partition=p, error=str(why))
+
+    @property
+    def missing(self) -> list[int]:
+        """Ours, and not held."""
+        return sorted(self.wanted - set(self.held))
+
+    async def take_missing(self, take_in: TakeIn) -> None:
+        """Take what is ours and not held. Raises TryAgain when that is not done yet."""
+        deadline = time.monotonic() + TURN_SECONDS
+        for p in self.missing:
+            if time.monotonic() >= self._not_before.get(p, 0.0):
+                await self._take(p, take_in, deadline)
+
+    async def hold(self, p: int, take_in: TakeIn) -> Held:
+        """The partition, taken if need be. Raises TryAgain."""
+        if p not in self.held:
+            if time.monotonic() < self._not_before.get(p, 0.0):
+                raise TryAgain(f"partition {p} has another owner")
+            await self._take(p, take_in, time.monotonic() + TURN_SECONDS)
+        return self.held[p]
+
+    async def _take(self, p: int, take_in: TakeIn, deadline: float) -> None:
+        try:
+            taken = await self._store.take(p)
+        except Lost:
+            await self._store.load()
+            taken = await self._store.take(p)
+        held = Held(p, taken.generation, taken.cases or 0, taken.decisions or 0, taken.notices or 0)
+        now = self._clock()
+        for topic, start, since in (
+            (CASES, taken.cases, None),
+            (NOTICES, taken.notices, now - DONE_SET),
+            (DECISIONS, taken.decisions, now - self._desk),
+        ):
+            await self._read_on(held, topic, start, since, take_in, deadline)
+        self.held[p] = held
+        self._metrics.taken.inc()
+        log.info("partition_taken", partition=p, emptied=taken.decisions is None)
+
+    async def _read_on(
+        self,
+        held: Held,
+        topic: str,
+        start: int | None,
+        since: datetime | None,
+        take_in: TakeIn,
+        deadline: float,
+    ) -> None:
+        async for records, next_offset in self._replay.read(topic, held.p, start, since):
+            await take_in(held, records, next_offset)
+            if time.monotonic() > deadline:
+                raise TryAgain(f"partition {held.p}: {topic} is still being read")
+
+    async def read_cases(self, held: Held, take_in: TakeIn) -> None:
+        """Read mandaat.cases to its end now. Raises TryAgain."""
+        async for records, next_offset in self._replay.read(CASES, held.p, held.cases):
+            await take_in(held, records, next_offset)

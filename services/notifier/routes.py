@@ -1,0 +1,73 @@
+"""The HTTP side: where a case stands."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final
+
+from fastapi import FastAPI, Header, Path
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from schemas.approval import Approval
+from schemas.case import Case, DecisionRequest
+from schemas.decision import Decision
+from schemas.ids import CaseId, record_key
+from schemas.notice import Notice
+from services.chassis.http import Problem
+from services.chassis.keys import Keys
+from services.notifier.adapters.redis import Store
+from services.notifier.core.desk import view
+
+_CASE_ID: Final = TypeAdapter(CaseId)
+
+
+class RequestView(BaseModel):
+    """One request of a case: what was asked, what was decided, and the approval if it has one."""
+
+    request_id: str
+    request: DecisionRequest
+    decisions: list[Decision]
+    approval: Approval | None
+
+
+class NoticeView(Notice):
+    """How one notice ended."""
+
+    outcome: str
+    time: str
+
+
+class CaseView(BaseModel):
+    """Where a case stands."""
+
+    case: Case
+    requests: list[RequestView]
+    notices: list[NoticeView]
+
+
+def add_routes(app: FastAPI, store: Store, keys: Keys) -> None:
+    """Add them to the application."""
+
+    @app.get(
+        "/v1/cases/{case_id:path}",
+        response_model=None,
+        responses={200: {"model": CaseView, "description": "The case, its requests and its notices"}},
+    )
+    async def case(
+        case_id: Annotated[str, Path(description="The source's id, percent-encoded.")],
+        authorization: Annotated[str | None, Header(include_in_schema=False)] = None,
+    ) -> dict[str, Any]:
+        caller = keys.check(authorization, "read")
+        found = None
+        if _is_case_id(case_id):
+            found = view(await store.case(record_key(caller.tenant, case_id)))
+        if found is None:
+            raise Problem(404, "unknown-case", "There is no such case, or it is not yours.")
+        return found
+
+
+def _is_case_id(text: str) -> bool:
+    try:
+        _CASE_ID.validate_python(text)
+    except ValidationError:
+        return False
+    return True

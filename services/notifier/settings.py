@@ -1,0 +1,56 @@
+"""The settings of the notifier, from the environment with the prefix MANDAAT_."""
+
+from __future__ import annotations
+
+from email.utils import parseaddr
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr, field_validator
+
+from services.chassis.settings import HttpSettings, KafkaSettings, KeysSettings, LogSettings, RedisSettings
+from services.notifier.core.address import mailbox
+from services.notifier.core.mail import Sender
+
+
+class NotifierSettings(KafkaSettings, RedisSettings, HttpSettings, KeysSettings, LogSettings):
+    """All that the notifier needs to know."""
+
+    http_port: Annotated[int, Field(ge=0, le=65535)] = 8082
+    smtp_host: str = "127.0.0.1"
+    smtp_port: Annotated[int, Field(ge=1, le=65535)] = 25
+    smtp_username: str | None = None
+    smtp_password: SecretStr | None = None
+    smtp_starttls: bool | None = Field(
+        default=None, description="true: demanded; false: never; unset: taken when the server offers it."
+    )
+    smtp_connections: Annotated[int, Field(ge=1, le=100)] = 8
+    mail_from: str = Field(description='Who our mail comes from: "Mandaat <no-reply@example.org>".')
+    mail_reply_to: str | None = Field(default=None, description="Where answers to our mail go.")
+    webhooks_file: Path | None = Field(
+        default=None, description='JSON Lines of {"tenant", "url", "secret"}; unset: no webhooks.'
+    )
+    webhook_connections: Annotated[int, Field(ge=1, le=200)] = 16
+    language: Literal["nl", "en"] = Field(
+        default="nl", description="Written to whoever's language is not known."
+    )
+    give_up_hours: Annotated[float, Field(gt=0, le=72)] = Field(
+        default=6.0, description="A notice that fails in passing is tried for so long after its event."
+    )
+    desk_days: Annotated[int, Field(ge=8, le=3650)] = Field(
+        default=30, description="What is known of a case is kept so long after the last that happened in it."
+    )
+
+    @field_validator("mail_from", "mail_reply_to")
+    @classmethod
+    def _an_address(cls, text: str | None) -> str | None:
+        if text is not None and mailbox(parseaddr(text)[1]) is None:
+            raise ValueError("holds no mail address")
+        return text
+
+    @property
+    def sender(self) -> Sender:
+        """Who our mail comes from."""
+        name, address = parseaddr(self.mail_from)
+        reply_to = parseaddr(self.mail_reply_to)[1] if self.mail_reply_to else None
+        return Sender(name, mailbox(address) or address, reply_to)

@@ -1,0 +1,155 @@
+"""Tells one notice: who is it for, in which language, over which channel."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, NamedTuple, Protocol, assert_never
+
+from schemas.case import Case
+from schemas.staff import StaffMember
+from services.notifier.core.address import mailbox
+from services.notifier.core.language import Language, language_of
+from services.notifier.core.letters import Letters
+from services.notifier.core.mail import Sender, compose, message_id, thread_id
+from services.notifier.core.pending import Pending
+from services.notifier.core.reading import Seen, read_decision
+from services.notifier.core.retry import Outcome, Permanent
+
+READ_AGAIN_SECONDS: Final = 2.0
+
+
+class Mail(Protocol):
+    """Hands mail to a server."""
+
+    async def send(self, sender: str, to: str, message: bytes) -> Outcome:
+        """One mail for one person."""
+        ...
+
+
+class Webhooks(Protocol):
+    """Posts to the tenants' webhooks."""
+
+    async def send(self, tenant: str, webhook_id: str, body: bytes, now: datetime) -> Outcome:
+        """One event as it is."""
+        ...
+
+
+class Staff(Protocol):
+    """Who works where, by `<tenant>/<agent_id>`."""
+
+    def get(self, key: str) -> StaffMember | None:
+        """The member, None where unknown."""
+        ...
+
+    async def read_to_end(self) -> None:
+        """Returns when all that was published is known. Raises TryAgain."""
+        ...
+
+
+@dataclass(frozen=True)
+class Material:
+    """What the desk holds of a notice: the case as submitted and the event, None where they are gone."""
+
+    case: bytes | None
+    event: bytes | None
+
+
+class Told(NamedTuple):
+    """How one try ended, and what is known of the message."""
+
+    outcome: Outcome
+    message_id: str
+    language: Language | None = None
+
+
+class Reader(NamedTuple):
+    """Who reads a mail."""
+
+    name: str | None
+    email: str | None
+    language: Language
+
+
+class Telling:
+    """Finds the reader, writes the letter, hands it over."""
+
+    def __init__(
+        self,
+        *,
+        mail: Mail,
+        webhooks: Webhooks,
+        staff: Staff,
+        letters: Letters,
+        sender: Sender,
+        when_unknown: Language,
+    ) -> None:
+        self._mail = mail
+        self._webhooks = webhooks
+        self._staff = staff
+        self._letters = letters
+        self._sender = sender
+        self._when_unknown = when_unknown
+        self._read_again = 0.0
+
+    async def tell(self, pending: Pending, material: Material, now: datetime) -> Told:
+        """One try. Raises TryAgain when the staff cannot be looked up now."""
+        seen = read_decision(material.event) if material.event is not None else None
+        if seen is None or material.case is None:
+            return self.unsent(pending, Permanent("case_gone"))
+        match pending.told.channel:
+            case "webhook":
+                outcome = await self._webhooks.send(pending.tenant, pending.notice_id, seen.raw, now)
+                return Told(outcome, pending.notice_id)
+            case "mail":
+                return await self._tell_by_mail(pending, seen, Case.model_validate_json(material.case))
+        assert_never(pending.told.channel)
+
+    def unsent(self, pending: Pending, why: Outcome, language: Language | None = None) -> Told:
+        """Nothing was sent."""
+        webhook = pending.told.channel == "webhook"
+        id_ = pending.notice_id if webhook else message_id(pending.notice_id, self._sender)
+        return Told(why, id_, language)
+
+    async def _tell_by_mail(self, pending: Pending, seen: Seen, case: Case) -> Told:
+        reader = await self._reader(pending, case)
+        if reader is None:
+            return self.unsent(pending, Permanent("unknown_person"))
+        if not reader.email:
+            return self.unsent(pending, Permanent("no_address"), reader.language)
+        to = mailbox(reader.email)
+        if to is None:
+            return self.unsent(pending, Permanent("bad_address"), reader.language)
+        letter = self._letters.write(
+            pending, seen.event, case, reader.name, reader.language, self._member_of(pending.tenant)
+        )
+        message = compose(
+            letter,
+            to=to,
+            name=reader.name,
+            sender=self._sender,
+            notice_id=pending.notice_id,
+            thread=thread_id(pending.tenant, pending.case_id, self._sender),
+            date=seen.event.time,
+        )
+        outcome = await self._mail.send(self._sender.address, to, message)
+        return Told(outcome, message_id(pending.notice_id, self._sender), reader.language)
+
+    async def _reader(self, pending: Pending, case: Case) -> Reader | None:
+        if pending.told.audience == "customer":
+            customer = case.customer
+            return Reader(customer.name, customer.email, language_of(customer.language, self._when_unknown))
+        find = self._member_of(pending.tenant)
+        member = find(pending.told.person or "")
+        if member is None and time.monotonic() - self._read_again > READ_AGAIN_SECONDS:
+            await self._staff.read_to_end()
+            self._read_again = time.monotonic()
+            member = find(pending.told.person or "")
+        if member is None:
+            return None
+        return Reader(member.name, member.email, language_of(member.language, self._when_unknown))
+
+    def _member_of(self, tenant: str) -> Callable[[str], StaffMember | None]:
+        return lambda agent_id: self._staff.get(f"{tenant}/{agent_id}")
