@@ -1,4 +1,4 @@
-"""Puts records into Kafka that an ordinary producer refuses: header names that are not UTF-8, null and null."""
+"""Puts records into Kafka that ordinary producers refuse: header names that are not UTF-8, null and null."""
 
 from __future__ import annotations
 

@@ -113,14 +113,14 @@ class Table(Generic[V]):
             raise TryAgain(f"{self._topic} is not open")
         try:
             async with asyncio.timeout(timeout_seconds):
-                ends: dict[TopicPartition, int] = await consumer.end_offsets(list(self._next))
+                ends: dict[TopicPartition, int] = await consumer.end_offsets(list(consumer.assignment()))
                 async with self._moved:
                     await self._moved.wait_for(lambda: self._has_read(ends))
         except (KafkaError, IllegalStateError, TimeoutError) as error:
             raise TryAgain(f"{self._topic} could not be read to its end: {type(error).__name__}") from error
 
     def _has_read(self, ends: dict[TopicPartition, int]) -> bool:
-        return bool(ends) and all(self._next.get(tp, 0) >= end for tp, end in ends.items())
+        return bool(ends) and all(self._next.get(tp, -1) >= end for tp, end in ends.items())
 
     async def _follow(self) -> None:
         first, last = PAUSE_SECONDS
@@ -153,8 +153,10 @@ class Table(Generic[V]):
     async def _open(self) -> AIOKafkaConsumer:
         lenient_headers.install()
         consumer = AIOKafkaConsumer(
+            self._topic,
             bootstrap_servers=self._bootstrap,
             client_id=self._client_id,
+            group_id=None,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             retry_backoff_ms=200,
@@ -163,14 +165,9 @@ class Table(Generic[V]):
         self._closing = consumer
         async with asyncio.timeout(ASK_SECONDS):
             await consumer.start()
-            cluster = await consumer._client.fetch_all_metadata()
-        partitions = cluster.partitions_for_topic(self._topic)
-        if not partitions:
-            raise TryAgain(f"there is no topic {self._topic}")
-        places = [TopicPartition(self._topic, number) for number in sorted(partitions)]
-        consumer.assign(places)
-        for tp in places:
-            consumer.seek(tp, self._next.setdefault(tp, 0))
+        for tp in consumer.assignment():
+            if tp in self._next:
+                consumer.seek(tp, self._next[tp])
         self._consumer = consumer
         return consumer
 
@@ -214,9 +211,9 @@ class Table(Generic[V]):
     async def _move(self, consumer: AIOKafkaConsumer) -> None:
         """Notes how far the table is; positions also pass what compaction removed."""
         moved = False
-        for tp, before in self._next.items():
+        for tp in consumer.assignment():
             position = await consumer.position(tp)
-            moved = moved or position != before
+            moved = moved or position != self._next.get(tp)
             self._next[tp] = position
         if moved:
             async with self._moved:

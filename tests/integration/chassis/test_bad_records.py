@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+from tests.integration.chassis.conftest import Rig, until
+from tests.raw_records import BAD_NAME, Raw, produce_raw
+
+GOOD = Raw(value=b"good")
+
+
+async def test_no_bad_header_and_no_body_loses_its_neighbours(rig: Rig) -> None:
+    topic = await rig.topic(config={"max.message.bytes": str(4 << 20)})
+    odd = [
+        Raw(value=b"null header", headers=[("content-type", None)]),
+        Raw(value=b"latin-1 header", headers=[("content-type", b"caf\xe9")]),
+        Raw(value=None, key=None),
+        Raw(value=None),
+        Raw(value=b""),
+        Raw(value=b"\xff\xfe"),
+        Raw(value=b"x" * 2_000_000),
+    ]
+    records = [GOOD, *(record for pair in zip(odd, [GOOD] * len(odd), strict=True) for record in pair)]
+    await produce_raw(rig.bootstrap, topic, records)
+    await rig.subscribe(topic)
+    await until(lambda: len(rig.seen) == len(records))
+    assert rig.values == [record.value for record in records]
+    assert [record.key for record in rig.seen] == [record.key for record in records]
+    assert [list(record.headers) for record in rig.seen] == [list(record.headers) for record in records]
+    await rig.committed_is(topic, len(records))
+    assert rig.bugs == []
+
+
+async def test_a_header_name_that_is_not_utf8_costs_its_own_record_and_no_other(rig: Rig) -> None:
+    topic = await rig.topic()
+    for partition in (0, 1):
+        await produce_raw(rig.bootstrap, topic, [GOOD] * 3, partition=partition)
+    await produce_raw(rig.bootstrap, topic, [GOOD, GOOD, BAD_NAME, GOOD, BAD_NAME, GOOD], partition=1)
+    await produce_raw(rig.bootstrap, topic, [GOOD] * 2, partition=1)
+    await rig.subscribe(topic)
+    await until(lambda: len(rig.seen) == 12)
+    offsets = [record.offset for record in rig.seen if record.partition == 1]
+    assert offsets == [0, 1, 2, 3, 4, 6, 8, 9, 10]
+    letters = await rig.read(rig.letters, 2)
+    said = [dict(letter.headers) for letter in letters]
+    assert [(s["mandaat-topic"], s["mandaat-partition"], s["mandaat-offset"]) for s in said] == [
+        (topic.encode(), b"1", b"5"),
+        (topic.encode(), b"1", b"7"),
+    ]
+    assert {s["mandaat-reason"] for s in said} == {b"header_name_not_utf8"}
+    assert [letter.value for letter in letters] == [b"bad name"] * 2
+    await rig.committed_is(topic, 11, partition=1)
+    await rig.committed_is(topic, 3, partition=0)
+
+
+async def test_a_batch_of_nothing_but_bad_names_is_stepped_over(rig: Rig) -> None:
+    topic = await rig.topic()
+    await produce_raw(rig.bootstrap, topic, [BAD_NAME, BAD_NAME])
+    await rig.subscribe(topic)
+    await rig.committed_is(topic, 2)
+    assert rig.seen == []
+    assert len(await rig.read(rig.letters, 2)) == 2
+    await rig.put(topic, b"after")
+    await until(lambda: rig.values == [b"after"])
+
+
+async def test_a_record_as_large_as_the_topic_takes_fits_a_dead_letter(rig: Rig) -> None:
+    from schemas.errors import Unreadable
+    from services.chassis.dead_letters import DeadLetters, Record
+
+    topic = await rig.topic(config={"max.message.bytes": str(4 << 20)})
+    large = Raw(value=b"x" * (4_194_304 - 200), headers=[("h", b"v")])
+    await produce_raw(rig.bootstrap, topic, [large])
+    letters = DeadLetters(rig.producer, "test", topic=rig.letters)
+
+    async def refuse(records: list[Record]) -> None:
+        await letters.put_all([(record, Unreadable("too_large", "Too large.")) for record in records])
+
+    await rig.subscribe(topic, handler=refuse)
+    (letter,) = await rig.read(rig.letters, 1)
+    assert letter.value == large.value

@@ -1,0 +1,292 @@
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaConnectionError
+
+from services.chassis.dead_letters import Record
+from services.chassis.errors import TryAgain
+from tests.integration.chassis.conftest import QUICK, Rig, until
+
+
+async def test_offsets_are_committed_when_the_handler_is_done_and_not_before(rig: Rig) -> None:
+    topic, started, finish = await rig.topic(), asyncio.Event(), asyncio.Event()
+
+    async def handle(records: list[Record]) -> None:
+        started.set()
+        await finish.wait()
+
+    await rig.put(topic, b"1", b"2", b"3")
+    await rig.subscribe(topic, handler=handle)
+    await asyncio.wait_for(started.wait(), 15)
+    assert await rig.committed(topic) is None
+    finish.set()
+    await rig.committed_is(topic, 3)
+
+
+async def test_after_try_again_the_same_records_come_again_in_order_and_nothing_is_lost(rig: Rig) -> None:
+    topic, attempts = await rig.topic(), list[list[bytes | None]]()
+    times: list[float] = []
+
+    async def handle(records: list[Record]) -> None:
+        times.append(time.monotonic())
+        attempts.append([record.value for record in records])
+        if len(attempts) <= 3:
+            raise TryAgain("redis is away")
+        rig.seen.extend(records)
+
+    values = [str(number).encode() for number in range(20)]
+    await rig.put(topic, *values)
+    await rig.subscribe(topic, handler=handle)
+    await until(lambda: len(rig.seen) == 20)
+    assert rig.values == values
+    assert attempts[0][0] == attempts[1][0] == attempts[2][0] == b"0"
+    assert times[1] - times[0] > 0.03
+    assert times[3] - times[2] > times[1] - times[0]
+    await rig.committed_is(topic, 20)
+    assert rig.bugs == []
+
+
+async def test_a_bug_stops_consumption_loudly_and_commits_nothing(rig: Rig) -> None:
+    topic, calls = await rig.topic(), list[int]()
+
+    async def handle(records: list[Record]) -> None:
+        calls.append(len(records))
+        raise KeyError("a bug")
+
+    await rig.put(topic, b"1")
+    subscription = await rig.subscribe(topic, handler=handle)
+    await until(lambda: rig.bugs)
+    await rig.put(topic, b"2")
+    await asyncio.sleep(0.3)
+    assert len(calls) == len(rig.bugs) == 1
+    assert subscription.alive() is not None
+    assert await rig.committed(topic) is None
+
+
+async def test_a_cancelled_error_out_of_the_handler_does_not_end_consumption(rig: Rig) -> None:
+    topic, calls = await rig.topic(), list[int]()
+
+    async def handle(records: list[Record]) -> None:
+        calls.append(1)
+        if len(calls) == 1:
+            raise asyncio.CancelledError
+        rig.seen.extend(records)
+
+    await rig.put(topic, b"1")
+    subscription = await rig.subscribe(topic, handler=handle)
+    await until(lambda: rig.values == [b"1"])
+    assert subscription.alive() is None
+
+
+async def test_a_rebalance_waits_for_the_batch_in_flight_and_nothing_is_handled_twice(rig: Rig) -> None:
+    topic, started, finish = await rig.topic(partitions=2), asyncio.Event(), asyncio.Event()
+    order: list[str] = []
+
+    async def slow(records: list[Record]) -> None:
+        started.set()
+        await finish.wait()
+        rig.seen.extend(records)
+        order.append("handled")
+
+    async def revoked(partitions: set[TopicPartition]) -> None:
+        order.append("revoked")
+
+    async def assigned(partitions: set[TopicPartition]) -> None:
+        order.append(f"other has {len(partitions)}")
+
+    for partition in (0, 1):
+        await rig.put(topic, b"a", b"b", partition=partition)
+    first = await rig.subscribe(topic, handler=slow, on_revoked=revoked)
+    await asyncio.wait_for(started.wait(), 15)
+    other = await rig.subscribe(topic, on_assigned=assigned)
+    await asyncio.sleep(3)
+    assert order == []
+    finish.set()
+    await until(lambda: len(first.assigned) == len(other.assigned) == 1)
+    await until(lambda: len(rig.seen) >= 4)
+    await asyncio.sleep(0.3)
+    assert order.index("handled") < order.index("revoked") < order.index("other has 1")
+    assert sorted((record.partition, record.offset) for record in rig.seen) == [
+        (0, 0),
+        (0, 1),
+        (1, 0),
+        (1, 1),
+    ]
+
+
+async def test_leaving_calls_on_revoked_and_the_other_goes_on_from_the_commit(rig: Rig) -> None:
+    topic, given_up = await rig.topic(), list[set[TopicPartition]]()
+
+    async def revoked(partitions: set[TopicPartition]) -> None:
+        given_up.append(partitions)
+
+    await rig.put(topic, b"1", b"2")
+    first = await rig.subscribe(topic, on_revoked=revoked)
+    await until(lambda: len(rig.seen) == 2)
+    await first.stop()
+    assert given_up == [{TopicPartition(topic, 0), TopicPartition(topic, 1)}]
+    await rig.put(topic, b"3")
+    await rig.subscribe(topic)
+    await until(lambda: len(rig.seen) == 3)
+    assert rig.values == [b"1", b"2", b"3"]
+
+
+async def test_on_assigned_comes_before_any_record_and_is_repeated_while_the_outside_is_away(
+    rig: Rig,
+) -> None:
+    topic, order = await rig.topic(), list[str]()
+
+    async def assigned(partitions: set[TopicPartition]) -> None:
+        order.append("assigned")
+        if len(order) < 3:
+            raise TryAgain("redis is away")
+
+    async def handle(records: list[Record]) -> None:
+        order.append("records")
+
+    await rig.put(topic, b"1")
+    await rig.subscribe(topic, handler=handle, on_assigned=assigned)
+    await until(lambda: "records" in order)
+    assert order == ["assigned"] * 3 + ["records"]
+
+
+async def test_on_idle_comes_soon_after_a_batch_and_every_second_and_never_beside_the_handler(
+    rig: Rig,
+) -> None:
+    topic, idle, inside = await rig.topic(), list[float](), list[str]()
+    overlaps: list[str] = []
+
+    async def alone(what: str) -> None:
+        overlaps.extend(inside)
+        inside.append(what)
+        await asyncio.sleep(0.01)
+        inside.remove(what)
+
+    async def on_idle() -> None:
+        idle.append(time.monotonic())
+        await alone("idle")
+
+    async def handle(records: list[Record]) -> None:
+        await alone("handler")
+        rig.seen.extend(records)
+
+    await rig.subscribe(topic, handler=handle, on_idle=on_idle)
+    await until(lambda: idle)
+    await rig.put(topic, b"1")
+    await until(lambda: rig.seen)
+    before = len(idle)
+    handled = time.monotonic()
+    await until(lambda: len(idle) > before)
+    assert idle[before] - handled < 0.3
+    await until(lambda: len(idle) > before + 2)
+    assert 0.8 < idle[-1] - idle[-2] < 1.5
+    for number in range(50):
+        await rig.put(topic, str(number).encode())
+    await until(lambda: len(rig.seen) == 51)
+    assert overlaps == []
+
+
+async def test_in_manual_mode_the_handler_commits_seeks_and_pauses_a_partition_while_others_go_on(
+    rig: Rig,
+) -> None:
+    topic = await rig.topic(partitions=2)
+    waiting, free = TopicPartition(topic, 0), TopicPartition(topic, 1)
+    subscription: Any = None
+
+    async def handle(records: list[Record]) -> None:
+        for record in records:
+            if record.partition == 0 and record.offset == 1 and waiting not in paused:
+                paused.add(waiting)
+                subscription.pause(waiting)
+                subscription.seek(waiting, 1)
+                break
+            rig.seen.append(record)
+        done = {TopicPartition(r.topic, r.partition): r.offset + 1 for r in rig.seen}
+        await subscription.commit(done)
+
+    paused: set[TopicPartition] = set()
+    await rig.put(topic, b"p0-0", b"p0-1", b"p0-2", partition=0)
+    subscription = await rig.subscribe(topic, handler=handle, manual=True, max_records=3)
+    await until(lambda: paused)
+    await rig.put(topic, b"p1-0", b"p1-1", partition=1)
+    await until(lambda: rig.values == [b"p0-0", b"p1-0", b"p1-1"])
+    assert await rig.committed(topic, 0) == 1
+    assert await subscription.position(waiting) == 1
+    assert await subscription.end_offsets([waiting, free]) == {waiting: 3, free: 2}
+    subscription.resume(waiting)
+    await until(lambda: rig.values[3:] == [b"p0-1", b"p0-2"])
+    await rig.committed_is(topic, 3, 0)
+
+
+async def test_a_commit_that_failed_is_noticed_and_made_before_more_is_read(
+    rig: Rig, monkeypatch: Any
+) -> None:
+    topic = await rig.topic()
+    subscription = await rig.subscribe(topic)
+    await until(lambda: subscription.assigned)
+    real, refused = subscription.consumer.commit, list[dict[TopicPartition, int]]()
+
+    async def flaky(offsets: dict[TopicPartition, int]) -> None:
+        if len(refused) < 3:
+            refused.append(offsets)
+            raise KafkaConnectionError("away")
+        await real(offsets)
+
+    monkeypatch.setattr(subscription.consumer, "commit", flaky)
+    await rig.put(topic, b"1")
+    await rig.committed_is(topic, 1)
+    assert len(refused) == 3
+    assert rig.values == [b"1"]
+
+
+async def test_when_aiokafkas_fetching_dies_in_silence_another_consumer_takes_over(rig: Rig) -> None:
+    topic = await rig.topic()
+    subscription = await rig.subscribe(topic)
+    await until(lambda: subscription.assigned)
+    subscription.consumer._fetcher._fetch_task.cancel()
+    await rig.put(topic, b"1")
+    await until(lambda: rig.values == [b"1"])
+    assert subscription.alive() is None
+
+
+async def test_when_the_loop_is_gone_its_age_tells(rig: Rig) -> None:
+    topic = await rig.topic()
+    subscription = await rig.subscribe(topic)
+    await until(lambda: subscription.assigned)
+    await asyncio.sleep(0.1)
+    assert subscription.loop_age_seconds() < 1
+    assert subscription._broker is not None
+    for subscriber in subscription._broker.subscribers:
+        for task in subscriber.tasks:
+            task.cancel()
+    await asyncio.sleep(0.5)
+    assert subscription.loop_age_seconds() > 0.3
+
+
+async def test_a_topic_that_does_not_exist_yet_is_waited_for(rig: Rig) -> None:
+    topic = f"{rig.name}.later"
+    subscription = await rig.subscribe(topic, timing=QUICK._replace(open=3.0))
+    await asyncio.sleep(1)
+    assert subscription.ready() is not None
+    assert subscription.alive() is None
+    await rig.topic(topic)
+    await rig.put(topic, b"1")
+    await until(lambda: rig.values == [b"1"], 40)
+
+
+async def test_caught_up_says_whether_all_was_polled(rig: Rig) -> None:
+    topic, finish = await rig.topic(), asyncio.Event()
+
+    async def handle(records: list[Record]) -> None:
+        await finish.wait()
+
+    await rig.put(topic, *[b"x"] * 10)
+    subscription = await rig.subscribe(topic, handler=handle, max_records=5)
+    await until(lambda: subscription._batch)
+    assert not subscription.caught_up
+    finish.set()
+    await until(lambda: subscription.caught_up)
