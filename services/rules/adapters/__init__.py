@@ -19,8 +19,8 @@ How a worker uses it, in order::
               settled.time_us // 1000 for repeats
     confirm   Part(p, gen, Confirm(b0, next_offset, effects)) in the next call or read. b0 = settled.b0 where
               the partition settled something New in that round, None where it published only repeats
-    failed    NotLanded, a refusal, TryAgain from `call`: `take_over` those partitions; `settled_at`
-              (monotonic time when `call` answered) only for NotLanded
+    failed    NotLanded, a refusal, TryAgain from `call`: `take_over` those partitions, with
+              `unlanded=Unlanded(gen, monotonic time when call answered)` for NotLanded only
     cold      `Cold` from any method: `cold_start`, then take all partitions again
 
 `effects_of(events)` is the domain's: the events of one sequence (parsed JSON, each once) -> Applied(seq, id,

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import secrets
-import time
 from typing import Final
 
 from services.chassis.errors import TryAgain
@@ -40,7 +38,7 @@ async def cold_start(*, ledger: Ledger, journal: Journal, effects_of: EffectsOf,
                 await ledger.adopt(nonce)
                 return
             case Locked():
-                await asyncio.sleep(POLL_SECONDS)
+                await fence.sleep(POLL_SECONDS)
             case Begun(positions):
                 try:
                     await ledger.adopt(await _rebuilt(rebuild, positions, ledger, journal, effects_of, fence))
@@ -58,7 +56,7 @@ async def _rebuilt(
     fence: Fence,
 ) -> str:
     """Steps 2 to 5; answers the nonce."""
-    begun_at = time.monotonic()
+    begun_at = fence.monotonic()
     partitions = await journal.partitions()
     bounds = await journal.bounds(range(partitions))
     _check(positions, partitions, bounds)
@@ -69,7 +67,9 @@ async def _rebuilt(
     pos = list(positions)
     for p in range(partitions):
         pos[p] = await _replay(rebuild, journal, p, pos[p], bounds[p][1], effects_of)
-    await _wait_until(begun_at + fence.wait_seconds, rebuild)
+    while (left := fence.left_seconds(begun_at)) > 0:
+        await fence.sleep(min(left, RENEW_SECONDS))
+        await rebuild.renew()
     for p in range(partitions):
         marked = await journal.mark(p, await ledger.time_us())
         pos[p] = await _replay(rebuild, journal, p, pos[p], marked, effects_of)
@@ -99,9 +99,3 @@ async def _replay(
         await rebuild.apply(p, pos, chunk.records, chunk.next_offset)
         pos = chunk.next_offset
     return pos
-
-
-async def _wait_until(moment: float, rebuild: Rebuild) -> None:
-    while (left := moment - time.monotonic()) > 0:
-        await asyncio.sleep(min(left, RENEW_SECONDS))
-        await rebuild.renew()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -21,11 +21,24 @@ class Fence:
 
     fence_seconds: float
     clock_seconds: float
+    monotonic: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 
-    @property
-    def wait_seconds(self) -> float:
-        """What was settled so long ago has landed by now, or never will."""
-        return self.fence_seconds + self.clock_seconds
+    async def wait(self, since: float) -> None:
+        """Until what was settled at `since`, by `monotonic`, has landed or never will: T + S after it."""
+        while (left := self.left_seconds(since)) > 0:
+            await self.sleep(left)
+
+    def left_seconds(self, since: float) -> float:
+        """How much of T + S after `since` is still to come."""
+        return since + self.fence_seconds + self.clock_seconds - self.monotonic()
+
+
+class Unlanded(NamedTuple):
+    """One's own publish that failed: the generation that settled it, and when that answer came (monotonic)."""
+
+    gen: int
+    settled_at: float
 
 
 class Held(NamedTuple):
@@ -43,19 +56,19 @@ async def take_over(
     journal: Journal,
     effects_of: EffectsOf,
     fence: Fence,
-    settled_at: float | None = None,
+    unlanded: Unlanded | None = None,
 ) -> Held:
     """Take partition p and bring the ledger to what the journal says.
 
-    `settled_at`, by time.monotonic(), is when the answer came that settled what is pending: give it only for
-    one's own failed publish; everybody else waits from the taking. Raises Cold, and TryAgain, also where
-    somebody else takes the partition meanwhile.
+    After one's own failed publish T + S count from the answer that settled it, else from the taking. Raises
+    Cold, and TryAgain, also where somebody else takes the partition meanwhile.
     """
     gen, pos, pending = await ledger.take(p)
     if not pending:
         return Held(p, gen, waited=False)
-    since = time.monotonic() if settled_at is None else settled_at
-    await asyncio.sleep(max(0.0, since + fence.wait_seconds - time.monotonic()))
+    # Only where nobody took the partition in between is what is pending surely our own.
+    own = unlanded is not None and unlanded.gen + 1 == gen
+    await fence.wait(unlanded.settled_at if unlanded is not None and own else fence.monotonic())
     next_offset = await journal.mark(p, await ledger.time_us())
     records = [
         one
