@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -143,6 +144,12 @@ TOPICS: Final[tuple[Topic, ...]] = (
 
 RECORDS: Final[dict[str, type[Frozen]]] = {STAFF: StaffMember, POLICIES: PolicyRecord}
 """What the value of a record is where it is no CloudEvent."""
+
+
+def short_name(name: str) -> str:
+    """The name of a topic, or of an event's type, without `mandaat.` and without version."""
+    return re.sub(r"^mandaat\.|\.v[0-9]+$", "", name)
+
 
 SAME_PARTITIONS: Final = (CASES, REPLIES, DECISIONS)
 """Partition p of one goes with partition p of the others, by number."""

@@ -39,6 +39,23 @@ DECISION_TYPES: Final = {
 }
 """Outcome -> type of the event that says so."""
 
+MEANINGS: Final = {
+    CASE_SUBMITTED: "A case was accepted, with what its agent asks to grant.",
+    VERDICT_APPROVE: "Somebody approves what is asked, or another amount.",
+    VERDICT_REJECT: "Somebody rejects what is asked.",
+    DECISION_APPROVED: "It is granted: under a mandate on the spot, or by a person after an escalation.",
+    DECISION_ESCALATED: "The agent may not grant it; somebody who may is asked.",
+    DECISION_REFUSED: "It is not granted: it is prohibited, or a person rejected it.",
+    APPROVAL_REQUESTED: "An approval is open, and waits for one of its approvers.",
+    APPROVAL_CLOSED: "An approval ended; the decision beside it says how.",
+    APPROVAL_LATE: "A verdict came after the approval was closed; it changes nothing.",
+    APPROVAL_NOT_ENTITLED: "A verdict came from somebody who may not give it; it changes nothing.",
+    LEDGER_MARKED: "The ledger's own mark in a partition; to be ignored.",
+    NOTICE_DELIVERED: "Somebody was told.",
+    NOTICE_FAILED: "Somebody could not be told, and why.",
+}
+"""What an event of a type says, in one sentence."""
+
 MODELS: Final[dict[str, type[Frozen]]] = {
     CASE_SUBMITTED: Case,
     VERDICT_APPROVE: Verdict,

@@ -1,0 +1,115 @@
+"""AsyncAPI 3.0 of all topics: what is in them, how they are set up, and who sends and receives what."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from schemas.asyncapi_messages import BINDING, messages, names_of, schemas
+from schemas.json_schema import Schema
+from schemas.topics import CASES, DECISIONS, INBOUND, REPLIES, TOPICS, Sizes, Topic, short_name
+
+_DESCRIPTION: Final = (
+    "Decision authority for contact-centre staff: a case comes in, what the agent asks is decided on the spot"
+    " or by somebody who may, and everybody hears about it. In words: docs/contracts.md."
+)
+SERVICES: Final = {
+    "intake": "Accepts what comes in, once.",
+    "rules": "Decides.",
+    "notifier": "Tells people.",
+}
+_EVERYBODY: Final = {"any", "all"}
+_GROUPS: Final = {
+    ("intake", INBOUND): "mandaat-intake",
+    ("rules", CASES): "mandaat-rules",
+    ("rules", REPLIES): "mandaat-rules",
+    ("notifier", CASES): "mandaat-notifier",
+    ("notifier", DECISIONS): "mandaat-notifier",
+}
+"""Consumer groups. Everything else is read from its start, or its end, without one."""
+
+
+def document() -> Schema:
+    """The whole document."""
+    return {
+        "asyncapi": "3.0.0",
+        "id": "urn:mandaat",
+        "info": {
+            "title": "Mandaat",
+            "version": "1.0.0",
+            "description": _DESCRIPTION,
+            "license": {"name": "Apache-2.0", "url": "https://www.apache.org/licenses/LICENSE-2.0"},
+            "contact": {"name": "Maintainers of Mandaat"},
+            "tags": [{"name": name, "description": text} for name, text in SERVICES.items()],
+        },
+        "defaultContentType": "application/cloudevents+json",
+        "servers": {
+            "local": {
+                "host": "127.0.0.1:9092",
+                "protocol": "kafka",
+                "description": "The local stack; any Kafka of version 4 will do.",
+            }
+        },
+        "channels": {short_name(topic.name): _channel(topic) for topic in TOPICS},
+        "operations": dict(
+            operation
+            for topic in TOPICS
+            for name in SERVICES
+            for action in ("receive", "send")
+            if name in _parties(topic, action)
+            for operation in [_operation(name, action, topic)]
+        ),
+        "components": {"messages": messages(), "schemas": schemas()},
+    }
+
+
+def _channel(topic: Topic) -> Schema:
+    sizes = Sizes()
+    return {
+        "address": topic.name,
+        "title": topic.name,
+        "description": f"{topic.purpose} {topic.from_to}.",
+        "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in names_of(topic)},
+        "bindings": {
+            "kafka": {
+                "topic": topic.name,
+                "partitions": sizes.partitions,
+                "replicas": sizes.replication,
+                "topicConfiguration": {
+                    name: _setting(name, text) for name, text in sorted(topic.config(sizes).items())
+                },
+                "bindingVersion": BINDING,
+            }
+        },
+    }
+
+
+def _setting(name: str, text: str) -> str | int | bool | list[str]:
+    """A setting as the binding wants it: numbers as numbers, and cleanup policies in a list."""
+    if name == "cleanup.policy":
+        return text.split(",")
+    if text in ("true", "false"):
+        return text == "true"
+    return int(text) if text.removeprefix("-").isdecimal() else text
+
+
+def _operation(service: str, action: str, topic: Topic) -> tuple[str, Schema]:
+    group = _GROUPS.get((service, topic.name)) if action == "receive" else None
+    kafka: Schema = {"bindingVersion": BINDING}
+    if group is not None:
+        kafka["groupId"] = {"type": "string", "const": group}
+    channel = short_name(topic.name)
+    return f"{service}_{action}s_{channel}", {
+        "action": action,
+        "channel": {"$ref": f"#/channels/{channel}"},
+        "title": f"{service} {action}s {topic.name}",
+        "tags": [{"name": service}],
+        "messages": [{"$ref": f"#/channels/{channel}/messages/{name}"} for name in names_of(topic)],
+        "bindings": {"kafka": kafka},
+    }
+
+
+def _parties(topic: Topic, action: str) -> set[str]:
+    """Who sends or receives, of the services; others stand in the channel's description."""
+    senders, receivers = topic.from_to.split(" -> ")
+    named = set((senders if action == "send" else receivers).split(", "))
+    return set(SERVICES) if named & _EVERYBODY else named & set(SERVICES)

@@ -1,0 +1,171 @@
+"""The messages of the AsyncAPI document: key, headers, payload and an example of each."""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+from typing import Any, Final
+
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from schemas import types
+from schemas.case import SubmittedCase
+from schemas.cloud_event import CONTENT_TYPE
+from schemas.errors import REASONS
+from schemas.json_schema import Schema, WithoutTitles, of_type
+from schemas.topics import DEAD_LETTERS, INBOUND, POLICIES, RECORDS, STAFF, TOPICS, Topic, short_name
+
+BINDING: Final = "0.5.0"
+"""The version of the Kafka bindings."""
+_JSON: Final = "application/json"
+_OURS: Final[dict[str, Schema]] = {
+    "reason": {"enum": sorted(REASONS), "description": "Why, for software."},
+    "detail": {"description": "Why, for people."},
+    "service": {"description": "Who could not handle it."},
+    "topic": {"description": "Where it came from."},
+    "partition": {"pattern": "^[0-9]+$"},
+    "offset": {"pattern": "^[0-9]+$"},
+}
+"""The headers that a dead letter gets, without `mandaat-`."""
+
+
+def names_of(topic: Topic) -> list[str]:
+    """The messages of a topic."""
+    if topic.name == INBOUND:
+        return ["inbound.structured", "inbound.binary", "inbound.bare"]
+    return [short_name(name) for name in topic.types or (topic.name,)]
+
+
+def messages() -> Schema:
+    """Every message, by its name."""
+    own = (topic for topic in TOPICS if topic.name != INBOUND)
+    events = {short_name(name): _event(name, topic) for topic in own for name in topic.types}
+    return events | {
+        "inbound.structured": _inbound(
+            "structured", "a CloudEvent in structured mode", _headers(CONTENT_TYPE)
+        ),
+        "inbound.binary": _inbound("binary", "a CloudEvent in binary mode", _binary_headers()),
+        "inbound.bare": _inbound("bare", "JSON, as it is", {"type": "object"}),
+        short_name(STAFF): _record(STAFF, "staff", "A member of staff; a null value removes them."),
+        short_name(POLICIES): _record(POLICIES, "policy", "A version of a policy; a null value removes it."),
+        short_name(DEAD_LETTERS): _dead_letter(),
+    }
+
+
+def schemas() -> Schema:
+    """The models of all messages, by their names."""
+    models: list[type[BaseModel]] = [types.event_model(name) for name in types.MODELS] + [
+        *RECORDS.values(),
+        SubmittedCase,
+    ]
+    _, definitions = models_json_schema(
+        [(model, "validation") for model in dict.fromkeys(models)],
+        ref_template="#/components/schemas/{model}",
+        schema_generator=WithoutTitles,
+    )
+    return definitions["$defs"]  # type: ignore[no-any-return]  # JSON
+
+
+def _event(event_type: str, topic: Topic) -> Schema:
+    model = types.event_model(event_type)
+    name = short_name(event_type)
+    key = "ledger/<partition>" if event_type == types.LEDGER_MARKED else topic.key
+    return {
+        **_message(event_type, types.MEANINGS[event_type], topic.content_type, key),
+        "headers": _headers(CONTENT_TYPE),
+        "payload": {"allOf": [_ref(model.__name__), of_type(event_type, topic.name)]},
+        "examples": [_example(topic.name, name)],
+    }
+
+
+def _inbound(mode: str, what: str, headers: Schema) -> Schema:
+    content = CONTENT_TYPE if mode == "structured" else _JSON
+    payload = _ref(SubmittedCase.__name__)
+    if mode == "structured":
+        payload = {
+            "type": "object",
+            "properties": {
+                "specversion": {"const": "1.0"},
+                "id": {"type": "string"},
+                "source": {"type": "string"},
+                "type": {"const": types.CASE_SUBMITTED},
+                "data": payload,
+            },
+            "required": ["specversion", "id", "source", "type", "data"],
+        }
+    return {
+        **_message(f"inbound, {mode}", f"A case, as {what}.", content, "<tenant>/<case_id>, or none"),
+        "headers": headers,
+        "payload": payload,
+        "examples": [_example(INBOUND, f"case.submitted--{mode}")],
+    }
+
+
+def _record(topic: str, name: str, summary: str) -> Schema:
+    (key,) = (one.key for one in TOPICS if one.name == topic)
+    return {
+        **_message(name, summary, _JSON, key),
+        "payload": _ref(RECORDS[topic].__name__),
+        "examples": [_example(topic, name)],
+    }
+
+
+def _dead_letter() -> Schema:
+    required = [f"mandaat-{name}" for name in _OURS]
+    properties = {f"mandaat-{name}": {"type": "string"} | more for name, more in _OURS.items()}
+    return {
+        **_message(
+            "dead letter",
+            "A record that could not be handled, as it came.",
+            "application/octet-stream",
+            "as it came",
+        ),
+        "headers": {"type": "object", "properties": properties, "required": required},
+        "payload": {"description": "The bytes of the record."},
+        "examples": [_example(DEAD_LETTERS, "dead-letter")],
+    }
+
+
+def _message(title: str, summary: str, content_type: str, key: str) -> Schema:
+    return {
+        "name": title,
+        "title": title,
+        "summary": summary,
+        "contentType": content_type,
+        "bindings": {"kafka": {"key": {"type": "string", "description": key}, "bindingVersion": BINDING}},
+    }
+
+
+def _headers(content_type: str) -> Schema:
+    return {
+        "type": "object",
+        "properties": {"content-type": {"type": "string", "const": content_type}},
+        "required": ["content-type"],
+    }
+
+
+def _binary_headers() -> Schema:
+    given = {"specversion": {"const": "1.0"}, "id": {}, "source": {}, "type": {"const": types.CASE_SUBMITTED}}
+    free: dict[str, Schema] = {"subject": {}, "time": {}, "tenant": {}, "traceparent": {}}
+    return {
+        "type": "object",
+        "properties": {f"ce_{name}": {"type": "string"} | more for name, more in (given | free).items()},
+        "required": [f"ce_{name}" for name in given],
+    }
+
+
+def _ref(model: str) -> Schema:
+    return {"$ref": f"#/components/schemas/{model.replace('[', '_').replace(']', '_')}"}
+
+
+def _example(topic: str, name: str) -> Schema:
+    folder = files("schemas").joinpath("examples", topic, "v1")
+    record = folder.joinpath(f"{name}.record.json")
+    example: dict[str, Any] = {
+        "name": name,
+        "payload": json.loads(folder.joinpath(f"{name}.json").read_bytes()),
+    }
+    if record.is_file():
+        example["headers"] = json.loads(record.read_bytes())["headers"]
+    return example

@@ -1,0 +1,53 @@
+"""Writes what is made from the models. `python -m schemas.export --check` only says what is out of step."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from schemas import asyncapi, json_schema
+
+HERE: Final = Path(__file__).parent
+FOLDERS: Final = ("events", "records", "bodies")
+"""Below schemas/json; nothing else stands in them."""
+
+
+def exports() -> dict[Path, str]:
+    """Every file that is made, with the text it should have."""
+    made = {HERE / "json" / name: schema for name, schema in json_schema.files().items()}
+    made[HERE / "asyncapi.json"] = asyncapi.document()
+    return {path: json.dumps(value, indent=2, ensure_ascii=False) + "\n" for path, value in made.items()}
+
+
+def out_of_step(wanted: dict[Path, str]) -> list[Path]:
+    """The files that differ, are not there, or should not be."""
+    there = {path for folder in FOLDERS for path in (HERE / "json" / folder).glob("*")}
+    differing = {path for path, text in wanted.items() if not path.is_file() or path.read_text() != text}
+    return sorted(differing | (there - set(wanted)))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Exit code: 1 with --check where a file is out of step, else 0."""
+    parser = argparse.ArgumentParser(prog="python -m schemas.export", description=__doc__)
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing, and exit 1 if a file is out of step"
+    )
+    check = parser.parse_args(arguments).check
+    wanted = exports()
+    for path in out_of_step(wanted):
+        print(f"{'out of step' if check else 'writing'}: {path.relative_to(HERE.parent)}")
+        if check:
+            continue
+        if path in wanted:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(wanted[path])
+        else:
+            path.unlink()
+    return 1 if check and out_of_step(wanted) else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

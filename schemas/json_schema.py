@@ -1,0 +1,79 @@
+"""JSON Schema (draft 2020-12) of what goes over Kafka and HTTP, made from the models.
+
+A schema says what a reader must be ready for. Records stay for ever and a version only ever gains optional
+fields, so a field with a default is not required, though it is always written today.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from pydantic import BaseModel
+from pydantic.json_schema import GenerateJsonSchema
+
+from schemas import types
+from schemas.case import SubmittedCase
+from schemas.cloud_event import CloudEvent
+from schemas.reply import ReplyBody
+from schemas.topics import DECISIONS, INBOUND, POLICIES, RECORDS, STAFF, TOPICS
+
+DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
+Schema = dict[str, Any]
+
+
+class WithoutTitles(GenerateJsonSchema):
+    """Pydantic's own makes each field's name a title once more."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        """Never."""
+        return False
+
+
+def files() -> dict[str, Schema]:
+    """Every schema, by its path below schemas/json."""
+    events = {
+        f"events/{name}": _event(name, topic.name)
+        for topic in TOPICS
+        for name in topic.types
+        if topic.name != INBOUND
+    }
+    others = {
+        "records/staff": _schema(RECORDS[STAFF]),
+        "records/policy_record": _schema(RECORDS[POLICIES]),
+        "bodies/case": _schema(SubmittedCase),
+        "bodies/reply": _schema(ReplyBody),
+        "bodies/inbound_event": _inbound_event(),
+    }
+    return {
+        f"{name}.schema.json": {"$schema": DIALECT, "$id": f"urn:mandaat:schema:{name}", **schema}
+        for name, schema in sorted((events | others).items())
+    }
+
+
+def of_type(event_type: str, topic: str) -> Schema:
+    """What events of a type have beyond the envelope: the type itself, and what is always there."""
+    always = ["specversion"]
+    if event_type != types.LEDGER_MARKED:
+        always += ["subject", "tenant", "sequence", "cause"] if topic == DECISIONS else ["subject", "tenant"]
+    return {"properties": {"type": {"const": event_type}}, "required": always}
+
+
+def _event(event_type: str, topic: str) -> Schema:
+    schema, own = _schema(types.event_model(event_type)), of_type(event_type, topic)
+    schema |= {"title": event_type, "description": types.MEANINGS[event_type]}
+    schema["properties"] |= own["properties"]
+    schema["required"] += own["required"]
+    return schema
+
+
+def _inbound_event() -> Schema:
+    """A case in a CloudEvent of others: `time` is optional there, and the rest is intake's to add."""
+    schema = _schema(CloudEvent[SubmittedCase])
+    schema["title"] = f"{types.CASE_SUBMITTED} in {INBOUND}"
+    schema["properties"]["type"] = {"const": types.CASE_SUBMITTED}
+    schema["required"] = [name for name in schema["required"] if name != "time"] + ["specversion"]
+    return schema
+
+
+def _schema(model: type[BaseModel]) -> Schema:
+    return model.model_json_schema(schema_generator=WithoutTitles)

@@ -1,0 +1,129 @@
+"""What is exported from the models is in step with them, and says of the examples what the models say."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from jsonschema import Draft202012Validator, ValidationError
+
+from schemas import json_schema
+from schemas.export import HERE, exports, main, out_of_step
+from schemas.topics import CASES, DEAD_LETTERS, DECISIONS, INBOUND, RECORDS, STAFF
+from tests.contract.examples import EXAMPLES, Example, example
+
+SCHEMAS: Final = json_schema.files()
+
+
+def schema_of(one: Example) -> dict[str, Any]:
+    """The schema that an example is held to."""
+    if one.topic in RECORDS:
+        return SCHEMAS[f"records/{'staff' if one.topic == STAFF else 'policy_record'}.schema.json"]
+    if one.topic == INBOUND:
+        structured = one.path.stem.endswith("--structured")
+        return SCHEMAS[f"bodies/{'inbound_event' if structured else 'case'}.schema.json"]
+    return SCHEMAS[f"events/{one.event_type}.schema.json"]
+
+
+def test_the_exported_files_are_in_step_with_the_models() -> None:
+    """Run `make schemas` where they are not."""
+    assert out_of_step(exports()) == []
+    assert main(["--check"]) == 0
+
+
+def test_a_file_that_is_out_of_step_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("schemas.export.HERE", tmp_path)
+    here = {tmp_path / path.relative_to(HERE): text for path, text in exports_of(HERE).items()}
+
+    assert set(out_of_step(here)) == set(here)
+    assert main(["--check"]) == 1
+    assert main([]) == 0
+    assert main(["--check"]) == 0
+
+    stray = tmp_path / "json" / "events" / "mandaat.gone.v1.schema.json"
+    stray.write_text("{}")
+    assert out_of_step(here) == [stray]
+    assert main([]) == 0
+    assert not stray.exists()
+
+
+def exports_of(folder: Path) -> dict[Path, str]:
+    """The exports, as if they were written in that folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("schemas.export.HERE", folder)
+        return exports()
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_a_schema_is_one(name: str) -> None:
+    Draft202012Validator.check_schema(SCHEMAS[name])
+
+    assert SCHEMAS[name]["$id"] == f"urn:mandaat:schema:{name.removesuffix('.schema.json')}"
+
+
+@pytest.mark.parametrize("one", [one for one in EXAMPLES if one.topic != DEAD_LETTERS], ids=str)
+def test_an_example_is_as_its_schema_says(one: Example) -> None:
+    Draft202012Validator(schema_of(one)).validate(one.json)
+
+
+@pytest.mark.parametrize(
+    ("one", "path"),
+    [
+        (example(CASES, "case.submitted"), "data/request/kind"),
+        (example(CASES, "case.submitted"), "tenant"),
+        (example(CASES, "case.submitted"), "specversion"),
+        (example(DECISIONS, "decision.escalated"), "sequence"),
+        (example(DECISIONS, "decision.escalated"), "data/final"),
+        (example(DECISIONS, "approval.closed"), "data/approval/version"),
+    ],
+    ids=str,
+)
+def test_a_schema_misses_what_is_always_there(one: Example, path: str) -> None:
+    event = copy.deepcopy(one.json)
+    *parents, key = path.split("/")
+    place = event
+    for parent in parents:
+        place = place[parent]
+    del place[key]
+
+    with pytest.raises(ValidationError, match="required property"):
+        Draft202012Validator(schema_of(one)).validate(event)
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("type", "mandaat.case.submitted.v2"),
+        ("data/request/amount", "1e3"),
+        ("data/request/amount", 45),
+        ("data/case_id", ""),
+        ("data/case_id", "a\nb"),
+        ("data/facts", ["late"]),
+        ("data/request/discretion", "true"),
+    ],
+)
+def test_a_schema_refuses_what_the_model_refuses(path: str, value: object) -> None:
+    one = example(CASES, "case.submitted")
+    event = json.loads(one.value)
+    *parents, key = path.split("/")
+    place = event
+    for parent in parents:
+        place = place[parent]
+    place[key] = value
+
+    with pytest.raises(ValidationError):
+        Draft202012Validator(schema_of(one)).validate(event)
+
+
+@pytest.mark.parametrize("name", [name for name in SCHEMAS if name.startswith("events/")])
+def test_a_schema_lets_in_keys_that_are_added_later(name: str) -> None:
+    (one,) = {
+        one.event_type: one for one in EXAMPLES if name == f"events/{one.event_type}.schema.json"
+    }.values()
+    event = json.loads(one.value)
+    event["added"] = event["data"]["added"] = "later"
+
+    Draft202012Validator(SCHEMAS[name]).validate(event)
