@@ -17,6 +17,8 @@ _TAGS: Final = "\U000e0000-\U000e0fff"
 _CONTROL: Final = "\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff"
 _REMOVED: Final = re.compile(f"[{_BIDI}{_INVISIBLE}{_TAGS}{_CONTROL}]")
 _BREAKS: Final = re.compile("\r\n?|[\u0085\u2028\u2029\x0b\x0c]")
+_SPACES: Final = re.compile("[^\\S\u00a0]+")
+"""Not the no-break space: amounts are written with it."""
 _STACKED: Final = 4
 """More combining marks on one letter than any script needs draw over the lines around."""
 
@@ -35,7 +37,7 @@ def clean_text(text: str, limit: int = 4000) -> str:
 
 def clean_line(text: str, limit: int = 200) -> str:
     """Text as one line, of at most `limit` characters; cut off with an ellipsis."""
-    return _cut(" ".join(clean_text(text, 4 * limit).split()), limit)
+    return _cut(_SPACES.sub(" ", clean_text(text, 4 * limit)).strip(), limit)
 
 
 def clean_code(text: str, limit: int = 400) -> str:

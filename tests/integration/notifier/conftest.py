@@ -1,0 +1,46 @@
+"""The notifier as a process on the real Kafka, Redis, mail server and webhook receiver."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator
+
+import pytest
+
+from deploy.local.sinks.mail import KeptMail, kept_mails
+from deploy.local.sinks.webhook import KeptWebhook, kept_webhooks
+from deploy.local.stack import Stack
+from tests.telling_events import Journal
+
+
+@pytest.fixture
+def notifier(backing: Stack) -> Iterator[Stack]:
+    """The stack with the notifier on it; `.kill("notifier")` and so on."""
+    backing.up(["kafka", "redis", "sinks"])
+    backing.start("notifier")
+    yield backing
+    backing.stop("notifier")
+
+
+@pytest.fixture
+async def journal(kafka: str) -> AsyncIterator[Journal]:
+    async with Journal(kafka) as one:
+        yield one
+
+
+@pytest.fixture
+def mark() -> str:
+    """What makes the ids and addresses of a test its own."""
+    return uuid.uuid4().hex[:10]
+
+
+@pytest.fixture
+def mails(backing: Stack, mark: str) -> Callable[[], list[KeptMail]]:
+    """The mails that were kept for addresses that hold the mark."""
+    return lambda: [mail for mail in kept_mails(backing.mail_folder) if mark in mail.to[0]]
+
+
+@pytest.fixture
+def webhooks(backing: Stack, mark: str) -> Callable[[], list[KeptWebhook]]:
+    """The webhooks that were received about cases that hold the mark."""
+    return lambda: [one for one in kept_webhooks(backing.webhook_folder) if mark in one.body]
