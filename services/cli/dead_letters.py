@@ -107,10 +107,14 @@ def redrive_letters(
 
 
 async def _list(bootstrap: str, chosen: Filter) -> None:
+    """In order of time; only the summaries are kept until then, for a letter may be 5 MB."""
+    summaries: list[dict[str, Any]] = []
     async for record in read_to_the_end(bootstrap, DEAD_LETTERS):
         letter = read_letter(record)
         if chosen.takes(letter):
-            _say(letter.summary())
+            summaries.append(letter.summary())
+    for summary in sorted(summaries, key=lambda one: str(one["time"])):
+        _say(summary)
 
 
 async def _read(bootstrap: str) -> list[Letter]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 from collections.abc import AsyncIterator, Coroutine
 from typing import Annotated, Any, Final, TypeVar
@@ -13,11 +12,11 @@ import typer
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from deploy.local.settings import HOST, Ports, state_dir
 from services.chassis import lenient_headers
 from services.chassis.dead_letters import Record
 from services.chassis.errors import TryAgain
 from services.cli.policy import CALLED_WRONGLY
+from services.cli.where import kafka_settings
 
 Answer = TypeVar("Answer")
 
@@ -38,10 +37,8 @@ class Away(Exception):  # noqa: N818 - says what is the matter, as TryAgain does
 
 
 def bootstrap_of(option: str | None) -> str:
-    """The address: as called, as set, of the local stack where there is one here, else Kafka's usual one."""
-    if option or os.environ.get(SETTING):
-        return option or os.environ[SETTING]
-    return f"{HOST}:{Ports().kafka_port if state_dir().is_dir() else 9092}"
+    """The address: as called, else as set, else of the local stack where one runs, else Kafka's usual one."""
+    return option or kafka_settings().kafka_bootstrap
 
 
 def run(work: Coroutine[Any, Any, Answer]) -> Answer:
@@ -78,8 +75,8 @@ async def read_to_the_end(bootstrap: str, topic: str) -> AsyncIterator[Record]:
 
 
 async def _partitions(consumer: AIOKafkaConsumer, topic: str) -> set[int]:
-    await consumer.topics()
-    found: set[int] | None = consumer.partitions_for_topic(topic)
+    cluster = await consumer._client.fetch_all_metadata()
+    found: set[int] | None = cluster.partitions_for_topic(topic)
     if not found:
         raise Away(f"kafka has no topic {topic}")
     return found

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from schemas.case import Case
 from schemas.cloud_event import HEADERS, CloudEvent
@@ -23,6 +23,9 @@ from services.intake.core.inbound import read_inbound, well_formed
 from services.intake.core.replies import read_verdict
 from services.intake.core.submission import read_submission
 from services.intake.metrics import Door, IntakeMetrics
+
+ANSWER_SECONDS: Final = 5.0
+"""How long a caller waits for the broker before a 503; what was sent may still be in the log."""
 
 
 class Publisher(Protocol):
@@ -89,7 +92,9 @@ class Intake:
             accepted_at=case.opened_at if backfill else began,
             traceparent=well_formed(traceparent),
         )
-        await self.publisher.send_all([_outgoing(CASES, tenant, case.case_id, event)])
+        await self.publisher.send_all(
+            [_outgoing(CASES, tenant, case.case_id, event)], timeout_seconds=ANSWER_SECONDS
+        )
         await self.known.note({case.key: digest})
         return self._accepted("http", event, case.case_id, case.request.request_id, began)
 
@@ -111,7 +116,9 @@ class Intake:
             accepted_at=began,
             traceparent=well_formed(traceparent),
         )
-        await self.publisher.send_all([_outgoing(REPLIES, tenant, verdict.case_id, event)])
+        await self.publisher.send_all(
+            [_outgoing(REPLIES, tenant, verdict.case_id, event)], timeout_seconds=ANSWER_SECONDS
+        )
         return self._accepted("http", event, verdict.case_id, verdict.request_id, began)
 
     async def accept_records(self, records: Sequence[Record]) -> None:

@@ -1,0 +1,78 @@
+"""`mandaat publish` on a real topic."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+
+from typer.testing import CliRunner
+
+from schemas.policy_record import PolicyRecord
+from schemas.reading import read
+from schemas.staff import StaffMember
+from services.cli.kafka import read_to_the_end
+from services.cli.publish import publish_app
+
+POLICY = """\
+policy: {tenant}
+version: "2026-03-01"
+currency: EUR
+roles:
+  agent: {{}}
+  team_lead: {{extends: agent}}
+mandates:
+  - {{id: small, grants: refund, to: agent, limit: 50}}  # r\u00e9gulier
+escalation:
+  - {{id: default, steps: [{{to: team_lead}}]}}
+"""
+
+
+def values(kafka: str, topic: str, tenant: str) -> dict[str, bytes]:
+    async def all_of_them() -> dict[str, bytes]:
+        return {
+            record.key.decode(): record.value
+            async for record in read_to_the_end(kafka, topic)
+            if record.key is not None and record.value is not None and record.key.decode().startswith(tenant)
+        }
+
+    return asyncio.run(all_of_them())
+
+
+def test_a_policy_becomes_the_active_one_and_a_version(kafka: str, tenant: str, tmp_path: Path) -> None:
+    text = POLICY.format(tenant=tenant)
+    file = tmp_path / "policy.yaml"
+    file.write_text(text, encoding="utf-8")
+    outcome = CliRunner().invoke(publish_app, ["policy", str(file), "--kafka", kafka])
+    assert outcome.exit_code == 0, outcome.output
+    digest = json.loads(outcome.stdout)["digest"]
+    found = values(kafka, "mandaat.policies", tenant)
+    assert sorted(found) == [tenant, f"{tenant}/{digest}"]
+    expected = PolicyRecord(name=tenant, version="2026-03-01", digest=digest, yaml=text)
+    assert [read(PolicyRecord, value) for value in found.values()] == [expected, expected]
+
+
+def test_staff_stand_under_their_tenant_and_id(kafka: str, tenant: str, tmp_path: Path) -> None:
+    people = [
+        {
+            "agent_id": f"agent-{number}",
+            "tenant": tenant,
+            "name": "R. Visser",
+            "role": "agent",
+            "team": "north",
+            "absences": [
+                {"from": "2026-03-02T00:00:00Z", "until": "2026-03-09T00:00:00Z", "delegate": "lead-02"}
+            ],
+        }
+        for number in range(2_500)
+    ]
+    file = tmp_path / "staff.jsonl"
+    file.write_text("".join(json.dumps(person) + "\n" for person in people))
+    outcome = CliRunner().invoke(publish_app, ["staff", str(file), "--kafka", kafka])
+    assert outcome.exit_code == 0, outcome.output
+    assert json.loads(outcome.stdout) == {"published": 2_500, "tenants": [tenant]}
+    found = values(kafka, "mandaat.staff", tenant)
+    assert len(found) == 2_500
+    kept = read(StaffMember, found[f"{tenant}/agent-7"])
+    assert kept == read(StaffMember, json.dumps(people[7]).encode())
+    assert kept.absences[0].delegate == "lead-02"

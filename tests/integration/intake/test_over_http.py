@@ -1,0 +1,126 @@
+"""The HTTP door of a running intake."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from deploy.local.stack import Stack
+from schemas.case import Case
+from schemas.cloud_event import CloudEvent
+from schemas.ids import approval_id
+from schemas.reading import read
+from schemas.reply import Verdict
+from services.chassis.producer import partition_for
+from tests.intake_cases import a_case, a_request
+from tests.integration.intake.conftest import records_of
+from tests.waiting import eventually
+
+TENANT = "acme"
+
+
+@pytest.fixture
+async def client(intake: Stack) -> AsyncIterator[httpx.AsyncClient]:
+    headers = {"Authorization": f"Bearer {intake.api_key(TENANT)}"}
+    async with httpx.AsyncClient(base_url=intake.http("intake"), headers=headers, timeout=20) as opened:
+        yield opened
+
+
+def a_new_case(request: Any = None, **changes: Any) -> dict[str, Any]:
+    return a_case(request, case_id=f"c-{uuid4().hex}", tenant=TENANT, **changes)
+
+
+async def cases(intake: Stack) -> dict[str, CloudEvent[Case]]:
+    """By event id."""
+    records = await records_of(intake.bootstrap, "mandaat.cases", TENANT)
+    return {event.id: event for event in (read(CloudEvent[Case], record.value) for record in records)}
+
+
+async def test_after_a_202_the_case_is_in_the_log(intake: Stack, client: httpx.AsyncClient) -> None:
+    case = a_new_case()
+    answer = await client.post("/v1/cases", json=case)
+    assert answer.status_code == 202
+    assert (await cases(intake))[answer.json()["event_id"]].data.case_id == case["case_id"]
+
+
+async def test_a_known_request_with_other_content_is_a_conflict_for_all(
+    intake: Stack, client: httpx.AsyncClient
+) -> None:
+    case = a_new_case()
+    assert (await client.post("/v1/cases", json=case)).status_code == 202
+    assert (await client.post("/v1/cases", json=case)).status_code == 202
+    other = {**case, "request": a_request(amount="45.01")}
+    answer = await client.post("/v1/cases", json=other)
+    assert (answer.status_code, answer.json()["type"]) == (409, "urn:mandaat:problem:conflict")
+
+
+async def test_a_verdict_goes_to_the_partition_of_its_case(intake: Stack, client: httpx.AsyncClient) -> None:
+    case_id = f"c-{uuid4().hex}"
+    reply = {"agent_id": "lead-01", "reply_id": "rep-1"}
+    answer = await client.post(f"/v1/approvals/{approval_id(case_id, 'r1')}/approve", json=reply)
+    assert answer.status_code == 202
+    key = f"{TENANT}/{case_id}".encode()
+    (record,) = [
+        one for one in await records_of(intake.bootstrap, "mandaat.replies", TENANT) if one.key == key
+    ]
+    assert record.partition == partition_for(key, 6)
+    assert read(CloudEvent[Verdict], record.value).data.agent_id == "lead-01"
+
+
+async def test_without_redis_cases_are_accepted_all_the_same(
+    intake: Stack, client: httpx.AsyncClient
+) -> None:
+    await asyncio.to_thread(intake.kill, "redis")
+    assert (await client.post("/v1/cases", json=a_new_case())).status_code == 202
+    assert "mandaat_intake_known_requests_away_total 2.0" in (await client.get("/metrics")).text
+
+
+async def test_without_kafka_nothing_is_accepted_and_afterwards_it_goes_on(
+    intake: Stack, client: httpx.AsyncClient
+) -> None:
+    intake.pause("kafka")
+    try:
+        answer = await client.post("/v1/cases", json=a_new_case())
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
+    finally:
+        intake.resume("kafka")
+
+    async def accepted() -> bool:
+        return (await client.post("/v1/cases", json=a_new_case())).status_code == 202
+
+    await eventually(accepted, seconds=30)
+
+
+async def test_every_202_before_a_kill_is_in_the_log(intake: Stack, client: httpx.AsyncClient) -> None:
+    promised: list[str] = []
+
+    async def submit_for_ever() -> None:
+        while True:
+            answer = await client.post("/v1/cases", json=a_new_case())
+            promised.append(answer.json()["event_id"])
+
+    submitters = [asyncio.create_task(submit_for_ever()) for _ in range(8)]
+    await eventually(lambda: len(promised) > 200, seconds=30)
+    intake.kill("intake")
+    ended = await asyncio.gather(*submitters, return_exceptions=True)
+    assert all(isinstance(error, httpx.TransportError) for error in ended)
+    assert set(promised) <= set(await cases(intake))
+
+
+async def test_it_says_how_it_is(client: httpx.AsyncClient) -> None:
+    await client.post("/v1/cases", json=a_new_case())
+    live, ready, metrics = [
+        await client.get(path, headers={"Authorization": ""}) for path in ("/livez", "/readyz", "/metrics")
+    ]
+    assert (live.status_code, ready.status_code, metrics.status_code) == (200, 200, 200)
+    for name in (
+        'mandaat_intake_outcomes_total{door="http",outcome="accepted"}',
+        'mandaat_intake_acceptance_seconds_bucket{door="http",le="0.01"}',
+        "mandaat_loop_age_seconds",
+    ):
+        assert name in metrics.text

@@ -1,0 +1,116 @@
+"""What a dead letter says, and which of several are redriven."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from aiokafka import ConsumerRecord
+
+from services.chassis.dead_letters import Record
+from services.cli.dead_letters import Filter
+from services.cli.letters import Letter, newest_of_each, read_letter
+
+ABSENT: Any = object()
+
+
+def a_letter(
+    at: int = 0, value: bytes | None = b"hello", key: bytes | None = b"acme/c-1", **says: Any
+) -> Letter:
+    said = {
+        "reason": "not_json",
+        "detail": "The body is not JSON.",
+        "service": "intake",
+        "topic": "mandaat.inbound",
+        "partition": "3",
+        "offset": "17",
+        **says,
+    }
+    headers = [
+        ("x", None),
+        *(
+            (f"mandaat-{name.replace('_', '-')}", text.encode())
+            for name, text in said.items()
+            if text is not ABSENT
+        ),
+    ]
+    record: Record = ConsumerRecord(
+        topic="mandaat.dead-letters",
+        partition=0,
+        offset=at,
+        timestamp=1_772_438_400_000 + at,
+        timestamp_type=0,
+        key=key,
+        value=value,
+        checksum=None,
+        serialized_key_size=0,
+        serialized_value_size=0,
+        headers=tuple(headers),
+    )
+    return read_letter(record)
+
+
+def test_a_letter_says_why_and_where_it_came_from() -> None:
+    assert a_letter(5).summary() == {
+        "id": "0:5",
+        "time": "2026-03-02T08:00:00.005Z",
+        "reason": "not_json",
+        "detail": "The body is not JSON.",
+        "service": "intake",
+        "topic": "mandaat.inbound",
+        "partition": 3,
+        "offset": 17,
+        "key": "acme/c-1",
+        "bytes": 5,
+    }
+    assert a_letter().written_at == datetime(2026, 3, 2, 8, tzinfo=UTC)
+
+
+def test_what_is_not_text_is_shown_in_base64() -> None:
+    whole = a_letter(value=b"\xff\xfe").whole()
+    assert (whole["value"], whole["headers"]) == ({"base64": "//4="}, [["x", None]])
+
+
+def test_it_is_redriven_as_it_was_without_what_was_added() -> None:
+    record = a_letter().outgoing()
+    assert record == ("mandaat.inbound", 3, b"acme/c-1", b"hello", (("x", None),), None)
+
+
+@pytest.mark.parametrize(
+    ("letter", "able"),
+    [
+        (a_letter(), True),
+        (a_letter(value=None, reason="null_value"), True),
+        (a_letter(value=None, reason="header_name_not_utf8"), False),
+        (a_letter(topic=ABSENT), False),
+        (a_letter(partition="x"), False),
+        (a_letter(cut_from_bytes="6000000"), False),
+    ],
+)
+def test_only_what_was_kept_can_be_redriven(letter: Letter, able: bool) -> None:
+    assert (letter.cannot_be_redriven is None) is able
+
+
+def test_of_the_same_record_only_the_newest_letter_is_redriven() -> None:
+    first, again, other = a_letter(1, offset="17"), a_letter(2, offset="18"), a_letter(3, value=b"x")
+    kept, doubles = newest_of_each([first, again, other])
+    assert [letter.id for letter in kept] == ["0:2", "0:3"]
+    assert doubles == {"0:1": "0:2"}
+
+
+@pytest.mark.parametrize(
+    ("chosen", "takes"),
+    [
+        (Filter(), True),
+        (Filter(reasons=("conflict", "not_json")), True),
+        (Filter(reasons=("conflict",)), False),
+        (Filter(topic="mandaat.cases"), False),
+        (Filter(tenant="acme"), True),
+        (Filter(tenant="acm"), False),
+        (Filter(key="acme/c-1"), True),
+        (Filter(key="acme/c-2"), False),
+    ],
+)
+def test_filters_choose_by_reason_topic_tenant_and_key(chosen: Filter, takes: bool) -> None:
+    assert chosen.takes(a_letter()) is takes

@@ -1,0 +1,45 @@
+"""What is wrong is said line by line, before anything is published."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from typer.testing import CliRunner
+
+from services.cli.publish import publish_app
+
+GOOD = {"agent_id": "agent-01", "tenant": "acme", "name": "R. Visser", "role": "agent", "team": "north"}
+NOWHERE = ("--kafka", "127.0.0.1:1")
+
+
+def test_every_line_of_staff_that_is_wrong_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "staff.jsonl"
+    lines = [json.dumps(GOOD), "not json", json.dumps({**GOOD, "agent_id": 7}), "", json.dumps(GOOD)]
+    file.write_text("\n".join(lines))
+    outcome = CliRunner().invoke(publish_app, ["staff", str(file), *NOWHERE])
+    assert outcome.exit_code == 1
+    assert [line.split(": ")[1] for line in outcome.stderr.splitlines()] == ["line 2", "line 3", "line 5"]
+    assert "/agent_id" in outcome.stderr.splitlines()[1]
+    assert outcome.stdout == ""
+
+
+def test_a_policy_that_cannot_be_used_is_not_published(tmp_path: Path) -> None:
+    file = tmp_path / "policy.yaml"
+    file.write_text("policy: acme\nversion: 1\n")
+    outcome = CliRunner().invoke(publish_app, ["policy", str(file), *NOWHERE])
+    assert outcome.exit_code == 1
+    assert all(line.startswith(f"{file}:") for line in outcome.stderr.splitlines())
+    assert outcome.stdout == ""
+
+
+def test_a_kafka_that_is_away_is_said_in_one_line(tmp_path: Path) -> None:
+    file = tmp_path / "staff.jsonl"
+    file.write_text(json.dumps(GOOD))
+    outcome = CliRunner().invoke(publish_app, ["staff", str(file), *NOWHERE])
+    assert outcome.exit_code == 2
+    assert "no connection to kafka at 127.0.0.1:1" in outcome.stderr
+
+
+def test_a_file_that_is_not_there_is_a_wrong_call() -> None:
+    assert CliRunner().invoke(publish_app, ["staff", "/nowhere"]).exit_code == 2
