@@ -211,6 +211,10 @@ class _ImpatientProtocol(H11Protocol):
         self._watch.cancel()
         super().connection_lost(exc)
 
+    def on_response_complete(self) -> None:
+        self._busy = time.monotonic()  # else a kept connection is cut, perhaps in the middle of a request
+        super().on_response_complete()
+
     def _look(self) -> None:
         if self.cycle is not None and not self.cycle.response_complete:
             self._busy = time.monotonic()
