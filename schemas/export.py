@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Final
 
 from schemas import asyncapi, json_schema
+from schemas.tables import with_tables
 
 HERE: Final = Path(__file__).parent
+PAGE: Final = HERE.parent / "docs" / "contracts.md"
 FOLDERS: Final = ("events", "records", "bodies")
 """Below schemas/json; nothing else stands in them."""
 
@@ -19,7 +21,10 @@ def exports() -> dict[Path, str]:
     """Every file that is made, with the text it should have."""
     made = {HERE / "json" / name: schema for name, schema in json_schema.files().items()}
     made[HERE / "asyncapi.json"] = asyncapi.document()
-    return {path: json.dumps(value, indent=2, ensure_ascii=False) + "\n" for path, value in made.items()}
+    texts = {path: json.dumps(value, indent=2, ensure_ascii=False) + "\n" for path, value in made.items()}
+    if PAGE.is_file():  # not where only the packages are installed
+        texts[PAGE] = with_tables(PAGE.read_text())
+    return texts
 
 
 def out_of_step(wanted: dict[Path, str]) -> list[Path]:

@@ -84,6 +84,7 @@ TOPICS: Final[tuple[Topic, ...]] = (
         "Cases: CloudEvents in structured or binary mode, or a bare case as JSON.",
         (types.CASE_SUBMITTED,),
         (*_A_MONTH, ("max.message.bytes", str(INBOUND_LIMIT_BYTES))),
+        content_type="application/cloudevents+json, application/json, or none",
         key="<tenant>/<case_id>, or none",
     ),
     Topic(CASES, "intake -> rules, notifier", "Cases that were accepted.", (types.CASE_SUBMITTED,), _A_MONTH),

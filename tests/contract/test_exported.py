@@ -11,7 +11,7 @@ import pytest
 from jsonschema import Draft202012Validator, ValidationError
 
 from schemas import json_schema
-from schemas.export import HERE, exports, main, out_of_step
+from schemas.export import exports, main, out_of_step
 from schemas.topics import CASES, DEAD_LETTERS, DECISIONS, INBOUND, RECORDS, STAFF
 from tests.contract.examples import EXAMPLES, Example, example
 
@@ -35,26 +35,22 @@ def test_the_exported_files_are_in_step_with_the_models() -> None:
 
 
 def test_a_file_that_is_out_of_step_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("schemas.export.HERE", tmp_path)
-    here = {tmp_path / path.relative_to(HERE): text for path, text in exports_of(HERE).items()}
+    monkeypatch.setattr("schemas.export.HERE", tmp_path / "schemas")
+    monkeypatch.setattr("schemas.export.PAGE", tmp_path / "page.md")
+    (tmp_path / "page.md").write_text("<!-- table: reasons -->\n<!-- end -->\n")
+    here = exports()
 
+    assert len(here) == len(SCHEMAS) + 2
     assert set(out_of_step(here)) == set(here)
     assert main(["--check"]) == 1
     assert main([]) == 0
     assert main(["--check"]) == 0
 
-    stray = tmp_path / "json" / "events" / "mandaat.gone.v1.schema.json"
+    stray = tmp_path / "schemas" / "json" / "events" / "mandaat.gone.v1.schema.json"
     stray.write_text("{}")
     assert out_of_step(here) == [stray]
     assert main([]) == 0
     assert not stray.exists()
-
-
-def exports_of(folder: Path) -> dict[Path, str]:
-    """The exports, as if they were written in that folder."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("schemas.export.HERE", folder)
-        return exports()
 
 
 @pytest.mark.parametrize("name", SCHEMAS)
