@@ -35,7 +35,7 @@ class Fence:
 
 
 class Unlanded(NamedTuple):
-    """One's own publish that failed: the generation that settled it, and when that answer came (monotonic)."""
+    """One's own publish that failed: the generation that settled it, and when (monotonic) the answer came."""
 
     gen: int
     settled_at: float

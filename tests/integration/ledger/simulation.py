@@ -1,0 +1,286 @@
+"""Runs the small world from a seed, and looks at every step whether ledger and journal still agree."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+from collections import defaultdict
+from typing import Any, NamedTuple
+
+import msgpack
+from redis.asyncio import Redis
+
+from services.rules.adapters.protocol import place
+from services.rules.adapters.rebuild import Begun, Rebuild
+from services.rules.adapters.replay import Stored
+from tests.integration.ledger.worker import Worker
+from tests.integration.ledger.world import Input, World, effects_of
+
+REST_STEPS = 4000
+LOSSES = ({"data": True, "scripts": True}, {"data": True, "scripts": False}, {"data": False, "scripts": True})
+Index = dict[str, tuple[str, int]]
+States = dict[str, bytes]
+
+_LOOK = """
+local all = {}
+for i, key in ipairs(redis.call('KEYS', ARGV[1] .. ':*')) do
+  local kind = redis.call('TYPE', key)['ok']
+  all[i] = { key, kind == 'hash' and redis.call('HGETALL', key) or redis.call('GET', key) }
+end
+return all
+"""
+
+
+class Look(NamedTuple):
+    """All of the ledger at one moment, as it stands in Redis."""
+
+    meta: dict[bytes, bytes]
+    entries: dict[tuple[str, bytes], bytes]
+    states: dict[int, States]
+    pending: dict[int, bytes]
+
+
+async def look(redis: Redis, prefix: str) -> Look:
+    """Read the whole ledger in one moment."""
+    found = Look({}, {}, {}, {})
+    client: Any = redis
+    for key, value in await client.eval(_LOOK, 0, prefix):
+        name = key.decode().removeprefix(prefix + ":")
+        kind, _, rest = name.partition(":")
+        pairs = dict(zip(value[::2], value[1::2], strict=True)) if isinstance(value, list) else {}
+        if kind == "meta":
+            found.meta.update(pairs)
+        elif kind == "i":
+            found.entries.update({(rest, field): entry for field, entry in pairs.items()})
+        elif kind == "s":
+            found.states[int(rest)] = {one.decode(): state for one, state in pairs.items()}
+        elif kind == "pend":
+            found.pending[int(rest)] = value
+        else:
+            assert kind == "lock", f"a key that nobody knows: {name}"
+    return found
+
+
+def replayed(records: list[Stored]) -> tuple[Index, States]:
+    """What the journal says, record by record, as plainly as can be."""
+    index: Index = {}
+    states: States = {}
+    contents: dict[str, bytes] = {}
+    for _, record in records:
+        event = json.loads(record.value)
+        if event["type"] != "x" or event["id"] in contents:
+            assert contents.get(event["id"], record.value) == record.value, f"{event['id']} was decided twice"
+            continue
+        contents[event["id"]] = record.value
+        seq, data = int(event["sequence"]), event["data"]
+        index.setdefault(data["id"], (data["digest"], seq))
+        if "state" in data:
+            states[data["approval"]] = data["state"].encode()
+        if "link" in data:
+            index[data["link"]] = (index[data["link"]][0], seq)
+    return index, states
+
+
+def check(world: World, seen: Look) -> None:
+    """Redis = f(journal up to pos) + at most one pending round a partition."""
+    if b"partitions" not in seen.meta:
+        return
+    expected: dict[tuple[str, bytes], bytes] = {}
+    for p in range(world.partitions):
+        pos = int(seen.meta[b"pos:%d" % p])
+        assert pos <= world.replicated[p], f"the ledger is ahead of the journal in partition {p}"
+        index, states = replayed(world.journal[p][:pos])
+        assert seen.states.get(p, {}) == states, f"states of partition {p} at {pos}"
+        for one, (digest, seq) in index.items():
+            expected[place(one)] = digest.encode() + seq.to_bytes(7, "big")
+    tentative = set()
+    for pending in seen.pending.values():
+        undo = msgpack.unpackb(pending[7:], raw=True)
+        for bucket, field, kind in zip(undo[::3], undo[1::3], undo[2::3], strict=True):
+            assert kind == b"i"
+            assert seen.entries[bucket.decode(), field][8:] >= pending[:7]
+            tentative.add((bucket.decode(), field))
+    assert not tentative & set(expected)
+    assert {one: entry for one, entry in seen.entries.items() if one not in tentative} == expected
+
+
+class Simulation:
+    """One run: `steps` with faults, then without until all is decided, then the promises."""
+
+    def __init__(
+        self, redis: Redis, prefix: str, seed: int, *, fenced: bool = True, markers: bool = True
+    ) -> None:
+        self.chance = random.Random(seed)
+        self.world = World(
+            redis, prefix, self.chance, self.chance.randint(1, 4), fenced=fenced, markers=markers
+        )
+        self.redis = redis
+        self.tasks: dict[int, asyncio.Task[None]] = {}
+        self.workers = self.chance.randint(2, 4)
+        self.next_number = 0
+        self.cases = 0
+        self.copy: list[tuple[bytes, bytes]] = []
+        self.counts: defaultdict[str, int] = defaultdict(int)
+
+    async def run(self, steps: int) -> None:
+        """Raises AssertionError where a promise is broken; `counts` says what happened."""
+        try:
+            for _ in range(self.workers):
+                self._start_worker()
+            for p in range(self.world.partitions):
+                self.world.assign(p, self.chance.choice(list(self.tasks)))
+            for _ in range(steps):
+                await self._faults()
+                self._ask()
+                self.world.drift()
+                await self._step()
+            self.world.faults = False
+            for _ in range(REST_STEPS):
+                if not await self._busy():
+                    break
+                self.world.drift()
+                await self._free_lock(0.02)
+                await self._step()
+            assert not await self._busy(), "it does not come to rest"
+            self._check_promises()
+            await self._check_rebuilt()
+        finally:
+            for task in self.tasks.values():
+                task.cancel()
+            await asyncio.gather(*self.tasks.values(), return_exceptions=True)
+
+    async def _step(self) -> None:
+        await self.world.step(lambda: {one for one, task in self.tasks.items() if not task.done()})
+        for task in self.tasks.values():
+            if task.done():
+                task.result()
+        check(self.world, await look(self.redis, self.world.prefix))
+
+    async def _busy(self) -> bool:
+        world = self.world
+        if world.flights or any(world.committed[p] < len(world.log[p]) for p in world.log):
+            return True
+        seen = await look(self.redis, world.prefix)
+        return b"epoch" not in seen.meta or bool(seen.pending)
+
+    def _start_worker(self) -> None:
+        number, self.next_number = self.next_number, self.next_number + 1
+        task = asyncio.create_task(Worker(self.world, number).run())
+        task.add_done_callback(lambda _: self.world.moved.set())
+        self.tasks[number] = task
+
+    def _ask(self) -> None:
+        """New requests, repeats, conflicts, and verdicts on what may have been escalated."""
+        world, chance = self.world, self.chance
+        if chance.random() > 0.25:
+            return
+        p = chance.randrange(world.partitions)
+        asked = [one for one in world.log[p] if one.verdict is None]
+        escalated = [one for one in asked if one.escalates]
+        kind = chance.random()
+        if kind < 0.25 and asked:
+            world.log[p].append(chance.choice(asked))
+        elif kind < 0.32 and asked:
+            world.log[p].append(chance.choice(asked)._replace(digest="conflict"))
+        elif kind < 0.6 and escalated:
+            case = chance.choice(escalated).case
+            world.log[p].append(Input(p, case, f"{case}/{chance.randrange(3)}", "verdict0"))
+        else:
+            self.cases += 1
+            case = f"c{self.cases}{'e' if chance.random() < 0.5 else ''}"
+            world.log[p].append(Input(p, case, None, f"{self.cases:08d}"))
+
+    async def _faults(self) -> None:
+        chance, world = self.chance, self.world
+        if chance.random() < 0.03:
+            world.assign(chance.randrange(world.partitions), chance.choice(list(self.tasks)))
+        if chance.random() < 0.01:
+            await self._kill(chance.choice(list(self.tasks)))
+        if chance.random() < 0.004:
+            await self._lose(**chance.choice(LOSSES))
+        if chance.random() < 0.002:
+            client: Any = self.redis
+            keys = await client.keys(world.prefix + ":*")
+            self.copy = [(key, data) for key in keys if (data := await client.dump(key))]
+        if self.copy and chance.random() < 0.001:
+            await self._lose(data=True, scripts=True)
+            for key, data in self.copy:
+                await self.redis.restore(key, 0, data)
+            self.counts["old data"] += 1
+        await self._free_lock(0.01)
+
+    async def _kill(self, number: int) -> None:
+        task = self.tasks.pop(number)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        self.world.parked.pop(number, None)
+        self._start_worker()
+        for p, (owner, _) in self.world.owner.items():
+            if owner == number:
+                self.world.assign(p, self.chance.choice(list(self.tasks)))
+        self.counts["killed"] += 1
+
+    async def _lose(self, *, data: bool, scripts: bool) -> None:
+        """A restart loses the scripts, FLUSHALL the data, a new machine both."""
+        if scripts:
+            await self.redis.script_flush()
+        if data:
+            client: Any = self.redis
+            keys = await client.keys(self.world.prefix + ":*")
+            if keys:
+                await client.delete(*keys)
+        self.counts["emptied" if data else "restarted"] += 1
+
+    async def _free_lock(self, probability: float) -> None:
+        """The lock expires, of whoever stalls or died; its 15 s are not those of this world."""
+        if self.chance.random() < probability:
+            await self.redis.delete(self.world.prefix + ":lock")
+
+    def _check_promises(self) -> None:
+        world = self.world
+        for p, log in world.log.items():
+            contents: dict[str, bytes] = {}
+            first_seqs: list[int] = []
+            for _, record in world.journal[p]:
+                event = json.loads(record.value)
+                if event["type"] == "x" and event["id"] not in contents:
+                    contents[event["id"]] = record.value
+                    first_seqs.append(int(event["sequence"]))
+                elif event["type"] == "x":
+                    assert contents[event["id"]] == record.value, f"{event['id']} has two contents"
+            assert first_seqs == sorted(first_seqs), "first appearances come in order of sequence"
+            digests: dict[str, str] = {}
+            for one in log:
+                digests.setdefault(one.id, one.digest)
+                decided = json.loads(contents[f"decision/{one.id}"])["data"]
+                assert decided["digest"] == digests[one.id], "the first in the log decides"
+                assert one.digest == digests[one.id] or one in world.conflicts, "a conflict is told"
+            for event_id in contents:
+                if event_id.startswith("approval/") and event_id.endswith("/2"):
+                    assert event_id[:-1] + "1" in contents, "versions rise by one"
+
+    async def _check_rebuilt(self) -> None:
+        """From nothing, into another place: the same ledger."""
+        world, live = self.world, await look(self.redis, self.world.prefix)
+        prefix = world.prefix[:-1] + "-again}"
+        rebuild = Rebuild(self.redis, "token", prefix=prefix)
+        assert await rebuild.begin(None) == Begun(())
+        await rebuild.lay(world.partitions)
+        for p, records in world.journal.items():
+            applied = [effects_of(group) for group in _groups(records)]
+            await rebuild.apply(p, 0, applied, len(records))
+        again = await look(self.redis, prefix)
+        assert (again.entries, again.states) == (live.entries, live.states)
+
+
+def _groups(records: list[Stored]) -> list[list[dict[str, Any]]]:
+    groups: list[list[dict[str, Any]]] = []
+    for _, record in records:
+        event = json.loads(record.value)
+        if event["type"] == "x":
+            if groups and groups[-1][0]["sequence"] == event["sequence"]:
+                groups[-1].append(event)
+            else:
+                groups.append([event])
+    return groups

@@ -1,0 +1,276 @@
+"""A small world around the real script: partitions, a journal in memory, and everything that goes wrong.
+
+Time is counted in steps: one step lets one worker do one thing. What a worker awaits (Redis, the journal, a
+wait) is a place where it may be overtaken, stopped for long, or killed, before or after the thing was done.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, TypeVar
+
+from redis.asyncio import Redis
+from redis.exceptions import TimeoutError as RedisTimeout
+
+from services.chassis.errors import TryAgain
+from services.rules.adapters.protocol import Applied, Effect, Link, SetState
+from services.rules.adapters.publisher import Entry, Landed, NotLanded, Outcome, Record, whole_batches
+from services.rules.adapters.replay import Event, Grouping, Stored
+
+Value = TypeVar("Value")
+T_STEPS, S_STEPS = 60, 10
+
+
+class Input(NamedTuple):
+    """What stands in the input log: a request, or a verdict on the one that was asked in the same case."""
+
+    p: int
+    case: str
+    verdict: str | None
+    digest: str
+
+    @property
+    def id(self) -> str:
+        return f"in/{self.verdict}" if self.verdict else f"request/{self.case}"
+
+    @property
+    def escalates(self) -> bool:
+        return self.case.endswith("e")
+
+
+def effects_of(events: Sequence[Event]) -> Applied:
+    """The world's rule: an event says in its data what it did."""
+    effects: list[Effect] = []
+    for event in events:
+        data = event["data"]
+        if "state" in data:
+            effects.append(SetState(data["approval"], data["state"].encode()))
+        if "link" in data:
+            effects.append(Link(data["link"], int(event["sequence"])))
+    first = events[0]
+    return Applied(int(first["sequence"]), first["data"]["id"], first["data"]["digest"], tuple(effects))
+
+
+def render(one: Input, seq: int, state: str | None) -> tuple[Record, ...]:
+    """The events of an input. Their content depends on `seq`, so that nobody decides twice unseen."""
+    data: dict[str, Any] = {"id": one.id, "digest": one.digest, "outcome": f"settled at {seq}"}
+    events = [(f"decision/{one.id}", data)]
+    if one.verdict is None and one.escalates:
+        events.append((f"approval/{one.case}/1", {**data, "approval": one.case, "state": "open 1"}))
+    elif one.verdict is not None and state == "open 1":
+        data["link"] = f"request/{one.case}"
+        events.append((f"approval/{one.case}/2", {**data, "approval": one.case, "state": f"closed 2 {seq}"}))
+    return tuple(
+        Record(
+            one.case.encode(),
+            json.dumps({"id": event_id, "type": "x", "sequence": f"{seq:016d}", "data": said}).encode(),
+            (("content-type", b"x"),),
+        )
+        for event_id, said in events
+    )
+
+
+@dataclass
+class Flight:
+    """A record batch on its way to partition p; the broker refuses it later than T after `settled_at`."""
+
+    p: int
+    records: list[Record]
+    settled_at: int
+    base: int | None = None
+
+
+@dataclass
+class World:
+    """Everything outside a worker, and the order in which things happen."""
+
+    redis: Redis
+    prefix: str
+    chance: random.Random
+    partitions: int
+    now: int = 0
+    log: dict[int, list[Input]] = field(default_factory=dict)
+    committed: dict[int, int] = field(default_factory=dict)
+    owner: dict[int, tuple[int, int]] = field(default_factory=dict)
+    journal: dict[int, list[Stored]] = field(default_factory=dict)
+    replicated: dict[int, int] = field(default_factory=dict)
+    flights: list[Flight] = field(default_factory=list)
+    conflicts: list[Input] = field(default_factory=list)
+    faults: bool = True
+    fenced: bool = True
+    markers: bool = True
+    parked: dict[int, tuple[int, asyncio.Future[None]]] = field(default_factory=dict)
+    moved: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        for p in range(self.partitions):
+            self.log[p], self.journal[p] = [], []
+            self.committed[p] = self.replicated[p] = 0
+            self.assign(p, 0)
+
+    def assign(self, p: int, worker: int) -> None:
+        """Give a partition to a worker, who hears of it when it looks; a commit under an older turn fails."""
+        self.owner[p] = (worker, self.now)
+
+    def happens(self, probability: float) -> bool:
+        return self.faults and self.chance.random() < probability
+
+    async def turn(self, worker: int, until: int = 0) -> None:
+        """Park until the world lets this worker go on, not before step `until`; it may stop for long."""
+        if self.happens(0.01):
+            until = max(until, self.now + self.chance.randint(20, 3 * T_STEPS))
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.parked[worker] = (until, future)
+        self.moved.set()
+        await future
+
+    async def step(self, alive: Callable[[], set[int]]) -> None:
+        """Let one parked worker go on until all stand still again."""
+        self.now += 1
+        ready = [one for one, (until, _) in self.parked.items() if until <= self.now]
+        if not ready and self.parked:
+            self.now = min(until for until, _ in self.parked.values())
+            ready = [one for one, (until, _) in self.parked.items() if until <= self.now]
+        if ready:
+            _, future = self.parked.pop(self.chance.choice(ready))
+            if not future.done():
+                future.set_result(None)
+        while alive() - set(self.parked):
+            self.moved.clear()
+            if alive() - set(self.parked):
+                async with asyncio.timeout(10):
+                    await self.moved.wait()
+
+    def land(self, flight: Flight) -> bool:
+        """The flight reaches the broker: appended, or refused by the fence."""
+        self.flights.remove(flight)
+        if self.fenced and self.now - flight.settled_at > T_STEPS:
+            return False
+        flight.base = self.append(flight.p, flight.records)
+        return True
+
+    def append(self, p: int, records: Iterable[Record]) -> int:
+        base = len(self.journal[p])
+        self.journal[p] += [Stored(base + n, record) for n, record in enumerate(records)]
+        return base
+
+    def drift(self) -> None:
+        """What happens by itself: flights land or are lost, followers catch up."""
+        for flight in list(self.flights):
+            if self.chance.random() < 0.03:
+                self.land(flight) if self.chance.random() < 0.7 else self.flights.remove(flight)
+        p = self.chance.randrange(self.partitions)
+        if self.chance.random() < 0.3:
+            self.replicated[p] = len(self.journal[p])
+
+
+class WorldRedis:
+    """One worker's client of the real Redis: a turn before each command; sometimes an answer is lost."""
+
+    def __init__(self, world: World, worker: int) -> None:
+        self._world = world
+        self._worker = worker
+
+    async def execute_command(self, *command: Any) -> Any:
+        client: Any = self._world.redis
+        return await self._do(lambda: client.execute_command(*command))
+
+    async def time(self) -> Any:
+        return await self._do(self._world.redis.time)
+
+    async def script_load(self, text: str) -> Any:
+        return await self._do(lambda: self._world.redis.script_load(text))
+
+    async def scan_iter(self, match: str, count: int) -> AsyncIterator[bytes]:
+        client: Any = self._world.redis
+        for key in await self._do(lambda: client.keys(match)):
+            yield key
+
+    async def _do(self, command: Callable[[], Awaitable[Value]]) -> Value:
+        await self._world.turn(self._worker)
+        if self._world.happens(0.005):
+            raise RedisTimeout("the command was lost")
+        answer = await command()
+        if self._world.happens(0.005):
+            raise RedisTimeout("the answer was lost")
+        await self._world.turn(self._worker)
+        return answer
+
+
+class WorldJournal:
+    """One worker's journal: appends that are lost, late, in halves, or not yet replicated."""
+
+    def __init__(self, world: World, worker: int) -> None:
+        self._world = world
+        self._worker = worker
+        self.settled_at = 0
+
+    async def partitions(self) -> int:
+        return self._world.partitions
+
+    async def bounds(self, partitions: Iterable[int]) -> dict[int, tuple[int, int]]:
+        await self._world.turn(self._worker)
+        return {p: (0, self._world.replicated[p]) for p in partitions}
+
+    async def mark(self, p: int, time_us: int) -> int:
+        world = self._world
+        await world.turn(self._worker)
+        if not world.markers:
+            return world.replicated[p]
+        if world.happens(0.02):
+            raise TryAgain("the marker was not acknowledged")
+        event = {"id": f"mark/{p}/{time_us}", "type": "mandaat.ledger.marked.v1"}
+        base = world.append(p, [Record(b"ledger/%d" % p, json.dumps(event).encode(), ())])
+        world.replicated[p] = base + 1
+        await world.turn(self._worker)
+        return base + 1
+
+    async def read(self, p: int, from_offset: int, until: int) -> AsyncIterator[list[Stored]]:
+        await self._world.turn(self._worker)
+        yield self._world.journal[p][from_offset:until]
+
+    async def stored(self, wanted: Iterable[tuple[int, int]]) -> dict[tuple[int, int], tuple[Record, ...]]:
+        world = self._world
+        await world.turn(self._worker)
+        found = {}
+        for p, seq in wanted:
+            grouping = Grouping()
+            groups = [*grouping.add(world.journal[p][: world.replicated[p]]), *grouping.end()]
+            if all(group.seq != seq for group in groups):
+                raise LookupError(f"partition {p} does not have {seq}")
+            found[p, seq] = next(group.records for group in groups if group.seq == seq)
+        return found
+
+    async def publish(self, entries: Sequence[Entry]) -> dict[int, Outcome]:
+        """Each partition by itself; a batch goes only after the acknowledgement of the former."""
+        world = self._world
+        outcomes: dict[int, Outcome] = {}
+        for p in sorted({entry.p for entry in entries}):
+            mine = [entry for entry in entries if entry.p == p]
+            outcomes[p] = await self._partition(
+                p, list(whole_batches(mine, world.chance.choice([1000, 9000])))
+            )
+        return outcomes
+
+    async def _partition(self, p: int, batches: list[list[Entry]]) -> Outcome:
+        world = self._world
+        for batch in batches:
+            flight = Flight(p, [record for entry in batch for record in entry.records], self.settled_at)
+            world.flights.append(flight)
+            await world.turn(self._worker)
+            if world.happens(0.06):
+                return NotLanded("no acknowledgement")  # it is still on its way
+            if flight in world.flights:
+                world.land(flight)
+            if flight.base is None:
+                return NotLanded("refused or lost")
+            await world.turn(self._worker)
+            if world.happens(0.03):
+                return NotLanded("the acknowledgement was lost")
+            next_offset = flight.base + len(flight.records)
+            world.replicated[p] = max(world.replicated[p], next_offset)
+        return Landed(next_offset)
