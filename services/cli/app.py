@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from importlib import import_module
 from typing import Final, NamedTuple
@@ -60,4 +61,5 @@ def _only_listed() -> None:
 
 def main() -> None:
     """The entry point `mandaat`."""
+    logging.getLogger("aiokafka").addHandler(logging.NullHandler())  # commands say themselves what went wrong
     build(next((word for word in sys.argv[1:] if not word.startswith("-")), None))()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -54,27 +54,29 @@ def bar(console: Console) -> Progress:
 
 
 @contextmanager
-def counting(console: Console, what: str, total: int) -> Iterator[Counter]:
-    """A bar for `total` things on a terminal; without one a line at the end."""
+def counters(console: Console, **totals: int | None) -> Iterator[Counters]:
+    """Bars for several things at once, each named with how many there will be (None: said later)."""
     with bar(console) as progress:
-        counter = Counter(progress, progress.add_task(what, total=total))
-        yield counter
+        counted = Counters(progress, totals)
+        yield counted
     if not console.is_terminal:
-        console.print(f"{what}: {counter.done} of {total}", highlight=False)
+        for task in progress.tasks:
+            console.print(
+                f"{task.description}: {task.completed:.0f} of {task.total or 0:.0f}", highlight=False
+            )
 
 
-class Counter:
-    """How many of the things are done."""
+class Counters:
+    """How many of each thing are done."""
 
-    def __init__(self, progress: Progress, task: object) -> None:
+    def __init__(self, progress: Progress, totals: Mapping[str, int | None]) -> None:
         self._progress = progress
-        self.done = 0
+        self._tasks = {name: progress.add_task(name, total=total) for name, total in totals.items()}
 
-    def set(self, done: int) -> None:
-        """So many are done now."""
-        self.done = done
-        self._progress.update(self._progress.task_ids[0], completed=done)
+    def add(self, name: str) -> None:
+        """One more is done."""
+        self._progress.advance(self._tasks[name])
 
-    def add(self, more: int = 1) -> None:
-        """So many more are done."""
-        self.set(self.done + more)
+    def set(self, name: str, done: int, total: int | None = None) -> None:
+        """So many are done, of so many where that is known only now."""
+        self._progress.update(self._tasks[name], completed=done, total=total)

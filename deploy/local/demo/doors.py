@@ -1,0 +1,81 @@
+"""Puts cases in at the two doors: `POST /v1/cases`, and CloudEvents on mandaat.inbound."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+from aiokafka import AIOKafkaProducer
+
+from deploy.local.demo.retail import RetailCase
+from schemas.cloud_event import HEADERS
+from schemas.ids import record_key, uuid7
+from schemas.topics import INBOUND
+from schemas.types import CASE_SUBMITTED
+
+SIDE_BY_SIDE = 16
+TIMEOUT_SECONDS = 30.0
+SOURCE = "/demo/contact-centre"
+
+
+class RefusedError(Exception):
+    """Intake did not take a case that it must take."""
+
+
+Told = Callable[[], None]
+"""Called after each case that was accepted."""
+
+
+async def over_http(intake: str, key: str, cases: Sequence[RetailCase], told: Told) -> None:
+    """Posts each case; raises RefusedError at the first that is not answered with 202."""
+    waiting = iter(cases)
+    headers = {"Authorization": f"Bearer {key}"}
+    async with httpx.AsyncClient(base_url=intake, headers=headers, timeout=TIMEOUT_SECONDS) as client:
+
+        async def one_after_another() -> None:
+            for case in waiting:
+                answer = await client.post("/v1/cases", json=case.body)
+                if answer.status_code != 202:
+                    raise RefusedError(
+                        f"{case.case_id}: intake answered {answer.status_code}: {answer.text[:500]}"
+                    )
+                told()
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(SIDE_BY_SIDE):
+                group.create_task(one_after_another())
+
+
+async def over_kafka(bootstrap: str, cases: Sequence[RetailCase], told: Told) -> None:
+    """Publishes each case as a CloudEvent in structured mode, and waits for the broker to have it."""
+    producer = AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all", enable_idempotence=True, linger_ms=5)
+    await producer.start()
+    try:
+        for case in cases:
+            sent = await producer.send(
+                INBOUND,
+                key=record_key(case.body["tenant"], case.case_id).encode(),
+                value=json.dumps(_cloud_event(case)).encode(),
+                headers=list(HEADERS),
+            )
+            sent.add_done_callback(lambda _: told())
+        await producer.flush()
+    finally:
+        await producer.stop()
+
+
+def _cloud_event(case: RetailCase) -> dict[str, Any]:
+    return {
+        "specversion": "1.0",
+        "id": uuid7(),
+        "source": SOURCE,
+        "type": CASE_SUBMITTED,
+        "subject": case.case_id,
+        "time": datetime.now(UTC).isoformat(),
+        "tenant": case.body["tenant"],
+        "data": case.body,
+    }

@@ -1,0 +1,52 @@
+"""Reads the topics from outside, from their beginning and without a group, until all is as it should end."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Sequence
+from time import monotonic
+
+from aiokafka import AIOKafkaConsumer
+
+from deploy.local.demo.outcome import WATCHED, Outcome
+from deploy.local.demo.retail import RetailCase
+from schemas.topics import DEAD_LETTERS
+
+PATIENCE_SECONDS = 60.0
+"""Waiting ends when nothing new was seen for so long."""
+
+
+async def watch(
+    bootstrap: str, cases: Sequence[RetailCase], told: Callable[[Outcome], None], give_up: asyncio.Event
+) -> Outcome:
+    """Reads until the outcome is complete, nothing comes any more, or `give_up` is set."""
+    outcome = Outcome()
+    consumer = AIOKafkaConsumer(
+        *WATCHED, bootstrap_servers=bootstrap, auto_offset_reset="earliest", enable_auto_commit=False
+    )
+    await consumer.start()
+    try:
+        last_news = monotonic()
+        while not outcome.complete(cases) and not give_up.is_set():
+            if await _read(consumer, outcome):
+                last_news = monotonic()
+                told(outcome)
+            elif monotonic() - last_news > PATIENCE_SECONDS:
+                break
+    finally:
+        await consumer.stop()
+    return outcome
+
+
+async def _read(consumer: AIOKafkaConsumer, outcome: Outcome) -> bool:
+    batches = await consumer.getmany(timeout_ms=200)
+    for partition, records in batches.items():
+        for record in records:
+            if partition.topic == DEAD_LETTERS:
+                outcome.see_dead_letter(
+                    {name: value.decode(errors="replace") for name, value in record.headers}
+                )
+            else:
+                outcome.see(partition.topic, json.loads(record.value))
+    return bool(batches)

@@ -1,0 +1,151 @@
+"""`mandaat demo`: real cases all the way round on this machine, checked against what must come out."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import shutil
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from time import monotonic
+from types import FrameType
+from typing import Annotated, NoReturn
+
+import httpx
+import typer
+from aiokafka.errors import KafkaError
+from rich.console import Console
+
+from deploy.local.demo import doors, retail
+from deploy.local.demo.outcome import Outcome
+from deploy.local.demo.retail import RetailCase
+from deploy.local.demo.watch import watch
+from deploy.local.part import listening
+from deploy.local.problems import StackError
+from deploy.local.settings import Ports, free_ports, state_dir
+from deploy.local.stack import Stack
+from services.cli import demo_report
+from services.cli.progress import Teller, counters
+from services.cli.publish import publish_policy, publish_staff
+
+WRONG = 1
+INTERRUPTED = 130
+
+
+def demo(
+    stay: Annotated[
+        bool | None, typer.Option(help="Keep it running until Ctrl-C; by default when there is a terminal.")
+    ] = None,
+) -> None:
+    """Run 1,166 real cases all the way round: both doors, rules, ledger, notices; and check what comes out.
+
+    In a state directory of its own that begins empty each time, because a known request is decided once and
+    told once. Exits 1 with the differences where anything is not as expected.
+    """
+    console = Console(highlight=False)
+    started = monotonic()
+    try:
+        with _stopped_by_signals(), _only_one(state_dir()):
+            right = _run(console, started, sys.stdout.isatty() if stay is None else stay)
+    except StackError as problem:
+        Teller(Console(stderr=True)).problem(problem)
+        raise typer.Exit(WRONG) from problem
+    except KeyboardInterrupt:
+        raise typer.Exit(INTERRUPTED) from None
+    if not right:
+        raise typer.Exit(WRONG)
+
+
+def _run(console: Console, started: float, stay: bool) -> bool:
+    stack = _fresh_stack(console)
+    try:
+        stack.up()
+        publish_policy(retail.FOLDER / "policy.yaml", stack.bootstrap)
+        publish_staff(retail.FOLDER / "staff.jsonl", stack.bootstrap)
+        cases = retail.retail_cases()
+        outcome = asyncio.run(_all_the_way_round(console, stack, cases))
+        right = demo_report.show(console, stack, cases, outcome)
+        console.print(f"[bold]{monotonic() - started:.0f} s[/bold] in all")
+        if stay:
+            _wait_for_ctrl_c(console, stack)
+    finally:
+        stack.down()
+    return right
+
+
+def _fresh_stack(console: Console) -> Stack:
+    """A stack in `<state>/demo`; what an earlier demonstration left there is stopped and removed."""
+    teller, state = Teller(console), state_dir() / "demo"
+    Stack(state, Ports(), tell=teller.part).down()
+    shutil.rmtree(state)
+    ports = Ports()
+    if any(listening(port) for port in ports.model_dump().values()):
+        teller.part("ports", "some of the usual ones are taken; using free ones")
+        ports = free_ports()
+    console.print(f"[bold]state[/bold]     {state}: empty at the start of each demonstration", soft_wrap=True)
+    return Stack(state, ports, tell=teller.part, fetched=teller.fetched)
+
+
+async def _all_the_way_round(console: Console, stack: Stack, cases: Sequence[RetailCase]) -> Outcome:
+    """Publishes half of the cases at each door, and reads what comes of them meanwhile."""
+    give_up, key = asyncio.Event(), stack.api_key(retail.TENANT)
+    with counters(console, published=len(cases), decided=len(cases), told=None) as count:
+
+        def seen(outcome: Outcome) -> None:
+            count.set("decided", len(outcome.first))
+            count.set("told", outcome.told, total=len(outcome.due))
+
+        one_more = partial(count.add, "published")
+        reading = asyncio.create_task(watch(stack.bootstrap, cases, seen, give_up))
+        refused: list[Exception] = []
+        try:
+            async with asyncio.TaskGroup() as doors_open:
+                doors_open.create_task(doors.over_http(stack.http("intake"), key, cases[::2], one_more))
+                doors_open.create_task(doors.over_kafka(stack.bootstrap, cases[1::2], one_more))
+        except* (httpx.HTTPError, KafkaError, doors.RefusedError) as problems:
+            refused += problems.exceptions
+            give_up.set()
+        outcome = await reading
+    if refused:
+        raise StackError(f"a case was not accepted: {refused[0]!r}")
+    return outcome
+
+
+def _wait_for_ctrl_c(console: Console, stack: Stack) -> None:
+    console.print(
+        f"\nThe stack keeps running until Ctrl-C. Meanwhile, elsewhere: "
+        f"[bold]MANDAAT_STATE_DIR={stack.state} mandaat local status[/bold]",
+        soft_wrap=True,
+    )
+    signal.pause()
+
+
+@contextmanager
+def _only_one(state: Path) -> Iterator[None]:
+    """Raises StackError while another demonstration runs in this state directory."""
+    state.mkdir(parents=True, exist_ok=True)
+    with (state / "demo.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StackError(f"a demonstration runs already in {state}: end it there with Ctrl-C") from None
+        yield
+
+
+@contextmanager
+def _stopped_by_signals() -> Iterator[None]:
+    """SIGTERM and SIGHUP end it as Ctrl-C does: with nothing left running."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
