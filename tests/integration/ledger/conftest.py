@@ -1,0 +1,57 @@
+"""A warm ledger in an emptied database, and a journal on a topic of its own with the fence of tests."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+from redis.asyncio import Redis
+
+from services.chassis.producer import Producer
+from services.rules.adapters.journal import Journal
+from services.rules.adapters.ledger import Ledger
+from services.rules.adapters.script import connect
+from services.rules.adapters.take_over import Fence
+from tests.conftest import MakeTopic
+from tests.integration.ledger.hands import Hands, warm
+
+T_MS = 1000
+PARTITIONS = 3
+
+
+@pytest.fixture
+async def redis(fresh_redis: str) -> AsyncIterator[Redis]:
+    client = connect(fresh_redis)
+    yield client
+    await client.aclose()
+
+
+@pytest.fixture
+async def ledger(redis: Redis) -> Ledger:
+    return await warm(redis, PARTITIONS)
+
+
+@pytest.fixture
+def fence() -> Fence:
+    return Fence(fence_seconds=T_MS / 1000, clock_seconds=0.2)
+
+
+@pytest.fixture
+async def producer(kafka: str) -> AsyncIterator[Producer]:
+    one = Producer(kafka, client_id="ledger-test")
+    yield one
+    await one.stop()
+
+
+@pytest.fixture
+async def journal(kafka: str, producer: Producer, make_topic: MakeTopic) -> AsyncIterator[Journal]:
+    fenced = {"message.timestamp.before.max.ms": str(T_MS), "message.timestamp.after.max.ms": "1000"}
+    one = Journal(kafka, producer, topic=await make_topic("journal", PARTITIONS, fenced))
+    yield one
+    await one.stop()
+
+
+@pytest.fixture
+async def hands(ledger: Ledger, journal: Journal, fence: Fence) -> Hands:
+    """A worker that holds partitions 0 and 1."""
+    return await Hands(ledger, journal, fence).take(0, 1)

@@ -1,0 +1,112 @@
+"""A worker done by hand, one step at a time."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Sequence
+
+from redis.asyncio import Redis
+
+from services.rules.adapters.journal import Journal
+from services.rules.adapters.ledger import Ledger
+from services.rules.adapters.protocol import Confirm, Effect, Item, Known, New, Part, Settled
+from services.rules.adapters.publisher import Entry, Landed, Outcome, Record
+from services.rules.adapters.rebuild import Begun, Rebuild
+from services.rules.adapters.take_over import Fence, take_over
+from tests.integration.ledger.world import Input, effects_of, render
+
+
+async def warm(redis: Redis, partitions: int) -> Ledger:
+    """A ledger in an empty Redis, opened without looking at a journal."""
+    ledger = Ledger(redis)
+    rebuild = Rebuild(redis, "opener", prefix=ledger.prefix)
+    assert isinstance(await rebuild.begin(None), Begun)
+    await rebuild.lay(partitions)
+    await rebuild.activate(secrets.token_hex(8), [0] * partitions)
+    assert await ledger.adopt()
+    return ledger
+
+
+def a_request(case: str = "c1", *, p: int = 0, digest: str = "digest-1") -> Input:
+    """A request; a case whose name ends in `e` is escalated, which makes two events and a state."""
+    return Input(p, case, None, digest)
+
+
+def a_verdict(case: str = "c1e", *, p: int = 0, number: str = "v1") -> Input:
+    """A verdict on what was escalated in the case."""
+    return Input(p, case, number, "verdict1")
+
+
+def items(inputs: Sequence[Input]) -> list[Item]:
+    """As the ledger takes them."""
+    return [Item(one.p, one.id, one.digest) for one in inputs]
+
+
+def effects(records: Sequence[Record]) -> tuple[Effect, ...]:
+    """What the events of one input do."""
+    return effects_of([json.loads(record.value) for record in records]).effects
+
+
+class Hands:
+    """What one worker would do, on what it holds."""
+
+    def __init__(self, ledger: Ledger, journal: Journal, fence: Fence) -> None:
+        self.ledger = ledger
+        self.journal = journal
+        self.fence = fence
+        self.held: dict[int, int] = {}
+        self.confirms: dict[int, Confirm] = {}
+
+    async def take(self, *partitions: int) -> Hands:
+        for p in partitions:
+            held = await take_over(
+                p, ledger=self.ledger, journal=self.journal, effects_of=effects_of, fence=self.fence
+            )
+            self.held[p] = held.gen
+        return self
+
+    def parts(self) -> list[Part]:
+        return [Part(p, gen, self.confirms.get(p)) for p, gen in self.held.items()]
+
+    async def settle(self, *inputs: Input) -> Settled:
+        """Settle only: nothing is published."""
+        settled = await self.ledger.call(self.parts(), items(inputs))
+        self.confirms = {}
+        return settled
+
+    def entries(
+        self, inputs: Sequence[Input], settled: Settled, states: dict[str, str] | None = None
+    ) -> list[Entry]:
+        """What there is to publish for what is new."""
+        return [
+            Entry(one.p, answer.seq // 1000, render(one, answer.seq, (states or {}).get(one.case)))
+            for one, answer in zip(inputs, settled.answers, strict=True)
+            if isinstance(answer, New)
+        ]
+
+    async def publish(self, settled: Settled, entries: Sequence[Entry]) -> dict[int, Outcome]:
+        """Publish, and keep the confirms of what landed for the next call."""
+        outcomes = await self.journal.publish(entries)
+        for p, outcome in outcomes.items():
+            if isinstance(outcome, Landed):
+                done = tuple(effect for one in entries if one.p == p for effect in effects(one.records))
+                self.confirms[p] = Confirm(settled.b0, outcome.next_offset, done)
+        return outcomes
+
+    async def decide(self, *inputs: Input, states: dict[str, str] | None = None) -> dict[str, int]:
+        """A whole round; answers the sequence of each input."""
+        settled = await self.settle(*inputs)
+        outcomes = await self.publish(settled, self.entries(inputs, settled, states))
+        assert all(isinstance(outcome, Landed) for outcome in outcomes.values()), outcomes
+        return {one.id: seq_of(answer) for one, answer in zip(inputs, settled.answers, strict=True)}
+
+    async def confirm(self) -> None:
+        """An empty call."""
+        await self.settle()
+
+
+def seq_of(answer: object) -> int:
+    """The sequence of an input that was settled, now or before."""
+    assert isinstance(answer, New | Known), answer
+    return answer.seq

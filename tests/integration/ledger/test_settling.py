@@ -1,0 +1,228 @@
+"""What the script promises a worker, on a real Redis."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+import pytest
+from redis.asyncio import Redis
+
+from services.chassis.errors import TryAgain
+from services.rules.adapters.ledger import Ledger
+from services.rules.adapters.protocol import (
+    Applied,
+    Confirm,
+    Item,
+    Known,
+    Link,
+    New,
+    Part,
+    Refusal,
+    RemoveState,
+    SetState,
+    Settled,
+    Wanted,
+)
+from services.rules.adapters.script import Cold, connect
+from tests.integration.ledger.simulation import look
+
+ASKED = Item(0, "acme/c1/r1", "digest-1")
+
+
+async def held(ledger: Ledger, p: int = 0) -> Part:
+    return Part(p, (await ledger.take(p)).gen)
+
+
+def seqs(settled: Settled) -> list[int]:
+    return [one.seq for one in settled.answers if isinstance(one, New | Known)]
+
+
+async def test_a_request_is_settled_once(ledger: Ledger) -> None:
+    part = await held(ledger)
+    first = await ledger.call([part], [ASKED])
+    assert first.answers == (New(first.b0, 0),)
+    again = await ledger.call([part._replace(confirm=Confirm(first.b0, 1))], [ASKED, ASKED])
+    assert again.answers == (Known("digest-1", first.b0),) * 2
+
+
+async def test_a_request_that_comes_twice_in_one_round_is_settled_once(ledger: Ledger) -> None:
+    settled = await ledger.call([await held(ledger)], [ASKED, ASKED])
+    assert settled.answers == (New(settled.b0, 0), Known("digest-1", settled.b0))
+
+
+async def test_other_content_under_a_known_id_is_seen_as_a_conflict(ledger: Ledger) -> None:
+    settled = await ledger.call([await held(ledger)], [ASKED, ASKED._replace(digest="digest-2")])
+    assert settled.answers[1] == Known("digest-1", settled.b0)
+
+
+async def test_sequences_rise_in_order_of_the_items_and_are_nearly_the_time(ledger: Ledger) -> None:
+    part, other = await held(ledger), await held(ledger, 1)
+    before = await ledger.time_us()
+    settled = await ledger.call([part, other], [Item(n % 2, f"id-{n}", "digest-1") for n in range(600)])
+    assert seqs(settled) == list(range(settled.b0, settled.b0 + 600))
+    assert before < settled.b0 <= await ledger.time_us()
+    later = await ledger.call([await held(ledger, 2)], [Item(2, "id-600", "digest-1")])
+    assert later.b0 >= settled.b0 + 600
+
+
+async def test_a_worker_whose_partition_was_taken_can_neither_settle_nor_confirm_nor_read(
+    ledger: Ledger, redis: Redis
+) -> None:
+    old = await held(ledger)
+    settled = await ledger.call([old], [ASKED])
+    await ledger.take(0)
+    before = await look(redis, ledger.prefix)
+    late = old._replace(confirm=Confirm(settled.b0, 1, (SetState("a", b"1"),)))
+    refused = await ledger.call([late], [ASKED, ASKED._replace(id="other")])
+    assert refused.answers == (Refusal.FENCED, Refusal.FENCED)
+    assert refused.refused == {0: Refusal.FENCED}
+    reading = await ledger.read([late], [Wanted(0, ("a",))])
+    assert (reading.found, reading.refused) == ({}, {0: Refusal.FENCED})
+    assert await look(redis, ledger.prefix) == before
+
+
+async def test_one_fenced_partition_does_not_hold_up_another(ledger: Ledger) -> None:
+    old, mine = await held(ledger), await held(ledger, 1)
+    await ledger.take(0)
+    settled = await ledger.call([old, mine], [ASKED, Item(1, "mine", "digest-1")])
+    assert settled.answers == (Refusal.FENCED, New(settled.b0, 0))
+
+
+async def test_a_partition_with_something_pending_takes_nothing_more(ledger: Ledger) -> None:
+    part = await held(ledger)
+    await ledger.call([part], [ASKED])
+    busy = await ledger.call([part], [ASKED._replace(id="other")])
+    assert busy.answers == (Refusal.BUSY,)
+    wrong = part._replace(confirm=Confirm(busy.b0, 1, (SetState("a", b"1"),)))
+    assert (await ledger.call([wrong])).refused == {0: Refusal.BUSY}
+
+
+async def test_states_and_links_count_only_from_the_confirm(ledger: Ledger) -> None:
+    part = await held(ledger)
+    first = await ledger.call([part], [ASKED, ASKED._replace(id="in/v0")])
+    opened = part._replace(confirm=Confirm(first.b0, 2, (SetState("a", b"open"), SetState("b", b"x"))))
+    second = await ledger.call([opened], [ASKED._replace(id="in/v1")])
+    unread = await ledger.read([part], [Wanted(0, ("a",))])
+    assert unread.refused == {0: Refusal.BUSY}
+    done = (SetState("a", b"\xff closed"), RemoveState("b"), Link(ASKED.id, second.b0))
+    closed = part._replace(confirm=Confirm(second.b0, 3, done))
+    reading = await ledger.read([closed], [Wanted(0, ("a", "b", "c"), (ASKED.id, "in/v1", "nothing"))])
+    assert reading.found[0].states == {"a": b"\xff closed"}
+    assert reading.found[0].entries == {
+        ASKED.id: Known("digest-1", second.b0),
+        "in/v1": Known("digest-1", second.b0),
+    }
+
+
+async def test_a_link_never_goes_back(ledger: Ledger) -> None:
+    part = await held(ledger)
+    settled = await ledger.call([part], [ASKED])
+    back = part._replace(confirm=Confirm(settled.b0, 1, (Link(ASKED.id, settled.b0 - 5), Link("never", 5))))
+    entries = await ledger.read_index(back, [ASKED.id, "never"])
+    assert entries == {ASKED.id: Known("digest-1", settled.b0)}
+
+
+async def test_a_round_of_repeats_only_moves_the_position(ledger: Ledger) -> None:
+    part = await held(ledger)
+    settled = await ledger.call([part], [ASKED])
+    await ledger.call([part._replace(confirm=Confirm(settled.b0, 4))], [ASKED])
+    await ledger.call([part._replace(confirm=Confirm(None, 6))])
+    assert (await ledger.take(0)).pos == 6
+
+
+async def test_taking_says_what_is_pending_and_resolving_rolls_it_back(ledger: Ledger) -> None:
+    part = await held(ledger)
+    settled = await ledger.call([part], [ASKED, ASKED._replace(id="landed")])
+    taken = await ledger.take(0)
+    assert (taken.pending, taken.pos) == (True, 0)
+    landed = Applied(settled.b0 + 1, "landed", "digest-1", (SetState("a", b"open"), Link("landed", 5)))
+    assert await ledger.resolve(0, taken.gen, 0, [landed], 3) == "ok"
+    found = (await ledger.read([Part(0, taken.gen)], [Wanted(0, ("a",), (ASKED.id, "landed"))])).found[0]
+    assert found.states == {"a": b"open"}
+    assert found.entries == {"landed": Known("digest-1", settled.b0 + 1)}
+    assert await ledger.take(0) == (taken.gen + 1, 3, False)
+    anew = await ledger.call([Part(0, taken.gen + 1)], [ASKED])
+    assert anew.b0 > settled.b0 + 1
+
+
+async def test_what_was_applied_is_not_applied_again(ledger: Ledger) -> None:
+    gen = (await ledger.take(0)).gen
+    first = Applied(100, "a", "digest-1", (SetState("s", b"1"),))
+    second = Applied(200, "b", "digest-1", (SetState("s", b"2"), Link("a", 200)))
+    assert await ledger.resolve(0, gen, 0, [first, second], 2) == "ok"
+    assert await ledger.resolve(0, gen, 2, [first, second, first], 5) == "ok"
+    found = (await ledger.read([Part(0, gen)], [Wanted(0, ("s",), ("a", "b"))])).found[0]
+    assert found.states == {"s": b"2"}
+    assert found.entries == {"a": Known("digest-1", 200), "b": Known("digest-1", 200)}
+
+
+async def test_only_the_owner_resolves_and_only_from_where_the_ledger_stands(ledger: Ledger) -> None:
+    gen = (await ledger.take(0)).gen
+    assert await ledger.resolve(0, gen, 7, [], 9) == "moved"
+    assert await ledger.resolve(0, gen - 1, 0, [], 9) == "fenced"
+
+
+@pytest.mark.parametrize("command", ["SCRIPT FLUSH", "FLUSHDB", "HSET {L0}:meta epoch another"])
+async def test_a_redis_that_forgot_is_noticed_at_the_next_call(
+    ledger: Ledger, redis: Redis, command: str
+) -> None:
+    part = await held(ledger)
+    await redis.execute_command(*command.split())  # type: ignore[no-untyped-call] # redis-py has no type for it
+    for call in (
+        lambda: ledger.call([part], [ASKED]),
+        lambda: ledger.read([part], []),
+        lambda: ledger.take(0),
+        lambda: ledger.resolve(0, part.gen, 0, [], 0),
+    ):
+        with pytest.raises(Cold):
+            await call()
+
+
+async def test_data_older_than_this_worker_has_seen_makes_the_ledger_cold_for_all(
+    ledger: Ledger, redis: Redis
+) -> None:
+    part = await held(ledger)
+    settled = await ledger.call([part], [ASKED])
+    other = Ledger(redis)
+    await other.adopt()
+    await redis.execute_command("HSET", "{L0}:meta", "seq", settled.b0 - 1)  # type: ignore[no-untyped-call] # as above
+    with pytest.raises(Cold):
+        await ledger.call([part])
+    with pytest.raises(Cold):
+        await other.take(1)
+    assert not await Ledger(redis).adopt()
+
+
+async def test_a_partition_that_does_not_exist_is_a_bug(ledger: Ledger) -> None:
+    with pytest.raises(Exception, match="there is no partition 7"):
+        await ledger.take(7)
+
+
+async def test_a_call_whose_answer_does_not_come_is_never_sent_twice() -> None:
+    received: list[bytes] = []
+
+    async def swallow(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError):
+            while data := await reader.read(65536):
+                received.append(data)
+
+    server = await asyncio.start_server(swallow, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    redis = connect(f"redis://127.0.0.1:{port}/0?lib_name=", timeout_seconds=0.3)
+    ledger = Ledger(redis)
+    await ledger.adopt("nonce")
+    with pytest.raises(TryAgain):
+        await ledger.call([Part(0, 1)], [ASKED])
+    await redis.aclose()
+    server.close()
+    assert b"".join(received).count(b"EVALSHA") <= 1
+
+
+async def test_a_redis_that_is_away_means_try_again() -> None:
+    redis = connect("redis://127.0.0.1:1/0", timeout_seconds=0.3)
+    ledger = Ledger(redis)
+    with pytest.raises(TryAgain):
+        await ledger.adopt()
+    with pytest.raises(TryAgain):
+        await ledger.time_us()
