@@ -116,7 +116,7 @@ async def serving(
             server_header=False,
             proxy_headers=False,
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
-            timeout_graceful_shutdown=3,
+            timeout_graceful_shutdown=2,
             limit_concurrency=CONNECTIONS,
         )
     )
@@ -130,7 +130,7 @@ async def serving(
         health.stopping = True
         await asyncio.sleep(drain_seconds)
         server.should_exit = True
-        await asyncio.wait([task], timeout=5.0)
+        await asyncio.wait([task], timeout=3.0)
 
 
 async def ready(ask: Callable[[], Awaitable[object]]) -> str | None:

@@ -11,6 +11,7 @@ import random
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import NamedTuple
 
 from aiokafka import AIOKafkaProducer, TopicPartition
@@ -82,9 +83,9 @@ class Producer:
         """Closes the connections; what was acknowledged stays, what was not is given up."""
         inner, self._inner = self._inner, None
         if inner is not None:
-            await _close(inner, drain_seconds=1.0)
+            await _close(inner, drain_seconds=0.5)
         if self._closing:
-            await asyncio.wait(self._closing, timeout=2.0)
+            await asyncio.wait(self._closing, timeout=0.5)
 
     async def send_all(self, records: Sequence[Outgoing], *, timeout_seconds: float = 10.0) -> list[int]:
         """Publishes records and answers their offsets, in the order given.
@@ -280,16 +281,24 @@ async def _close(inner: AIOKafkaProducer, drain_seconds: float) -> None:
         except (KafkaError, TimeoutError):
             pass
     sender = inner._sender
-    if sender.sender_task is not None:
-        inner._message_accumulator.fail_all(KafkaError("the producer is closed"))
+    _fail_what_is_queued(inner)
     try:
-        async with asyncio.timeout(2.0):
+        async with asyncio.timeout(0.5):
             inner._closed = True
             await sender.close()
     except (KafkaError, TimeoutError):
         pass
     try:
-        async with asyncio.timeout(2.0):
+        async with asyncio.timeout(0.5):
             await inner.client.close()
     except (KafkaError, OSError, TimeoutError):
         pass
+
+
+def _fail_what_is_queued(inner: AIOKafkaProducer) -> None:
+    accumulator = inner._message_accumulator
+    accumulator.fail_all(KafkaError("the producer is closed"))
+    for batch in chain(*accumulator._batches.values(), accumulator._pending_batches):
+        for future in (batch.future, batch._drain_waiter):
+            if future.done() and not future.cancelled():
+                future.exception()  # asyncio complains about errors that nobody has looked at

@@ -56,7 +56,8 @@ class Timing(NamedTuple):
     backoff_last: float = 2.0
     commit: float = 3.0
     open: float = 60.0
-    stop: float = 6.0
+    stop: float = 4.0
+    leave: float = 1.5
     fetch_silence: float = 15.0
 
 
@@ -125,6 +126,7 @@ class Subscription:
         now = time.monotonic()
         self._turned = self._last_record = self._last_idle = self._last_fetch = now
         self._next_look = now
+        self._settled: float | None = None
         self._idle_since_record = False
         metrics.loop_age.set_function(self.loop_age_seconds)
 
@@ -157,13 +159,14 @@ class Subscription:
         return f"the loop has not turned for {age:.0f} s" if age > 60 else None
 
     def ready(self) -> str | None:
-        """What is wrong for /readyz, or None."""
-        if self._consumer is None:
+        """What is wrong for /readyz, or None. A rebalance, which all members go through at once, is not."""
+        if self._settled is None:
             return "not joined yet"
-        if self._giving() or self._to_assign:
-            return "partitions are being given"
+        unsettled = time.monotonic() - self._settled
+        if unsettled > self._timing.rebalance:
+            return f"without partitions for {unsettled:.0f} s"
         silence = time.monotonic() - self._last_fetch
-        if self.assigned and not self._turn.locked() and silence > self._timing.fetch_silence:
+        if not self._turn.locked() and silence > self._timing.fetch_silence:
             return f"no answer from kafka for {silence:.0f} s"
         return self.alive()
 
@@ -233,7 +236,7 @@ class Subscription:
             await asyncio.wait([self._supervisor])
         if self._consumer is not None:
             await self._give_up(set(self._consumer.assignment()), self._timing.stop)
-            await self._commit_what_is_due()
+            await self._commit_what_is_due(self._timing.leave)
         await self._close()
 
     async def __aenter__(self) -> Subscription:
@@ -280,7 +283,7 @@ class Subscription:
             consumer_only=True,
             allow_auto_create_topics=False,
             apply_types=False,
-            graceful_timeout=1.0,
+            graceful_timeout=0.1,
             retry_backoff_ms=200,
             request_timeout_ms=15_000,
             logger=FASTSTREAM_LOGGER,
@@ -323,7 +326,7 @@ class Subscription:
         if broker is None:
             return
         try:
-            async with asyncio.timeout(3.0):
+            async with asyncio.timeout(self._timing.leave):
                 await broker.stop()
         except (KafkaError, OSError, TimeoutError) as error:
             log.warning("consumer_closed_badly", group=self._group, error=type(error).__name__)
@@ -365,6 +368,7 @@ class Subscription:
             await self._give_up(set(self._to_revoke), self._timing.wait_for_batch)
         if self._to_assign and not await self._take_up():
             return False
+        self._settled = time.monotonic()
         return not self._idle_is_due() or await self._be_idle()
 
     async def _fetch(self, consumer: AIOKafkaConsumer) -> dict[TopicPartition, list[Record]]:
@@ -423,7 +427,7 @@ class Subscription:
             self._uncommitted[TopicPartition(record.topic, record.partition)] = record.offset + 1
         await self._commit_what_is_due()
 
-    async def _commit_what_is_due(self) -> bool:
+    async def _commit_what_is_due(self, seconds: float | None = None) -> bool:
         """Commits what the handler is done with. False: it stays due, and is tried before the next poll."""
         held = self._held()
         due = {tp: offset for tp, offset in self._uncommitted.items() if tp in held}
@@ -431,7 +435,7 @@ class Subscription:
         if not due or self._consumer is None:
             return True
         try:
-            async with asyncio.timeout(self._timing.commit):
+            async with asyncio.timeout(seconds or self._timing.commit):
                 await self._consumer.commit(due)
         except (CommitFailedError, IllegalStateError) as error:
             # The partitions are another's: it begins at the offset committed before and repeats the batch.

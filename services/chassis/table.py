@@ -176,7 +176,7 @@ class Table(Generic[V]):
         consumer, self._closing = self._closing, None
         if consumer is not None:
             with contextlib.suppress(KafkaError, OSError, TimeoutError):
-                async with asyncio.timeout(2.0):
+                async with asyncio.timeout(0.5):
                     await consumer.stop()
 
     _closing: AIOKafkaConsumer | None = None
