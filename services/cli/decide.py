@@ -66,11 +66,11 @@ class Offline:
 def decide(
     policy: Annotated[Path, typer.Option(help="The policy, YAML 1.2.")],
     staff: Annotated[Path, typer.Option(help="The staff, one record a line.")],
-    cases: Annotated[Path | None, typer.Argument(help="The cases, one a line; else standard input.")] = None,
+    cases: Annotated[Path | None, typer.Argument(help="The cases; else standard input.")] = None,
 ) -> None:
     """Decide cases offline: cases in, the data of one decision a line out, in the same order.
 
-    A line that cannot be decided is reported on standard error and the rest goes on; the command then exits 1.
+    A line that cannot be decided is reported on standard error, the rest goes on, and the exit code is 1.
     """
     book = _load_book(policy)
     engine = Offline(book, _load_staff(staff, book.tenant))

@@ -115,7 +115,10 @@ def _reworded(text: str) -> str:
         return f"`{operation(found[1])}` does not work on {' and '.join(types)}{hint}"
     if text.startswith("Syntax error: "):
         words = text.removeprefix("Syntax error: ").partition(" expecting ")[0]
-        return "syntax error: " + words.replace("'<EOF>'", "the end")
+        if "<EOF>" in words:
+            return "syntax error: the expression ends too early"
+        token = words.partition("'")[2].removesuffix("'")
+        return f"syntax error: `{token}` is not expected here" if token else f"syntax error: {words}"
     return re.sub(r"^[A-Z_]+: | \[[A-Z_]+\]$", "", text.splitlines()[0] if text else "not an expression")
 
 

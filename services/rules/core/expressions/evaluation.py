@@ -25,7 +25,7 @@ MAX_WEIGHT: Final = 10_000
 """Characters and values that an expression which goes over a list may see: a step may touch them all, and the
 library allows 10,000 steps."""
 
-_MISSING_KEY = re.compile(r"NOT_FOUND: Key not found in map : ")
+_MISSING_KEY = re.compile(r"NOT_FOUND: Key not found in map : (.*)", re.DOTALL)
 _MISSING_NAME = re.compile(r'No value with name "([^"]*)" found')
 _NO_OVERLOAD = re.compile(r"No matching overloads found : (.+?)(?:\((.*)\))?$", re.DOTALL)
 
@@ -146,8 +146,8 @@ class Expression:
         return data
 
     def _failure(self, message: str, around: Surroundings | None) -> Failure:
-        if _MISSING_KEY.search(message) and around is not None:
-            return self._missing(around.case)
+        if (found := _MISSING_KEY.search(message)) and around is not None:
+            return self._missing(found[1], around.case)
         if found := _MISSING_NAME.search(message):
             return Failure(f"{found[1]} is missing", fact=found[1])
         if found := _NO_OVERLOAD.search(message):
@@ -158,18 +158,29 @@ class Expression:
             next((words for part, words in _ERRORS.items() if part in message), "it cannot be worked out")
         )
 
-    def _missing(self, case: Case) -> Failure:
-        """The first of the paths which the case does not have, as far as it should have gone."""
+    def _missing(self, quoted: str, case: Case) -> Failure:
+        """Which fact was looked up in vain. The library tells the key, in quotes; the path is found here."""
+        key = quoted[1:-1]
         for path in self._paths:
-            value: JsonValue = (case.facts if path[0] == "facts" else case.claims) or {}
-            for depth, key in enumerate(path[1:], 2):
-                if not isinstance(value, dict):
-                    break
-                if key not in value:
-                    name = ".".join(path[:depth])
-                    return Failure(f"{name} is missing", fact=name)
-                value = value[key]
+            lacking = _lacking(path, case)
+            if lacking is not None and (lacking[-1] == key or "\\" in key):
+                name = ".".join(lacking)
+                return Failure(f"{name} is missing", fact=name)
+        if re.search(rf"\b{re.escape(key)}\b", self.text):
+            return Failure(f"{key} is missing", fact=key)
         return Failure("a key is looked up that is not there")
+
+
+def _lacking(path: tuple[str, ...], case: Case) -> tuple[str, ...] | None:
+    """The path as far as its first key that the case does not have; None where it has all."""
+    value: JsonValue = (case.facts if path[0] == "facts" else case.claims) or {}
+    for depth, key in enumerate(path[1:], 2):
+        if not isinstance(value, dict):
+            return None
+        if key not in value:
+            return path[:depth]
+        value = value[key]
+    return None
 
 
 _ERRORS: Final = {

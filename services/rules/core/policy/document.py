@@ -111,7 +111,9 @@ class EscalationEntry(_Written):
     """Who decides what no mandate grants."""
 
     id: Name = Field(description="The name of this ladder.")
-    steps: list[StepEntry] = Field(min_length=1, max_length=1, description="The step: one.")
+    steps: list[StepEntry] = Field(
+        min_length=1, json_schema_extra={"maxItems": 1}, description="The step: one, for now."
+    )
 
 
 class PolicyDocument(_Written):
@@ -134,7 +136,9 @@ class PolicyDocument(_Written):
     prohibitions: list[ProhibitionEntry] | None = Field(default=None, description="What nobody may grant.")
     mandates: list[MandateEntry] = Field(min_length=1, description="Who may grant what; read top to bottom.")
     escalation: list[EscalationEntry] = Field(
-        min_length=1, max_length=1, description="Who decides the rest: one ladder of one step."
+        min_length=1,
+        json_schema_extra={"maxItems": 1},
+        description="Who decides the rest: one ladder of one step, for now.",
     )
 
 

@@ -5,9 +5,11 @@ Works on the tree, so that every problem is found even where the shape of someth
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from difflib import get_close_matches
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -42,13 +44,14 @@ class _Reader:
     def __init__(self, tree: Node) -> None:
         self._tree = tree
         self._found = Meaning()
+        self._decimals = 2
         self._definitions: dict[str, Definition] = {}
         self._compiled: dict[tuple[str, Wanted], Compiled] = {}
 
     def read(self) -> Meaning:
         self._read_roles()
         self._read_definitions()
-        decimals = self._read_currency()
+        self._decimals = self._read_currency()
         self._read_timezone()
         for section, roles_key in (("prohibitions", "except"), ("mandates", "to")):
             self._read_ids(section)
@@ -57,10 +60,8 @@ class _Reader:
                 self._check_roles(row.get(roles_key))
                 self._check_twice(row.get("categories"))
                 self._read_expression(row.get("when"), "condition")
-                self._read_limit(row.get("limit"), decimals)
-        for ladder in _items(self._tree.get("escalation")):
-            for step in _items(ladder.get("steps")):
-                self._check_roles(step.get("to"))
+                self._read_limit(row.get("limit"))
+        self._read_ladder()
         return self._found
 
     def _say(self, node: Node, text: str) -> None:
@@ -117,13 +118,24 @@ class _Reader:
                 self._say(name, f"there is another `{_short(name.text)}` in {section}, on line {line}")
             seen.setdefault(name.text, name)
 
+    def _read_ladder(self) -> None:
+        ladders = list(_items(self._tree.get("escalation")))
+        for ladder in ladders[1:]:
+            self._say(ladder, "more than one entry of `escalation` is not supported yet; keep one")
+        for ladder in ladders:
+            steps = list(_items(ladder.get("steps")))
+            for step in steps[1:]:
+                self._say(step, "more than one step is not supported yet; keep one")
+            for step in steps:
+                self._check_roles(step.get("to"))
+
     # Money and time
 
     def _read_currency(self) -> int:
         node = self._tree.get("currency")
         decimals = exponent(node.text) if node is not None and node.text is not None else None
-        if node is not None and isinstance(node.value, str) and len(node.value) == 3 and decimals is None:
-            self._say(node, f"{node.value} is not a currency of ISO 4217")
+        if node is not None and decimals is None and re.fullmatch("[A-Z]{3}", node.text or ""):
+            self._say(node, f"{node.text} is not a currency of ISO 4217")
         return 2 if decimals is None else decimals
 
     def _read_timezone(self) -> None:
@@ -137,30 +149,24 @@ class _Reader:
                 node, f"there is no time zone {_short(node.value)!r}; write one such as Europe/Amsterdam"
             )
 
-    def _read_limit(self, node: Node | None, decimals: int) -> None:
+    def _read_limit(self, node: Node | None) -> None:
         if node is None:
             return
-        if isinstance(node.value, str):
+        value = node.value
+        if isinstance(value, str):
             self._read_expression(node, "amount")
-        elif (
-            node.text is not None and isinstance(node.value, int | float) and not isinstance(node.value, bool)
-        ):
-            self._read_number(node, decimals)
+        elif value is not None and not isinstance(value, bool) and math.isfinite(value):
+            # The text of a float is exact; that of a whole number may be hexadecimal.
+            self._read_number(node, Decimal(str(value) if isinstance(value, int) else node.text or "0"))
 
-    def _read_number(self, node: Node, decimals: int) -> None:
-        try:
-            exact = Decimal(str(node.value) if isinstance(node.value, int) else node.text or "")
-            minor = exact.scaleb(decimals)
-        except InvalidOperation:
-            return self._say(node, "this is not a number")
+    def _read_number(self, node: Node, limit: Decimal) -> None:
+        minor = limit.scaleb(self._decimals)
         if minor < 0:
             return self._say(node, "a limit is not negative")
         if minor > MAX_MINOR:
-            return self._say(
-                node, "a limit is at most 10^15 of the currency's smallest unit; leave it out for no ceiling"
-            )
+            return self._say(node, "a limit is at most 10^15 minor units; leave it out for no ceiling")
         if minor != minor.to_integral_value():
-            return self._say(node, f"the currency has {decimals} decimals, and this limit has more")
+            return self._say(node, f"the currency has {self._decimals} decimals, and this limit has more")
         self._found.limits[id(node)] = int(minor)
         return None
 
@@ -203,7 +209,17 @@ class _Reader:
     def _report(self, node: Node, compiled: Compiled) -> None:
         for flaw in compiled.flaws:
             say = warning if flaw.warning else problem
-            self._found.problems.append(say(node.place(flaw.at), flaw.text))
+            self._found.problems.append(say(node.place(flaw.at), flaw.text + self._hint(flaw.text)))
+
+    def _hint(self, text: str) -> str:
+        """For a name that is not known: whether it is defined further down, or what was meant."""
+        name = text.removeprefix("unknown name `").removesuffix("`")
+        if name == text:
+            return ""
+        if (defined := self._tree.get("define")) is not None and defined.get(name) is not None:
+            return "; `define` may only use the names above it"
+        close = get_close_matches(name, [*self._definitions, *ROOTS], 1)
+        return f"; did you mean `{close[0]}`?" if close else ""
 
 
 def _items(node: Node | None) -> Iterator[Node]:

@@ -66,7 +66,7 @@ def _readings(source: str, style: str | None) -> Iterator[list[_Character]]:
         case "'":
             yield _folded_flow(list(_lines(source[1:-1], 1)), _single_quoted)
         case '"':
-            yield _double_quoted(source[1:-1])
+            yield list(_joined(_double_quoted(source[1:-1])))
         case _:
             header, _, _ = source.partition("\n")
             lines = list(_lines(source[len(header) + 1 :], len(header) + 1))
@@ -141,6 +141,24 @@ def _escape(source: str, at: int, characters: list[_Character]) -> int:
         return at + 2 + len(digits)
     characters.append(_Character(_ESCAPES.get(letter, letter), at + 1))
     return at + 2
+
+
+def _joined(characters: list[_Character]) -> Iterator[_Character]:
+    """Both halves of a character past U+FFFF, written as two escapes, as one."""
+    first: _Character | None = None
+    for character in characters:
+        if first is not None and "\udc00" <= character.text <= "\udfff":
+            whole = (first.text + character.text).encode("utf-16-le", "surrogatepass").decode("utf-16-le")
+            yield _Character(whole, first.at)
+            first = None
+            continue
+        if first is not None:
+            yield first
+        first = character if "\ud800" <= character.text <= "\udbff" else None
+        if first is None:
+            yield character
+    if first is not None:
+        yield first
 
 
 def _indents(lines: list[_Line]) -> Iterator[int]:

@@ -53,9 +53,6 @@ def _problem(tree: Node, one: Mapping[str, Any]) -> Problem | None:
 
 
 def _text(kind: str, path: Path, one: Mapping[str, Any], context: Mapping[str, Any]) -> str:
-    if kind == "too_long" and path[-1] in ("escalation", "steps"):
-        what = "escalation" if path[-1] == "escalation" else "step"
-        return f"holds more than one {what}, which is not supported yet; keep one"
     if kind == "too_short":
         return "is empty; name at least one, or take it out"
     if kind == "string_too_long":
@@ -79,7 +76,9 @@ def _pattern_text(path: Path, is_key: bool) -> str:
 
 def _called(path: Path) -> str:
     names = [step for step in path if isinstance(step, str)]
-    return f"`{names[-1]}`" if names else "this"
+    if not names:
+        return "this"
+    return f"this entry of `{names[-1]}`" if isinstance(path[-1], int) else f"`{names[-1]}`"
 
 
 def _in(path: Path, node: Node) -> str:

@@ -6,6 +6,7 @@ become problems with a place, and depth, size and aliases are bounded before any
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -41,6 +42,7 @@ _NULL = re.compile(r"(?:null|Null|NULL|~)?")
 _BOOL = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 _INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_HALF = re.compile("[\ud800-\udfff]")
 _NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
 
 
@@ -207,16 +209,28 @@ class _Composer:
         if node is None:
             text = f"*{event.anchor} refers to nothing that stands above it"
             self._say(_spot(event), text)
-            return Node(_spot(event), text="", value=f"*{event.anchor}")
+            return Node(_spot(event), text=text, value=text)
         self._bound(event, 1, node.size)
         return node
 
     def _scalar(self, event: Any) -> Node:
-        text: str = event.value
+        text = self._characters(event)
         start, end = event.start_mark.index, event.end_mark.index
         spot = _spot(event)
         value = self._resolve(text, spot) if event.style is None else text
         return Node(spot, text, value, source=self._text, start=start, end=end, style=event.style)
+
+    def _characters(self, event: Any) -> str:
+        """The text; JSON writes a character past U+FFFF as two escapes, which ruamel leaves as two halves."""
+        text: str = event.value
+        if _HALF.search(text) is None:
+            return text
+        whole = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+        if "\ufffd" in whole:
+            self._say(
+                _spot(event), "this holds half a character: an escape such as \\uD83D without the other"
+            )
+        return whole
 
     def _resolve(self, text: str, spot: Spot) -> bool | int | float | str | None:
         if _NULL.fullmatch(text):
@@ -229,6 +243,7 @@ class _Composer:
             return float(text)
         if _NOT_FINITE.fullmatch(text):
             self._say(spot, f"{text} is not a number that can be used here")
+            return math.inf
         return text
 
     def _sequence(self, event: Any, depth: int) -> Node:

@@ -1,0 +1,226 @@
+"""`mandaat policy check` and `mandaat decide`, as a person or a script calls them."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+import deploy.local
+from schemas.decision import Decision
+from schemas.reading import read
+from services.cli.app import build
+from tests.judging import a_mandate, a_policy
+
+RETAIL = Path(deploy.local.__path__[0]) / "retail"
+STAFF = {"agent_id": "agent-01", "tenant": "acme", "name": "R. Visser", "role": "agent", "team": "north"}
+CASE = {
+    "case_id": "c-1",
+    "tenant": "acme",
+    "opened_at": "2026-03-02T08:00:00Z",
+    "customer": {"id": "cu-1"},
+    "agent_id": "agent-01",
+    "facts": {"days_late": 6},
+    "request": {"request_id": "r1", "kind": "refund", "amount": "45.00", "currency": "EUR"},
+}
+Decide = Callable[..., Result]
+
+
+def _run(*words: str | Path, stdin: bytes | None = None) -> Result:
+    return CliRunner().invoke(build(str(words[0])), [str(word) for word in words], input=stdin)
+
+
+@pytest.fixture
+def decide(tmp_path: Path) -> Decide:
+    policy, staff = tmp_path / "policy.yaml", tmp_path / "staff.jsonl"
+    policy.write_text(a_policy(a_mandate(when="facts.days_late >= 2", limit=50)))
+    staff.write_text(json.dumps(STAFF) + "\n")
+
+    def decide(*lines: Any) -> Result:
+        stdin = b"".join(
+            (line if isinstance(line, bytes) else json.dumps(line).encode()) + b"\n" for line in lines
+        )
+        return _run("decide", "--policy", policy, "--staff", staff, stdin=stdin)
+
+    return decide
+
+
+def _case(request: dict[str, Any] | None = None, **changes: Any) -> dict[str, Any]:
+    return {**CASE, **changes, "request": {**CASE["request"], **(request or {})}}  # type: ignore[dict-item]  # a dict
+
+
+def test_the_retail_cases_come_to_what_is_expected_in_their_order(tmp_path: Path) -> None:
+    done = _run(
+        "decide",
+        "--policy",
+        RETAIL / "policy.yaml",
+        "--staff",
+        RETAIL / "staff.jsonl",
+        RETAIL / "cases.jsonl",
+    )
+    assert (done.exit_code, done.stderr) == (0, "")
+    decisions = [read(Decision, line.encode()) for line in done.stdout.splitlines()]
+    with (RETAIL / "expected.csv").open() as file:
+        expected = [(row["case_id"], row["expected"]) for row in csv.DictReader(file)]
+    assert [(one.case_id, str(one.outcome)) for one in decisions] == expected
+
+
+def test_a_decision_holds_what_explains_it(decide: Decide) -> None:
+    done = decide(_case({"amount": "60.00"}, facts={"days_late": 3}))
+    decision = json.loads(done.stdout)
+    assert decision.pop("decision_id")
+    assert decision.pop("request_digest")
+    assert len(decision["policy"].pop("digest")) == 64
+    assert decision == {
+        "case_id": "c-1",
+        "request_id": "r1",
+        "outcome": "escalated",
+        "final": False,
+        "by": None,
+        "decided_by": None,
+        "mandate": None,
+        "amount": "60.00",
+        "currency": "EUR",
+        "agent_id": "agent-01",
+        "customer_id": "cu-1",
+        "policy": {"name": "acme", "version": "1"},
+        "reasons": [
+            {
+                "code": "over_limit",
+                "text": "Mandate m goes up to 50.00 EUR, and 60.00 is asked.",
+                "mandate": "m",
+                "figures": {"limit": "50.00", "amount": "60.00", "currency": "EUR"},
+            }
+        ],
+        "on_the_spot": "50.00",
+        "charges": [],
+        "agent": {"role": "agent", "team": "north"},
+        "approval_id": "apr_Yy0xAHIx",
+        "respond_by": None,
+    }
+
+
+def test_a_repeat_is_answered_with_the_stored_decision_whatever_the_facts_say_now(decide: Decide) -> None:
+    done = decide(_case(), _case({"amount": "45.0"}, facts={"days_late": 0}))
+    first, second = done.stdout.splitlines()
+    assert first == second
+    assert done.exit_code == 0
+
+
+def test_bad_lines_and_conflicts_are_reported_and_the_rest_goes_on(decide: Decide) -> None:
+    without_tenant = {key: value for key, value in _case(case_id="c-2").items() if key != "tenant"}
+    done = decide(
+        _case(),
+        b"not json",
+        b"",
+        _case({"amount": "46.00"}),
+        _case(case_id="c-9", tenant="other"),
+        b'{"case_id": "\xff"}',
+        _case({"amount": "45.001"}, case_id="c-3"),
+        b"[" * 100_000,
+        without_tenant,
+    )
+    assert done.exit_code == 1
+    assert [json.loads(line)["case_id"] for line in done.stdout.splitlines()] == ["c-1", "c-2"]
+    said = done.stderr.splitlines()
+    assert [line.split(":")[0] for line in said] == [
+        "line 2",
+        "line 4",
+        "line 5",
+        "line 6",
+        "line 7",
+        "line 8",
+    ]
+    assert "not_json" in said[0]
+    assert "conflict: request 'r1' of case 'c-1'" in said[1]
+    assert "tenant 'other'" in said[2]
+    assert "not_utf8" in said[3]
+    assert "/request/amount" in said[4]
+
+
+def test_the_clock_is_the_time_the_case_was_opened(tmp_path: Path) -> None:
+    policy, staff = tmp_path / "policy.yaml", tmp_path / "staff.jsonl"
+    policy.write_text(a_policy(a_mandate(when="now == timestamp('2020-01-01T00:00:00Z')")))
+    staff.write_text(json.dumps(STAFF))
+    case = json.dumps(_case(opened_at="2020-01-01T01:00:00+01:00")).encode()
+    done = _run("decide", "--policy", policy, "--staff", staff, "-", stdin=case)
+    assert json.loads(done.stdout)["outcome"] == "approved"
+
+
+def test_a_policy_that_cannot_be_used_decides_nothing(tmp_path: Path) -> None:
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(a_policy(budgets={"day": {"per": "agent"}}))
+    done = _run(
+        "decide", "--policy", policy, "--staff", RETAIL / "staff.jsonl", stdin=json.dumps(CASE).encode()
+    )
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert "`budgets` is not supported yet" in done.stderr
+
+
+def test_staff_that_cannot_be_read_is_said_line_by_line(tmp_path: Path) -> None:
+    policy, staff = tmp_path / "policy.yaml", tmp_path / "staff.jsonl"
+    policy.write_text(a_policy())
+    staff.write_text(
+        "\n".join([json.dumps(STAFF), "{}", json.dumps(STAFF), json.dumps({**STAFF, "tenant": "x"})])
+    )
+    done = _run("decide", "--policy", policy, "--staff", staff, stdin=b"")
+    assert done.exit_code == 1
+    assert [line.split(": ")[0].removeprefix(str(staff)) for line in done.stderr.splitlines()] == [
+        ":2",
+        ":3",
+        ":4",
+    ]
+
+
+def test_files_that_are_not_there_are_a_wrong_call(tmp_path: Path) -> None:
+    policy = RETAIL / "policy.yaml"
+    assert _run("policy", "check", tmp_path / "none.yaml").exit_code == 2
+    assert _run("policy", "check", tmp_path).exit_code == 2
+    assert _run("policy", "check").exit_code == 2
+    assert _run("decide", "--policy", policy, "--staff", tmp_path / "none").exit_code == 2
+    assert (
+        _run("decide", "--policy", policy, "--staff", RETAIL / "staff.jsonl", tmp_path / "none").exit_code
+        == 2
+    )
+    assert _run("decide", "--policy", policy).exit_code == 2
+
+
+def test_check_says_file_line_and_column_of_every_problem(tmp_path: Path) -> None:
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(
+        "policy: acme\nversion: 1\ncurrency: EUR\nroles: {agent: {}}\nmandates: []\nescalation: []\n"
+    )
+    done = _run("policy", "check", policy)
+    assert done.exit_code == 1
+    assert done.stdout.splitlines() == [
+        f"{policy}:2:10: `version` must be text; put it in quotes if it looks like a number",
+        f"{policy}:5:11: `mandates` is empty; name at least one, or take it out",
+        f"{policy}:6:13: `escalation` is empty; name at least one, or take it out",
+    ]
+
+
+def test_check_of_a_good_policy_exits_0_and_says_its_digest(tmp_path: Path) -> None:
+    done = _run("policy", "check", RETAIL / "policy.yaml")
+    assert done.exit_code == 0
+    assert "can be used: policy retail, version 2026-03-01, digest " in done.stdout
+
+
+def test_a_warning_does_not_keep_a_policy_from_being_used(tmp_path: Path) -> None:
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(a_policy(a_mandate(limit="facts.a / facts.b")))
+    done = _run("policy", "check", policy)
+    assert done.exit_code == 0
+    assert ": warning: this divides by" in done.stdout
+
+
+def test_a_file_that_is_not_utf_8_says_where(tmp_path: Path) -> None:
+    policy = tmp_path / "policy.yaml"
+    policy.write_bytes('policy: acme\nversion: "é'.encode() + b'\xe9"\n')
+    done = _run("policy", "check", policy)
+    assert done.exit_code == 1
+    assert done.stdout == f"{policy}:2:12: not UTF-8: byte 0xe9; save the file as UTF-8\n"
