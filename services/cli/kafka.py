@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import AsyncIterator, Coroutine
+from time import monotonic
 from typing import Annotated, Any, Final, TypeVar
 
 import structlog
@@ -52,46 +53,46 @@ def run(work: Coroutine[Any, Any, Answer]) -> Answer:
 
 
 async def read_to_the_end(bootstrap: str, topic: str) -> AsyncIterator[Record]:
-    """Every record that the topic holds now, partition by partition. Joins no group. Raises Away."""
+    """Every record that the topic holds now, each partition's in order. Joins no group. Raises Away."""
     lenient_headers.install()
     consumer = AIOKafkaConsumer(
         bootstrap_servers=bootstrap,
         enable_auto_commit=False,
         auto_offset_reset="earliest",
         max_partition_fetch_bytes=8 * 1024 * 1024,
+        fetch_max_wait_ms=100,
     )
     try:
-        async with asyncio.timeout(CONNECT_SECONDS):
-            await consumer.start()
+        ends = await _joined(consumer, topic)
+        heard = monotonic()
+        while ends:
+            polled: dict[TopicPartition, list[Record]] = await consumer.getmany(timeout_ms=200)
+            for tp, records in polled.items():
+                for record in records:
+                    if record.offset < ends.get(tp, 0):
+                        yield record
+            if polled:
+                heard = monotonic()
+            elif monotonic() - heard > SILENT_SECONDS:
+                raise TimeoutError
+            ends = {tp: end for tp, end in ends.items() if await consumer.position(tp) < end}
     except (KafkaError, OSError, TimeoutError) as error:
-        await consumer.stop()
-        raise Away(f"no connection to kafka at {bootstrap}") from error
-    try:
-        for partition in sorted(await _partitions(consumer, topic)):
-            async for record in _of_partition(consumer, TopicPartition(topic, partition)):
-                yield record
+        raise Away(f"kafka at {bootstrap} does not answer ({type(error).__name__})") from error
     finally:
         await consumer.stop()
 
 
-async def _partitions(consumer: AIOKafkaConsumer, topic: str) -> set[int]:
-    cluster = await consumer._client.fetch_all_metadata()
-    found: set[int] | None = cluster.partitions_for_topic(topic)
-    if not found:
-        raise Away(f"kafka has no topic {topic}")
-    return found
-
-
-async def _of_partition(consumer: AIOKafkaConsumer, tp: TopicPartition) -> AsyncIterator[Record]:
-    consumer.assign([tp])
-    await consumer.seek_to_beginning(tp)
-    end = (await consumer.end_offsets([tp]))[tp]
-    while await consumer.position(tp) < end:
-        try:
-            async with asyncio.timeout(SILENT_SECONDS):
-                polled: dict[TopicPartition, list[Record]] = await consumer.getmany(tp, timeout_ms=1000)
-        except (KafkaError, TimeoutError) as error:
-            raise Away(f"kafka stopped answering ({type(error).__name__})") from error
-        for record in polled.get(tp, ()):
-            if record.offset < end:
-                yield record
+async def _joined(consumer: AIOKafkaConsumer, topic: str) -> dict[TopicPartition, int]:
+    """The end of each partition that is not empty; the consumer reads them from the beginning."""
+    async with asyncio.timeout(CONNECT_SECONDS):
+        await consumer.start()
+        cluster = await consumer._client.fetch_all_metadata()
+        partitions: set[int] = cluster.partitions_for_topic(topic) or set()
+        if not partitions:
+            raise Away(f"kafka has no topic {topic}; `mandaat topics` makes it")
+        places = [TopicPartition(topic, number) for number in sorted(partitions)]
+        first, ends = await consumer.beginning_offsets(places), await consumer.end_offsets(places)
+    consumer.assign(places)
+    for tp in places:
+        consumer.seek(tp, first[tp])
+    return {tp: ends[tp] for tp in places if first[tp] < ends[tp]}
