@@ -181,8 +181,8 @@ class Sender:
             # What the call gave is `sending` and not in hand: only taking the partition anew finds it.
             self._partitions.drop(held.p, why)
             raise
-        for one, (case, event) in zip(new, material, strict=True):
-            self._in_hand[one.notice_id] = job = InHand(held.p, one, Material(case, event))
+        for one, (case, event, note) in zip(new, material, strict=True):
+            self._in_hand[one.notice_id] = job = InHand(held.p, one, Material(case, event, note))
             self._jobs[lane].put_nowait(job)
         return len(new)
 
@@ -309,9 +309,10 @@ class Sender:
         await asyncio.sleep(LOOK_SECONDS)
 
 
-def _wanted(pending: Pending) -> tuple[str, tuple[str, str]]:
+def _wanted(pending: Pending) -> tuple[str, tuple[str, ...]]:
     submission = desk.submission_field(pending.request_id, pending.request_digest)
-    return _key(pending), (submission, desk.event_field(pending.about))
+    note = desk.note_field(pending.request_id)
+    return _key(pending), (submission, desk.event_field(pending.about), note)
 
 
 def _key(pending: Pending) -> str:

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Final, NamedTuple, Protocol, assert_never
 
 from schemas.case import Case
+from schemas.decision import Decision
 from schemas.staff import StaffMember
 from services.notifier.core.address import mailbox
 from services.notifier.core.language import Language, language_of
@@ -16,9 +17,11 @@ from services.notifier.core.letters import Letters
 from services.notifier.core.mail import Sender, compose, message_id, thread_id
 from services.notifier.core.pending import Pending
 from services.notifier.core.reading import Seen, read_decision
-from services.notifier.core.retry import Outcome, Permanent
+from services.notifier.core.retry import Outcome, Passing, Permanent
 
 READ_AGAIN_SECONDS: Final = 2.0
+NOTE_TRIES: Final = 4
+"""A person's decision and their words are two events, one after the other; the second is here in a moment."""
 
 
 class Mail(Protocol):
@@ -51,10 +54,12 @@ class Staff(Protocol):
 
 @dataclass(frozen=True)
 class Material:
-    """What the desk holds of a notice: the case as submitted and the event, None where they are gone."""
+    """What the desk holds of a notice, None where it is not there: the case as submitted, the event, and
+    what the person wrote who decided."""
 
     case: bytes | None
     event: bytes | None
+    note: bytes | None = None
 
 
 class Told(NamedTuple):
@@ -104,7 +109,10 @@ class Telling:
                 outcome = await self._webhooks.send(pending.tenant, pending.notice_id, seen.raw, now)
                 return Told(outcome, pending.notice_id)
             case "mail":
-                return await self._tell_by_mail(pending, seen, Case.model_validate_json(material.case))
+                if _awaits_note(seen, material) and pending.attempts <= NOTE_TRIES:
+                    return self.unsent(pending, Passing("awaits_note"))
+                case, note = Case.model_validate_json(material.case), (material.note or b"").decode()
+                return await self._tell_by_mail(pending, seen, case, note)
         assert_never(pending.told.channel)
 
     def unsent(self, pending: Pending, why: Outcome, language: Language | None = None) -> Told:
@@ -113,7 +121,7 @@ class Telling:
         id_ = pending.notice_id if webhook else message_id(pending.notice_id, self._sender)
         return Told(why, id_, language)
 
-    async def _tell_by_mail(self, pending: Pending, seen: Seen, case: Case) -> Told:
+    async def _tell_by_mail(self, pending: Pending, seen: Seen, case: Case, note: str) -> Told:
         reader = await self._reader(pending, case)
         if reader is None:
             return self.unsent(pending, Permanent("unknown_person"))
@@ -123,7 +131,7 @@ class Telling:
         if to is None:
             return self.unsent(pending, Permanent("bad_address"), reader.language)
         letter = self._letters.write(
-            pending, seen.event, case, reader.name, reader.language, self._member_of(pending.tenant)
+            pending, seen.event, case, reader.name, reader.language, self._member_of(pending.tenant), note
         )
         message = compose(
             letter,
@@ -153,3 +161,7 @@ class Telling:
 
     def _member_of(self, tenant: str) -> Callable[[str], StaffMember | None]:
         return lambda agent_id: self._staff.get(f"{tenant}/{agent_id}")
+
+
+def _awaits_note(seen: Seen, material: Material) -> bool:
+    return isinstance(seen.event.data, Decision) and seen.event.data.by == "person" and material.note is None

@@ -5,6 +5,7 @@ s:<request_id> NUL <digest>   the case as it was submitted with that request
 e:<event id>                  an event of mandaat.decisions, byte for byte
 p:<request_id>                the approvers of the request's approval, newest last
 o:<request_id>                there while the approval is open
+w:<request_id>                what the person wrote whose verdict closed it, empty where nothing
 n:<notice id>                 how a notice ended
 ```
 A submission is found by the digest of its request, so that one that rules refused as a conflict never lends
@@ -47,6 +48,11 @@ def approvers_field(request_id: str) -> str:
     return f"p:{request_id}"
 
 
+def note_field(request_id: str) -> str:
+    """Where the words of who decided a request stand."""
+    return f"w:{request_id}"
+
+
 def of_case(case: Case) -> tuple[tuple[str, bytes], ...]:
     """The fields that a submission sets."""
     field = submission_field(case.request.request_id, request_digest(case))
@@ -76,6 +82,7 @@ def of_event(event: Event, raw: bytes) -> tuple[tuple[tuple[str, bytes], ...], t
         fields.append((approvers_field(request_id), json.dumps(approval.approvers).encode()))
         if approval.state == "closed":
             removed = (f"o:{request_id}",)
+            fields.append((note_field(request_id), (event.data.note or "").encode()))
         else:
             fields.append((f"o:{request_id}", b"1"))
     return tuple(fields), removed

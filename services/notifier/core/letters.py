@@ -64,12 +64,23 @@ class Letters:
         self._words = words
 
     def write(
-        self, pending: Pending, event: Event, case: Case, name: str | None, language: Language, staff: Staff
+        self,
+        pending: Pending,
+        event: Event,
+        case: Case,
+        name: str | None,
+        language: Language,
+        staff: Staff,
+        note: str = "",
     ) -> Letter:
-        """The letter of this notice to a reader of that name. `case` is as it was submitted."""
+        """The letter of this notice to a reader of that name.
+
+        `case` is as it was submitted; `note` what the person wrote who decided, for colleagues only.
+        """
         template = f"{language}/{LETTERS[pending.told.audience, event.type]}.jinja"
         values = self._values(pending, event, case, language, staff)
         values["name"] = clean_line(name, 100) if name else ""
+        values["note"] = clean_text(note, 2000)
         plain = self._text.get_template(template).make_module({**values, "parts": "parts.txt.jinja"})
         rich = self._html.get_template(template).make_module({**values, "parts": "parts.html.jinja"})
         subject, footer = clean_line(str(plain.subject), MOST_SUBJECT), str(plain.footer)  # type: ignore[attr-defined] # set in the template

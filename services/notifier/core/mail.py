@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
+from binascii import b2a_qp
 from dataclasses import dataclass
 from datetime import datetime
-from email.headerregistry import Address
-from email.message import EmailMessage
-from email.policy import SMTP
-from email.utils import format_datetime
-from typing import Final
+from email.header import Header
+from email.utils import format_datetime, formataddr
 
 from schemas.ids import derived_id
 from services.notifier.core.clean import clean_line
 from services.notifier.core.letters import Letter
-
-_POLICY: Final = SMTP.clone(raise_on_defect=False)
 
 
 @dataclass(frozen=True)
@@ -47,21 +43,48 @@ def compose(
     """The bytes to send, in ASCII: text with an HTML alternative, marked as written by no person (RFC 3834).
 
     `to` is an address that :func:`services.notifier.core.address.mailbox` made; `date` is that of the event.
+    Written by hand: email.message takes 2 ms a mail, this a tenth of it.
     """
-    message = EmailMessage(_POLICY)
-    message["From"] = Address(display_name=sender.name, addr_spec=sender.address)
-    message["To"] = Address(display_name=clean_line(name or "", 100), addr_spec=to)
-    if sender.reply_to is not None:
-        message["Reply-To"] = Address(addr_spec=sender.reply_to)
-    message["Subject"] = letter.subject
-    message["Date"] = format_datetime(date)
-    message["Message-ID"] = message_id(notice_id, sender)
-    message["In-Reply-To"] = thread
-    message["References"] = thread
-    message["Auto-Submitted"] = "auto-generated"
-    message["X-Auto-Response-Suppress"] = "All"
-    message.set_content(letter.text, cte="quoted-printable")
-    message.add_alternative(letter.html, subtype="html", cte="quoted-printable")
-    message["Content-Language"] = letter.language
-    message.set_boundary(f"={notice_id}=")
-    return message.as_bytes()
+    boundary = f"={notice_id}="  # an equals sign before a letter or two is in no quoted-printable text
+    headers = [
+        ("From", _mailbox("From", sender.name, sender.address)),
+        ("To", _mailbox("To", clean_line(name or "", 100), to)),
+        *([("Reply-To", sender.reply_to)] if sender.reply_to is not None else []),
+        ("Subject", _phrase("Subject", letter.subject)),
+        ("Date", format_datetime(date)),
+        ("Message-ID", message_id(notice_id, sender)),
+        ("In-Reply-To", thread),
+        ("References", thread),
+        ("Auto-Submitted", "auto-generated"),
+        ("X-Auto-Response-Suppress", "All"),
+        ("Content-Language", letter.language),
+        ("MIME-Version", "1.0"),
+        ("Content-Type", f'multipart/alternative; boundary="{boundary}"'),
+    ]
+    head = "".join(f"{field}: {value}\r\n" for field, value in headers)
+    parts = "".join(
+        f"--{boundary}\r\nContent-Type: text/{subtype}; charset=utf-8\r\n"
+        f"Content-Transfer-Encoding: quoted-printable\r\n\r\n{_quoted_printable(text)}\r\n"
+        for subtype, text in (("plain", letter.text), ("html", letter.html))
+    )
+    return f"{head}\r\n{parts}--{boundary}--\r\n".encode("ascii")
+
+
+def _phrase(field: str, text: str) -> str:
+    """Text for a header (RFC 2047). What looks like an encoded word is encoded, to be read as it is."""
+    text = clean_line(text, 300)
+    if text.isascii() and "=?" not in text:
+        return text
+    return Header(text, "utf-8", header_name=field).encode(linesep="\r\n")
+
+
+def _mailbox(field: str, name: str, address: str) -> str:
+    if not name:
+        return address
+    if name.isascii() and "=?" not in name:
+        return formataddr((name, address))
+    return f"{_phrase(field, name)}\r\n <{address}>"
+
+
+def _quoted_printable(text: str) -> str:
+    return b2a_qp(text.replace("\n", "\r\n").encode(), istext=True).decode("ascii")

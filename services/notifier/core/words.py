@@ -48,7 +48,8 @@ class Words:
 
         A code that is not known here, or figures that it lacks: the sentence that rules wrote.
         """
-        sentences = self.reasons.get(reason.code)
+        special = f"{reason.code}.prohibition" if reason.prohibition is not None else reason.code
+        sentences = self.reasons.get(special) or self.reasons.get(reason.code)
         if sentences is None:
             return clean_line(reason.text, 400)
         try:
