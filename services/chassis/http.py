@@ -146,8 +146,8 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         listener = socket.create_server((host, port), family=family, backlog=512)
-        # asyncio sets it only on sockets made with their protocol named. Without it head and body of an answer
-        # go apart, and the second waits 40 ms for the reader's delayed acknowledgement. Connections inherit it.
+        # asyncio sets it only on sockets made with their protocol named. Without it head and body of an
+        # answer go apart, and the second waits 40 ms for the reader's delayed acknowledgement.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return listener
     except OSError as error:
