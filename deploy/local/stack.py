@@ -27,7 +27,7 @@ from aiokafka.errors import KafkaError
 from deploy.local import access, valkey
 from deploy.local.kafka import broker, jars
 from deploy.local.part import Part, listening
-from deploy.local.problems import StackError
+from deploy.local.problems import StackError, StartError
 from deploy.local.process import Process
 from deploy.local.settings import HOST, Ports, free_ports
 from deploy.local.topics import ensure_topics
@@ -154,6 +154,11 @@ class Stack:
     def running(self, name: str) -> bool:
         """Whether its process runs, ready or not."""
         return self.part(name).running()
+
+    def refuse_stopped(self, names: Iterable[str] = ALL) -> None:
+        """Raises StartError, with the end of its log, when one of them does not run any more."""
+        for process in (self.part(name).process for name in names if not self.running(name)):
+            raise StartError(f"{process.name} stopped (log: {process.log})", process.tail())
 
     def log(self, name: str) -> Path:
         """Where its standard output and error go."""

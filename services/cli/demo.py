@@ -27,7 +27,7 @@ from deploy.local.demo.watch import watch
 from deploy.local.part import listening
 from deploy.local.problems import StackError
 from deploy.local.settings import Ports, free_ports, state_dir
-from deploy.local.stack import Stack
+from deploy.local.stack import ALL, Stack
 from services.cli import demo_report
 from services.cli.progress import Teller, counters
 from services.cli.publish import publish_policy, publish_staff
@@ -92,24 +92,26 @@ def _fresh_stack(console: Console) -> Stack:
 
 async def _all_the_way_round(console: Console, stack: Stack, cases: Sequence[RetailCase]) -> Outcome:
     """Publishes half of the cases at each door, and reads what comes of them meanwhile."""
-    give_up, key = asyncio.Event(), stack.api_key(retail.TENANT)
+    key, refused = stack.api_key(retail.TENANT), list[Exception]()
     with counters(console, published=len(cases), decided=len(cases), told=None) as count:
 
         def seen(outcome: Outcome) -> None:
             count.set("decided", len(outcome.first))
             count.set("told", outcome.told, total=len(outcome.due))
 
+        def hopeless() -> bool:
+            return bool(refused) or not all(map(stack.running, ALL))
+
         one_more = partial(count.add, "published")
-        reading = asyncio.create_task(watch(stack.bootstrap, cases, seen, give_up))
-        refused: list[Exception] = []
+        reading = asyncio.create_task(watch(stack.bootstrap, cases, seen, hopeless))
         try:
             async with asyncio.TaskGroup() as doors_open:
                 doors_open.create_task(doors.over_http(stack.http("intake"), key, cases[::2], one_more))
                 doors_open.create_task(doors.over_kafka(stack.bootstrap, cases[1::2], one_more))
         except* (httpx.HTTPError, KafkaError, doors.RefusedError) as problems:
             refused += problems.exceptions
-            give_up.set()
         outcome = await reading
+    stack.refuse_stopped()
     if refused:
         raise StackError(f"a case was not accepted: {refused[0]!r}")
     return outcome

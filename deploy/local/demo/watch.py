@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Callable, Sequence
 from time import monotonic
@@ -18,9 +17,9 @@ PATIENCE_SECONDS = 60.0
 
 
 async def watch(
-    bootstrap: str, cases: Sequence[RetailCase], told: Callable[[Outcome], None], give_up: asyncio.Event
+    bootstrap: str, cases: Sequence[RetailCase], told: Callable[[Outcome], None], give_up: Callable[[], bool]
 ) -> Outcome:
-    """Reads until the outcome is complete, nothing comes any more, or `give_up` is set."""
+    """Reads until the outcome is complete, or nothing came for long, or nothing came and `give_up()`."""
     outcome = Outcome()
     consumer = AIOKafkaConsumer(
         *WATCHED, bootstrap_servers=bootstrap, auto_offset_reset="earliest", enable_auto_commit=False
@@ -28,11 +27,11 @@ async def watch(
     await consumer.start()
     try:
         last_news = monotonic()
-        while not outcome.complete(cases) and not give_up.is_set():
+        while not outcome.complete(cases):
             if await _read(consumer, outcome):
                 last_news = monotonic()
                 told(outcome)
-            elif monotonic() - last_news > PATIENCE_SECONDS:
+            elif give_up() or monotonic() - last_news > PATIENCE_SECONDS:
                 break
     finally:
         await consumer.stop()

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import email
-import email.policy
 import json
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from email.parser import BytesHeaderParser
+from email.policy import default
 from pathlib import Path
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
@@ -16,6 +16,7 @@ REFUSING_DOMAIN = "refused.example"
 """A mail to this domain is refused for good (550)."""
 BUSY_DOMAIN = "busy.example"
 """A mail to this domain is refused for now (451)."""
+_HEADERS = BytesHeaderParser(policy=default)
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class MailSink:
         content = (
             envelope.content if isinstance(envelope.content, bytes) else (envelope.content or "").encode()
         )
-        head = email.message_from_bytes(content, policy=email.policy.default)
+        head = _HEADERS.parsebytes(content.partition(b"\r\n\r\n")[0])
         self._count += 1
         kept = KeptMail(
             at=datetime.now(UTC).isoformat(),
