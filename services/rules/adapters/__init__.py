@@ -6,7 +6,7 @@ How a worker uses it, in order::
     ledger, journal = Ledger(redis), Journal(bootstrap, producer) # producer: services.chassis.producer
     fence = Fence(fence_seconds=T, clock_seconds=S)
 
-    start     problems = await settings_check.check_settings(...)      # not ready while there are any
+    start     problems = await check_settings(bootstrap=, redis=, sizes=)    # not ready while there are any
               if not await ledger.adopt(): await cold_start(ledger=, journal=, effects_of=, fence=)
     assigned  held = await take_over(p, ledger=, journal=, effects_of=, fence=)    -> Held(p, gen, waited)
     reads     reading = await ledger.read([Part(p, gen, confirm)], [Wanted(p, states=(...), ids=(...))])

@@ -36,7 +36,7 @@ class Journal:
     def __init__(self, bootstrap: str, producer: Producer, *, topic: str = DECISIONS) -> None:
         self._bootstrap = bootstrap
         self._producer = producer
-        self._topic = topic
+        self.topic = topic
         self._looking = asyncio.Lock()
         self._reader: AIOKafkaConsumer | None = None
 
@@ -49,11 +49,11 @@ class Journal:
 
     async def partitions(self) -> int:
         """How many partitions the journal has."""
-        return await self._producer.partitions(self._topic)
+        return await self._producer.partitions(self.topic)
 
     async def publish(self, entries: Sequence[Entry]) -> dict[int, Outcome]:
         """Publish a round; what of it landed, by partition. Nothing of it is sent again by itself."""
-        return await publisher.publish(self._producer, self._topic, entries)
+        return await publisher.publish(self._producer, self.topic, entries)
 
     async def mark(self, p: int, time_us: int) -> int:
         """Put a marker, wait until all before it is replicated, and answer the offset that follows it.
@@ -68,7 +68,7 @@ class Journal:
             data=Marker(partition=p),
         )
         key = MARKER_KEY + str(p).encode()
-        marker = Outgoing(self._topic, p, key, event.to_bytes(), HEADERS, time_us // 1000)
+        marker = Outgoing(self.topic, p, key, event.to_bytes(), HEADERS, time_us // 1000)
         (offset,) = await self._producer.send_all([marker], timeout_seconds=publisher.PUBLISH_SECONDS)
         if offset < 0:
             raise TryAgain("the marker was acknowledged without an offset")
@@ -175,7 +175,7 @@ class Journal:
         )
 
     def _tp(self, p: int) -> TopicPartition:
-        return TopicPartition(self._topic, p)
+        return TopicPartition(self.topic, p)
 
 
 async def _started(reader: AIOKafkaConsumer) -> None:

@@ -17,7 +17,7 @@ from services.rules.adapters.replay import Stored
 from tests.integration.ledger.worker import Worker
 from tests.integration.ledger.world import Input, World, effects_of
 
-REST_STEPS = 4000
+REST_STEPS = 6000
 LOSSES = ({"data": True, "scripts": True}, {"data": True, "scripts": False}, {"data": False, "scripts": True})
 Index = dict[str, tuple[str, int]]
 States = dict[str, bytes]
@@ -140,7 +140,7 @@ class Simulation:
                 if not await self._busy():
                     break
                 self.world.drift()
-                await self._free_lock(0.02)
+                await self._free_lock(0.003)
                 await self._step()
             assert not await self._busy(), "it does not come to rest"
             self._check_promises()

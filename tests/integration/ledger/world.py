@@ -162,7 +162,7 @@ class World:
         """What happens by itself: flights land or are lost, followers catch up."""
         for flight in list(self.flights):
             if self.chance.random() < 0.03:
-                self.land(flight) if self.chance.random() < 0.7 else self.flights.remove(flight)
+                self.flights.remove(flight) if self.happens(0.3) else self.land(flight)
         p = self.chance.randrange(self.partitions)
         if self.chance.random() < 0.3:
             self.replicated[p] = len(self.journal[p])

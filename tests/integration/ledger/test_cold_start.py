@@ -1,0 +1,161 @@
+"""A ledger that is cold comes back as the journal says, on a real Kafka and Redis."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from redis.asyncio import Redis
+
+from services.rules.adapters.cold_start import PositionsDisagree, cold_start
+from services.rules.adapters.journal import Journal
+from services.rules.adapters.ledger import Ledger
+from services.rules.adapters.protocol import Known, New, Part
+from services.rules.adapters.rebuild import Begun, Locked, Lost, Rebuild, Warm
+from services.rules.adapters.script import Cold
+from services.rules.adapters.take_over import Fence
+from tests.integration.ledger.hands import Hands, a_request, a_verdict
+from tests.integration.ledger.simulation import look
+from tests.integration.ledger.world import effects_of
+
+
+async def rebuilt(redis: Redis, journal: Journal, fence: Fence, ledger: Ledger | None = None) -> Ledger:
+    again = ledger or Ledger(redis)
+    await cold_start(ledger=again, journal=journal, effects_of=effects_of, fence=fence)
+    return again
+
+
+async def test_the_first_start_ever_is_a_cold_start(redis: Redis, journal: Journal, fence: Fence) -> None:
+    since = time.monotonic()
+    ledger = await rebuilt(redis, journal, fence)
+    assert time.monotonic() - since >= fence.fence_seconds
+    hands = await Hands(ledger, journal, fence).take(0, 1, 2)
+    await hands.decide(a_request("c1"), a_request("c2", p=2))
+
+
+async def test_an_emptied_redis_comes_back_the_same(hands: Hands, redis: Redis, fence: Fence) -> None:
+    many = [a_request(f"c{n}{'e' if n % 3 else ''}", p=n % 2) for n in range(1500)]
+    await hands.decide(*many)
+    await hands.decide(a_verdict("c1e", p=1), states={"c1e": "open 1"})
+    await hands.confirm()
+    before = await look(redis, "{L0}")
+    await redis.flushdb()
+    with pytest.raises(Cold):
+        await hands.confirm()
+    ledger = await rebuilt(redis, hands.journal, fence, hands.ledger)
+    after = await look(redis, "{L0}")
+    assert (after.entries, after.states) == (before.entries, before.states)
+    other = await Hands(ledger, hands.journal, fence).take(0, 1)
+    answers = (await other.settle(*many[:20])).answers
+    assert all(isinstance(one, Known) for one in answers)
+
+
+async def test_a_restart_keeps_what_was_published_and_forgets_what_was_not(
+    hands: Hands, redis: Redis, fence: Fence
+) -> None:
+    decided = await hands.decide(a_request("c1e"))
+    await hands.settle(a_request("c2"))
+    hands.held.pop(1)
+    unconfirmed = await hands.settle()
+    assert unconfirmed.refused
+    await redis.script_flush()
+    ledger = await rebuilt(redis, hands.journal, fence, hands.ledger)
+    other = await Hands(ledger, hands.journal, fence).take(0)
+    assert await ledger.read_states(Part(0, other.held[0]), ["c1e"]) == {"c1e": b"open 1"}
+    again = await other.settle(a_request("c1e"), a_request("c2"))
+    assert again.answers == (Known("digest-1", decided["request/c1e"]), New(again.b0, 0))
+
+
+async def test_of_many_workers_one_rebuilds_and_all_go_on_under_its_epoch(
+    redis: Redis, journal: Journal, fence: Fence
+) -> None:
+    ledgers = await asyncio.gather(*(rebuilt(redis, journal, fence) for _ in range(4)))
+    assert len({ledger.nonce for ledger in ledgers}) == 1
+    first, end = (await journal.bounds([0]))[0]
+    assert end - first == 1, "one marker: one rebuild"
+
+
+async def test_who_finds_the_ledger_cold_late_does_not_rebuild_it_again(
+    hands: Hands, redis: Redis, fence: Fence
+) -> None:
+    late = Ledger(redis)
+    await late.adopt()
+    await redis.script_flush()
+    await rebuilt(redis, hands.journal, fence, hands.ledger)
+    since = time.monotonic()
+    await rebuilt(redis, hands.journal, fence, late)
+    assert time.monotonic() - since < 0.5
+    assert late.nonce == hands.ledger.nonce
+
+
+async def test_a_ledger_that_is_ahead_of_the_journal_is_refused_and_says_where(
+    hands: Hands, redis: Redis, fence: Fence
+) -> None:
+    await hands.decide(a_request("c1"))
+    await hands.confirm()
+    client: Any = redis
+    await client.hset("{L0}:meta", "pos:2", "99")
+    await redis.script_flush()
+    with pytest.raises(PositionsDisagree, match="partition 2: the ledger goes on at 99"):
+        await rebuilt(redis, hands.journal, fence, hands.ledger)
+    with pytest.raises(Cold):
+        await hands.confirm()
+
+
+async def test_a_ledger_of_another_number_of_partitions_is_refused(
+    redis: Redis, journal: Journal, fence: Fence
+) -> None:
+    rebuild = Rebuild(redis, "token", prefix="{L0}")
+    assert await rebuild.begin(None) == Begun(())
+    await rebuild.lay(5)
+    await redis.delete("{L0}:lock")
+    with pytest.raises(PositionsDisagree, match="the ledger has 5 partitions, the journal 3"):
+        await rebuilt(redis, journal, fence)
+
+
+async def test_while_one_rebuilds_the_others_wait_and_a_stalled_one_does_no_harm(redis: Redis) -> None:
+    first, second = Rebuild(redis, "one", prefix="{L0}"), Rebuild(redis, "two", prefix="{L0}")
+    assert await first.begin(None) == Begun(())
+    assert await second.begin(None) == Locked()
+    await redis.delete("{L0}:lock")  # its 15 s have passed
+    assert await second.begin(None) == Begun(())
+    await second.wipe()
+    await second.lay(1)
+    steps: list[Callable[[], Awaitable[None]]] = [
+        lambda: first.lay(1),
+        lambda: first.apply(0, 0, [], 5),
+        first.wipe,
+        first.renew,
+        lambda: first.activate("mine", [0]),
+    ]
+    for step in steps:
+        with pytest.raises(Lost):
+            await step()
+    await second.activate("theirs", [0])
+    assert await first.begin(None) == Warm("theirs")
+    assert await first.begin("theirs") == Begun((0,))
+
+
+async def test_the_epoch_opens_only_where_every_partition_stands_as_it_was_left(redis: Redis) -> None:
+    rebuild = Rebuild(redis, "one", prefix="{L0}")
+    await rebuild.begin(None)
+    await rebuild.lay(2)
+    await rebuild.apply(1, 0, [], 3)
+    with pytest.raises(Lost):
+        await rebuild.apply(1, 0, [], 3)
+    with pytest.raises(Lost):
+        await rebuild.activate("nonce", [0, 0])
+    await rebuild.activate("nonce", [0, 3])
+
+
+async def test_what_other_services_keep_in_the_same_redis_is_left_alone(
+    redis: Redis, journal: Journal, fence: Fence
+) -> None:
+    await redis.set("intake:known", "yes")
+    await redis.set("{L0}:i:left-over", "no")
+    await rebuilt(redis, journal, fence)
+    assert await redis.get("intake:known") == b"yes"
+    assert await redis.exists("{L0}:i:left-over") == 0

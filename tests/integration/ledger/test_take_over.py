@@ -1,0 +1,148 @@
+"""Taking a partition from a worker that left something pending, on a real Kafka and Redis."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from services.chassis.errors import TryAgain
+from services.rules.adapters.journal import Journal
+from services.rules.adapters.ledger import Ledger
+from services.rules.adapters.protocol import Known, New, Part, Refusal
+from services.rules.adapters.publisher import Landed, NotLanded
+from services.rules.adapters.take_over import Fence, Unlanded, take_over
+from tests.integration.ledger.hands import Hands, a_request, a_verdict, seq_of
+from tests.integration.ledger.world import effects_of
+
+
+async def test_a_partition_that_was_handed_over_is_taken_at_once(hands: Hands, fence: Fence) -> None:
+    await hands.decide(a_request("c1"))
+    await hands.confirm()
+    since = time.monotonic()
+    other = await Hands(hands.ledger, hands.journal, fence).take(0)
+    assert time.monotonic() - since < fence.fence_seconds
+    repeated = await other.settle(a_request("c1"))
+    assert isinstance(repeated.answers[0], Known)
+
+
+async def test_what_was_settled_and_never_published_is_decided_anew(hands: Hands, fence: Fence) -> None:
+    dead = await hands.settle(a_request("c1"))
+    since = time.monotonic()
+    other = await Hands(hands.ledger, hands.journal, fence).take(0)
+    assert time.monotonic() - since >= fence.fence_seconds + fence.clock_seconds
+    anew = await other.decide(a_request("c1"))
+    assert anew["request/c1"] > seq_of(dead.answers[0])
+
+
+async def test_what_landed_before_a_crash_stays_and_the_rest_is_decided_anew(
+    hands: Hands, fence: Fence
+) -> None:
+    inputs = [a_request("c1e"), a_request("c2"), a_request("c3")]
+    settled = await hands.settle(*inputs)
+    entries = hands.entries(inputs, settled)
+    await hands.journal.publish(entries[:1])
+    other = await Hands(hands.ledger, hands.journal, fence).take(0)
+    again = await other.settle(*inputs)
+    assert again.answers[0] == Known("digest-1", settled.b0)
+    assert [type(one) for one in again.answers[1:]] == [New, New]
+    assert again.b0 > settled.b0 + 2
+    assert await states(hands.ledger, hands.journal, fence, "c1e") == {"c1e": b"open 1"}
+
+
+async def states(ledger: Ledger, journal: Journal, fence: Fence, *cases: str) -> dict[str, bytes]:
+    (p, gen) = next(iter((await Hands(ledger, journal, fence).take(0)).held.items()))
+    return await ledger.read_states(Part(p, gen), cases)
+
+
+async def test_an_acknowledged_round_that_nobody_confirmed_is_not_decided_twice(
+    hands: Hands, fence: Fence
+) -> None:
+    decided = await hands.decide(a_request("c1e"))
+    closed = await hands.decide(a_verdict("c1e"), states={"c1e": "open 1"})
+    other = await Hands(hands.ledger, hands.journal, fence).take(0)
+    repeated = await other.settle(a_request("c1e"), a_verdict("c1e"))
+    newest = closed["in/v1"]
+    assert repeated.answers == (Known("digest-1", newest), Known("verdict1", newest))
+    assert newest > decided["request/c1e"]
+    stored = await other.journal.stored([(0, newest)])
+    assert len(stored[0, newest]) == 2
+
+
+async def test_one_partition_lands_and_the_other_is_refused(hands: Hands, fence: Fence) -> None:
+    inputs = [a_request("c1"), a_request("c2", p=1)]
+    settled = await hands.settle(*inputs)
+    entries = hands.entries(inputs, settled)
+    entries[1] = entries[1]._replace(timestamp_ms=entries[1].timestamp_ms - 5000)
+    outcomes = await hands.publish(settled, entries)
+    assert outcomes == {0: Landed(1), 1: NotLanded("InvalidTimestampError")}
+    await hands.take(1)
+    again = await hands.settle(*inputs)
+    assert again.answers == (Known("digest-1", settled.b0), New(again.b0, 0))
+
+
+async def test_a_zombie_can_neither_confirm_nor_publish(hands: Hands, fence: Fence) -> None:
+    zombie = await hands.settle(a_request("c1"))
+    other = await Hands(hands.ledger, hands.journal, fence).take(0)
+    await other.decide(a_request("c1"))
+    late = await hands.publish(zombie, hands.entries([a_request("c1")], zombie))
+    assert late == {0: NotLanded("InvalidTimestampError")}
+    refused = await hands.settle(a_request("c2"))
+    assert refused.answers == (Refusal.FENCED,)
+
+
+async def test_a_zombie_that_publishes_within_the_fence_has_decided(hands: Hands, fence: Fence) -> None:
+    zombie = await hands.settle(a_request("c1"))
+    gen = (await hands.ledger.take(0)).gen
+    assert await hands.publish(zombie, hands.entries([a_request("c1")], zombie)) == {0: Landed(1)}
+    hands.held[0] = gen
+    other = await Hands(hands.ledger, hands.journal, fence).take(0)
+    again = await other.settle(a_request("c1"))
+    assert again.answers == (Known("digest-1", zombie.b0),)
+
+
+async def test_after_an_own_failed_publish_the_wait_counts_from_the_settling(
+    hands: Hands, fence: Fence
+) -> None:
+    await hands.settle(a_request("c1"))
+    settled_at = time.monotonic() - fence.fence_seconds - fence.clock_seconds
+    since = time.monotonic()
+    held = await take_over(
+        0,
+        ledger=hands.ledger,
+        journal=hands.journal,
+        effects_of=effects_of,
+        fence=fence,
+        unlanded=Unlanded(hands.held[0], settled_at),
+    )
+    assert held.waited
+    assert time.monotonic() - since < fence.fence_seconds
+
+
+async def test_the_whole_wait_is_kept_where_somebody_took_the_partition_in_between(
+    hands: Hands, fence: Fence
+) -> None:
+    failed = Unlanded(hands.held[0], time.monotonic() - 60)
+    other = await Hands(hands.ledger, hands.journal, fence).take(0)
+    await other.settle(a_request("c1"))
+    since = time.monotonic()
+    await take_over(
+        0,
+        ledger=hands.ledger,
+        journal=hands.journal,
+        effects_of=effects_of,
+        fence=fence,
+        unlanded=failed,
+    )
+    assert time.monotonic() - since >= fence.fence_seconds
+
+
+async def test_taken_by_another_during_the_wait_means_try_again(hands: Hands, fence: Fence) -> None:
+    await hands.settle(a_request("c1"))
+
+    async def overtaken(_: float) -> None:
+        await hands.ledger.take(0)
+
+    slow = Fence(0.0, 0.1, sleep=overtaken)
+    with pytest.raises(TryAgain, match="fenced"):
+        await Hands(hands.ledger, hands.journal, slow).take(0)

@@ -1,0 +1,71 @@
+"""How things are written for the ledger's script, without one."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.rules.adapters import script
+from services.rules.adapters.protocol import (
+    Argument,
+    Confirm,
+    Item,
+    Known,
+    Link,
+    New,
+    Part,
+    Refusal,
+    SetState,
+    known,
+    place,
+    read_answers,
+    write_items,
+    write_parts,
+)
+
+
+@given(st.text(min_size=1))
+def test_an_id_has_one_place_of_20_and_72_bits(index_id: str) -> None:
+    bucket, field = place(index_id)
+    assert len(bucket) == 5
+    assert int(bucket, 16) < 2**20
+    assert len(field) == 12
+    assert place(index_id) == (bucket, field)
+
+
+@given(st.integers(min_value=0, max_value=2**53))
+def test_a_sequence_is_read_as_it_was_written(seq: int) -> None:
+    assert known(b"12345678" + seq.to_bytes(7, "big")) == Known("12345678", seq)
+
+
+def test_new_items_get_the_sequences_in_order_and_the_others_none() -> None:
+    stored = b"12345678" + (5).to_bytes(7, "big")
+    answers = read_answers([0, stored, -1, 0, -2], 100)
+    assert answers == (New(100, 0), Known("12345678", 5), Refusal.FENCED, New(101, 0), Refusal.BUSY)
+
+
+def test_parts_are_written_flat_with_what_they_confirm() -> None:
+    written: list[Argument] = []
+    confirm = Confirm(7, 3, (SetState("a", b"\xff"), Link("b", 9)))
+    write_parts([Part(0, 1), Part(1, 2, confirm), Part(2, 3, Confirm(None, 8))], written)
+    assert written == [0, 1, -1, 0, 0, 1, 2, 7, 3, 2, "s", "a", b"\xff", "l", *place("b"), 9, 2, 3, 0, 8, 0]
+
+
+def test_what_the_script_would_not_take_is_never_sent() -> None:
+    part = Part(0, 1)
+    with pytest.raises(ValueError, match="8 characters"):
+        write_items([part], [Item(0, "id", "short")], [])
+    with pytest.raises(ValueError, match="charges"):
+        write_items([part], [Item(0, "id", "12345678", ((), ()))], [])
+    with pytest.raises(KeyError):
+        write_items([part], [Item(1, "id", "12345678")], [])
+    with pytest.raises(ValueError, match="no effects"):
+        write_parts([part._replace(confirm=Confirm(None, 1, (Link("a", 1),)))], [])
+
+
+def test_the_name_of_the_script_changes_with_the_epoch() -> None:
+    assert script.text("abc").split("\n")[1] == "local NONCE = 'abc'"
+    assert len({script.sha("abc"), script.sha("abd"), script.sha("")}) == 3
+    with pytest.raises(ValueError, match="letters and digits"):
+        script.text("a'b")
