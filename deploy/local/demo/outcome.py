@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from math import ceil
 from typing import Any, NamedTuple
 
 from deploy.local.demo.retail import RetailCase
@@ -116,7 +117,7 @@ def percentile(ordered: Sequence[float], share: float) -> float:
     """The value that `share` (0 to 1) of the ordered values do not exceed; 0.0 where there are none."""
     if not ordered:
         return 0.0
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+    return ordered[max(0, ceil(share * len(ordered)) - 1)]
 
 
 WATCHED = (CASES, DECISIONS, NOTICES, DEAD_LETTERS)

@@ -26,7 +26,17 @@ def command(main_class: str, *arguments: str, progress: jars.Progress | None = N
     """The command line that runs one of Kafka's programs; fetches its jars when they are not in the cache."""
     classpath = os.pathsep.join(map(str, jars.ensure(cache_dir() / "kafka", progress)))
     logging = f"-Dlog4j2.configurationFile={_HERE / 'log4j2.properties'}"
-    return [str(java()), f"-Xmx{HEAP}", "-XX:+UseSerialGC", logging, "-cp", classpath, main_class, *arguments]
+    return [
+        str(java()),
+        f"-Xmx{HEAP}",
+        "-XX:+UseSerialGC",
+        "-XX:TieredStopAtLevel=1",
+        logging,
+        "-cp",
+        classpath,
+        main_class,
+        *arguments,
+    ]
 
 
 def prepare(folder: Path, ports: Ports, progress: jars.Progress | None = None) -> list[str]:

@@ -15,6 +15,8 @@ from pathlib import Path
 from deploy.local.problems import StackError
 
 ATTEMPTS = 3
+PAUSE_SECONDS = 1.0
+"""Before the second attempt; twice as long before the third."""
 SIDE_BY_SIDE = 8
 TIMEOUT_SECONDS = 60
 
@@ -75,7 +77,7 @@ def _fetch(jar: Jar, folder: Path, give_up: threading.Event) -> None:
 
     problem: Exception | None = None
     for attempt in range(ATTEMPTS):
-        if give_up.wait(attempt):
+        if give_up.wait(attempt * PAUSE_SECONDS):
             return
         try:
             content = _download(jar)
