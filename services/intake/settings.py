@@ -6,10 +6,10 @@ from typing import Annotated
 
 from pydantic import Field
 
-from services.chassis.settings import HttpSettings, KafkaSettings, KeysSettings, RedisSettings
+from services.chassis.settings import HttpSettings, KafkaSettings, KeysSettings, LogSettings, RedisSettings
 
 
-class IntakeSettings(KafkaSettings, RedisSettings, HttpSettings, KeysSettings):
+class IntakeSettings(KafkaSettings, RedisSettings, HttpSettings, KeysSettings, LogSettings):
     """All that intake needs to know."""
 
     http_port: Annotated[int, Field(ge=0, le=65535)] = 8080

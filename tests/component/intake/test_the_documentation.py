@@ -13,10 +13,8 @@ import pytest
 from schemas.errors import REASONS
 from schemas.ids import approval_id
 from services.chassis.problems import STATUS_OF_REASON
-from services.chassis.settings import LogSettings
 from services.intake.core.inbound import read_inbound
 from services.intake.routes import AcceptedCase
-from services.intake.settings import IntakeSettings
 from tests.component.intake.conftest import World
 from tests.intake_cases import STRUCTURED, a_case, a_request, as_bytes
 
@@ -101,20 +99,3 @@ def test_every_problem_of_a_body_has_the_status_that_the_table_says() -> None:
         "conflict",
     }:
         assert status[reason.replace("_", "-")] == STATUS_OF_REASON.get(reason, 422)
-
-
-def test_every_setting_is_in_the_table_with_its_default() -> None:
-    said = {
-        name: default
-        for row in rows("setting")
-        for name, default in zip(named(row[0]), named(row[1]) or ["none"], strict=True)
-    }
-    fields = {**IntakeSettings.model_fields, **LogSettings.model_fields}
-    assert set(said) == {f"MANDAAT_{name.upper()}" for name in fields}
-    for name, field in fields.items():
-        default = field.default
-        if name in ("keys_file", "notifier_url"):
-            assert said[f"MANDAAT_{name.upper()}"] == "none"
-        else:
-            text = default.get_secret_value() if hasattr(default, "get_secret_value") else str(default)
-            assert said[f"MANDAAT_{name.upper()}"] == text
