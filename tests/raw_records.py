@@ -16,7 +16,7 @@ class RawName(str):
 
     __slots__ = ()
 
-    def encode(self, *_: object) -> bytes:  # type: ignore[override] # str's signature, to no purpose
+    def encode(self, *_: object) -> bytes:
         """Its bytes."""
         return NOT_UTF8_NAME
 

@@ -1,5 +1,14 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from aiokafka.errors import UnsupportedCodecError
+
+from schemas.errors import Unreadable
+from services.chassis.dead_letters import DeadLetters, Record
+from services.chassis.lenient_headers import LenientBatch
 from tests.integration.chassis.conftest import Rig, until
 from tests.raw_records import BAD_NAME, Raw, produce_raw
 
@@ -62,9 +71,6 @@ async def test_a_batch_of_nothing_but_bad_names_is_stepped_over(rig: Rig) -> Non
 
 
 async def test_a_record_as_large_as_the_topic_takes_fits_a_dead_letter(rig: Rig) -> None:
-    from schemas.errors import Unreadable
-    from services.chassis.dead_letters import DeadLetters, Record
-
     topic = await rig.topic(config={"max.message.bytes": str(4 << 20)})
     large = Raw(value=b"x" * (4_194_304 - 200), headers=[("h", b"v")])
     await produce_raw(rig.bootstrap, topic, [large])
@@ -76,3 +82,33 @@ async def test_a_record_as_large_as_the_topic_takes_fits_a_dead_letter(rig: Rig)
     await rig.subscribe(topic, handler=refuse)
     (letter,) = await rig.read(rig.letters, 1)
     assert letter.value == large.value
+
+
+async def test_a_partition_that_cannot_be_decompressed_waits_and_the_others_lose_nothing(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    topic, read = await rig.topic(partitions=3), LenientBatch.__iter__
+
+    def cannot_read_some(batch: LenientBatch) -> Iterator[Any]:
+        for record in read(batch):
+            if record.value == b"squeezed":
+                raise UnsupportedCodecError("no such library here")
+            yield record
+
+    monkeypatch.setattr(LenientBatch, "__iter__", cannot_read_some)
+    for partition in range(3):
+        await produce_raw(rig.bootstrap, topic, [GOOD] * 20, partition=partition)
+    await produce_raw(rig.bootstrap, topic, [Raw(value=b"squeezed")], partition=1)
+    for partition in range(3):
+        await produce_raw(rig.bootstrap, topic, [GOOD] * 20, partition=partition)
+    subscription = await rig.subscribe(topic, max_records=7)
+    await until(lambda: len(rig.seen) == 100)
+    await rig.committed_is(topic, 40, partition=0)
+    await rig.committed_is(topic, 40, partition=2)
+    assert await rig.committed(topic, 1) in (None, 20)
+    await until(lambda: f"{topic}-1 (UnsupportedCodecError)" in (subscription.ready() or ""))
+    monkeypatch.undo()
+    await until(lambda: len(rig.seen) == 121)
+    places = [(record.partition, record.offset) for record in rig.seen]
+    assert len(set(places)) == len(places)
+    await until(lambda: subscription.ready() is None)
