@@ -13,11 +13,13 @@ from services.chassis.subscriber import Subscription
 from services.rules.adapters.journal import Journal
 from services.rules.adapters.ledger import Ledger
 from services.rules.adapters.script import connect
+from services.rules.adapters.settings_check import check_settings
 from services.rules.adapters.take_over import Fence
 from services.rules.handlers import Handlers
 from services.rules.metrics import RulesMetrics
 from services.rules.partitions import Partitions
 from services.rules.settings import RulesSettings
+from services.rules.settings_gate import SettingsGate
 from services.rules.tables import Tables
 from services.rules.worker import TOPICS, Worker
 
@@ -42,9 +44,12 @@ async def main(stop: Stop) -> None:
         ledger = Ledger(redis)
         journal = Journal(settings.kafka_bootstrap, producer)
         stack.push_async_callback(journal.stop)
-        tables = await stack.enter_async_context(
-            Tables(bootstrap=settings.kafka_bootstrap, on_bug=stop.fail)
+        gate = SettingsGate(
+            lambda: check_settings(bootstrap=settings.kafka_bootstrap, redis=redis, sizes=settings.sizes)
         )
+        health.ready["settings"] = gate.ready
+        await gate.passed()
+        tables = await stack.enter_async_context(Tables(bootstrap=settings.kafka_bootstrap, on_bug=stop.fail))
 
         partitions = Partitions()
         letters = DeadLetters(producer, "rules", metrics)

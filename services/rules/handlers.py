@@ -6,8 +6,9 @@ Settling is tentative; the journal's acknowledgement is the decision; the confir
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from schemas.cloud_event import HEADERS
 from schemas.errors import Unreadable
@@ -35,15 +36,43 @@ from services.rules.core.envelope import Rendered
 from services.rules.core.inputs import Input, Reply, read_input
 from services.rules.core.propose import Proposed, propose
 from services.rules.core.rounds import rounds
+from services.rules.core.size import check_size
 from services.rules.metrics import RulesMetrics
 from services.rules.partitions import Partitions
 from services.rules.tables import Tables
 
 Failed = dict[int, Unlanded | None]
 """Partitions whose round failed; where it was their own publish, what is known of it."""
+Letter = tuple[Consumed, Unreadable]
+Place = tuple[int, int]
+"""A partition of the journal, and a sequence."""
+_ELSEWHERE: Final = Unreadable(
+    "key_mismatch",
+    "What this repeats was decided in another partition than this record stands in; publish it with"
+    " Kafka's usual hash of its key.",
+)
 
 
 @dataclass
+class Undone:
+    """The partitions of a batch that are not done: their offsets are not committed, their records come again.
+
+    `failed` may have something pending: Take-over. With `again` nothing is wrong in the ledger.
+    """
+
+    failed: Failed = field(default_factory=dict)
+    again: set[int] = field(default_factory=set)
+
+    def __contains__(self, p: int) -> bool:
+        return p in self.failed or p in self.again
+
+    @property
+    def partitions(self) -> set[int]:
+        """All of them."""
+        return self.again | self.failed.keys()
+
+
+@dataclass(frozen=True)
 class Judged:
     """An input, the record it came in, and what is proposed for it."""
 
@@ -58,8 +87,7 @@ class Round:
 
     new: list[tuple[Judged, int, Rendered]] = field(default_factory=list)
     repeats: list[tuple[Judged, int]] = field(default_factory=list)
-    letters: list[tuple[Consumed, Unreadable]] = field(default_factory=list)
-    failed: Failed = field(default_factory=dict)
+    letters: list[Letter] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -73,31 +101,43 @@ class Handlers:
     partitions: Partitions
     metrics: RulesMetrics
 
-    async def decide(self, records: Sequence[Consumed]) -> Failed:
-        """Walk a batch; the offsets of the partitions that did not fail may be committed.
+    async def decide(self, records: Sequence[Consumed]) -> Undone:
+        """Walk a batch; the offsets of the partitions that are not undone may be committed.
 
-        Raises Cold, and TryAgain when dead letters or tables cannot be had: then the whole batch comes again.
+        Raises Cold; and TryAgain where the tables cannot be had, before anything is settled.
         """
+        undone = Undone()
         inputs, letters = _read(records)
-        await self.dead_letters.put_all(letters)
+        await self._put(letters, undone)
         await self.tables.refresh([one for _, one in inputs])
         origin = {id(one): record for record, one in inputs}
-        failed: Failed = {}
         for chunk in rounds(one for _, one in inputs):
-            going = [(origin[id(one)], one) for one in chunk if one.partition not in failed]
-            failed |= await self._round(going)
-        return failed
+            await self._round([(origin[id(one)], one) for one in chunk], undone)
+        return undone
 
-    async def _round(self, inputs: Sequence[tuple[Consumed, Input]]) -> Failed:
+    async def _round(self, inputs: Sequence[tuple[Consumed, Input]], undone: Undone) -> None:
         round_ = Round()
-        states = await self._states(inputs, round_)
-        judged = self._judge([one for one in inputs if one[1].partition not in round_.failed], states, round_)
-        if judged:
-            await self._settle(judged, round_)
-        await self.dead_letters.put_all(round_.letters)
-        return round_.failed
+        going = [one for one in inputs if self._goes_on(one[1].partition, undone)]
+        states = await self._states(going, undone)
+        judged = self._judge([one for one in going if one[1].partition not in undone], states, round_)
+        await self._settle(judged, round_, undone)
+        await self._put(round_.letters, undone)
 
-    async def _states(self, inputs: Sequence[tuple[Consumed, Input]], round_: Round) -> Mapping[str, bytes]:
+    def _goes_on(self, p: int, undone: Undone) -> bool:
+        """Whether the partition is still held; a cold start may have taken it away since the batch began."""
+        if p not in self.partitions and p not in undone:
+            undone.again.add(p)
+        return p not in undone
+
+    async def _put(self, letters: Sequence[Letter], undone: Undone) -> None:
+        mine = [letter for letter in letters if letter[0].partition not in undone]
+        try:
+            await self.dead_letters.put_all(mine)
+        except TryAgain as away:
+            log.warning("dead_letters_away", error=str(away))
+            undone.again |= {record.partition for record, _ in mine}
+
+    async def _states(self, inputs: Sequence[tuple[Consumed, Input]], undone: Undone) -> Mapping[str, bytes]:
         """The approvals that replies are about, by place in the ledger; sends the confirms that are due."""
         wanted: dict[int, list[str]] = {}
         for _, one in inputs:
@@ -110,10 +150,10 @@ class Handlers:
             reading = await self.ledger.read(parts, [Wanted(p, tuple(ids)) for p, ids in wanted.items()])
         except TryAgain as away:
             log.warning("ledger_away", error=str(away))
-            round_.failed.update(dict.fromkeys(wanted))
+            undone.failed.update(dict.fromkeys(wanted))
             return {}
         self.partitions.confirmed(parts)
-        round_.failed.update(dict.fromkeys(reading.refused))
+        undone.failed.update(dict.fromkeys(reading.refused))
         return {key: state for found in reading.found.values() for key, state in found.states.items()}
 
     def _judge(
@@ -122,89 +162,96 @@ class Handlers:
         judged = []
         for record, one in inputs:
             try:
-                judged.append(Judged(record, one, propose(one, self.tables, states)))
+                proposal = propose(one, self.tables, states)
+                state = states.get(one.state_id, b"") if isinstance(one, Reply) else b""
+                check_size(len(record.value or b"") + len(state), proposal)
             except Unreadable as why:
                 round_.letters.append((record, why))
+            else:
+                judged.append(Judged(record, one, proposal))
         return judged
 
-    async def _settle(self, judged: Sequence[Judged], round_: Round) -> None:
-        parts = self.partitions.parts(one.input.partition for one in judged)
-        items = [Item(one.input.partition, one.input.index_id, one.input.digest) for one in judged]
+    async def _settle(self, judged: Sequence[Judged], round_: Round, undone: Undone) -> None:
+        going = [one for one in judged if self._goes_on(one.input.partition, undone)]
+        if not going:
+            return
+        parts = self.partitions.parts(one.input.partition for one in going)
+        items = [Item(one.input.partition, one.input.index_id, one.input.digest) for one in going]
         try:
             settled = await self.ledger.call(parts, items)
         except TryAgain as away:
             log.warning("ledger_away", error=str(away))
-            round_.failed.update({part.p: None for part in parts})
+            undone.failed.update({part.p: None for part in parts})
             return
         settled_at = time.monotonic()
         self.partitions.confirmed(parts)
-        round_.failed.update(dict.fromkeys(settled.refused))
-        self._sort(judged, settled, round_)
-        generations = {part.p: part.gen for part in parts}
-        await self._publish(settled, {p: Unlanded(gen, settled_at) for p, gen in generations.items()}, round_)
+        undone.failed.update(dict.fromkeys(settled.refused))
+        _sort(going, settled, round_)
+        unlanded = {part.p: Unlanded(part.gen, settled_at) for part in parts}
+        await self._publish(settled, unlanded, round_, undone)
 
-    def _sort(self, judged: Sequence[Judged], settled: Settled, round_: Round) -> None:
-        for one, answer in zip(judged, settled.answers, strict=True):
-            match answer:
-                case New(seq):
-                    round_.new.append((one, seq, one.proposal.render(seq)))
-                case Known(digest, seq) if digest == one.input.digest:
-                    round_.repeats.append((one, seq))
-                case Known():
-                    round_.letters.append((one.record, _conflict(one.input)))
-                case Refusal():
-                    pass
-
-    async def _publish(self, settled: Settled, unlanded: Mapping[int, Unlanded], round_: Round) -> None:
+    async def _publish(
+        self, settled: Settled, unlanded: Mapping[int, Unlanded], round_: Round, undone: Undone
+    ) -> None:
         entries = [
             Entry(one.input.partition, seq // 1000, _records(rendered)) for one, seq, rendered in round_.new
         ]
-        entries += await self._stored(settled, round_)
+        entries += await self._stored(settled, round_, undone)
         outcomes = await self.journal.publish(entries)
-        fresh = {one.input.partition for one, _, _ in round_.new}
         for p, outcome in outcomes.items():
             if isinstance(outcome, Landed):
-                effects = tuple(
-                    effect
-                    for one, seq, rendered in round_.new
-                    if one.input.partition == p
-                    for effect in ledger_effects(rendered, seq)
-                )
-                b0 = settled.b0 if p in fresh else None
-                self.partitions.published(p, Confirm(b0, outcome.next_offset, effects))
+                confirm = _confirm(p, settled.b0, outcome.next_offset, round_)
+                self.partitions.published(p, unlanded[p].gen, confirm)
             else:
                 log.warning("round_not_landed", partition=p, why=outcome.why)
-                round_.failed[p] = unlanded[p]
-        self._count(round_)
+                undone.failed[p] = unlanded[p]
+        self._count(round_, undone)
 
-    async def _stored(self, settled: Settled, round_: Round) -> list[Entry]:
+    async def _stored(self, settled: Settled, round_: Round, undone: Undone) -> list[Entry]:
         """The events of repeats, byte for byte: of this round from memory, of others from the journal."""
-        memory = {seq: _records(rendered) for _, seq, rendered in round_.new}
-        wanted = {(one.input.partition, seq) for one, seq in round_.repeats if seq not in memory}
-        stored = await self.journal.stored(wanted) if wanted else {}
-        return [
-            Entry(
-                one.input.partition,
-                settled.time_us // 1000,
-                memory[seq] if seq in memory else stored[one.input.partition, seq],
-            )
-            for one, seq in round_.repeats
-        ]
+        if not round_.repeats:
+            return []
+        places = [(one.input.partition, seq) for one, seq in round_.repeats]
+        known = {(one.input.partition, seq): _records(rendered) for one, seq, rendered in round_.new}
+        wanted = {place for place in places if place not in known}
+        try:
+            known |= await self._look_up(wanted)
+        except TryAgain as away:
+            # What is new is settled and goes out all the same; only the repeats come again.
+            log.warning("journal_away", error=str(away))
+            undone.again |= {p for p, _ in wanted}
+        else:
+            lacking = [one.record for one, seq in round_.repeats if (one.input.partition, seq) not in known]
+            round_.letters += [(record, _ELSEWHERE) for record in lacking]
+        return [Entry(p, settled.time_us // 1000, known[p, seq]) for p, seq in places if (p, seq) in known]
 
-    def _count(self, round_: Round) -> None:
-        landed = [one for one in round_.new if one[0].input.partition not in round_.failed]
-        for one, _, rendered in landed:
-            self.metrics.decided(rendered.outcome, one.record)
-            log.info(
-                "decided",
-                case_id=one.input.case_key[1],
-                request_id=one.input.request_key.request_id,
-                tenant=one.input.tenant,
-                outcome=rendered.outcome,
-            )
+    async def _look_up(self, places: Collection[Place]) -> dict[Place, tuple[Record, ...]]:
+        """What of them the journal has. Raises TryAgain."""
+        try:
+            return await self.journal.stored(places) if places else {}
+        except LookupError as error:
+            if len(places) == 1:
+                log.error("not_in_the_journal", error=str(error), partition=min(places)[0])
+                return {}
+        return {place: records for one in places for place, records in (await self._look_up({one})).items()}
+
+    def _count(self, round_: Round, undone: Undone) -> None:
+        for one, _, rendered in round_.new:
+            if one.input.partition not in undone.failed:
+                self.metrics.decided(rendered.outcome, one.record)
+                log.info(
+                    "decided",
+                    case_id=one.input.case_key[1],
+                    request_id=one.input.request_key.request_id,
+                    tenant=one.input.tenant,
+                    outcome=rendered.outcome,
+                )
         for one, _ in round_.repeats:
-            self.metrics.repeated()
-            log.info("repeated", case_id=one.input.case_key[1], request_id=one.input.request_key.request_id)
+            if one.input.partition not in undone:
+                self.metrics.repeated()
+                log.info(
+                    "repeated", case_id=one.input.case_key[1], request_id=one.input.request_key.request_id
+                )
 
 
 def ledger_effects(rendered: Rendered, seq: int) -> tuple[Effect, ...]:
@@ -213,11 +260,29 @@ def ledger_effects(rendered: Rendered, seq: int) -> tuple[Effect, ...]:
     return states + tuple(Link(index_id, seq) for index_id in rendered.effects.links)
 
 
-def _read(
-    records: Sequence[Consumed],
-) -> tuple[list[tuple[Consumed, Input]], list[tuple[Consumed, Unreadable]]]:
+def _sort(judged: Sequence[Judged], settled: Settled, round_: Round) -> None:
+    for one, answer in zip(judged, settled.answers, strict=True):
+        match answer:
+            case New(seq):
+                round_.new.append((one, seq, one.proposal.render(seq)))
+            case Known(digest, seq) if digest == one.input.digest:
+                round_.repeats.append((one, seq))
+            case Known():
+                round_.letters.append((one.record, _conflict(one.input)))
+            case Refusal():
+                pass
+
+
+def _confirm(p: int, b0: int, next_offset: int, round_: Round) -> Confirm:
+    """What the ledger hears of partition p of this round, now that the journal has it."""
+    mine = [(seq, rendered) for one, seq, rendered in round_.new if one.input.partition == p]
+    effects = tuple(effect for seq, rendered in mine for effect in ledger_effects(rendered, seq))
+    return Confirm(b0 if mine else None, next_offset, effects)
+
+
+def _read(records: Sequence[Consumed]) -> tuple[list[tuple[Consumed, Input]], list[Letter]]:
     inputs: list[tuple[Consumed, Input]] = []
-    letters: list[tuple[Consumed, Unreadable]] = []
+    letters: list[Letter] = []
     for record in records:
         try:
             inputs.append((record, read_input(record.topic, record.partition, record.key, record.value)))

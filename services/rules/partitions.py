@@ -44,13 +44,20 @@ class Partitions:
         for p in partitions:
             self._held.pop(p, None)
 
-    def published(self, p: int, confirm: Confirm) -> None:
-        """The journal has acknowledged a round of p: it is confirmed with the next call."""
-        self._held[p].due = confirm
+    def published(self, p: int, gen: int, confirm: Confirm) -> None:
+        """The journal has acknowledged a round of p: it is confirmed with the next call.
+
+        Nothing to confirm where p is no longer held as it was when the round was settled: whoever takes it
+        reads that round from the journal.
+        """
+        owned = self._held.get(p)
+        if owned is not None and owned.gen == gen:
+            owned.due = confirm
 
     def parts(self, partitions: Iterable[int]) -> list[Part]:
-        """What a call says of these partitions; the confirms in it are no longer due once it is answered."""
-        return [Part(p, self._held[p].gen, self._held[p].due) for p in sorted(set(partitions))]
+        """What a call says of those that are held; the confirms in it are not due once it is answered."""
+        mine = sorted(self._held.keys() & set(partitions))
+        return [Part(p, self._held[p].gen, self._held[p].due) for p in mine]
 
     def confirmed(self, parts: Iterable[Part]) -> None:
         """The call with these parts was answered."""

@@ -14,7 +14,6 @@ class RulesSettings(KafkaSettings, RedisSettings, HttpSettings, LogSettings):
 
     http_port: Annotated[int, Field(ge=0, le=65535)] = 8081
     batch_records: Annotated[int, Field(ge=1, le=5000)] = 1000
-    publish_seconds: Annotated[float, Field(gt=0)] = 4.0
-    """A round that the journal has not acknowledged by then has failed (LEDGER.md, Worker: failed)."""
+    """The most that one poll gives; a round takes 500 at most."""
     redis_seconds: Annotated[float, Field(gt=0)] = 2.0
     """A call that the ledger has not answered by then has failed."""

@@ -26,10 +26,9 @@ _NOBODY: Final = Staff()
 
 @dataclass(frozen=True)
 class _Activated:
-    """A row of mandaat.policies; without a book where this version of rules cannot use the policy."""
+    """A row of mandaat.policies; without a book where it is no active policy that rules can use."""
 
-    record: PolicyRecord
-    book: PolicyBook | None
+    book: PolicyBook | None = None
 
 
 class Tables:
@@ -102,7 +101,7 @@ class Tables:
             log.info("policy_removed", tenant=key)
         elif new.book is not None:
             self._books[key] = new.book
-            log.info("policy_active", tenant=key, version=new.record.version, digest=new.record.digest)
+            log.info("policy_active", tenant=key, version=new.book.version, digest=new.book.digest)
 
     def _member_changed(self, key: str, old: StaffMember | None, new: StaffMember | None) -> None:
         if old is not None and (new is None or new.agent_id != old.agent_id):
@@ -112,18 +111,21 @@ class Tables:
 
 
 def _read_policy(key: str, value: bytes) -> _Activated:
-    record = read(PolicyRecord, value)
+    """Raises nothing: a row that cannot be read would be taken for one that was removed."""
     if "/" in key:
-        return _Activated(record, None)
+        return _Activated()
     try:
-        book = load_policy(record.yaml)
+        book = load_policy(read(PolicyRecord, value).yaml)
+    except Unreadable as why:
+        log.error("policy_not_used", tenant=key, problem=why.reason)
+        return _Activated()
     except PolicyProblems as found:
-        log.error("policy_not_used", tenant=key, version=record.version, problem=str(found.problems[0]))
-        return _Activated(record, None)
+        log.error("policy_not_used", tenant=key, problem=str(found.problems[0]))
+        return _Activated()
     if book.tenant != key:
-        log.error("policy_not_used", tenant=key, version=record.version, problem="it is of another tenant")
-        return _Activated(record, None)
-    return _Activated(record, book)
+        log.error("policy_not_used", tenant=key, problem="it is of another tenant")
+        return _Activated()
+    return _Activated(book)
 
 
 def _read_member(key: str, value: bytes) -> StaffMember:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from contextlib import suppress
 from typing import Final
 
 from aiokafka import TopicPartition
@@ -22,6 +23,7 @@ from services.chassis.subscriber import Subscription
 from services.rules.adapters.cold_start import cold_start
 from services.rules.adapters.journal import Journal
 from services.rules.adapters.ledger import Ledger
+from services.rules.adapters.membership import check_membership
 from services.rules.adapters.protocol import Applied, Link, SetState
 from services.rules.adapters.replay import Event
 from services.rules.adapters.script import Cold
@@ -35,6 +37,9 @@ TOPICS: Final = (CASES, REPLIES)
 LOOK_SECONDS: Final = 1.0
 """An empty call at least so often: it finds a Redis that was restarted."""
 PAUSE_SECONDS: Final = 0.5
+"""Between two tries of what failed because the outside is away."""
+TRIES_PER_LINE: Final = 20
+"""How many of those one line in the log stands for."""
 
 
 def applied(events: Sequence[Event]) -> Applied:
@@ -46,7 +51,11 @@ def applied(events: Sequence[Event]) -> Applied:
 
 
 class Worker:
-    """Takes partitions, hands batches to the handlers, commits what is decided, recovers what failed."""
+    """Takes partitions, hands batches to the handlers, commits what is decided, recovers what failed.
+
+    What the subscription calls never runs side by side. Beside it run the tasks that take a partition or
+    rebuild the ledger, also while a batch is in flight.
+    """
 
     def __init__(
         self,
@@ -69,69 +78,81 @@ class Worker:
         self._assigned: set[int] = set()
         self._taking: dict[int, asyncio.Task[None]] = {}
         self._warming: asyncio.Task[None] | None = None
+        self._uncommitted: dict[TopicPartition, int] = {}
+        self._away: str | None = None
         self._called = 0.0
         self.subscription: Subscription
+        metrics.partitions_held.set_function(lambda: len(partitions.held))
 
     def ready(self) -> str | None:
         """What is wrong for /readyz, or None."""
+        why = "" if self._away is None else f" ({self._away})"
         if self._warming is not None:
-            return "the ledger is being rebuilt"
+            return f"the ledger is being rebuilt{why}"
         missing = sorted(self._assigned - self._partitions.held)
-        return f"partitions {missing} are being taken over" if missing else None
+        if missing:
+            return f"partitions {missing} are being taken over{why}"
+        return self._away
 
     # What the subscription calls, never side by side
 
     async def on_assigned(self, partitions: set[TopicPartition]) -> None:
-        """Take them; no record of theirs comes before that. Raises TryAgain while the ledger is away."""
+        """Take them, which are all that we have now. Raises TryAgain while the ledger is away.
+
+        No record of theirs comes before that. What we had before is forgotten, also where nobody said that
+        it was revoked (the consumer was replaced): others may have had it since.
+        """
         if self._ledger.nonce is None:
             await self._ledger.adopt()
-        given = {tp.partition for tp in partitions}
-        self._assigned |= given
-        self._pause(given)
+        self._forget(self._assigned)
+        self._assigned = {tp.partition for tp in partitions}
+        self._pause(self._assigned)
         if self._warming is None:
-            for p in given:
+            for p in self._assigned:
                 self._begin_taking(p, None)
 
     async def on_revoked(self, partitions: set[TopicPartition]) -> None:
-        """Confirm what is due, so that the next owner finds nothing pending."""
+        """Confirm and commit what is due: the next owner finds nothing pending, and nothing to repeat."""
         gone = {tp.partition for tp in partitions}
-        self._assigned -= gone
-        for p in gone:
-            task = self._taking.pop(p, None)
-            if task is not None:
-                task.cancel()
         try:
-            await self._confirm(gone & self._partitions.due)
+            if due := gone & self._partitions.due:
+                await self._confirm(due)
         except (Cold, TryAgain) as away:
             log.warning("not_confirmed", error=str(away))
-        self._partitions.drop(gone)
+        await self._commit({})
+        self._forget(gone)
 
     async def on_batch(self, records: list[Consumed]) -> None:
-        """Decide a batch, commit what did not fail, take over what did."""
+        """Decide a batch, commit what is done, take over what failed.
+
+        Raises TryAgain where the tables cannot be had, before anything is settled.
+        """
         first = _first_offsets(records)
         held = [record for record in records if record.partition in self._partitions]
         self._seek_back(first, {tp.partition for tp in first} - self._partitions.held)
         if not held:
             return
         try:
-            failed = await self._handlers.decide(held)
+            undone = await self._handlers.decide(held)
         except Cold as cold:
             self._seek_back(first, {tp.partition for tp in first})
             self._go_cold(str(cold))
             return
         self._called = time.monotonic()
-        self._recover(failed)
-        self._seek_back(first, failed)
-        done = {
-            TopicPartition(record.topic, record.partition): record.offset + 1
-            for record in held
-            if record.partition not in failed
-        }
-        if done:
-            await self.subscription.commit(done)
+        self._seek_back(first, undone.partitions)
+        self._recover(undone.failed)
+        self._rest(undone.again - undone.failed.keys())
+        await self._commit(
+            {
+                TopicPartition(record.topic, record.partition): record.offset + 1
+                for record in held
+                if record.partition not in undone
+            }
+        )
 
     async def on_idle(self) -> None:
         """Send the confirms that are due; and now and then an empty call, which finds a restart."""
+        await self._commit({})
         if self._warming is not None:
             return
         look = time.monotonic() - self._called >= LOOK_SECONDS
@@ -144,6 +165,7 @@ class Worker:
             self._go_cold(str(cold))
         except TryAgain as away:
             log.warning("ledger_away", error=str(away))
+            self._away = str(away)
             self._called = time.monotonic()
             self._recover(dict.fromkeys(wanted))
 
@@ -161,50 +183,71 @@ class Worker:
         parts = self._partitions.parts(partitions)
         settled = await self._ledger.call(parts)
         self._called = time.monotonic()
+        self._away = None
         self._partitions.confirmed(parts)
         self._recover(dict.fromkeys(settled.refused))
 
+    def _forget(self, partitions: Collection[int]) -> None:
+        """These are others' now."""
+        gone = set(partitions)
+        for p in gone:
+            self._end_taking(p)
+        self._partitions.drop(gone)
+        self._assigned -= gone
+        self._uncommitted = {tp: at for tp, at in self._uncommitted.items() if tp.partition not in gone}
+
     def _recover(self, failed: Failed) -> None:
         """These may hold something pending that may or may not land: Take-over."""
+        self._partitions.drop(failed)
+        if self._warming is not None:
+            return
+        self._pause(self._assigned & failed.keys())
         for p, unlanded in failed.items():
-            self._partitions.drop([p])
-            if p in self._assigned and self._warming is None:
-                self._pause([p])
+            if p in self._assigned:
                 self._begin_taking(p, unlanded)
 
+    def _rest(self, partitions: Collection[int]) -> None:
+        """Something else than the ledger was away for these: they come again, but not at once."""
+        self._pause(partitions)
+        if partitions:
+            asyncio.get_running_loop().call_later(PAUSE_SECONDS, self._go_on, frozenset(partitions))
+
+    def _go_on(self, partitions: Collection[int]) -> None:
+        self._resume(self._partitions.held & set(partitions))
+
     def _begin_taking(self, p: int, unlanded: Unlanded | None) -> None:
-        former = self._taking.pop(p, None)
-        if former is not None:
-            former.cancel()
-        self._taking[p] = asyncio.create_task(self._guarded(self._take(p, unlanded)), name=f"take {p}")
+        self._end_taking(p)
+        self._taking[p] = asyncio.create_task(
+            self._insist("taking_waits", lambda: self._take(p, unlanded)), name=f"take {p}"
+        )
+
+    def _end_taking(self, p: int) -> None:
+        task = self._taking.pop(p, None)
+        if task is not None:
+            task.cancel()
 
     async def _take(self, p: int, unlanded: Unlanded | None) -> None:
-        while p in self._assigned:
-            try:
-                held = await take_over(
-                    p,
-                    ledger=self._ledger,
-                    journal=self._journal,
-                    effects_of=applied,
-                    fence=self._fence,
-                    unlanded=unlanded,
-                )
-            except Cold as cold:
-                self._go_cold(str(cold))
-                return
-            except TryAgain as away:
-                log.warning("taking_waits", partition=p, error=str(away))
-                unlanded = None
-                await asyncio.sleep(PAUSE_SECONDS)
-                continue
-            if held.waited:
-                self._metrics.take_overs.inc()
-                log.info("taken_over", partition=p)
-            self._partitions.hold(p, held.gen)
-            self._metrics.partitions_held.set(len(self._partitions.held))
-            self._taking.pop(p, None)
-            self.subscription.resume(*_both(p))
+        # Who was stopped for long would take it from the rightful owner, again and again.
+        await check_membership(self.subscription.consumer)
+        try:
+            held = await take_over(
+                p,
+                ledger=self._ledger,
+                journal=self._journal,
+                effects_of=applied,
+                fence=self._fence,
+                unlanded=unlanded,
+            )
+        except Cold as cold:
+            self._go_cold(str(cold))
             return
+        if held.waited:
+            self._metrics.take_overs.inc()
+            log.info("taken_over", partition=p)
+        self._away = None
+        self._partitions.hold(p, held.gen)
+        self._taking.pop(p, None)
+        self._resume([p])
 
     def _go_cold(self, why: str) -> None:
         """Redis lost its epoch: forget what is not acknowledged, rebuild, then take all again."""
@@ -212,46 +255,58 @@ class Worker:
             return
         log.warning("ledger_cold", error=why)
         self._partitions.drop(self._partitions.held)
-        self._metrics.partitions_held.set(0)
         self._pause(self._assigned)
-        self._warming = asyncio.create_task(self._guarded(self._warm()), name="cold start")
+        for p in list(self._taking):
+            self._end_taking(p)
+        self._warming = asyncio.create_task(self._insist("cold_start_waits", self._warm), name="cold start")
 
     async def _warm(self) -> None:
-        current = asyncio.current_task()
-        for p, task in list(self._taking.items()):
-            if task is not current:
-                task.cancel()
-            self._taking.pop(p, None)
-        while True:
-            try:
-                await cold_start(
-                    ledger=self._ledger, journal=self._journal, effects_of=applied, fence=self._fence
-                )
-            except TryAgain as away:
-                log.warning("cold_start_waits", error=str(away))
-                await asyncio.sleep(PAUSE_SECONDS)
-                continue
-            break
+        await cold_start(ledger=self._ledger, journal=self._journal, effects_of=applied, fence=self._fence)
         self._metrics.cold_starts.inc()
         log.info("ledger_warm")
+        self._away = None
         self._warming = None
         for p in self._assigned:
             self._begin_taking(p, None)
 
-    async def _guarded(self, step: Awaitable[None]) -> None:
-        ended = await family_of(step)
-        if ended.family is not Family.DONE and ended.error is not None:
-            self._on_bug(ended.error)
+    async def _insist(self, waits: str, step: Callable[[], Awaitable[None]]) -> None:
+        """Try until the outside lets it be done; a bug stops the worker."""
+        tries = 0
+        while (ended := await family_of(step())).family is not Family.DONE:
+            if ended.family is Family.BUG and ended.error is not None:
+                self._on_bug(ended.error)
+                return
+            self._away = str(ended.error)
+            if tries % TRIES_PER_LINE == 0:
+                log.warning(waits, error=self._away)
+            tries += 1
+            await asyncio.sleep(PAUSE_SECONDS)
 
     # Kafka
 
-    def _pause(self, partitions: Iterable[int]) -> None:
-        self.subscription.pause(*(tp for p in partitions for tp in _both(p)))
+    async def _commit(self, done: dict[TopicPartition, int]) -> None:
+        """Commit these, and what could not be committed before; what cannot now goes with the next."""
+        self._uncommitted |= done
+        if not self._uncommitted:
+            return
+        try:
+            await self.subscription.commit(self._uncommitted)
+        except TryAgain as away:
+            log.warning("commit_waits", error=str(away))
+        else:
+            self._uncommitted = {}
 
-    def _seek_back(self, first: dict[TopicPartition, int], partitions: Iterable[int]) -> None:
-        gone = set(partitions)
+    def _pause(self, partitions: Iterable[int]) -> None:
+        with suppress(TryAgain):  # there is no consumer; what the next one is given is taken anew
+            self.subscription.pause(*(tp for p in partitions for tp in _both(p)))
+
+    def _resume(self, partitions: Iterable[int]) -> None:
+        with suppress(TryAgain):
+            self.subscription.resume(*(tp for p in partitions for tp in _both(p)))
+
+    def _seek_back(self, first: dict[TopicPartition, int], partitions: Collection[int]) -> None:
         for tp, offset in first.items():
-            if tp.partition in gone:
+            if tp.partition in partitions:
                 self.subscription.seek(tp, offset)
 
 

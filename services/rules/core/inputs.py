@@ -12,7 +12,8 @@ from schemas.case import Case
 from schemas.cloud_event import CloudEvent
 from schemas.errors import Unreadable
 from schemas.ids import RequestKey, record_key, split_approval_id
-from schemas.reading import read
+from schemas.model import ENVELOPE_DEPTH, MAX_DEPTH
+from schemas.reading import parse_json, read
 from schemas.reply import Verdict
 from schemas.request_digest import reply_digest, request_digest
 
@@ -111,9 +112,25 @@ def state_id(tenant: str, approval_id: str) -> str:
 
 def read_input(topic: str, partition: int, key: bytes | None, value: bytes | None) -> Input:
     """Read one record of mandaat.cases or mandaat.replies. Raises Unreadable."""
-    if topic == topics.CASES:
-        return _submission(partition, key, read(CloudEvent[Case], value))
-    return _reply(partition, key, read(CloudEvent[Verdict], value))
+    try:
+        if topic == topics.CASES:
+            return _submission(partition, key, read(CloudEvent[Case], value))
+        return _reply(partition, key, read(CloudEvent[Verdict], value))
+    except Unreadable as why:
+        other = _of_another_type(topic, value)
+        if other is None:
+            raise
+        raise other from why
+
+
+def _of_another_type(topic: str, value: bytes | None) -> Unreadable | None:
+    """What an event of a type that is not taken lacks of one that is, says nothing."""
+    try:
+        event = parse_json(value, MAX_DEPTH + ENVELOPE_DEPTH)
+    except Unreadable:
+        return None
+    given = event.get("type") if isinstance(event, dict) else None
+    return _unknown_type(topic) if isinstance(given, str) and given not in _TAKES[topic] else None
 
 
 def _submission(partition: int, key: bytes | None, event: CloudEvent[Case]) -> Submission:
@@ -132,7 +149,7 @@ def _reply(partition: int, key: bytes | None, event: CloudEvent[Verdict]) -> Rep
     if named != (verdict.case_id, verdict.request_id):
         raise Unreadable(
             "unknown_approval",
-            "/data/approval_id: names another request than case_id and request_id do; send the approval's id.",
+            "/data/approval_id: names another request than case_id and request_id; send the approval's own.",
         )
     return Reply(partition, event.id, event.time, event.traceparent, tenant, event.type, verdict)
 
@@ -145,9 +162,7 @@ def _check(
     case_id: str,
 ) -> str:
     if event.type not in _TAKES[topic]:
-        raise Unreadable(
-            "unknown_type", f"/type: {topic} takes {' and '.join(sorted(_TAKES[topic]))}, and not this one."
-        )
+        raise _unknown_type(topic)
     if tenant is None or event.tenant is None:
         raise Unreadable("missing_field", "/tenant: is missing; every event names its tenant.")
     if event.tenant != tenant or event.subject not in (None, case_id):
@@ -160,3 +175,8 @@ def _check(
             "The record's key is not <tenant>/<case_id> of its body; publish it with that key.",
         )
     return tenant
+
+
+def _unknown_type(topic: str) -> Unreadable:
+    taken = " and ".join(sorted(_TAKES[topic]))
+    return Unreadable("unknown_type", f"/type: {topic} takes {taken}, and not this one.")

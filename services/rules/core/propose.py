@@ -14,7 +14,7 @@ from services.rules.core.assess import assess
 from services.rules.core.envelope import Rendered
 from services.rules.core.inputs import Input, Reply, Submission
 from services.rules.core.policy.book import PolicyBook
-from services.rules.core.proposals import Escalated, Proposal
+from services.rules.core.proposals import Escalated, Proposal, Reason
 from services.rules.core.render import render_closing, render_first, render_unheard
 from services.rules.core.staff import StaffDirectory
 
@@ -34,6 +34,11 @@ class Authority(Protocol):
 class Proposed(Protocol):
     """What would be published, once the ledger has given the input its sequence."""
 
+    @property
+    def reasons(self) -> tuple[Reason, ...]:
+        """Why, where there is something to say."""
+        ...
+
     def render(self, seq: int) -> Rendered:
         """The records of the journal, and their effects. `seq` is microseconds since 1970."""
         ...
@@ -47,6 +52,11 @@ class First:
     proposal: Proposal
     book: PolicyBook
     staff: StaffDirectory
+
+    @property
+    def reasons(self) -> tuple[Reason, ...]:
+        """Of each prohibition, or each candidate passed over."""
+        return self.proposal.only.reasons
 
     def render(self, seq: int) -> Rendered:
         """decision.*, and approval.requested where it is escalated."""
@@ -67,6 +77,11 @@ class Closed:
     conclusion: Allowed | Forbidden
     book: PolicyBook
 
+    @property
+    def reasons(self) -> tuple[Reason, ...]:
+        """Of the prohibitions against it."""
+        return self.conclusion.reasons if isinstance(self.conclusion, Forbidden) else ()
+
     def render(self, seq: int) -> Rendered:
         """decision.approved or .refused, and approval.closed."""
         return render_closing(self.reply, self.approval, self.conclusion, self.book, seq)
@@ -80,6 +95,11 @@ class Unheard:
     approval: Approval
     event_type: str
     why: NotEntitled | None
+
+    @property
+    def reasons(self) -> tuple[Reason, ...]:
+        """Why somebody may not give it."""
+        return () if self.why is None else self.why.reasons
 
     def render(self, seq: int) -> Rendered:
         """approval.late or .not_entitled."""
