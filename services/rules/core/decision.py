@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final, assert_never
 
 from schemas.case import Case
@@ -10,7 +11,8 @@ from schemas.ids import approval_id, derived_id
 from schemas.request_digest import request_digest
 from schemas.types import DECISION_TYPES
 from services.rules.core import proposals
-from services.rules.core.proposals import Approved, Escalated, Proposal, Refused, Variant
+from services.rules.core.policy.book import PolicyName
+from services.rules.core.proposals import Approved, Asker, Escalated, Proposal, Refused, Variant
 
 FIRST: Final = 1
 """The number of a request's first decision; what closes an escalation is the second."""
@@ -43,7 +45,7 @@ def first_decision(case: Case, proposal: Proposal, variant: Variant) -> Decision
         on_the_spot=_on_the_spot(variant),
         charges=(),
         request_digest=request_digest(case),
-        agent=AgentRef.model_construct(role=proposal.asker.role, team=proposal.asker.team),
+        agent=agent_ref(proposal.asker),
         approval_id=approval_id(case.case_id, request.request_id) if outcome == "escalated" else None,
         respond_by=None,
     )
@@ -51,8 +53,19 @@ def first_decision(case: Case, proposal: Proposal, variant: Variant) -> Decision
 
 def policy_ref(proposal: Proposal) -> PolicyRef:
     """The policy version that made the proposal."""
-    name, version, digest = proposal.policy
-    return PolicyRef.model_construct(name=name, version=version, digest=digest)
+    return _policy_ref(proposal.policy)
+
+
+# The same few for thousands of decisions a second; building a model takes longer than judging a mandate.
+@lru_cache(maxsize=1_000)
+def _policy_ref(policy: PolicyName) -> PolicyRef:
+    return PolicyRef.model_construct(name=policy.name, version=policy.version, digest=policy.digest)
+
+
+@lru_cache(maxsize=10_000)
+def agent_ref(asker: Asker) -> AgentRef:
+    """The role and team of the asking agent, as the contracts write them."""
+    return AgentRef.model_construct(role=asker.role, team=asker.team)
 
 
 def told(reasons: tuple[proposals.Reason, ...]) -> tuple[Reason, ...]:

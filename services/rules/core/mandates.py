@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from decimal import ROUND_FLOOR, ROUND_HALF_EVEN, Context, Decimal
-from typing import Final
-
-from schemas.money import MAX_MINOR, Money, exponent
+from schemas.money import Money
 from services.rules.core import reasons
 from services.rules.core.expressions.evaluation import Expression, Failure, Surroundings
+from services.rules.core.limits import in_minor_units
 from services.rules.core.policy.book import Mandate
 from services.rules.core.proposals import Reason
-
-_MILLIONTH: Final = Decimal("0.000001")
-_EXACT: Final = Context(prec=400)
 
 
 class Judge:
@@ -74,14 +69,3 @@ class Judge:
             return offered
         around = Surroundings(self._around.case, self._around.agent, self._around.now, offered)
         return offered if Judge(around, self._currency).shortfall(row) is None else None
-
-
-def in_minor_units(number: float, currency: str) -> int:
-    """A limit that came out of an expression (DESIGN.md, Policy 5).
-
-    The shortest decimal of the double, rounded half-even to 6 decimals, then down to minor units. More than
-    any amount can be counts as the most that one can be.
-    """
-    exact = Decimal(repr(number)).quantize(_MILLIONTH, ROUND_HALF_EVEN, _EXACT)
-    minor = exact.scaleb(exponent(currency) or 0, _EXACT).to_integral_value(ROUND_FLOOR, _EXACT)
-    return max(-MAX_MINOR, min(MAX_MINOR, int(minor)))

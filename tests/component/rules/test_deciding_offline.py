@@ -198,7 +198,7 @@ def test_check_says_file_line_and_column_of_every_problem(tmp_path: Path) -> Non
     done = _run("policy", "check", policy)
     assert done.exit_code == 1
     assert done.stdout.splitlines() == [
-        f"{policy}:2:10: `version` must be text; put it in quotes if it looks like a number",
+        f"{policy}:2:10: `version` must be text; put it in quotes",
         f"{policy}:5:11: `mandates` is empty; name at least one, or take it out",
         f"{policy}:6:13: `escalation` is empty; name at least one, or take it out",
     ]

@@ -101,8 +101,9 @@ def test_fields_of_case_customer_agent_and_request_have_their_types() -> None:
     when = (
         "case.case_id == 'c-1' && case.tenant == 'acme' && case.category == 'delivery'"
         " && now == case.opened_at && customer.id == 'cu-1' && customer.language == 'nl'"
-        " && agent.agent_id == 'agent-01' && agent.role == 'agent' && agent.team == 'north' && request.request_id == 'r1'"
-        " && request.kind == 'refund' && request.amount == 45 && request.currency == 'EUR'"
+        " && agent.agent_id == 'agent-01' && agent.role == 'agent' && agent.team == 'north'"
+        " && request.request_id == 'r1' && request.kind == 'refund' && request.amount == 45"
+        " && request.currency == 'EUR'"
         " && !request.discretion"
     )
     assert a_case().opened_at == NOW
@@ -218,6 +219,21 @@ def test_a_loop_sees_no_more_than_it_can_bear() -> None:
     when = "facts.l.exists(x, facts.s.contains(x))"
     assert _outcome(when, {"l": ["a"] * 100, "s": "b" * 9_000}) == "condition_not_met"
     assert _outcome(when, {"l": ["a"] * 100, "s": "b" * 100_000}) == "condition_error"
+    assert _outcome(when, {"l": ["a"], "s": "b", "unseen": "c" * 100_000}) == "condition_not_met"
+
+
+@pytest.mark.parametrize(
+    ("when", "outcome"),
+    [
+        ("facts.l.exists(a, facts.s.contains(a)) || facts.l.all(a, a == '')", "condition_not_met"),
+        ("facts.l.map(a, a).filter(a, a == '').size() > 0", "condition_not_met"),
+        ("facts.l.exists(a, facts.l.exists(b, facts.s.contains(a + b)))", "condition_error"),
+        ("facts.l.exists(a, inner)", "condition_error"),
+    ],
+)
+def test_a_loop_in_a_loop_sees_less(when: str, outcome: str) -> None:
+    facts = {"l": ["ab"] * 95, "s": "a" * 6_000}
+    assert _outcome(when, facts, define={"inner": "facts.l.exists(b, facts.s.contains(b))"}) == outcome
 
 
 def test_text_of_any_script_is_only_text() -> None:

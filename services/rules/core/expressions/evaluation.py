@@ -22,12 +22,16 @@ from services.rules.core.expressions.wording import in_words, operation
 MAX_DEPTH: Final = 40
 """Levels of facts that are converted; the contract takes 32, so nothing that was read comes near."""
 MAX_WEIGHT: Final = 10_000
-"""Characters and values that an expression which goes over a list may see: a step may touch them all, and the
-library allows 10,000 steps."""
+MAX_WEIGHT_OF_LOOPS_IN_LOOPS: Final = 1_000
+"""Characters and values that an expression which goes over lists may see.
+
+Each of its steps may touch them all, and the library allows 10,000 steps: so it takes 0.3 s at most.
+"""
 
 _MISSING_KEY = re.compile(r"NOT_FOUND: Key not found in map : (.*)", re.DOTALL)
 _MISSING_NAME = re.compile(r'No value with name "([^"]*)" found')
-_NO_OVERLOAD = re.compile(r"No matching overloads found : (.+?)(?:\((.*)\))?$", re.DOTALL)
+_NO_OVERLOAD = re.compile(r"No matching overloads found : (.+)$", re.DOTALL)
+_CALL = re.compile(r"(?:\((?P<target>.*?)\)\.)?(?P<name>[^(]+)(?:\((?P<arguments>.*)\))?")
 
 
 class Failure(NamedTuple):
@@ -59,6 +63,7 @@ class Expression:
         "_fields",
         "_has",
         "_loops",
+        "_most",
         "_now",
         "_open",
         "_paths",
@@ -78,6 +83,7 @@ class Expression:
         self._paths = tuple(uses.paths)
         self._now = uses.now
         self._loops = uses.loops
+        self._most = MAX_WEIGHT if uses.loops == 1 else MAX_WEIGHT_OF_LOOPS_IN_LOOPS
         self.names_amount = ("request", "amount") in uses.fields | uses.presence
 
     @property
@@ -124,7 +130,12 @@ class Expression:
             return self._failure(value, around)
         except _TooMuchError as error:
             return Failure(str(error))
-        except RuntimeError as error:
+        except (
+            RuntimeError,
+            ValueError,
+            TypeError,
+            OverflowError,
+        ) as error:  # whatever the library makes of it
             return self._failure(str(error), around)
 
     def _data(self, around: Surroundings) -> dict[str, Any]:
@@ -140,7 +151,7 @@ class Expression:
         for root, keys in self._open:
             given = (around.case.facts if root == "facts" else around.case.claims) or {}
             chosen = given if keys is None else {key: given[key] for key in keys if key in given}
-            if self._loops and _weight(chosen) > MAX_WEIGHT:
+            if self._loops and _weight(chosen, self._most) > self._most:
                 raise _TooMuchError(f"the {root} are too large for a condition that goes over a list")
             data[root] = {key: _as_cel(value, 1) for key, value in chosen.items()}
         return data
@@ -151,15 +162,15 @@ class Expression:
         if found := _MISSING_NAME.search(message):
             return Failure(f"{found[1]} is missing", fact=found[1])
         if found := _NO_OVERLOAD.search(message):
-            types = [in_words(kind) for kind in (found[2] or "").split(", ") if kind]
-            on = f" does not work on {' and '.join(types)}" if types else " needs true or false"
-            return Failure(f"`{operation(found[1])}`{on}")
+            return Failure(_no_overload(found[1]))
         return Failure(
             next((words for part, words in _ERRORS.items() if part in message), "it cannot be worked out")
         )
 
     def _missing(self, quoted: str, case: Case) -> Failure:
         """Which fact was looked up in vain. The library tells the key, in quotes; the path is found here."""
+        if quoted[:1] not in ('"', "'"):
+            return Failure("a key is looked up that is not there")
         key = quoted[1:-1]
         for path in self._paths:
             lacking = _lacking(path, case)
@@ -169,6 +180,18 @@ class Expression:
         if re.search(rf"\b{re.escape(key)}\b", self.text):
             return Failure(f"{key} is missing", fact=key)
         return Failure("a key is looked up that is not there")
+
+
+def _no_overload(call: str) -> str:
+    """In words: `_>=_(string, double)`, or `(double).startsWith(string)`."""
+    found = _CALL.fullmatch(call)
+    if found is None:
+        return "a function does not work on what it is given"
+    kinds = [found["target"], *(found["arguments"] or "").split(", ")]
+    types = " and ".join(in_words(kind) for kind in kinds if kind)
+    return f"`{operation(found['name'])}` " + (
+        f"does not work on {types}" if types else "needs true or false"
+    )
 
 
 def _lacking(path: tuple[str, ...], case: Case) -> tuple[str, ...] | None:
@@ -217,11 +240,11 @@ def _as_cel(value: JsonValue, depth: int) -> Any:
     return value
 
 
-def _weight(value: JsonValue) -> int:
-    """Characters and values, counted no further than needed."""
+def _weight(value: JsonValue, most: int) -> int:
+    """Characters and values, counted no further than `most`."""
     total = 0
     waiting: list[JsonValue] = [value]
-    while waiting and total <= MAX_WEIGHT:
+    while waiting and total <= most:
         item = waiting.pop()
         total += 1 + (len(item) if isinstance(item, str) else 0)
         if isinstance(item, dict):

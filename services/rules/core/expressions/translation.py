@@ -55,7 +55,8 @@ class Uses:
     paths: list[tuple[str, ...]] = field(default_factory=list)
     """What follows `facts` and `claims`, root first, in the order of the text; a path of one is the whole."""
     now: bool = False
-    loops: bool = False
+    loops: int = 0
+    """How deep loops stand in each other: 1 for `facts.l.exists(x, x > 1)`."""
 
     def add(self, other: Uses) -> None:
         """Add what another expression names, which is used in this one."""
@@ -63,7 +64,6 @@ class Uses:
         self.presence |= other.presence
         self.paths += [path for path in other.paths if path not in self.paths]
         self.now = self.now or other.now
-        self.loops = self.loops or other.loops
 
 
 @dataclass(slots=True)
@@ -119,6 +119,8 @@ class _Translator:
         self._flaws: list[Flaw] = []
         self._calls: list[tuple[str, int]] = []
         self._broken = False
+        self._loops: list[tuple[int, int, int]] = []
+        """First and last token of each loop and of each name of `define`; how deep the loops there are."""
         self._replaced: dict[int, str | None] = {}
         self._inlined: dict[int, str] = {}
         self._before: dict[int, int] = {}
@@ -137,6 +139,7 @@ class _Translator:
                 self._name(number, token)
             elif token.text == "/":
                 self._division(number, token)
+        self._uses.loops = self._loop_depth()
         translation = Translation(self._pieces(), self._uses, self._flaws, self._calls, self._broken)
         if len(translation.text) > MAX_EXPANDED:
             self._flaws.append(
@@ -251,6 +254,7 @@ class _Translator:
             self._broken = True
             return
         self._uses.add(translation.uses)
+        self._loops.append((number, number, translation.uses.loops))
         self._inlined[number] = f"({translation.text})"
 
     # Calls
@@ -260,28 +264,49 @@ class _Translator:
             self._wrap(number, number)
         if token.text in ("duration", "timestamp"):
             self._try_later(number, token.text)
+        if token.text == "matches":
+            self._pattern(number)
 
     def _method(self, number: int, token: Token) -> None:
         if token.text in MACROS:
             self._loop(number)
         elif token.text in _INT_METHODS:
             self._wrap(self._operand_start(number - 2), number)
-            self._try_later(number, f"now.{token.text}")
+            self._zone(number, token)
         elif token.text == "matches":
             self._pattern(number)
 
     def _loop(self, number: int) -> None:
-        self._uses.loops = True
+        self._loops.append((number, self._pairs.get(number + 1, number), 1))
         variable = self._tokens[number + 2] if number + 2 < len(self._tokens) else None
         if variable is not None and (variable.text in ROOTS or variable.text in self._definitions):
             self._flaws.append(
                 Flaw(variable.start, f"`{variable.text}` already means something; use another name here")
             )
 
+    def _loop_depth(self) -> int:
+        def around(at: int) -> int:
+            return sum(first < at <= last for first, last, _ in self._loops)
+
+        return max((depth + around(first) for first, _, depth in self._loops), default=0)
+
+    def _zone(self, number: int, token: Token) -> None:
+        if not self._try_later(number, f"now.{token.text}") and self._symbol(number + 2) != ")":
+            self._say(
+                token.start, "write the time zone here, in quotes; it is looked up among files and then kept"
+            )
+
     def _pattern(self, number: int) -> None:
-        if not self._try_later(number, "''.matches"):
+        """The last argument of `matches`, which may be called on a text or with one."""
+        closing = self._pairs.get(number + 1)
+        if closing is None:
+            return
+        pattern, before = self._tokens[closing - 1], self._symbol(closing - 2)
+        if pattern.kind is Kind.TEXT and before in ("(", ","):
+            self._calls.append((f"''.matches({pattern.text})", pattern.start))
+        else:
             text = "write the pattern of `matches` here, in quotes; one that comes from a case is not bounded"
-            self._flaws.append(Flaw(self._tokens[number].start, text))
+            self._say(self._tokens[number].start, text)
 
     def _try_later(self, number: int, call: str) -> bool:
         """Whether the only argument is a text in quotes; if so the call is tried when the policy is read."""

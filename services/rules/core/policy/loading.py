@@ -9,6 +9,7 @@ from typing import NamedTuple
 import rfc8785
 
 from services.rules.core.expressions.evaluation import Expression
+from services.rules.core.limits import in_minor_units
 from services.rules.core.policy.book import ByKind, Mandate, PolicyBook, PolicyName, Prohibition
 from services.rules.core.policy.document import EVERY_KIND, MandateEntry, PolicyDocument, ProhibitionEntry
 from services.rules.core.policy.meaning import Meaning, read_meaning
@@ -61,7 +62,7 @@ def _bind(document: PolicyDocument, tree: Node, meaning: Meaning) -> PolicyBook:
     ]
     by_role: dict[str, list[Mandate]] = defaultdict(list)
     for place, entry in enumerate(document.mandates):
-        mandate = _mandate(entry, place, tree, meaning)
+        mandate = _mandate(entry, place, tree, meaning, document.currency)
         for role in mandate.roles:
             by_role[role].append(mandate)
     return PolicyBook(
@@ -87,7 +88,7 @@ def _prohibition(entry: ProhibitionEntry, place: int, tree: Node, meaning: Meani
     )
 
 
-def _mandate(entry: MandateEntry, place: int, tree: Node, meaning: Meaning) -> Mandate:
+def _mandate(entry: MandateEntry, place: int, tree: Node, meaning: Meaning, currency: str) -> Mandate:
     row = tree.find(("mandates", place))[0]
     return Mandate(
         id=entry.id,
@@ -96,7 +97,7 @@ def _mandate(entry: MandateEntry, place: int, tree: Node, meaning: Meaning) -> M
         roles=_roles(entry.to, meaning),
         categories=frozenset(entry.categories) if entry.categories else None,
         when=_when(row, meaning),
-        limit=_limit(row, meaning),
+        limit=_limit(row, meaning, currency),
     )
 
 
@@ -114,8 +115,12 @@ def _when(row: Node, meaning: Meaning) -> Expression | None:
     return None if expression is not None and expression.constant("condition") is True else expression
 
 
-def _limit(row: Node, meaning: Meaning) -> int | Expression | None:
+def _limit(row: Node, meaning: Meaning, currency: str) -> int | Expression | None:
     node = row.get("limit")
     if node is None:
         return None
-    return meaning.limits[id(node)] if id(node) in meaning.limits else meaning.expressions[id(node)]
+    if id(node) in meaning.limits:
+        return meaning.limits[id(node)]
+    expression = meaning.expressions[id(node)]
+    constant = expression.constant("amount")
+    return in_minor_units(constant, currency) if isinstance(constant, float) else expression

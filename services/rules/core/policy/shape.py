@@ -14,7 +14,7 @@ from services.rules.core.policy.yaml_tree import Node, Path
 
 _ID: Final = "must be an id: small letters, digits, `_` and `-`, beginning with a letter or digit"
 _TEXTS: Final[Mapping[str, str]] = {
-    "string_type": "must be text; put it in quotes if it looks like a number",
+    "string_type": "must be text; put it in quotes",
     "string_too_short": "is empty",
     "list_type": "must be a list",
     "dict_type": "must be a mapping of names to values",

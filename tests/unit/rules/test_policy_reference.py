@@ -1,0 +1,47 @@
+"""Every example in docs/policy.md can be used as it stands."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from services.rules.core.policy import check_policy
+from services.rules.core.policy.document import NOT_YET, PolicyDocument
+from tests.judging import a_mandate, a_policy
+
+PAGE = (Path(__file__).parents[3] / "docs" / "policy.md").read_text()
+AROUND = {
+    "policy": "policy: acme",
+    "version": 'version: "1"',
+    "currency": "currency: EUR",
+    "roles": "roles: {agent: {}, team_lead: {}}",
+    "mandates": "mandates: [{id: m, grants: refund, to: agent}]",
+    "escalation": "escalation: [{id: default, steps: [{to: team_lead}]}]",
+}
+
+
+def _blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
+
+
+@pytest.mark.parametrize("block", _blocks("yaml"), ids=lambda block: block.splitlines()[0])
+def test_every_policy_can_be_used(block: str) -> None:
+    missing = [text for key, text in AROUND.items() if not re.search(rf"^{key}:", block, re.MULTILINE)]
+    assert check_policy("\n".join([block, *missing])).problems == ()
+
+
+@pytest.mark.parametrize("when", [line for block in _blocks("cel") for line in block.splitlines()])
+def test_every_expression_can_be_used(when: str) -> None:
+    assert check_policy(a_policy(a_mandate(when=when))).problems == ()
+
+
+def test_there_are_examples() -> None:
+    assert len(_blocks("yaml")) >= 3
+    assert len(_blocks("cel")) >= 1
+
+
+def test_every_key_is_named_and_so_is_what_is_not_supported_yet() -> None:
+    for key in (*PolicyDocument.model_fields, *NOT_YET):
+        assert f"`{key}`" in PAGE
