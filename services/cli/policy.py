@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from services.rules.core.policy import CheckedPolicy, PolicyProblems, Problem, check_policy
+from services.rules.core.policy import CheckedPolicy, Problem, check_policy
+from services.rules.core.policy.document import policy_schema
 
 WRONG = 1
 CALLED_WRONGLY = 2
@@ -31,6 +32,12 @@ def check(file: Annotated[Path, typer.Argument(help="The policy, YAML 1.2.")]) -
     typer.echo(f"{file}: can be used: policy {book.name}, version {book.version}, digest {book.digest}")
 
 
+@policy_app.command("schema")
+def schema() -> None:
+    """Print the JSON Schema of policy files, by which editors complete them."""
+    typer.echo(policy_schema(), nl=False)
+
+
 def read_policy(file: Path) -> CheckedPolicy:
     """Read a policy file; what cannot even be opened ends the command (exit 2)."""
     text = read_bytes(file)
@@ -41,8 +48,6 @@ def read_policy(file: Path) -> CheckedPolicy:
         column = len(text[text.rfind(b"\n", 0, error.start) + 1 : error.start].decode(errors="replace")) + 1
         what = f"not UTF-8: byte {text[error.start]:#04x}; save the file as UTF-8"
         return CheckedPolicy(None, (Problem(line, column, what),))
-    except PolicyProblems as found:
-        return CheckedPolicy(None, found.problems)
 
 
 def read_bytes(file: Path) -> bytes:

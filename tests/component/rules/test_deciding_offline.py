@@ -210,6 +210,12 @@ def test_check_of_a_good_policy_exits_0_and_says_its_digest(tmp_path: Path) -> N
     assert "can be used: policy retail, version 2026-03-01, digest " in done.stdout
 
 
+def test_the_schema_for_editors_is_printed() -> None:
+    done = _run("policy", "schema")
+    assert done.exit_code == 0
+    assert json.loads(done.stdout)["title"] == "Mandaat policy"
+
+
 def test_a_warning_does_not_keep_a_policy_from_being_used(tmp_path: Path) -> None:
     policy = tmp_path / "policy.yaml"
     policy.write_text(a_policy(a_mandate(limit="facts.a / facts.b")))

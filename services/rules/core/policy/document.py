@@ -1,6 +1,6 @@
 """The policy file as it is written (DESIGN.md, Policy).
 
-Its JSON Schema, for editors, is schemas/json/policy.schema.json: `policy_schema()` makes it.
+Its JSON Schema, for editors, is schemas/json/policy.schema.json: `mandaat policy schema` prints it.
 """
 
 from __future__ import annotations
