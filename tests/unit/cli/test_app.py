@@ -1,0 +1,36 @@
+"""`mandaat` lists every command quickly, and each one that is listed is there."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+from services.cli.app import COMMANDS, build
+
+
+def test_help_names_every_command_and_loads_none() -> None:
+    program = (
+        "import sys; from services.cli.app import build; from typer.testing import CliRunner;"
+        "print(CliRunner().invoke(build(None), ['--help']).stdout);"
+        "print([name for name in sys.modules if name.split('.')[0] in ('aiokafka', 'pydantic', 'httpx')])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    *help_text, loaded = done.stdout.strip().splitlines()
+    assert all(f" {name} " in "\n".join(help_text) for name in COMMANDS)
+    assert loaded == "[]"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_that_is_listed_can_be_called(name: str) -> None:
+    assert CliRunner().invoke(build(name), [name, "--help"]).exit_code == 0
+
+
+def test_an_unknown_command_is_called_wrongly() -> None:
+    assert CliRunner().invoke(build("zookeeper"), ["zookeeper"]).exit_code == 2
+
+
+def test_an_unknown_service_is_called_wrongly() -> None:
+    assert CliRunner().invoke(build("serve"), ["serve", "zookeeper"]).exit_code == 2
