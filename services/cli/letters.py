@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
+from schemas.topics import DECISIONS
 from services.chassis.dead_letters import PREFIX, Record
 from services.chassis.producer import Outgoing
 
@@ -36,6 +37,10 @@ class Letter(NamedTuple):
         """Why it cannot be published again, or None."""
         if not self.topic or self.partition is None:
             return "it does not say where it came from"
+        if self.topic == DECISIONS:
+            return (
+                f"only rules writes {DECISIONS}; submit the case again, and its decision is published again"
+            )
         if self.cut_from is not None:
             return f"only part of its {self.cut_from} bytes was kept"
         if self.value is None and self.reason != "null_value":

@@ -33,7 +33,7 @@ class IntakeMetrics:
             ("door", "reason"),
             registry=registry,
         )
-        # http: from the body being there; kafka: from the record's timestamp, so its wait in the log counts.
+        # http: from the body being there; kafka: from the `time` of its event (core.acceptance.accepted_at).
         self.acceptance_seconds = Histogram(
             "mandaat_intake_acceptance_seconds",
             "Until the broker had acknowledged the case or reply",

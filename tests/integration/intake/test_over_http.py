@@ -83,9 +83,14 @@ async def test_without_redis_cases_are_accepted_all_the_same(
 async def test_without_kafka_nothing_is_accepted_and_afterwards_it_goes_on(
     intake: Stack, client: httpx.AsyncClient
 ) -> None:
+    async def not_ready() -> bool:
+        return (await client.get("/readyz")).status_code == 503
+
     intake.pause("kafka")
     try:
-        answer = await client.post("/v1/cases", json=a_new_case())
+        answer, _ = await asyncio.gather(
+            client.post("/v1/cases", json=a_new_case()), eventually(not_ready, seconds=8)
+        )
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
     finally:
         intake.resume("kafka")

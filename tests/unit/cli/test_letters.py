@@ -83,6 +83,7 @@ def test_it_is_redriven_as_it_was_without_what_was_added() -> None:
         (a_letter(), True),
         (a_letter(value=None, reason="null_value"), True),
         (a_letter(value=None, reason="header_name_not_utf8"), False),
+        (a_letter(topic="mandaat.decisions"), False),
         (a_letter(topic=ABSENT), False),
         (a_letter(partition="x"), False),
         (a_letter(cut_from_bytes="6000000"), False),

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from schemas.errors import Unreadable
+from schemas.topics import BODY_LIMIT_BYTES
+from services.intake.core.acceptance import case_submitted
 from services.intake.core.inbound import Received, read_inbound
 from tests.intake_cases import (
     ABSENT,
@@ -219,3 +221,10 @@ def test_an_event_without_its_header_gets_a_hint() -> None:
 def test_the_origin_is_the_event_it_came_in_and_nothing_that_the_body_says() -> None:
     pretended = a_case(origin={"id": "x", "source": "y"})
     assert read_inbound(None, as_bytes(pretended), ()).case.origin is None
+
+
+def test_the_largest_case_fits_a_record_however_its_numbers_are_written() -> None:
+    body = as_bytes(a_case(facts={"n": ["x"]})).replace(b'"x"', b",".join([b"9e15"] * 26_000))
+    case = read_inbound(None, body, ()).case
+    event = case_submitted(case, event_id="e", accepted_at=case.opened_at, traceparent=None)
+    assert BODY_LIMIT_BYTES * 0.9 < len(body) < len(event.to_bytes()) < 600_000
