@@ -30,8 +30,7 @@ async def cold_start(*, ledger: Ledger, journal: Journal, effects_of: EffectsOf,
     All partitions must be taken again after it. Raises TryAgain when Redis or Kafka is away, and
     PositionsDisagree, after which nobody can decide until somebody acted.
     """
-    token = secrets.token_hex(8)
-    rebuild = Rebuild(ledger.redis, token, prefix=ledger.prefix)
+    rebuild = Rebuild(ledger.redis, ledger.token, prefix=ledger.prefix)
     while True:
         match await rebuild.begin(ledger.nonce):
             case Warm(nonce):

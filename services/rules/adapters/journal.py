@@ -162,6 +162,8 @@ class Journal:
                 reader, self._reader = self._reader, None
                 await reader.stop()
                 raise TryAgain(f"the journal cannot be read: {error!r}") from error
+            else:
+                self._reader.unsubscribe()  # else it goes on fetching what nobody asked for
 
     def _consumer(self) -> AIOKafkaConsumer:
         return AIOKafkaConsumer(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -43,6 +44,8 @@ class Ledger:
         self.redis = redis
         self.prefix = prefix
         self.nonce: str | None = None
+        self.token = secrets.token_hex(8)
+        """Under which this worker holds the lock of a rebuild, also when it begins again after a failure."""
         self._floor = 0
 
     async def adopt(self, nonce: str | None = None) -> bool:

@@ -76,11 +76,15 @@ def render(one: Input, seq: int, state: str | None) -> tuple[Record, ...]:
 
 @dataclass
 class Flight:
-    """A record batch on its way to partition p; the broker refuses it later than T after `settled_at`."""
+    """A record batch on its way to partition p; the broker refuses it later than T after `settled_at`.
+
+    `due`: the step in which it arrives, where its worker is not quicker.
+    """
 
     p: int
     records: list[Record]
     settled_at: int
+    due: int
     base: int | None = None
 
 
@@ -99,6 +103,7 @@ class World:
     journal: dict[int, list[Stored]] = field(default_factory=dict)
     replicated: dict[int, int] = field(default_factory=dict)
     flights: list[Flight] = field(default_factory=list)
+    replays: dict[int, tuple[int, dict[str, tuple[str, int]], dict[str, bytes]]] = field(default_factory=dict)
     conflicts: list[Input] = field(default_factory=list)
     faults: bool = True
     fenced: bool = True
@@ -159,13 +164,13 @@ class World:
         return base
 
     def drift(self) -> None:
-        """What happens by itself: flights land or are lost, followers catch up."""
+        """What happens by itself: flights land or are lost, followers catch up, some of them late."""
         for flight in list(self.flights):
-            if self.chance.random() < 0.03:
-                self.flights.remove(flight) if self.happens(0.3) else self.land(flight)
-        p = self.chance.randrange(self.partitions)
-        if self.chance.random() < 0.3:
-            self.replicated[p] = len(self.journal[p])
+            if flight.due <= self.now:
+                self.flights.remove(flight) if self.happens(0.2) else self.land(flight)
+        for p in range(self.partitions):
+            if self.chance.random() < 0.01:
+                self.replicated[p] = len(self.journal[p])
 
 
 class WorldRedis:
@@ -259,11 +264,12 @@ class WorldJournal:
     async def _partition(self, p: int, batches: list[list[Entry]]) -> Outcome:
         world = self._world
         for batch in batches:
-            flight = Flight(p, [record for entry in batch for record in entry.records], self.settled_at)
+            records = [record for entry in batch for record in entry.records]
+            flight = Flight(p, records, self.settled_at, world.now + world.chance.randint(1, 3 * T_STEPS))
             world.flights.append(flight)
             await world.turn(self._worker)
             if world.happens(0.06):
-                return NotLanded("no acknowledgement")  # it is still on its way
+                return NotLanded("no acknowledgement")
             if flight in world.flights:
                 world.land(flight)
             if flight.base is None:
