@@ -6,6 +6,7 @@ import pytest
 
 from schemas.case import Case, SubmittedCase
 from schemas.errors import REASONS, Flaw, Unreadable
+from schemas.model import Frozen
 from schemas.reading import MOST_FLAWS, parse_json, read
 from schemas.staff import StaffMember
 from tests.unit.schemas.bodies import a_case, as_json, without
@@ -207,6 +208,15 @@ def test_every_flaw_is_told_at_once() -> None:
 
 def test_a_body_that_is_no_object_says_so() -> None:
     assert refused(b"[1]").detail == "the body: must be an object"
+
+
+def test_a_pointer_is_written_as_rfc_6901_says_and_is_not_longer_than_a_person_reads() -> None:
+    class Open(Frozen):
+        counts: dict[str, int]
+
+    found = refused(as_json({"counts": {"a/b~c": "x", "k" * 5000: "x"}}), Open)
+
+    assert [flaw.pointer for flaw in found.flaws] == ["/counts/a~1b~0c", "/counts/" + "k" * 100]
 
 
 def test_of_many_flaws_the_first_ten_are_told() -> None:
