@@ -1,0 +1,64 @@
+"""How a batch is cut into rounds (LEDGER.md, Worker: round)."""
+
+from __future__ import annotations
+
+from itertools import chain, pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.rules.core.inputs import Input, Reply, Submission
+from services.rules.core.rounds import MOST_INPUTS, rounds
+from tests.rules_inputs import a_reply, a_request_in, a_submission, an_approval_id
+
+CASES = ("c-1", "c-2", "c-3")
+SUBMISSIONS = {name: a_submission(a_request_in(name)) for name in CASES}
+REPLIES = {
+    name: a_reply(subject=name, data={"case_id": name, "approval_id": an_approval_id(name)}) for name in CASES
+}
+INPUTS = st.sampled_from([*SUBMISSIONS.values(), *REPLIES.values()])
+
+
+def mixed(inputs: list[Input]) -> bool:
+    """Whether two inputs of one case stand together that are not both submissions."""
+    return any(
+        one.case_key == other.case_key and not (isinstance(one, Submission) and isinstance(other, Submission))
+        for place, one in enumerate(inputs)
+        for other in inputs[place + 1 :]
+    )
+
+
+@given(st.lists(INPUTS, max_size=40), st.integers(1, 7))
+def test_rounds_keep_the_order_and_lose_nothing(inputs: list[Input], most: int) -> None:
+    assert list(chain.from_iterable(rounds(inputs, most))) == inputs
+
+
+@given(st.lists(INPUTS, max_size=40), st.integers(1, 7))
+def test_a_verdict_never_shares_a_round_with_another_input_of_its_case(
+    inputs: list[Input], most: int
+) -> None:
+    for one in rounds(inputs, most):
+        assert 0 < len(one) <= most
+        assert not mixed(one)
+
+
+@given(st.lists(INPUTS, max_size=40), st.integers(1, 7))
+def test_no_round_is_cut_without_a_reason(inputs: list[Input], most: int) -> None:
+    for one, following in pairwise(rounds(inputs, most)):
+        assert len(one) == most or mixed([*one, following[0]])
+
+
+def test_submissions_of_one_case_share_a_round() -> None:
+    again = [SUBMISSIONS["c-1"], SUBMISSIONS["c-1"], a_submission(a_request_in("c-1", "r2"))]
+    assert list(rounds(again)) == [again]
+
+
+def test_a_batch_of_cases_is_one_round_up_to_500() -> None:
+    inputs: list[Input] = [SUBMISSIONS["c-1"]] * (MOST_INPUTS + 1)
+    assert [len(one) for one in rounds(inputs)] == [500, 1]
+
+
+def test_two_verdicts_on_one_approval_are_judged_one_after_the_other() -> None:
+    first, second = REPLIES["c-1"], a_reply("reject", data={"reply_id": "reply-2"})
+    assert list(rounds([first, REPLIES["c-2"], second])) == [[first, REPLIES["c-2"]], [second]]
+    assert isinstance(second, Reply)

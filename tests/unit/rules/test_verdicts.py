@@ -1,0 +1,148 @@
+"""What a person's verdict comes to (DESIGN.md, Policy 8)."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from schemas.errors import Unreadable
+from tests.judging import a_mandate, a_person
+from tests.pure_shop import Shop, later
+from tests.rules_inputs import a_reply, a_submission
+
+SEQ = 1_772_438_402_123_456
+MANDATES = (a_mandate(id="small", limit=40), a_mandate(id="lead", grants="*", to="team_lead", limit=500))
+AWAY = {"from": "2026-03-01T00:00:00Z", "until": "2026-03-09T00:00:00Z"}
+
+
+def asked(*people: Any, **policy: Any) -> Shop:
+    """A shop where agent-01 of team north asked for 45.00, which needs a team lead."""
+    return Shop(*MANDATES, opened=a_submission(), people=people, **policy)
+
+
+def events(shop: Shop, *replies: Any) -> list[dict[str, Any]]:
+    """What the last of the replies comes to."""
+    found: list[dict[str, Any]] = []
+    for place, one in enumerate(replies):
+        found = [json.loads(value) for value in shop.decide(one, SEQ + place).values]
+    return found
+
+
+def outcome(shop: Shop, *replies: Any) -> tuple[str, list[str]]:
+    """Of the last reply: an outcome, or what it was in place of one, and why."""
+    first = events(shop, *replies)[0]
+    kind = first["type"].removeprefix("mandaat.").removesuffix(".v1")
+    return kind, [reason["code"] for reason in first["data"]["reasons"]]
+
+
+def test_the_lead_of_the_team_approves() -> None:
+    decision, closed = events(asked(), a_reply(data={"reason": "she is right"}))
+    assert (decision["data"]["outcome"], decision["data"]["amount"]) == ("approved", "45.00")
+    assert closed["data"]["note"] == "she is right"
+    assert closed["data"]["giver"] == "lead-north"
+
+
+@pytest.mark.parametrize("amount", ["20.00", "45", "500", "0.00"])
+def test_the_lead_approves_another_amount_within_the_own_mandate(amount: str) -> None:
+    decision = events(asked(), a_reply(data={"amount": amount}))[0]["data"]
+    assert decision["outcome"] == "approved"
+    assert float(decision["amount"]) == float(amount)
+    assert decision["currency"] == "EUR"
+
+
+def test_more_than_the_own_mandate_is_not_entitled_and_leaves_it_open() -> None:
+    shop = asked()
+    kind, why = outcome(shop, a_reply(data={"amount": "500.01"}))
+    assert (kind, set(why)) == ("approval.not_entitled", {"over_limit"})
+    assert outcome(shop, later(a_reply())) == ("decision.approved", [])
+
+
+def test_an_amount_with_too_many_decimals_is_not_entitled() -> None:
+    found = outcome(asked(), a_reply(data={"amount": "20.001"}))
+    assert found == ("approval.not_entitled", ["amount_unreadable"])
+
+
+def test_the_lead_rejects() -> None:
+    decision, closed = events(asked(), a_reply("reject"))
+    assert (decision["data"]["outcome"], decision["data"]["by"]) == ("refused", "person")
+    assert (decision["data"]["mandate"], decision["data"]["amount"]) == (None, "45.00")
+    assert closed["data"]["approval"]["closing"]["outcome"] == "refused"
+
+
+@pytest.mark.parametrize("verdict", ["approve", "reject"])
+def test_the_first_verdict_wins_and_the_next_is_late(verdict: str) -> None:
+    shop = asked()
+    assert outcome(shop, a_reply(), later(a_reply(verdict))) == ("approval.late", [])
+    (late,) = events(shop, later(later(a_reply(verdict))))
+    assert late["data"]["approval"]["state"] == "closed"
+    assert late["data"]["giver"] == "lead-north"
+
+
+@pytest.mark.parametrize(
+    ("giver", "people", "why"),
+    [
+        ("agent-01", (), "own_request"),
+        ("agent-01", (a_person(role="team_lead"),), "own_request"),
+        ("lead-south", (), "not_an_approver"),
+        ("agent-02", (a_person("agent-02"),), "not_an_approver"),
+        ("lead-north", (a_person("lead-north", role="team_lead", absences=[AWAY]),), "absent"),
+        ("nobody", (), "unknown_agent"),
+    ],
+)
+@pytest.mark.parametrize("verdict", ["approve", "reject"])
+def test_who_may_not_answer_changes_nothing(giver: str, people: Any, why: str, verdict: str) -> None:
+    shop = asked(*people)
+    before = dict(shop.states)
+    assert outcome(shop, a_reply(verdict, data={"agent_id": giver})) == ("approval.not_entitled", [why])
+    assert shop.states == before
+
+
+def test_another_teams_lead_may_where_the_own_team_has_nobody_there() -> None:
+    away = a_person("lead-north", role="team_lead", absences=[AWAY])
+    assert outcome(asked(away), a_reply(data={"agent_id": "lead-south"})) == ("decision.approved", [])
+
+
+def test_a_delegate_answers_in_place_of_who_is_away() -> None:
+    away = a_person("lead-north", role="team_lead", absences=[{**AWAY, "delegate": "manager-1"}])
+    shop = asked(away, a_person("manager-1", role="manager", team="south"))
+    assert outcome(shop, a_reply(data={"agent_id": "manager-1"})) == ("decision.approved", [])
+    assert outcome(asked(away), a_reply(data={"agent_id": "lead-north"}))[1] == ["absent"]
+
+
+def test_a_prohibition_stands_against_a_persons_verdict() -> None:
+    shop = asked(prohibitions=[{"id": "never", "kinds": "refund", "reason": "nobody can do this"}])
+    decision, closed = events(shop, a_reply())
+    assert (decision["data"]["outcome"], decision["data"]["by"]) == ("refused", "prohibition")
+    assert [reason["prohibition"] for reason in decision["data"]["reasons"]] == ["never"]
+    assert (decision["data"]["decided_by"], decision["data"]["mandate"]) == ("lead-north", None)
+    assert closed["data"]["approval"]["state"] == "closed"
+
+
+def test_rejecting_what_is_prohibited_is_a_persons_refusal() -> None:
+    shop = asked(prohibitions=[{"id": "never", "kinds": "refund", "reason": "nobody can do this"}])
+    assert events(shop, a_reply("reject"))[0]["data"]["by"] == "person"
+
+
+def test_a_verdict_is_judged_by_the_policy_and_staff_of_its_moment() -> None:
+    assert outcome(asked(mandates=[a_mandate(id="small", limit=40)]), a_reply())[0] == "approval.not_entitled"
+    decision = events(asked(version="2"), a_reply())[0]["data"]
+    assert decision["policy"]["version"] == "2"
+    assert decision["request_digest"] == a_submission().digest
+
+
+def test_a_verdict_on_an_approval_that_is_not_there_says_so() -> None:
+    with pytest.raises(Unreadable, match="unknown_approval"):
+        Shop(*MANDATES).decide(a_reply(), SEQ)
+
+
+def test_a_verdict_never_finds_another_tenants_approval() -> None:
+    shop = asked()
+    assert list(shop.states) == [a_reply().state_id]
+    assert a_reply(tenant="other").state_id not in shop.states
+
+
+def test_without_an_active_policy_there_is_no_such_tenant() -> None:
+    with pytest.raises(Unreadable, match="unknown_tenant"):
+        asked().decide(a_reply(tenant="other"), SEQ)
