@@ -96,7 +96,7 @@ class Notifier:
             elif topic == DECISIONS:
                 await self._tell(held, records, next_offset)
         except (Lost, Fenced) as why:
-            self._partitions.drop(held.p, why)
+            self._partitions.drop(held, why)
             raise
 
     async def _remember(self, held: Held, records: Sequence[Record], next_offset: int) -> None:
@@ -193,7 +193,6 @@ class Notifier:
                 key = record_key(event.tenant, event.data.case_id)
                 ended.append(Ended(event.data.notice_id, event.data.channel, key, desk.notice_line(event)))
         await self._store.settle(held.p, held.generation, next_offset, ended)
-        held.notices = next_offset
 
 
 def _by_partition(records: Iterable[Record]) -> dict[int, list[Record]]:

@@ -9,16 +9,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
+
+from aiokafka import TopicPartition
 
 from schemas.topics import CASES, DECISIONS, NOTICES
 from services.chassis.dead_letters import Record
 from services.chassis.errors import TryAgain
 from services.chassis.log import log
-from services.notifier.adapters.redis import Fenced, Lost, Store
-from services.notifier.adapters.replay import Replay
+from services.notifier.adapters.redis import Fenced, Lost, Store, Taken
+from services.notifier.adapters.replay import Replay, Start
 from services.notifier.core.retry import DONE_SET
 from services.notifier.metrics import NotifierMetrics
 
@@ -35,7 +38,6 @@ class Held:
     generation: str
     cases: int = 0
     decisions: int = 0
-    notices: int = 0
 
     def position(self, topic: str) -> int:
         """Records of mandaat.cases and mandaat.decisions below this are in Redis."""
@@ -79,8 +81,11 @@ class Partitions:
         for p in partitions:
             self.held.pop(p, None)
 
-    def drop(self, p: int, why: TryAgain) -> None:
-        """What Redis holds of p may differ from what we think: it must be taken anew."""
+    def drop(self, held: Held, why: TryAgain) -> None:
+        """What Redis holds of it may differ from what we think: it must be taken anew."""
+        p = held.p
+        if self.held.get(p) is not held:
+            return  # that was done already
         if isinstance(why, Lost):
             self.held.clear()
         self.held.pop(p, None)
@@ -96,52 +101,53 @@ class Partitions:
 
     async def take_missing(self, take_in: TakeIn) -> None:
         """Take what is ours and not held. Raises TryAgain when that is not done yet."""
-        deadline = time.monotonic() + TURN_SECONDS
-        for p in self.missing:
-            if time.monotonic() >= self._not_before.get(p, 0.0):
-                await self._take(p, take_in, deadline)
+        now = time.monotonic()
+        free = [p for p in self.missing if now >= self._not_before.get(p, 0.0)]
+        if free:
+            await self._take(free, take_in)
 
     async def hold(self, p: int, take_in: TakeIn) -> Held:
         """The partition, taken if need be. Raises TryAgain."""
         if p not in self.held:
-            if time.monotonic() < self._not_before.get(p, 0.0):
-                raise TryAgain(f"partition {p} has another owner")
-            await self._take(p, take_in, time.monotonic() + TURN_SECONDS)
+            await self.take_missing(take_in)
+        if p not in self.held:
+            raise TryAgain(f"partition {p} has another owner")
         return self.held[p]
-
-    async def _take(self, p: int, take_in: TakeIn, deadline: float) -> None:
-        try:
-            taken = await self._store.take(p)
-        except Lost:
-            await self._store.load()
-            taken = await self._store.take(p)
-        held = Held(p, taken.generation, taken.cases or 0, taken.decisions or 0, taken.notices or 0)
-        now = self._clock()
-        for topic, start, since in (
-            (CASES, taken.cases, None),
-            (NOTICES, taken.notices, now - DONE_SET),
-            (DECISIONS, taken.decisions, now - self._desk),
-        ):
-            await self._read_on(held, topic, start, since, take_in, deadline)
-        self.held[p] = held
-        self._metrics.taken.inc()
-        log.info("partition_taken", partition=p, emptied=taken.decisions is None)
-
-    async def _read_on(
-        self,
-        held: Held,
-        topic: str,
-        start: int | None,
-        since: datetime | None,
-        take_in: TakeIn,
-        deadline: float,
-    ) -> None:
-        async for records, next_offset in self._replay.read(topic, held.p, start, since):
-            await take_in(held, records, next_offset)
-            if time.monotonic() > deadline:
-                raise TryAgain(f"partition {held.p}: {topic} is still being read")
 
     async def read_cases(self, held: Held, take_in: TakeIn) -> None:
         """Read mandaat.cases to its end now. Raises TryAgain."""
-        async for records, next_offset in self._replay.read(CASES, held.p, held.cases):
-            await take_in(held, records, next_offset)
+        stretch = {TopicPartition(CASES, held.p): Start(held.cases)}
+        async with aclosing(self._replay.read(stretch)) as found:
+            async for _, records, next_offset in found:
+                await take_in(held, records, next_offset)
+
+    async def _take(self, partitions: Sequence[int], take_in: TakeIn) -> None:
+        now, deadline = self._clock(), time.monotonic() + TURN_SECONDS
+        taken = {p: await self._take_one(p) for p in partitions}
+        new = {p: _held(p, one) for p, one in taken.items()}
+        for topic, starts in (
+            (CASES, {p: Start(one.cases) for p, one in taken.items()}),
+            (NOTICES, {p: Start(one.notices, now - DONE_SET) for p, one in taken.items()}),
+            (DECISIONS, {p: Start(one.decisions, now - self._desk) for p, one in taken.items()}),
+        ):
+            stretches = {TopicPartition(topic, p): start for p, start in starts.items()}
+            async with aclosing(self._replay.read(stretches)) as found:
+                async for tp, records, next_offset in found:
+                    await take_in(new[tp.partition], records, next_offset)
+                    if time.monotonic() > deadline:
+                        raise TryAgain(f"{topic} is still being read")
+        self.held |= new
+        self._metrics.taken.inc(len(new))
+        emptied = sum(one.decisions is None for one in taken.values())
+        log.info("partitions_taken", partitions=sorted(new), emptied=emptied)
+
+    async def _take_one(self, p: int) -> Taken:
+        try:
+            return await self._store.take(p)
+        except Lost:
+            await self._store.load()
+            return await self._store.take(p)
+
+
+def _held(p: int, taken: Taken) -> Held:
+    return Held(p, taken.generation, taken.cases or 0, taken.decisions or 0)

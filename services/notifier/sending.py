@@ -179,7 +179,7 @@ class Sender:
             material = await self._store.of_cases([_wanted(one) for one in new])
         except TryAgain as why:
             # What the call gave is `sending` and not in hand: only taking the partition anew finds it.
-            self._partitions.drop(held.p, why)
+            self._partitions.drop(held, why)
             raise
         for one, (case, event, note) in zip(new, material, strict=True):
             self._in_hand[one.notice_id] = job = InHand(held.p, one, Material(case, event, note))
@@ -283,7 +283,7 @@ class Sender:
         try:
             await self._store.settle(held.p, held.generation, position, over, later)
         except TryAgain as why:
-            self._partitions.drop(held.p, why)
+            self._partitions.drop(held, why)
             raise
         for done in part:
             self._release(done.pending)

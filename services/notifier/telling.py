@@ -109,7 +109,11 @@ class Telling:
                 outcome = await self._webhooks.send(pending.tenant, pending.notice_id, seen.raw, now)
                 return Told(outcome, pending.notice_id)
             case "mail":
-                if _awaits_note(seen, material) and pending.attempts <= NOTE_TRIES:
+                if (
+                    pending.told.audience != "customer"
+                    and _awaits_note(seen, material)
+                    and pending.attempts <= NOTE_TRIES
+                ):
                     return self.unsent(pending, Passing("awaits_note"))
                 case, note = Case.model_validate_json(material.case), (material.note or b"").decode()
                 return await self._tell_by_mail(pending, seen, case, note)

@@ -1,9 +1,11 @@
-"""Reads a stretch of one partition to its end, without a group."""
+"""Reads stretches of partitions to their end, without a group."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -18,73 +20,110 @@ ASK_SECONDS: Final = 10.0
 BATCH: Final = 500
 
 
+@dataclass(frozen=True)
+class Start:
+    """Where a stretch begins: at an offset; else at the first record since a time; else at the first."""
+
+    offset: int | None = None
+    since: datetime | None = None
+
+
 class Replay:
-    """One consumer for all stretches, one after the other. Raises TryAgain while Kafka is away."""
+    """Asks with one consumer that is kept, and reads with a new one each time.
+
+    A consumer of aiokafka that is assigned other partitions takes a second before it fetches from them; a new
+    one a fifth of that.
+    """
 
     def __init__(self, bootstrap: str, client_id: str) -> None:
         self._bootstrap = bootstrap
         self._client_id = client_id
-        self._consumer: AIOKafkaConsumer | None = None
+        self._asking: AIOKafkaConsumer | None = None
 
     async def read(
-        self, topic: str, p: int, start: int | None, since: datetime | None = None
-    ) -> AsyncIterator[tuple[Sequence[Record], int]]:
-        """Records with the next offset, from `start` to what is the end now.
-
-        Without a start: from the first record of that time or later, or from the beginning.
-        """
-        tp = TopicPartition(topic, p)
+        self, stretches: Mapping[TopicPartition, Start]
+    ) -> AsyncGenerator[tuple[TopicPartition, Sequence[Record], int], None]:
+        """Records of a partition and the offset that follows them, to what is the end now. Raises TryAgain."""
         try:
             async with asyncio.timeout(ASK_SECONDS):
-                consumer = await self._opened()
-                at, end = await self._bounds(consumer, tp, start, since)
-            if at >= end:
-                return
-            while at < end:
-                if consumer.assignment() != {tp}:  # at first, and when whom we gave records to read another
-                    consumer.assign([tp])
-                    consumer.seek(tp, at)
-                async with asyncio.timeout(ASK_SECONDS):
-                    found = await consumer.getmany(tp, timeout_ms=1000, max_records=BATCH)
-                    at = max(at, await consumer.position(tp))
-                records = [record for record in found.get(tp, ()) if record.offset < end]
-                yield records, min(at, end)
+                bounds = await self._bounds(stretches)
         except (KafkaError, IllegalStateError, OSError, TimeoutError) as error:
             await self.close()
-            raise TryAgain(f"{topic}-{p} cannot be read: {type(error).__name__}") from error
+            raise TryAgain(f"kafka did not say where topics end: {type(error).__name__}") from error
+        left = {tp: (at, end) for tp, (at, end) in bounds.items() if at < end}
+        if not left:
+            return
+        consumer = self._consumer()
+        try:
+            async for tp, records, at in _read(consumer, left):
+                yield tp, records, at
+        except (KafkaError, IllegalStateError, OSError, TimeoutError) as error:
+            raise TryAgain(f"a topic cannot be read to its end: {type(error).__name__}") from error
+        finally:
+            await _stop(consumer)
 
     async def close(self) -> None:
         """Close the connection."""
-        consumer, self._consumer = self._consumer, None
-        if consumer is not None:
-            try:
-                async with asyncio.timeout(2.0):
-                    await consumer.stop()
-            except (KafkaError, OSError, TimeoutError):
-                pass
+        asking, self._asking = self._asking, None
+        if asking is not None:
+            await _stop(asking)
 
-    async def _opened(self) -> AIOKafkaConsumer:
-        if self._consumer is None:
-            lenient_headers.install()
-            consumer = AIOKafkaConsumer(
-                bootstrap_servers=self._bootstrap,
-                client_id=self._client_id,
-                enable_auto_commit=False,
-                auto_offset_reset="earliest",
-                retry_backoff_ms=200,
-            )
-            self._consumer = consumer
-            await consumer.start()
-            await consumer.topics()
-        return self._consumer
-
-    @staticmethod
     async def _bounds(
-        consumer: AIOKafkaConsumer, tp: TopicPartition, start: int | None, since: datetime | None
-    ) -> tuple[int, int]:
-        end = int((await consumer.end_offsets([tp]))[tp])
-        first = int((await consumer.beginning_offsets([tp]))[tp])
-        if start is None and since is not None:
-            found = (await consumer.offsets_for_times({tp: round(since.timestamp() * 1000)}))[tp]
-            start = int(found.offset) if found is not None else end
-        return max(first, start or 0), end
+        self, stretches: Mapping[TopicPartition, Start]
+    ) -> dict[TopicPartition, tuple[int, int]]:
+        if self._asking is None:
+            self._asking = self._consumer()
+            await self._asking.start()
+            await self._asking.topics()
+        first = await self._asking.beginning_offsets(list(stretches))
+        end = await self._asking.end_offsets(list(stretches))
+        times = {
+            tp: round(start.since.timestamp() * 1000)
+            for tp, start in stretches.items()
+            if start.offset is None and start.since is not None
+        }
+        found = await self._asking.offsets_for_times(times) if times else {}
+        bounds = {}
+        for tp, start in stretches.items():
+            at = start.offset or 0
+            if tp in times:
+                at = found[tp].offset if found.get(tp) is not None else end[tp]
+            bounds[tp] = max(int(at), int(first[tp])), int(end[tp])
+        return bounds
+
+    def _consumer(self) -> AIOKafkaConsumer:
+        lenient_headers.install()
+        return AIOKafkaConsumer(
+            bootstrap_servers=self._bootstrap,
+            client_id=self._client_id,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            retry_backoff_ms=200,
+        )
+
+
+async def _read(
+    consumer: AIOKafkaConsumer, left: dict[TopicPartition, tuple[int, int]]
+) -> AsyncIterator[tuple[TopicPartition, Sequence[Record], int]]:
+    async with asyncio.timeout(ASK_SECONDS):
+        await consumer.start()
+    consumer.assign(list(left))
+    for tp, (at, _) in left.items():
+        consumer.seek(tp, at)
+    while left:
+        async with asyncio.timeout(ASK_SECONDS):
+            found = await consumer.getmany(*left, timeout_ms=1000, max_records=BATCH)
+        for tp, records in found.items():
+            end = left[tp][1]
+            # A position also passes what is in no record: the ends of transactions.
+            at = max(int(await consumer.position(tp)), records[-1].offset + 1)
+            yield tp, [record for record in records if record.offset < end], min(at, end)
+            if at >= end:
+                del left[tp]
+                consumer.pause(tp)
+
+
+async def _stop(consumer: AIOKafkaConsumer) -> None:
+    with contextlib.suppress(KafkaError, OSError, TimeoutError):
+        async with asyncio.timeout(2.0):
+            await consumer.stop()

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager
+from urllib.parse import quote
 
+import httpx
 import pytest
 
 from deploy.local.sinks.mail import KeptMail, kept_mails
 from deploy.local.sinks.webhook import KeptWebhook, kept_webhooks
 from deploy.local.stack import Stack
+from tests.outside import DEAD_LETTERS, NOTICES, Onlooker
 from tests.telling_events import Journal
 
 
@@ -44,3 +48,23 @@ def mails(backing: Stack, mark: str) -> Callable[[], list[KeptMail]]:
 def webhooks(backing: Stack, mark: str) -> Callable[[], list[KeptWebhook]]:
     """The webhooks that were received about cases that hold the mark."""
     return lambda: [one for one in kept_webhooks(backing.webhook_folder) if mark in one.body]
+
+
+@pytest.fixture
+def onlooker(kafka: str) -> Callable[..., AbstractAsyncContextManager[Onlooker]]:
+    """Watches what is published about some cases."""
+    return lambda *case_ids: Onlooker(kafka, case_ids, (NOTICES, DEAD_LETTERS))
+
+
+@pytest.fixture
+def ask(backing: Stack) -> Callable[..., httpx.Response]:
+    """`GET /v1/cases/{id}` with the key of a tenant."""
+
+    def get(case_id: str, tenant: str = "acme", key: str | None = None) -> httpx.Response:
+        return httpx.get(
+            f"{backing.http('notifier')}/v1/cases/{quote(case_id, safe='')}",
+            headers={"authorization": f"Bearer {key or backing.api_key(tenant)}"},
+            timeout=10,
+        )
+
+    return get

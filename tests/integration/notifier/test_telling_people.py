@@ -3,16 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
 
 from deploy.local.sinks.mail import KeptMail
 from deploy.local.sinks.webhook import KeptWebhook
 from deploy.local.stack import Stack
-from schemas import types
-from tests.telling_events import Journal, a_case, a_decision, a_member, about_approval, an_approval, decided
+from schemas import topics, types
+from schemas.case import Case
+from tests.outside import Onlooker
+from tests.telling_events import (
+    Journal,
+    a_case,
+    a_decision,
+    a_member,
+    about_approval,
+    an_approval,
+    closed,
+    decided,
+)
 from tests.waiting import eventually
 
 Mails = Callable[[], list[KeptMail]]
 Webhooks = Callable[[], list[KeptWebhook]]
+Watch = Callable[..., AbstractAsyncContextManager[Onlooker]]
+Ask = Callable[..., httpx.Response]
+
+
+def marked(mark: str, number: int | str = 1, **changes: Any) -> Case:
+    """A case of this test, of an agent whom nobody hired."""
+    fields = {"email": f"cu-{mark}-{number}@example.org", "agent_id": f"nobody-{mark}"}
+    return a_case(f"c-{mark}-{number}", **fields | changes)
+
+
+def ended(number: int) -> Callable[[Onlooker], bool]:
+    """So many notices have ended."""
+    return lambda onlooker: sum(len(one) for one in onlooker.told().values()) >= number
+
+
+def reasons(onlooker: Onlooker) -> dict[str, str | None]:
+    """Audience -> why it failed, None where it was delivered."""
+    notices = [one.event["data"] for one in onlooker.seen if one.type.startswith("notice.")]
+    return {notice["audience"]: notice["reason"] for notice in notices}
 
 
 async def test_customer_agent_approver_and_webhook_hear_of_an_escalation(
@@ -34,3 +69,163 @@ async def test_customer_agent_approver_and_webhook_hear_of_an_escalation(
         f"{lead}@example.org": f"Your decision is asked: refund, €45.00 (case c/{mark} é)",
     }
     assert [one.refusal for one in webhooks()] == [None]
+
+
+async def test_all_three_sides_hear_of_the_verdict_and_colleagues_read_its_words(
+    notifier: Stack, journal: Journal, mark: str, mails: Mails
+) -> None:
+    agent, lead = f"agent-{mark}", f"lead-{mark}"
+    case = marked(mark, agent_id=agent)
+    await journal.hire(a_member(agent), a_member(lead, role="team_lead"))
+    await journal.submit(case)
+    await journal.settle(
+        decided(a_decision(case, "escalated")),
+        about_approval(types.APPROVAL_REQUESTED, an_approval(case, lead)),
+        decided(a_decision(case, "refused", by="person", decided_by=lead)),
+        about_approval(
+            types.APPROVAL_CLOSED,
+            closed(case, lead, by=lead, outcome="refused"),
+            giver=lead,
+            reply_id="x",
+            note="had one last week",
+        ),
+    )
+    await eventually(lambda: len(mails()) >= 6, seconds=20)
+    told = {mail.to[0]: mail for mail in mails() if "Afgewezen" in mail.subject or "Over uw" in mail.subject}
+    texts = {to: (notifier.mail_folder / mail.file).read_text() for to, mail in told.items()}
+    assert len(texts) == 3
+    assert {to for to, text in texts.items() if "had one last week" in text} == {
+        f"{agent}@example.org",
+        f"{lead}@example.org",
+    }
+
+
+async def test_a_repeated_event_tells_nobody_twice(
+    notifier: Stack, journal: Journal, mark: str, mails: Mails, onlooker: Watch
+) -> None:
+    case, other = marked(mark), marked(mark, 2)
+    event = decided(a_decision(case))
+    await journal.submit(case, other)
+    await journal.settle(event, event)
+    await journal.settle(event, decided(a_decision(other)))
+    async with onlooker(case.case_id, other.case_id) as watching:
+        await watching.until(ended(6), seconds=20, what="both told")
+    assert sorted(mail.to[0] for mail in mails()) == sorted(str(one.customer.email) for one in (case, other))
+
+
+async def test_a_wrong_address_blocks_nobody_else_and_ends_as_failed(
+    notifier: Stack, journal: Journal, mark: str, onlooker: Watch
+) -> None:
+    refused = marked(mark, 1, email=f"cu-{mark}@refused.example")
+    missing = marked(mark, 2, email=None)
+    nonsense = marked(mark, 3, email="not an address")
+    await journal.submit(refused, missing, nonsense)
+    await journal.settle(*(decided(a_decision(case)) for case in (refused, missing, nonsense)))
+    async with onlooker(refused.case_id, missing.case_id, nonsense.case_id) as watching:
+        await watching.until(ended(9), seconds=20, what="nine notices ended")
+        why = {
+            (one.case_id, one.event["data"]["audience"]): one.event["data"]["reason"] for one in watching.seen
+        }
+    assert why[refused.case_id, "customer"] == "smtp_refused: 550 5.1.1"
+    assert why[missing.case_id, "customer"] == "no_address"
+    assert why[nonsense.case_id, "customer"] == "bad_address"
+    assert {why[case.case_id, "agent"] for case in (refused, missing, nonsense)} == {"unknown_person"}
+    assert {why[case.case_id, "webhook"] for case in (refused, missing, nonsense)} == {None}
+
+
+async def test_a_decision_whose_case_nobody_submitted_is_a_dead_letter(
+    notifier: Stack, journal: Journal, mark: str, onlooker: Watch
+) -> None:
+    unknown, known = marked(mark, "unknown"), marked(mark, "known")
+    await journal.submit(known)
+    await journal.settle(decided(a_decision(unknown)), decided(a_decision(known)))
+    async with onlooker(unknown.case_id, known.case_id) as watching:
+        await watching.until(ended(3), seconds=20, what="the known one told")
+        await watching.until(
+            lambda one: any(seen.record.topic == topics.DEAD_LETTERS for seen in one.seen),
+            seconds=20,
+            what="a dead letter",
+        )
+    letters = [seen for seen in watching.seen if seen.record.topic == topics.DEAD_LETTERS]
+    assert [(one.case_id, dict(one.record.headers)["mandaat-reason"]) for one in letters] == [
+        (unknown.case_id, b"unknown_case")
+    ]
+
+
+async def test_what_cannot_be_read_and_what_is_not_known_holds_nothing_up(
+    notifier: Stack, journal: Journal, mark: str, onlooker: Watch
+) -> None:
+    case = marked(mark)
+    p = journal.partition_of(case.tenant, case.case_id)
+    await journal.submit(case)
+    for topic in (topics.CASES, topics.DECISIONS):
+        await journal.put(topic, p, b"{not json " + mark.encode())
+        await journal.put(topic, p, None, key=mark.encode())
+        await journal.put(topic, p, b'{"type": "mandaat.ledger.marked.v1", "data": {"partition": 0}}')
+        await journal.put(topic, p, b'{"type": "mandaat.something.new.v9"}')
+    await journal.settle(decided(a_decision(case)))
+    async with onlooker(case.case_id) as watching:
+        await watching.until(ended(3), seconds=20, what="told all the same")
+
+
+async def test_a_conflicting_submission_does_not_get_the_mail(
+    notifier: Stack, journal: Journal, mark: str, mails: Mails
+) -> None:
+    case = marked(mark)
+    thief = marked(mark, email=f"thief-{mark}@example.org", amount="46.00")
+    await journal.submit(thief, case, thief)
+    await journal.settle(decided(a_decision(case)))
+    await eventually(mails, seconds=20)
+    assert [mail.to for mail in mails()] == [(case.customer.email,)]
+
+
+async def test_what_is_older_than_a_week_is_told_to_nobody(
+    notifier: Stack, journal: Journal, mark: str, mails: Mails, onlooker: Watch
+) -> None:
+    week, fortnight, now = marked(mark, "week"), marked(mark, "fortnight"), marked(mark, "now")
+    await journal.submit(week, fortnight, now)
+    days = datetime.now(UTC) - timedelta(days=8), datetime.now(UTC) - timedelta(days=15)
+    await journal.settle(
+        decided(a_decision(week), at=days[0]),
+        decided(a_decision(fortnight), at=days[1]),
+        decided(a_decision(now)),
+    )
+    async with onlooker(week.case_id, fortnight.case_id, now.case_id) as watching:
+        await watching.until(ended(6), seconds=20, what="six notices ended")
+        told = watching.told()
+    assert [mail.to[0] for mail in mails()] == [now.customer.email]
+    assert {how for *_, how in told[week.case_id]} == {"notice.failed"}
+    assert fortnight.case_id not in told
+
+
+async def test_the_desk_shows_where_a_case_stands(
+    notifier: Stack, journal: Journal, mark: str, ask: Ask
+) -> None:
+    case = marked(f"{mark}/%2F é?#", email=f"cu-{mark}@example.org")
+    decision = a_decision(case, "escalated")
+    await journal.submit(case)
+    await journal.settle(
+        decided(decision), about_approval(types.APPROVAL_REQUESTED, an_approval(case, f"lead-{mark}"))
+    )
+    await eventually(
+        lambda: ask(case.case_id).status_code == 200 and len(ask(case.case_id).json()["notices"]) == 4,
+        seconds=20,
+    )
+    shown = ask(case.case_id).json()
+    assert shown["case"]["customer"]["email"] == case.customer.email
+    (request,) = shown["requests"]
+    assert request["request_id"] == "r1"
+    assert [one["decision_id"] for one in request["decisions"]] == [decision.decision_id]
+    assert request["approval"]["state"] == "open"
+    assert {one["audience"] for one in shown["notices"]} == {"customer", "agent", "webhook", "approver"}
+
+
+async def test_another_tenants_case_is_not_there(
+    notifier: Stack, journal: Journal, mark: str, ask: Ask
+) -> None:
+    case = marked(mark)
+    await journal.submit(case)
+    await eventually(lambda: ask(case.case_id).status_code == 200, seconds=20)
+    assert ask(case.case_id, tenant="retail").status_code == 404
+    assert ask("c-never").status_code == 404
+    assert ask(case.case_id, key="guessed").status_code == 401

@@ -1,0 +1,188 @@
+"""Nobody is left untold, and nobody is told twice where the channel allows it, whatever stops."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+
+import httpx
+import redis
+from standardwebhooks import Webhook
+
+from deploy.local.sinks.mail import KeptMail
+from deploy.local.sinks.webhook import KeptWebhook
+from deploy.local.stack import Stack
+from schemas.case import Case
+from tests.integration.notifier.test_telling_people import ended, marked
+from tests.outside import Onlooker
+from tests.telling_events import Journal, a_decision, a_member, decided
+from tests.waiting import eventually
+
+Mails = Callable[[], list[KeptMail]]
+Webhooks = Callable[[], list[KeptWebhook]]
+Watch = Callable[..., AbstractAsyncContextManager[Onlooker]]
+Ask = Callable[..., httpx.Response]
+
+
+async def many(journal: Journal, mark: str, number: int) -> list[Case]:
+    """So many decided cases of one hired agent: three notices each."""
+    agent = f"agent-{mark}"
+    await journal.hire(a_member(agent))
+    cases = [marked(mark, one, agent_id=agent) for one in range(number)]
+    await journal.submit(*cases)
+    await journal.settle(*(decided(a_decision(case)) for case in cases))
+    return cases
+
+
+async def test_killed_in_the_middle_everybody_is_told_and_a_second_copy_has_the_same_message_id(
+    notifier: Stack, journal: Journal, mark: str, mails: Mails, webhooks: Webhooks, onlooker: Watch
+) -> None:
+    cases = await many(journal, mark, 150)
+    for least in (20, 150):
+        await at_least(mails, least)
+        notifier.kill("notifier")
+        notifier.start("notifier")
+    async with onlooker(*(case.case_id for case in cases)) as watching:
+        await watching.until(ended(450), seconds=60, what="all told")
+    copies = Counter(mail.message_id for mail in mails())
+    assert len(copies) == 300
+    by_person = {(mail.to, mail.message_id) for mail in mails()}
+    assert len(by_person) == 300, "a second copy has the same Message-ID"
+    assert sum(copies.values()) - 300 <= 2 * 64, "only what was in hand is sent again"
+    assert len({one.webhook_id for one in webhooks()}) == 150
+    assert {one.refusal for one in webhooks()} == {None}
+
+
+async def test_told_to_end_it_finishes_and_leaves_nothing_twice(
+    notifier: Stack, journal: Journal, mark: str, mails: Mails, onlooker: Watch
+) -> None:
+    cases = await many(journal, mark, 60)
+    await eventually(lambda: len(mails()) >= 10, seconds=30)
+    assert notifier.stop("notifier") == 0
+    notifier.start("notifier")
+    async with onlooker(*(case.case_id for case in cases)) as watching:
+        await watching.until(ended(180), seconds=60, what="all told")
+    assert set(Counter(mail.message_id for mail in mails()).values()) == {1}
+
+
+async def test_a_mail_server_that_is_away_is_waited_for(
+    notifier: Stack, journal: Journal, mark: str, mails: Mails
+) -> None:
+    notifier.kill("sinks")
+    await many(journal, mark, 5)
+    await eventually(lambda: tries(notifier, mark) >= 10, seconds=30, what="some tries that failed")
+    notifier.start("sinks")
+    await eventually(lambda: len(mails()) == 10, seconds=40)
+
+
+async def test_a_mailbox_that_is_busy_is_tried_again_and_holds_nobody_up(
+    notifier: Stack, journal: Journal, mark: str, mails: Mails
+) -> None:
+    busy = marked(mark, "busy", email=f"cu-{mark}@busy.example")
+    await journal.submit(busy)
+    await journal.settle(decided(a_decision(busy)))
+    await many(journal, mark, 3)
+    await eventually(lambda: len(mails()) == 6, seconds=20)
+    await eventually(lambda: tries(notifier, mark) >= 3, seconds=20, what="it is tried again")
+
+
+async def test_an_emptied_redis_tells_nobody_again_and_the_desk_comes_back(
+    notifier: Stack, journal: Journal, mark: str, mails: Mails, onlooker: Watch, ask: Ask
+) -> None:
+    before = await many(journal, mark, 20)
+    async with onlooker(*(case.case_id for case in before)) as watching:
+        await watching.until(ended(60), seconds=30, what="all told")
+    with redis.Redis.from_url(notifier.redis_url) as client:
+        client.flushall()
+    after = marked(mark, "after")
+    await journal.submit(after)
+    await journal.settle(decided(a_decision(after)))
+    await eventually(lambda: len(mails()) == 41, seconds=30)
+    await eventually(lambda: ask(before[0].case_id).status_code == 200, seconds=20)
+    shown = ask(before[0].case_id).json()
+    assert len(shown["notices"]) == 3
+    assert set(Counter(mail.message_id for mail in mails()).values()) == {1}
+
+
+async def test_a_redis_that_is_away_is_waited_for(
+    notifier: Stack, journal: Journal, mark: str, mails: Mails, onlooker: Watch
+) -> None:
+    cases = await many(journal, mark, 40)
+    await eventually(lambda: len(mails()) >= 5, seconds=30)
+    notifier.kill("redis")
+    ready = f"{notifier.http('notifier')}/readyz"
+    await eventually(lambda: httpx.get(ready, timeout=5).status_code == 503, seconds=15)
+    later = marked(mark, "later")
+    await journal.submit(later)
+    await journal.settle(decided(a_decision(later)))
+    notifier.start("redis")
+    async with onlooker(*(case.case_id for case in (*cases, later))) as watching:
+        await watching.until(ended(123), seconds=60, what="all told")
+    await eventually(lambda: httpx.get(ready, timeout=5).status_code == 200, seconds=15)
+    assert len({mail.message_id for mail in mails()}) == 81
+
+
+async def test_a_webhook_that_fails_is_tried_again_under_the_same_id(
+    sinks: Stack, redis_url: str, journal: Journal, mark: str, tmp_path: Path
+) -> None:
+    secret = "whsec_" + "bWFuZGFhdC1tYW5kYWF0LW1hbmRhYXQ="
+    async with answering(["500", "429", "204"]) as (port, requests):
+        hooks = tmp_path / "webhooks.jsonl"
+        hooks.write_text(
+            json.dumps({"tenant": "acme", "url": f"http://127.0.0.1:{port}/hook", "secret": secret})
+        )
+        await asyncio.to_thread(sinks.start, "notifier", {"MANDAAT_WEBHOOKS_FILE": str(hooks)})
+        try:
+            case = marked(mark)
+            await journal.submit(case)
+            await journal.settle(decided(a_decision(case)))
+            await eventually(lambda: len(of(mark, requests)) == 3, seconds=30)
+        finally:
+            await asyncio.to_thread(sinks.stop, "notifier")
+    heads = [dict(re.findall(r"(?m)^([\w-]+): (.*?)\r?$", head)) for head, _ in of(mark, requests)]
+    assert len({head["webhook-id"] for head in heads}) == 1
+    for head, (_, body) in zip(heads, of(mark, requests), strict=True):
+        Webhook(secret).verify(body, head)
+
+
+async def at_least(mails: Mails, number: int) -> None:
+    """So many mails have come."""
+    await eventually(lambda: len(mails()) >= number, seconds=30, what=f"{number} mails")
+
+
+def of(mark: str, requests: list[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
+    """The requests about cases of this test."""
+    return [request for request in requests if mark.encode() in request[1]]
+
+
+def tries(stack: Stack, mark: str) -> int:
+    """How often a notice of this test was tried in vain, by the log."""
+    return sum(
+        1
+        for line in stack.log("notifier").read_text().splitlines()
+        if mark in line and "notice_tried" in line
+    )
+
+
+@asynccontextmanager
+async def answering(statuses: list[str]) -> AsyncIterator[tuple[int, list[tuple[str, bytes]]]]:
+    """An HTTP server that answers with these, one after the other, and keeps what it was asked."""
+    requests: list[tuple[str, bytes]] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        length = int(re.findall(r"(?mi)^content-length: (\d+)", head)[0])
+        requests.append((head, await reader.readexactly(length)))
+        status = statuses[min(len(requests), len(statuses)) - 1]
+        writer.write(f"HTTP/1.1 {status} X\r\ncontent-length: 0\r\nconnection: close\r\n\r\n".encode())
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        yield server.sockets[0].getsockname()[1], requests
