@@ -8,7 +8,7 @@ import shutil
 import signal
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from time import monotonic
@@ -32,6 +32,7 @@ from services.cli import demo_report
 from services.cli.progress import Teller, counters
 from services.cli.publish import publish_policy, publish_staff
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 WRONG = 1
 INTERRUPTED = 130
 
@@ -73,6 +74,7 @@ def _run(console: Console, started: float, stay: bool) -> bool:
         if stay:
             _wait_for_ctrl_c(console, stack)
     finally:
+        _ignore_signals()
         stack.down()
     return right
 
@@ -123,7 +125,8 @@ def _wait_for_ctrl_c(console: Console, stack: Stack) -> None:
         f"[bold]MANDAAT_STATE_DIR={stack.state} mandaat local status[/bold]",
         soft_wrap=True,
     )
-    signal.pause()
+    with suppress(KeyboardInterrupt):
+        signal.pause()
 
 
 @contextmanager
@@ -145,9 +148,15 @@ def _stopped_by_signals() -> Iterator[None]:
     def interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
         raise KeyboardInterrupt
 
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    before = {number: signal.signal(number, interrupt) for number in SIGNALS}
     try:
         yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _ignore_signals() -> None:
+    """From here it ends anyway; a second Ctrl-C must not leave half of it running."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
