@@ -56,6 +56,26 @@ def test_a_mandate_for_other_categories_is_no_candidate() -> None:
     assert judge(book, a_case(category="billing")) == Approved("m")
 
 
+def test_only_the_mandates_of_the_kind_and_role_are_looked_at() -> None:
+    many = [a_mandate(id=f"m{kind}-{n}", grants=f"kind{kind}") for kind in range(100) for n in range(3)]
+    book = a_book(*many, a_mandate(id="leads", to="team_lead", grants="*"))
+    assert [row.id for row in book.candidates("agent", "kind42", None)] == ["m42-0", "m42-1", "m42-2"]
+    assert [row.id for row in book.candidates("manager", "kind42", None)] == [
+        "m42-0",
+        "m42-1",
+        "m42-2",
+        "leads",
+    ]
+    assert book.candidates("stranger", "kind42", None) == []
+
+
+def test_kinds_from_outside_do_not_make_the_book_grow() -> None:
+    book = a_book(a_mandate(grants="*"), a_mandate(id="n"))
+    for number in range(1000):
+        assert [row.id for row in book.candidates("agent", f"outside{number}", None)] == ["m"]
+    assert len(book.mandates["agent"]._found) == 0
+
+
 def test_every_candidate_says_what_failed_first() -> None:
     book = a_book(
         a_mandate(id="condition", when="facts.days_late > 6", limit=1),

@@ -31,6 +31,7 @@ def _places(when: str) -> list[tuple[int, int, str]]:
     [
         ("    when: wrong", 11, 11),
         ("    when: facts.a && wrong", 11, 22),
+        ("    when: facts.a && wrong.b.c > 1", 11, 22),
         ("    when: 'facts.a && wrong'", 11, 23),
         ('    when: "facts.a && wrong"', 11, 23),
         ("    when:    facts.a == 'it' && wrong", 11, 33),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from itertools import pairwise
+
 import pytest
 
 from services.rules.core.policy import PolicyProblems, check_policy, load_policy
@@ -253,6 +256,61 @@ def test_a_limit_is_exact_in_the_currency_s_smallest_unit(currency: str, limit: 
 def test_a_limit_that_means_nothing_is_refused(limit: str, problem: str | None) -> None:
     said = _with(f"{{id: m, grants: x, to: agent, limit: {limit}}}")
     assert [one.split(": ", 1)[1] for one in said] == ([] if problem is None else [problem])
+
+
+@pytest.mark.parametrize(
+    ("when", "problem"),
+    [
+        ("request", "name one field of `request`, as in `request.request_id`"),
+        ("request['amount'] > 1", "name one field of `request`, as in `request.request_id`"),
+        ("request.amont > 1", "an expression knows no `request.amont`; did you mean `request.amount`?"),
+        ("customer.email != ''", "an expression knows no `customer.email`; it has id, language"),
+        ("fact.x > 1", "unknown name `fact`; did you mean `facts`?"),
+        ("has_request_amount", "unknown name `has_request_amount`"),
+        (".facts.x", "a name cannot begin with a point"),
+        ("facts.x.exists(now, now > 1)", "`now` already means something; use another name here"),
+        (
+            "facts.x.matches(facts.y)",
+            "write the pattern of `matches` here, in quotes; one that comes from a case",
+        ),
+        (
+            "matches(facts.x, facts.y)",
+            "write the pattern of `matches` here, in quotes; one that comes from a case",
+        ),
+        ("facts.x.matches('(')", "`matches` cannot read this text"),
+        ("now.getHours(facts.zone) > 1", "write the time zone here, in quotes"),
+        ("now.getHours('Mars/X') > 1", "`getHours` cannot read this text"),
+        ("now > timestamp('2026-02-30T00:00:00Z')", "`timestamp` cannot read this text"),
+        ("duration('4 hours') > duration('1h')", "`duration` cannot read this text"),
+        ("facts.x % 2 == 0", "`%` does not work on a value of a case and a number; numbers are doubles"),
+        ("now > 1", "`>` does not work on a time and a number"),
+        ("facts.x == 'a' && 1", "`&&` does not work on true or false and a number"),
+        ("'text'", "this comes out as a text, and should come out as true or false"),
+        ("facts", "this comes out as an object, and should come out as true or false"),
+        ("facts.x >", "syntax error: the expression ends too early"),
+        ("facts.x > ; 1", "syntax error: `;` is not expected here"),
+        (
+            "(" * 40 + "true" + ")" * 40,
+            "this is nested more than 32 levels deep; use `define`, or fewer brackets",
+        ),
+        ("true" + " || true" * 500, "an expression has at most 4,000 characters; use `define`"),
+        ("facts.x.lowerAscii() == 'x'", "unknown name `lowerAscii`"),
+        ("cel.bind(x, 1, x > 1)", "unknown name `cel`"),
+    ],
+)
+def test_an_expression_that_cannot_be_meant_is_said_in_words(when: str, problem: str) -> None:
+    said = _with("{id: m, grants: x, to: agent, when: " + json.dumps(when) + "}")
+    assert said[0].split(": ", 1)[1].startswith(problem)
+
+
+def test_definitions_that_grow_without_end_are_refused() -> None:
+    names = "abcdefghijklmnop"
+    define = "define:\n  a: facts.x\n" + "".join(
+        f"  {name}: {former} && {former}\n" for former, name in pairwise(names)
+    )
+    said = _with("{id: m, grants: x, to: agent, when: p}", define)
+    assert len(said) == 1
+    assert "has more than 20,000 characters" in said[0]
 
 
 def test_dividing_by_what_a_case_brings_is_a_warning_and_the_policy_can_be_used() -> None:

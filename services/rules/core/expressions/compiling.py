@@ -26,6 +26,7 @@ _WANTED: Final = {
     "amount": "a number",
     "either": "true or false, or a number",
 }
+_UNKNOWN: Final = re.compile(r"undeclared reference to '(.*?)'")
 _A_TIME: Final = "timestamp('2026-01-01T00:00:00Z')"
 _ERROR = re.compile(r"^(?:INVALID_ARGUMENT: )?ERROR: <input>:(-?\d+):(-?\d+): (.*)$", re.MULTILINE)
 
@@ -95,7 +96,7 @@ def _flaws(message: str, translation: Translation) -> list[Flaw]:
     for found in _ERROR.finditer(message):
         line, column, text = int(found[1]), int(found[2]), found[3]
         at = sum(len(before) + 1 for before in lines[: line - 1]) + column - 1 if line > 0 else 0
-        flaw = Flaw(translation.source_index(at), _reworded(text))
+        flaw = Flaw(translation.source_index(_beginning(text, at, translation.text)), _reworded(text))
         if flaw not in flaws:
             flaws.append(flaw)
     if not flaws:
@@ -104,11 +105,18 @@ def _flaws(message: str, translation: Translation) -> list[Flaw]:
     return syntax[:1] or flaws
 
 
+def _beginning(text: str, at: int, expression: str) -> int:
+    """Where an unknown `a.b.c` begins: the library points at its last point."""
+    found = _UNKNOWN.match(text)
+    before = at - len(found[1].rpartition(".")[0]) if found else at
+    return before if before >= 0 and found and expression.startswith(found[1], before) else at
+
+
 def _reworded(text: str) -> str:
-    if "ecursion" in text:
+    if found := _UNKNOWN.match(text):
+        return f"unknown name `{found[1].partition('.')[0]}`"
+    if "recursion" in text:
         return "this is nested more than 32 levels deep; use `define`, or fewer brackets"
-    if found := re.match(r"undeclared reference to '(.*?)'", text):
-        return f"unknown name `{found[1]}`"
     if found := re.match(r"found no matching overload for '(.*?)' applied to '\((.*)\)'", text):
         types = [in_words(kind) for kind in re.split(r", (?![^(]*\))", found[2])]
         hint = "; numbers are doubles, which have no remainder" if found[1] == "_%_" else ""

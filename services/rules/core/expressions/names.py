@@ -64,10 +64,14 @@ def has_name(root: str, field: str) -> str:
     return f"has_{root}_{field}"
 
 
+OWN: Final = frozenset(has_name(root, field) for root, fields in FIELDS.items() for field in fields)
+"""Names that only the translation uses."""
+
+
 def variables() -> dict[str, cel.Type]:
     """Every variable of the environment, with its type."""
     declared = {f"{root}.{field}": kind for root, fields in FIELDS.items() for field, kind in fields.items()}
-    declared |= {has_name(root, field): cel.Type.BOOL for root, fields in FIELDS.items() for field in fields}
+    declared |= dict.fromkeys(OWN, cel.Type.BOOL)
     declared |= {name: cel.Type.Map(cel.Type.STRING, cel.Type.DYN) for name in OPEN}
     declared[TIME] = cel.Type.TIMESTAMP
     return declared

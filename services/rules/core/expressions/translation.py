@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Final, NamedTuple
 
-from services.rules.core.expressions.names import FIELDS, OPEN, ROOTS, TIME, has_name
+from services.rules.core.expressions.names import FIELDS, OPEN, OWN, ROOTS, TIME, has_name
 from services.rules.core.expressions.tokens import Kind, Token, text_value, tokenize
 
 MAX_CHARACTERS: Final = 4_000
@@ -190,6 +190,8 @@ class _Translator:
             self._uses.now = True
         elif token.text in self._definitions:
             self._definition(number, token)
+        elif token.text in OWN:
+            self._say(token.start, f"unknown name `{token.text}`")
 
     def _field(self, number: int, token: Token) -> None:
         fields = FIELDS[token.text]
