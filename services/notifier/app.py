@@ -24,11 +24,11 @@ from services.chassis.producer import Producer
 from services.chassis.run import Stop
 from services.chassis.subscriber import Subscription
 from services.chassis.table import Table
+from services.notifier.adapters.hooks_file import Hook, read_hooks
 from services.notifier.adapters.mail import Mailer, Server
 from services.notifier.adapters.redis import Store, connect
 from services.notifier.adapters.replay import Replay
 from services.notifier.adapters.webhook import Hooks
-from services.notifier.core.hooks import Hook, read_hooks
 from services.notifier.core.letters import Letters
 from services.notifier.core.retry import DONE_SET
 from services.notifier.core.words import Words

@@ -22,17 +22,11 @@ from services.chassis.errors import TryAgain
 from services.chassis.families import Family, family_of
 from services.chassis.log import log
 from services.chassis.producer import Outgoing
+from services.notifier.adapters.outcome import Delivered, Passing, Permanent
 from services.notifier.adapters.redis import Ended, Later, Store
 from services.notifier.core import desk
 from services.notifier.core.pending import Pending, ended
-from services.notifier.core.retry import (
-    Delivered,
-    Passing,
-    Permanent,
-    given_up,
-    pause_seconds,
-    too_old,
-)
+from services.notifier.core.retry import given_up, pause_seconds, too_old
 from services.notifier.metrics import NotifierMetrics
 from services.notifier.partitions import Held, Partitions
 from services.notifier.telling import Material, Telling, Told

@@ -11,13 +11,13 @@ from typing import Final, NamedTuple, Protocol, assert_never
 from schemas.case import Case
 from schemas.decision import Decision
 from schemas.staff import StaffMember
+from services.notifier.adapters.outcome import Outcome, Passing, Permanent
 from services.notifier.core.address import mailbox
 from services.notifier.core.language import Language, language_of
 from services.notifier.core.letters import Letters
 from services.notifier.core.mail import Sender, compose, message_id, thread_id
 from services.notifier.core.pending import Pending
 from services.notifier.core.reading import Seen, read_decision
-from services.notifier.core.retry import Outcome, Passing, Permanent
 
 READ_AGAIN_SECONDS: Final = 2.0
 NOTE_TRIES: Final = 4

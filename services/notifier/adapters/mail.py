@@ -23,7 +23,7 @@ from aiosmtplib.errors import (
     SMTPSenderRefused,
 )
 
-from services.notifier.core.retry import Delivered, Outcome, Passing, Permanent
+from services.notifier.adapters.outcome import Delivered, Outcome, Passing, Permanent
 
 TOO_LARGE = 552
 _ENHANCED = re.compile(r"\b([245]\.\d{1,3}\.\d{1,3})\b")

@@ -12,8 +12,8 @@ import httpx
 from standardwebhooks import Webhook
 
 from schemas.cloud_event import CONTENT_TYPE
-from services.notifier.core.hooks import Hook
-from services.notifier.core.retry import Delivered, Outcome, Passing, Permanent
+from services.notifier.adapters.hooks_file import Hook
+from services.notifier.adapters.outcome import Delivered, Outcome, Passing, Permanent
 
 TIMEOUT: Final = httpx.Timeout(15.0, connect=5.0)
 MOST_ANSWER_BYTES: Final = 64 * 1024

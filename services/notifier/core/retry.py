@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, TypeAlias
+from typing import Final
 
 NOTHING_OLDER: Final = timedelta(days=7)
 """Nothing whose event is older is told (DESIGN.md, Guarantees)."""
@@ -13,29 +12,6 @@ DONE_SET: Final = timedelta(days=14)
 FIRST_PAUSE_SECONDS: Final = 1.0
 LONGEST_PAUSE_SECONDS: Final = 300.0
 LONGEST_RETRY_AFTER_SECONDS: Final = 3600.0
-
-
-@dataclass(frozen=True)
-class Delivered:
-    """The other side took it."""
-
-
-@dataclass(frozen=True)
-class Passing:
-    """It did not work now and may later. `reason` holds no address, name or text."""
-
-    reason: str
-    retry_after_seconds: float | None = None
-
-
-@dataclass(frozen=True)
-class Permanent:
-    """It will never work. `reason` holds no address, name or text."""
-
-    reason: str
-
-
-Outcome: TypeAlias = Delivered | Passing | Permanent
 
 
 def pause_seconds(attempts: int, chance: float, retry_after_seconds: float | None = None) -> float:
