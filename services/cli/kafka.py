@@ -44,12 +44,15 @@ def bootstrap_of(option: str | None) -> str:
 
 def run(work: Coroutine[Any, Any, Answer]) -> Answer:
     """Runs the work of a command; exits with 2 and one line when Kafka is away. Logs go to stderr."""
+    configured = structlog.get_config()
     structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
     try:
         return asyncio.run(work)
     except (Away, TryAgain) as away:
         sys.stderr.write(f"mandaat: {away}; is it up? --kafka or {SETTING} say where.\n")
         raise typer.Exit(CALLED_WRONGLY) from away
+    finally:
+        structlog.configure(**configured)
 
 
 async def read_to_the_end(bootstrap: str, topic: str) -> AsyncIterator[Record]:

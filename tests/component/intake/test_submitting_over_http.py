@@ -177,14 +177,3 @@ async def test_a_key_with_the_scope_is_needed(
     answer = await client.post("/v1/cases", json=a_case(), headers={"Authorization": header})
     assert answer.status_code == status
     assert world.publisher.sent == []
-
-
-async def test_no_personal_data_is_logged(
-    client: httpx.AsyncClient, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
-) -> None:
-    await post(client, a_case())
-    await post(client, a_case(a_request(amount="Bakker")))
-    logged = capsys.readouterr().out + caplog.text
-    assert "c-1" in logged
-    for private in ("Bakker", "a@example.org", "parcel", "days_late", "late twice"):
-        assert private not in logged

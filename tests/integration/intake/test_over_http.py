@@ -17,8 +17,9 @@ from schemas.ids import approval_id
 from schemas.reading import read
 from schemas.reply import Verdict
 from services.chassis.producer import partition_for
-from tests.intake_cases import a_case, a_request
-from tests.integration.intake.conftest import records_of
+from tests.intake_cases import a_case, a_request, as_bytes
+from tests.integration.intake.conftest import publish, records_of
+from tests.raw_records import Raw
 from tests.waiting import eventually
 
 TENANT = "acme"
@@ -129,3 +130,19 @@ async def test_it_says_how_it_is(client: httpx.AsyncClient) -> None:
         "mandaat_loop_age_seconds",
     ):
         assert name in metrics.text
+
+
+async def test_logs_name_the_case_and_no_person(intake: Stack, client: httpx.AsyncClient) -> None:
+    private = {"name": "Zwaluw", "email": "zwaluw@example.org", "id": "cu-zwaluw"}
+    case = a_new_case(customer=private, subject="zwaluw in de schoorsteen", facts={"zwaluw": "zwaluw"})
+    wrong = {**case, "request": a_request(amount="zwaluw")}
+    assert (await client.post("/v1/cases", json=case)).status_code == 202
+    assert (await client.post("/v1/cases", json=wrong)).status_code == 422
+    await publish(intake.bootstrap, [Raw(as_bytes(case), None), Raw(as_bytes(wrong), b"acme/zwaluw")])
+
+    def both_logged() -> bool:
+        lines = [line for line in intake.log("intake").read_text().splitlines() if case["case_id"] in line]
+        return len(lines) == 2
+
+    await eventually(both_logged, seconds=20)
+    assert "zwaluw" not in intake.log("intake").read_text().lower()
