@@ -8,13 +8,11 @@ import json
 import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final
-
-from services.chassis.keys import Scope
+from typing import Final, Literal
 
 TENANTS = ("retail", "acme")
 """Who is served by a local stack: the demo's tenant, and the one of the documentation's examples."""
-SCOPES: Final[tuple[Scope, ...]] = ("submit", "reply", "read")
+SCOPES: Final[tuple[Literal["submit", "reply", "read"], ...]] = ("submit", "reply", "read")
 
 
 def keys_file(state: Path) -> Path:

@@ -43,6 +43,7 @@ class Part:
     def begin(self) -> bool:
         """Starts it without waiting; False when it runs already. Raises StackError when a port is taken."""
         if self.running():
+            self.resume()
             return False
         for name, port in self.ports.items():
             _refuse_taken(self.name, name, port)

@@ -227,6 +227,7 @@ class Stack:
             "MANDAAT_REDIS_URL": self.redis_url,
             "MANDAAT_HTTP_HOST": HOST,
             "MANDAAT_HTTP_PORT": str(self._http_port(name)),
+            "MANDAAT_NOTIFIER_URL": self.http("notifier"),
             "MANDAAT_KEYS_FILE": str(access.keys_file(self.state)),
             "MANDAAT_WEBHOOKS_FILE": str(access.webhooks_file(self.state)),
             "MANDAAT_PARTITIONS": str(SIZES.partitions),

@@ -6,7 +6,9 @@ import asyncio
 import json
 import os
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 
 import psutil
 import pytest
@@ -15,7 +17,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from typer.testing import CliRunner
 
-from deploy.local.settings import Ports, setting_of
+from deploy.local.settings import Ports, free_ports, setting_of
 from deploy.local.stack import BACKING, SIZES, Stack
 from deploy.local.topics import ensure_topics
 from schemas.topics import DECISIONS, TOPICS, Topic
@@ -167,6 +169,19 @@ def test_a_second_stack_on_the_same_ports_says_which_and_how_to_change_it(
     assert result.exit_code == 1
     assert f"port {Ports().redis_port}, for redis, is taken" in " ".join(result.stderr.split())
     assert "MANDAAT_LOCAL_REDIS_PORT" in result.stderr
+
+
+def test_two_commands_at_once_start_one_stack(tmp_path: Path) -> None:
+    ports = free_ports()
+    stacks = [Stack(tmp_path, ports) for _ in range(2)]
+    with ThreadPoolExecutor(2) as pool:
+        both = list(pool.map(lambda stack: stack.up(["redis"]), stacks))
+    try:
+        assert both == [None, None]
+        assert stacks[0].status() == stacks[1].status()
+    finally:
+        stacks[0].down()
+    assert not stacks[1].running("redis")
 
 
 def test_an_unknown_part_is_called_wrongly() -> None:
