@@ -9,6 +9,7 @@ batch is read again by hand from the record on that failed, and such a name beco
 from __future__ import annotations
 
 import struct
+import threading
 from collections.abc import Iterator
 from itertools import islice
 from typing import Any, NamedTuple
@@ -22,11 +23,17 @@ from aiokafka.record.util import decode_varint
 _LOG_OVERHEAD = 12
 _BATCH_LENGTH = struct.Struct(">qi")
 _MAGIC_AT = 16
+_met = threading.Event()
 
 
 def install() -> None:
     """Makes every consumer of this process lenient. Safe to repeat."""
     fetcher.MemoryRecords = LenientRecords
+
+
+def met_any() -> bool:
+    """Whether this process ever met a record that only the reading by hand could read."""
+    return _met.is_set()
 
 
 def is_bad(name: str) -> bool:
@@ -83,6 +90,7 @@ class LenientBatch:
                 yield record
                 read += 1
         except (UnicodeDecodeError, CorruptRecordException):
+            _met.set()
             yield from islice(read_by_hand(bytes(self._data)), read, None)
 
 

@@ -174,11 +174,10 @@ class Producer:
             topic: await _partitions(inner, topic, deadline)
             for topic in dict.fromkeys(record.topic for record in records)
         }
-        placed: defaultdict[TopicPartition, list[tuple[int, Outgoing]]] = defaultdict(list)
+        placed: defaultdict[tuple[str, int], list[tuple[int, Outgoing]]] = defaultdict(list)
         for index, record in enumerate(records):
-            partition = _partition_of(record, counts[record.topic])
-            placed[TopicPartition(record.topic, partition)].append((index, record))
-        return placed
+            placed[record.topic, _partition_of(record, counts[record.topic])].append((index, record))
+        return {TopicPartition(*place): mine for place, mine in placed.items()}
 
     async def _send_partition(
         self,

@@ -15,7 +15,7 @@ from services.chassis.errors import ConfigurationError
 from services.chassis.log import configure, log
 from services.chassis.settings import LogSettings
 
-STOP_SECONDS: Final = 9.0
+STOP_SECONDS: Final = 8.5
 """After this the process ends, finished or not."""
 
 

@@ -9,19 +9,18 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
 from schemas.errors import Unreadable
+from services.chassis import lenient_headers
 from services.chassis.consumer import Batches, Consumer
 from services.chassis.dead_letters import DeadLetters, Record
 from services.chassis.errors import TryAgain
 from services.chassis.families import Family, family_of
 from services.chassis.faststream_loop import Loop, Source, Timing
-from services.chassis.lenient_headers import is_bad
 from services.chassis.log import log
 from services.chassis.metrics import Metrics
 
@@ -34,6 +33,8 @@ OnBug = Callable[[BaseException], None]
 
 PAUSE_SECONDS = 0.02
 TOO_OLD_SECONDS = 60.0
+GIVING_SECONDS = 120.0
+"""A rebalance that takes longer is left, and the group joined anew."""
 
 
 class Subscription:
@@ -90,6 +91,8 @@ class Subscription:
         self._to_revoke: set[TopicPartition] = set()
         self._uncommitted: dict[TopicPartition, int] = {}
         self._batch: dict[TopicPartition, int] = {}
+        self._ends: dict[TopicPartition, int] = {}
+        self._counts: dict[TopicPartition, int] = {}
         self._polled: Batches = {}
         self._stopping = False
         self._bug: BaseException | None = None
@@ -307,6 +310,8 @@ class Subscription:
             return
         await self._turn.acquire()  # at once, as it is free
         self._batch, self._polled = starts, batches
+        self._ends = {tp: records[-1].offset + 1 for tp, records in batches.items()}
+        self._counts = {tp: len(records) for tp, records in batches.items()}
 
     async def _prepared(self) -> bool:
         """Does what comes before the next records; False if they have to wait."""
@@ -321,14 +326,14 @@ class Subscription:
 
     async def on_batch(self, records: Sequence[Record]) -> None:
         """Called by the loop with what the poll gave. Raises nothing."""
-        started = time.monotonic()
+        started, ends = time.monotonic(), dict(self._ends)
         try:
             ended = await family_of(self._handle(records))
             self._metrics.batches.labels(ended.family.value).inc()
             match ended.family:
                 case Family.DONE:
                     self._backoff = 0.0
-                    await self._done_with(records)
+                    await self._done_with(ends)
                 case Family.TRY_AGAIN:
                     if self._consumer is not None:
                         self._consumer.seek(self._batch)
@@ -340,20 +345,19 @@ class Subscription:
             self._metrics.batch_seconds.observe(time.monotonic() - started)
 
     async def _handle(self, records: Sequence[Record]) -> None:
-        bad = [record for record in records if record.headers and _has_bad_name(record)]
+        for tp, number in self._counts.items():
+            self._metrics.records.labels(tp.topic).inc(number)
+        bad = [record for record in records if _has_bad_name(record)] if lenient_headers.met_any() else []
         if bad:
             await self._dead_letters.put_all([(record, _why(record)) for record in bad])
         good = [record for record in records if not _has_bad_name(record)] if bad else list(records)
-        for topic, number in Counter(record.topic for record in good).items():
-            self._metrics.records.labels(topic).inc(number)
         if good:
             await self._handler(good)
 
-    async def _done_with(self, records: Sequence[Record]) -> None:
+    async def _done_with(self, ends: Mapping[TopicPartition, int]) -> None:
         if self._manual:
             return
-        for record in records:
-            self._uncommitted[TopicPartition(record.topic, record.partition)] = record.offset + 1
+        self._uncommitted |= ends
         await self._commit_what_is_due(self._timing.commit)
 
     async def _commit_what_is_due(self, seconds: float) -> bool:
@@ -399,11 +403,14 @@ class Subscription:
 
     def _look_at(self, consumer: Consumer) -> None:
         """Once a second: is aiokafka still at work, when did Kafka last answer, how much is unread."""
-        if self._turned < self._next_look or consumer.giving:
+        if self._turned < self._next_look:
             return
         self._next_look = self._turned + 1.0
-        if consumer.died:
+        stuck = self._turned - (self._settled or self._turned) > GIVING_SECONDS
+        if consumer.died or (consumer.giving and stuck):
             self._broken.set()
+        if consumer.giving:
+            return
         consumer.look()
         for tp in self.assigned:
             self._metrics.lag.labels(tp.topic, str(tp.partition)).set(consumer.lag(tp) or 0)
@@ -480,7 +487,7 @@ class Subscription:
 
 
 def _has_bad_name(record: Record) -> bool:
-    return any(is_bad(name) for name, _ in record.headers)
+    return any(lenient_headers.is_bad(name) for name, _ in record.headers)
 
 
 def _why(record: Record) -> Unreadable:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 import uuid
 from collections.abc import AsyncIterator
@@ -18,6 +19,7 @@ from services.chassis.producer import Outgoing, Producer
 from services.chassis.subscriber import Subscription, Timing
 from services.chassis.table import Table
 from tests.conftest import MakeTopic
+from tests.integration.chassis.test_sigterm import running
 from tests.waiting import eventually
 
 
@@ -133,8 +135,6 @@ async def test_kafka_away_at_the_start_is_waited_for(
     topics = (await make_topic(partitions=2), await make_topic(), await make_topic())
     backing.stop("kafka")
     async with AsyncExitStack() as stack:
-        import asyncio
-
         opening = asyncio.create_task(open_service(kafka, topics, stack))
         try:
             began = time.monotonic()
@@ -145,3 +145,20 @@ async def test_kafka_away_at_the_start_is_waited_for(
         service = await asyncio.wait_for(opening, 40)
         await put(service, b"first")
         await eventually(lambda: service.seen == [b"first"], seconds=30)
+
+
+async def test_sigterm_while_kafka_hangs_still_exits_0_in_time(
+    service: Service, kafka: str, backing: Stack
+) -> None:
+    await put(service, b"1")
+    async with running(kafka, service.source, f"group-{uuid.uuid4().hex}", batch_seconds=0.01) as process:
+        await process.says("handled")
+        backing.pause("kafka")
+        try:
+            await asyncio.sleep(1)
+            began = time.monotonic()
+            process.process.terminate()
+            assert await process.ends() == 0
+            assert time.monotonic() - began < 10
+        finally:
+            backing.resume("kafka")

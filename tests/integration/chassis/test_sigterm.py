@@ -85,9 +85,11 @@ class Running:
 
 
 @asynccontextmanager
-async def running(rig: Rig, topic: str, batch_seconds: float = 1.5) -> AsyncIterator[Running]:
+async def running(
+    bootstrap: str, topic: str, group: str, batch_seconds: float = 1.5
+) -> AsyncIterator[Running]:
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", SERVICE, rig.bootstrap, topic, rig.group,
+        sys.executable, "-c", SERVICE, bootstrap, topic, group,
         stdout=asyncio.subprocess.PIPE, env=os.environ | {"BATCH_SECONDS": str(batch_seconds)},
     )  # fmt: skip
     try:
@@ -101,7 +103,7 @@ async def running(rig: Rig, topic: str, batch_seconds: float = 1.5) -> AsyncIter
 async def test_sigterm_finishes_the_batch_in_hand_answers_requests_and_exits_0(rig: Rig) -> None:
     topic = await rig.topic(partitions=1)
     await rig.put(topic, *[b"x"] * 7)
-    async with running(rig, topic) as service, httpx.AsyncClient(timeout=10) as client:
+    async with running(rig.bootstrap, topic, rig.group) as service, httpx.AsyncClient(timeout=10) as client:
         port = (await service.says("port")).split()[1]
         asking = asyncio.create_task(client.get(f"http://127.0.0.1:{port}/slow"))
         await service.says("batch")
@@ -120,7 +122,7 @@ async def test_sigterm_finishes_the_batch_in_hand_answers_requests_and_exits_0(r
 async def test_sigterm_gives_up_a_batch_that_does_not_end_and_leaves_it_to_the_next(rig: Rig) -> None:
     topic = await rig.topic(partitions=1)
     await rig.put(topic, b"1")
-    async with running(rig, topic, batch_seconds=60) as service:
+    async with running(rig.bootstrap, topic, rig.group, batch_seconds=60) as service:
         await service.says("batch")
         started = time.monotonic()
         service.process.terminate()
@@ -136,7 +138,7 @@ async def test_sigterm_gives_up_a_batch_that_does_not_end_and_leaves_it_to_the_n
 async def test_a_service_that_is_killed_leaves_its_batch_to_the_next(rig: Rig) -> None:
     topic = await rig.topic(partitions=1)
     await rig.put(topic, b"1", b"2")
-    async with running(rig, topic) as service:
+    async with running(rig.bootstrap, topic, rig.group) as service:
         await service.says("batch")
         service.process.kill()
         await service.process.wait()

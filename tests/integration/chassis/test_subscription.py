@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import asyncio
+import operator
 import time
 from typing import Any
 
+import pytest
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaConnectionError
 
@@ -243,11 +245,16 @@ async def test_a_commit_that_failed_is_noticed_and_made_before_more_is_read(
     assert rig.values == [b"1"]
 
 
-async def test_when_aiokafkas_fetching_dies_in_silence_another_consumer_takes_over(rig: Rig) -> None:
+@pytest.mark.parametrize("task", ["_fetcher._fetch_task", "_coordinator._coordination_task"])
+async def test_when_a_task_of_aiokafka_dies_in_silence_another_consumer_takes_over(
+    rig: Rig, task: str
+) -> None:
     topic = await rig.topic()
     subscription = await rig.subscribe(topic)
     await until(lambda: subscription.assigned)
-    subscription.consumer._fetcher._fetch_task.cancel()
+    first = subscription.consumer
+    operator.attrgetter(task)(first).cancel()
+    await until(lambda: subscription.assigned and subscription.consumer is not first, 40)
     await rig.put(topic, b"1")
     await until(lambda: rig.values == [b"1"])
     assert subscription.alive() is None
