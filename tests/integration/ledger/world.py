@@ -126,7 +126,7 @@ class World:
 
     async def turn(self, worker: int, until: int = 0) -> None:
         """Park until the world lets this worker go on, not before step `until`; it may stop for long."""
-        if self.happens(0.01):
+        if self.happens(0.02):
             until = max(until, self.now + self.chance.randint(20, 3 * T_STEPS))
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.parked[worker] = (until, future)
@@ -268,7 +268,7 @@ class WorldJournal:
             flight = Flight(p, records, self.settled_at, world.now + world.chance.randint(1, 3 * T_STEPS))
             world.flights.append(flight)
             await world.turn(self._worker)
-            if world.happens(0.06):
+            if world.happens(0.1):
                 return NotLanded("no acknowledgement")
             if flight in world.flights:
                 world.land(flight)
