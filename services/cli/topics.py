@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
-import asyncio
+import os
 
 import typer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaConnectionError, KafkaError
 
-from deploy.local.topics import ensure_topics
-from services.cli.where import kafka_settings
+from deploy.local.settings import state_dir
+from deploy.local.stack import SIZES
+from deploy.local.topics import Outcome, ensure_topics
+from schemas.topics import Sizes
+from services.chassis.settings import KafkaSettings
+from services.cli.kafka import SETTING, Away, Bootstrap, bootstrap_of, run
 
 WRONG = 1
 
 
-def topics() -> None:
-    """Create the topics that are missing and check all; exit 1 naming each setting that differs."""
-    settings = kafka_settings()
+def topics(kafka: Bootstrap = None) -> None:
+    """Create the topics that are missing and check all; exit 1 naming each setting that differs.
+
+    How many partitions and replicas, and T, say MANDAAT_PARTITIONS, MANDAAT_REPLICATION and
+    MANDAAT_FENCE_SECONDS; for the local stack its own sizes hold.
+    """
+    local = not (kafka or os.environ.get(SETTING)) and state_dir().is_dir()
+    sizes = SIZES if local else KafkaSettings().sizes
     try:
-        outcome = asyncio.run(ensure_topics(settings.kafka_bootstrap, settings.sizes))
+        outcome = run(_ensure(bootstrap_of(kafka), sizes))
     except KafkaError as problem:
-        typer.echo(f"Kafka at {settings.kafka_bootstrap}: {problem}", err=True)
+        typer.echo(f"Kafka refuses: {problem}", err=True)
         raise typer.Exit(WRONG) from problem
     for name in outcome.checked:
         typer.echo(f"{name}: {'created' if name in outcome.created else 'is there'}")
@@ -27,3 +36,10 @@ def topics() -> None:
         typer.echo(difference, err=True)
     if outcome.differences:
         raise typer.Exit(WRONG)
+
+
+async def _ensure(bootstrap: str, sizes: Sizes) -> Outcome:
+    try:
+        return await ensure_topics(bootstrap, sizes)
+    except KafkaConnectionError as problem:
+        raise Away(f"no connection to kafka at {bootstrap}") from problem
