@@ -43,7 +43,7 @@ class Replay:
     async def read(
         self, stretches: Mapping[TopicPartition, Start]
     ) -> AsyncGenerator[tuple[TopicPartition, Sequence[Record], int], None]:
-        """Records of a partition and the offset that follows them, to the end as it is now. Raises TryAgain."""
+        """Records of a partition and the offset that follows them, to its end as of now. Raises TryAgain."""
         try:
             async with asyncio.timeout(ASK_SECONDS):
                 bounds = await self._bounds(stretches)

@@ -1,0 +1,83 @@
+"""What `GET /v1/cases/{id}` shows of what the desk keeps."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from schemas import types
+from schemas.case import Case
+from services.notifier.core import desk
+from services.notifier.core.pending import ended
+from tests.telling_events import a_case, a_decision, a_pending, about_approval, an_approval, closed, decided
+
+
+def kept(*what: Any) -> dict[bytes, bytes]:
+    """The hash of a case to which these happened."""
+    fields: dict[bytes, bytes] = {}
+    for one in what:
+        new, removed = (
+            (desk.of_case(one), ()) if isinstance(one, Case) else desk.of_event(one, one.to_bytes())
+        )
+        fields |= {name.encode(): value for name, value in new}
+        for name in removed:
+            fields.pop(name.encode(), None)
+    return fields
+
+
+def test_a_case_that_nobody_submitted_is_not_there() -> None:
+    assert desk.view({}) is None
+    assert desk.view(kept(decided(a_decision(a_case())))) is None
+
+
+def test_a_case_shows_its_requests_with_decisions_in_order_and_the_newest_approval() -> None:
+    case, second = a_case(), a_case(request_id="r2", amount="5.00")
+    shown = desk.view(
+        kept(
+            case,
+            second,
+            decided(a_decision(case, "escalated")),
+            about_approval(types.APPROVAL_REQUESTED, an_approval(case, "lead-01")),
+            decided(a_decision(case, "approved", by="person", decided_by="lead-01")),
+            about_approval(types.APPROVAL_CLOSED, closed(case, "lead-01")),
+        )
+    )
+    assert shown is not None
+    first, other = shown["requests"]
+    assert [one["outcome"] for one in first["decisions"]] == ["escalated", "approved"]
+    assert first["approval"]["state"] == "closed"
+    assert first["request"]["amount"] == "45.00"
+    assert (other["request_id"], other["decisions"], other["approval"]) == ("r2", [], None)
+
+
+def test_a_submission_that_was_refused_as_a_conflict_is_not_what_is_shown() -> None:
+    case, conflict = a_case(), a_case(amount="99.00", name="Somebody Else")
+    for order in ((case, conflict), (conflict, case)):
+        shown = desk.view(kept(*order, decided(a_decision(case))))
+        assert shown is not None
+        assert shown["case"]["customer"]["name"] == "A. Bakker"
+        assert shown["requests"][0]["request"]["amount"] == "45.00"
+
+
+def test_how_notices_ended_is_shown_in_order_of_time() -> None:
+    case, event = a_case(), decided(a_decision(a_case()))
+    fields = kept(case, event)
+    for hour, audience in ((9, "agent"), (8, "customer")):
+        pending = a_pending(event, audience, "cu-1")
+        notice = ended(pending, "delivered", datetime(2026, 3, 2, hour, tzinfo=UTC), message_id="<m@x>")
+        fields[f"n:{pending.notice_id}".encode()] = desk.notice_line(notice)
+    shown = desk.view(fields)
+    assert shown is not None
+    assert [(one["audience"], one["outcome"]) for one in shown["notices"]] == [
+        ("customer", "delivered"),
+        ("agent", "delivered"),
+    ]
+
+
+def test_an_approval_marks_its_case_as_open_until_it_closes() -> None:
+    case = a_case()
+    requested = about_approval(types.APPROVAL_REQUESTED, an_approval(case, "lead-01"))
+    assert b"o:r1" in kept(case, requested)
+    assert b"o:r1" not in kept(
+        case, requested, about_approval(types.APPROVAL_CLOSED, closed(case, "lead-01"))
+    )

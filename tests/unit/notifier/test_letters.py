@@ -1,0 +1,222 @@
+"""What people read: in their language, what they need and no more, and nothing that others smuggle in."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas import types
+from schemas.case import Case
+from schemas.decision import Reason
+from services.notifier.app import letters
+from services.notifier.core.letters import LETTERS, Letter
+from tests.telling_events import (
+    a_case,
+    a_decision,
+    a_member,
+    a_pending,
+    about_approval,
+    an_approval,
+    closed,
+    decided,
+    over_limit,
+)
+
+WRITER = letters()
+STAFF = {
+    "agent-01": a_member("agent-01", name="R. Visser"),
+    "lead-01": a_member("lead-01", name="M. de Boer"),
+}
+PERSONS = {"customer": "cu-1", "agent": "agent-01", "approver": "lead-02", "giver": "lead-02"}
+
+
+def an_event(type_: str, case: Case, **changes: Any) -> Any:
+    """An event of that type about the case."""
+    outcomes = {name: outcome for outcome, name in types.DECISION_TYPES.items()}
+    if type_ in outcomes:
+        return decided(a_decision(case, outcomes[type_], **changes))
+    approval = closed(case, "lead-01") if type_ == types.APPROVAL_LATE else an_approval(case, "lead-01")
+    return about_approval(type_, approval, **{"giver": "lead-02", "reply_id": "reply-9"} | changes)
+
+
+def a_letter(
+    audience: str, type_: str, language: Any = "en", case: Case | None = None, note: str = "", **changes: Any
+) -> Letter:
+    case = case or a_case()
+    event = an_event(type_, case, **changes)
+    pending = a_pending(event, audience, PERSONS[audience])
+    return WRITER.write(pending, event, case, "A. Bakker", language, STAFF.get, note)
+
+
+@pytest.mark.parametrize("language", ["nl", "en"])
+@pytest.mark.parametrize(("audience", "type_"), LETTERS)
+def test_every_letter_is_there_in_both_languages_and_greets_its_reader(
+    audience: str, type_: str, language: str
+) -> None:
+    letter = a_letter(audience, type_, language)
+    for words in (letter.text, letter.html):
+        assert "A. Bakker" in words
+        assert "c-1" in words or "apr_" in words
+    assert letter.subject
+    assert "{{" not in letter.text + letter.html
+    assert max(map(len, letter.text.splitlines())) <= 100
+
+
+def test_a_customer_reads_amounts_as_their_language_writes_them() -> None:
+    case = a_case(amount="1285.12")
+    dutch = a_letter("customer", types.DECISION_APPROVED, "nl", case)
+    english = a_letter("customer", types.DECISION_APPROVED, "en", case)
+    assert "Bedrag: €\u00a01.285,12" in dutch.text
+    assert "Amount: €1,285.12" in english.text
+
+
+@pytest.mark.parametrize("type_", types.DECISION_TYPES.values())
+@pytest.mark.parametrize("language", ["nl", "en"])
+def test_a_customer_reads_no_internal_reason_mandate_or_policy(type_: str, language: str) -> None:
+    reason = Reason(code="house_rule", text="customer is on the fraud list", mandate="fraud-desk")
+    changes: dict[str, Any] = {
+        "reasons": (reason, over_limit()),
+        "mandate": "secret-mandate",
+        "on_the_spot": "12.34",
+    }
+    letter = a_letter("customer", type_, language, note="a difficult one", **changes)
+    said = (letter.subject + letter.text + letter.html).lower()
+    for secret in ("fraud", "late-delivery", "secret-mandate", "12.34", "12,34", "2026-03-01", "difficult"):
+        assert secret not in said
+
+
+def test_a_customer_whose_request_waits_is_promised_no_time() -> None:
+    letter = a_letter("customer", types.DECISION_ESCALATED)
+    assert not re.search(r"\b(hour|minute|today|tomorrow|o'clock)", letter.text)
+
+
+def test_an_agent_sees_why_and_what_could_have_been_granted_on_the_spot() -> None:
+    dutch = a_letter("agent", types.DECISION_ESCALATED, "nl", on_the_spot="40.00")
+    assert "€\u00a040,00 kunnen toezeggen" in dutch.text
+    assert "Mandaat “late-delivery” gaat tot €\u00a040,00." in dutch.text
+    english = a_letter("agent", types.DECISION_ESCALATED, "en", on_the_spot="40.00")
+    assert "You could have granted €40.00 on the spot" in english.text
+    assert "Mandate “late-delivery” goes up to €40.00." in english.text
+
+
+def test_a_reason_that_this_version_does_not_know_is_told_in_the_words_of_rules() -> None:
+    reason = Reason(code="moon_phase", text="The moon is wrong.")
+    assert "The moon is wrong." in a_letter("agent", types.DECISION_ESCALATED, "nl", reasons=(reason,)).text
+
+
+def test_a_known_reason_without_its_figures_is_told_in_the_words_of_rules() -> None:
+    reason = Reason(code="over_limit", text="It is too much.", mandate="small")
+    assert "It is too much." in a_letter("agent", types.DECISION_ESCALATED, "nl", reasons=(reason,)).text
+
+
+def test_an_approver_sees_what_is_asked_by_whom_the_facts_and_how_to_answer() -> None:
+    case = a_case(reason="late twice\nand rude", claims={"ordered_again": True})
+    text = a_letter("approver", types.APPROVAL_REQUESTED, "en", case).text
+    for piece in (
+        "R. Visser (agent, north)",
+        "€45.00",
+        "> late twice\n> and rude",
+        "days late: 6",
+        "ordered again: yes",
+        "POST /v1/approvals/apr_Yy0xAHIx/approve",
+        "POST /v1/approvals/apr_Yy0xAHIx/reject",
+    ):
+        assert piece in text
+
+
+def test_colleagues_read_who_decided_and_what_they_wrote() -> None:
+    changes: dict[str, Any] = {"by": "person", "decided_by": "lead-01", "amount": "30.00"}
+    for audience in ("agent", "approver"):
+        text = a_letter(audience, types.DECISION_APPROVED, "en", note="Half is fair.", **changes).text
+        assert "M. de Boer" in text
+        assert "> Half is fair." in text
+        assert "€30.00" in text
+        assert "€45.00" in text
+
+
+def test_an_approvers_own_verdict_is_confirmed_to_them() -> None:
+    changes: dict[str, Any] = {"by": "person", "decided_by": "lead-02"}
+    assert "Your verdict has been recorded" in a_letter("approver", types.DECISION_APPROVED, **changes).text
+
+
+class Tags(HTMLParser):
+    """The tags and attributes of a page, and whether it is whole."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: set[str] = set()
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes |= {name for name, _ in attrs}
+
+
+ATTACKS = st.one_of(
+    st.sampled_from(
+        [
+            "<script>alert(1)</script>",
+            "</td></table><img src=x onerror=alert(1)>",
+            "{{ 7 * 7 }}{% raw %}",
+            "{{ cycler.__init__.__globals__ }}",
+            "a\r\nBcc: everybody@example.org\r\n\r\nbody",
+            "\u202egnp.exe",
+            "a\u2028b\u2029c\u0085d\x0be\x0cf",
+            "=?utf-8?q?=0D=0ABcc:_x=40y?=",
+            "Z̸̢͎̣͍̟̘̯͈͉͙̪̰͚̙̀a" * 40,
+            "%s{0}{limit}",
+            "&lt;b&gt;&#x202e;",
+            "x" * 900,
+        ]
+    ),
+    st.text(st.characters(exclude_categories=["Cs"]), max_size=300),
+)
+LINES = ATTACKS.map(lambda text: re.sub(r"[\x00-\x1f\x7f]", " ", text)[:300])
+"""What `Line` lets through."""
+BAD = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]"
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    line=LINES, text=ATTACKS, letter=st.sampled_from(sorted(LETTERS)), language=st.sampled_from(["nl", "en"])
+)
+def test_whatever_people_write_stays_text(
+    line: str, text: str, letter: tuple[str, str], language: Any
+) -> None:
+    audience, type_ = letter
+    plain = a_letter(audience, type_, language, a_case(reason="x", claims={"k": "v"}, facts={"k": "v"}))
+    case = a_case(
+        subject=line,
+        category=line[:200],
+        reason=text,
+        name=line,
+        facts={line[:50]: text},
+        claims={"k": [text]},
+    )
+    event = an_event(type_, case)
+    attacked = WRITER.write(
+        a_pending(event, audience, PERSONS[audience]), event, case, line, language, STAFF.get, text
+    )
+    assert "\n" not in attacked.subject
+    assert len(attacked.subject) <= 150
+    for words in (attacked.subject, attacked.text, attacked.html):
+        assert not BAD.search(words)
+        assert len(words) < 60_000
+    before, after = Tags(plain.html), Tags(attacked.html)
+    assert set(after.tags) <= set(before.tags) | {"blockquote", "table", "tr", "td", "ul", "li"}
+    assert after.attributes <= before.attributes | {"style", "role"}
+
+
+def test_a_huge_case_makes_a_letter_of_bounded_size() -> None:
+    facts = {f"fact_{number}": "x" * 5000 for number in range(500)}
+    letter = a_letter("approver", types.APPROVAL_REQUESTED, "en", a_case(facts=facts, reason="y" * 8000))
+    assert len(letter.text) < 30_000
+    assert "…" in letter.text

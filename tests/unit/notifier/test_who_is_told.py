@@ -1,0 +1,76 @@
+"""DESIGN.md's table "Who is told"."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from schemas import types
+from services.notifier.core.plan import notices_of
+from services.notifier.core.who import who_is_told
+from tests.telling_events import a_case, a_decision, about_approval, an_approval, closed, decided, seen
+
+CASE = a_case()
+LEADS = ("lead-01", "lead-02")
+
+
+def told(
+    event: Any, approvers: tuple[str, ...] = (), *, has_webhook: bool = True
+) -> list[tuple[str, str | None]]:
+    return [(one.audience, one.person) for one in who_is_told(event, approvers, has_webhook=has_webhook)]
+
+
+@pytest.mark.parametrize("outcome", ["approved", "refused", "escalated"])
+def test_customer_agent_and_webhook_are_told_of_every_decision(outcome: str) -> None:
+    assert told(decided(a_decision(CASE, outcome))) == [
+        ("customer", "cu-1"),
+        ("agent", "agent-01"),
+        ("webhook", None),
+    ]
+
+
+@pytest.mark.parametrize("outcome", ["approved", "refused"])
+def test_what_closes_an_escalation_is_also_told_to_each_approver(outcome: str) -> None:
+    assert told(decided(a_decision(CASE, outcome)), LEADS)[3:] == [("approver", one) for one in LEADS]
+
+
+def test_an_escalation_itself_is_told_to_approvers_by_the_request_for_approval_only() -> None:
+    assert ("approver", "lead-01") not in told(decided(a_decision(CASE, "escalated")), LEADS)
+    asked = about_approval(types.APPROVAL_REQUESTED, an_approval(CASE, *LEADS))
+    assert told(asked) == [("approver", one) for one in LEADS]
+
+
+def test_a_tenant_without_a_webhook_has_no_webhook_notice() -> None:
+    assert ("webhook", None) not in told(decided(a_decision(CASE)), has_webhook=False)
+
+
+def test_an_agent_that_the_case_does_not_name_is_told_nothing() -> None:
+    assert [one for one, _ in told(decided(a_decision(CASE, agent_id=None)))] == ["customer", "webhook"]
+
+
+@pytest.mark.parametrize("type_", [types.APPROVAL_LATE, types.APPROVAL_NOT_ENTITLED])
+def test_a_verdict_that_does_not_count_is_told_to_its_giver_alone(type_: str) -> None:
+    event = about_approval(type_, closed(CASE, *LEADS), giver="lead-02", reply_id="reply-9")
+    assert told(event, LEADS) == [("giver", "lead-02")]
+
+
+def test_the_closing_of_an_approval_tells_nobody_by_itself() -> None:
+    assert told(about_approval(types.APPROVAL_CLOSED, closed(CASE, *LEADS)), LEADS) == []
+
+
+def test_one_person_gets_one_notice_of_an_event_over_a_channel() -> None:
+    event = seen(decided(a_decision(CASE)))
+    notices = notices_of(event, ("lead-01", "lead-01", "agent-01"), has_webhook=True)
+    assert len({one.notice_id for one in notices}) == len(notices) == 4
+
+
+def test_a_customer_and_an_agent_with_the_same_id_each_get_their_own() -> None:
+    same = a_case(customer={"id": "agent-01"})
+    notices = notices_of(seen(decided(a_decision(same))), (), has_webhook=False)
+    assert len({one.notice_id for one in notices}) == 2
+
+
+def test_the_same_event_makes_the_same_notices_however_often() -> None:
+    event = seen(decided(a_decision(CASE)))
+    assert notices_of(event, LEADS, has_webhook=True) == notices_of(event, LEADS, has_webhook=True)
