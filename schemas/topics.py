@@ -25,6 +25,8 @@ BODY_LIMIT_BYTES: Final = 128 * 1024
 INBOUND_LIMIT_BYTES: Final = 4 * 1024 * 1024
 """What mandaat.inbound takes at all, so that what is too large can become a dead letter."""
 DEAD_LETTER_LIMIT_BYTES: Final = 5 * 1024 * 1024
+POLICY_LIMIT_BYTES: Final = 8 * 1024 * 1024
+"""Room for a policy of some 10,000 mandates."""
 
 _DAY_MS: Final = 24 * 60 * 60 * 1000
 CASES_RETENTION_MS: Final = 30 * _DAY_MS
@@ -83,7 +85,12 @@ TOPICS: Final[tuple[Topic, ...]] = (
         "contact-centre software -> intake",
         "Cases: CloudEvents in structured or binary mode, or a bare case as JSON.",
         (types.CASE_SUBMITTED,),
-        (*_A_MONTH, ("max.message.bytes", str(INBOUND_LIMIT_BYTES))),
+        (
+            *_A_MONTH,
+            ("max.message.bytes", str(INBOUND_LIMIT_BYTES)),
+            # The broker's time is when the case was accepted: a record read twice gives the same event.
+            ("message.timestamp.type", "LogAppendTime"),
+        ),
         content_type="application/cloudevents+json, application/json, or none",
         key="<tenant>/<case_id>, or none",
     ),
@@ -129,7 +136,7 @@ TOPICS: Final[tuple[Topic, ...]] = (
         POLICIES,
         "command line -> all",
         "The active policy by tenant, every version by digest; a null value removes.",
-        settings=_COMPACTED,
+        settings=(*_COMPACTED, ("max.message.bytes", str(POLICY_LIMIT_BYTES))),
         content_type="application/json",
         key="<tenant>, or <tenant>/<digest>",
     ),

@@ -16,13 +16,12 @@ from schemas.errors import Unreadable
 from schemas.policy_record import PolicyRecord
 from schemas.reading import read
 from schemas.staff import StaffMember
-from schemas.topics import POLICIES, STAFF
+from schemas.topics import POLICIES, POLICY_LIMIT_BYTES, STAFF
 from services.chassis.producer import Outgoing, Producer
 from services.cli.kafka import Bootstrap, bootstrap_of, run
 from services.cli.policy import WRONG, read_bytes, read_policy
 
 BATCH: Final = 2_000
-POLICY_LIMIT_BYTES: Final = 8 * 1024 * 1024
 ROOM_BYTES: Final = 4096
 """For key, headers and the envelope of the record batch."""
 _JSON: Final = (("content-type", b"application/json"),)
