@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import os
-
 import typer
 from aiokafka.errors import KafkaConnectionError, KafkaError
 
-from deploy.local.settings import state_dir
-from deploy.local.stack import SIZES
 from deploy.local.topics import Outcome, ensure_topics
 from schemas.topics import Sizes
-from services.chassis.settings import KafkaSettings
-from services.cli.kafka import SETTING, Away, Bootstrap, bootstrap_of, run
+from services.cli.kafka import Away, Bootstrap, run
+from services.cli.where import kafka_settings
 
 WRONG = 1
 
@@ -23,10 +19,9 @@ def topics(kafka: Bootstrap = None) -> None:
     How many partitions and replicas, and T, say MANDAAT_PARTITIONS, MANDAAT_REPLICATION and
     MANDAAT_FENCE_SECONDS; for the local stack its own sizes hold.
     """
-    local = not (kafka or os.environ.get(SETTING)) and state_dir().is_dir()
-    sizes = SIZES if local else KafkaSettings().sizes
+    settings = kafka_settings()
     try:
-        outcome = run(_ensure(bootstrap_of(kafka), sizes))
+        outcome = run(_ensure(kafka or settings.kafka_bootstrap, settings.sizes))
     except KafkaError as problem:
         typer.echo(f"Kafka refuses: {problem}", err=True)
         raise typer.Exit(WRONG) from problem
