@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import json
+from typing import Any, cast
+
+import pytest
+
+from services.chassis.dead_letters import Record as Consumed
+from services.chassis.metrics import Metrics
+from services.rules.adapters.protocol import Confirm
+from services.rules.core.policy import PolicyBook
+from services.rules.handlers import Handlers, Undone
+from services.rules.metrics import RulesMetrics
+from services.rules.partitions import Partitions
+from tests.doubles.rules import FakeJournal, FakeLedger, FakeLetters, FakeTables
+from tests.judging import a_book, a_mandate
+
+LEADS = (a_mandate(id="small", limit=40), a_mandate(id="lead", grants="*", to="team_lead", limit=500))
+
+
+class Bench:
+    """The handlers with everything around them, holding partitions 0 to 5."""
+
+    def __init__(self, book: PolicyBook | None = None) -> None:
+        self.ledger, self.journal, self.letters = FakeLedger(), FakeJournal(), FakeLetters()
+        self.tables = FakeTables(a_book(*LEADS) if book is None else book)
+        self.partitions = Partitions()
+        self.metrics = RulesMetrics(Metrics())
+        for p in range(6):
+            self.partitions.hold(p, 0)
+        self.handlers = Handlers(
+            cast("Any", self.tables),
+            cast("Any", self.ledger),
+            cast("Any", self.journal),
+            cast("Any", self.letters),
+            self.partitions,
+            self.metrics,
+        )
+
+    async def decide(self, *records: Consumed) -> Undone:
+        return await self.handlers.decide(list(records))
+
+    def events(self, p: int | None = None) -> list[dict[str, Any]]:
+        """What the journal has, of one partition or of all."""
+        return [
+            event
+            for place, records in self.journal.records.items()
+            for one in records
+            if p is None or place == p
+            if not (event := json.loads(one.record.value))["type"].startswith("mandaat.ledger")
+        ]
+
+    def kinds(self, p: int | None = None) -> list[str]:
+        """Their types, shortened."""
+        return [event["type"].removeprefix("mandaat.").removesuffix(".v1") for event in self.events(p)]
+
+    def due(self, p: int) -> Confirm | None:
+        """The confirm of a partition that was not sent yet."""
+        (part,) = self.partitions.parts([p])
+        return part.confirm
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return Bench()

@@ -1,0 +1,293 @@
+"""The walk of a batch, with what a broker cannot be made to do (LEDGER.md, Worker and One round)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from services.chassis.dead_letters import Record as Consumed
+from services.chassis.errors import TryAgain
+from services.rules.adapters.script import Cold
+from tests.component.rules.conftest import Bench
+from tests.intake_cases import a_case
+from tests.judging import a_book, a_mandate
+from tests.rules_inputs import a_record, a_request_in, a_submitted, a_verdict, an_approval_id, as_bytes
+
+
+def case(
+    case_id: str, partition: int = 0, *, event: str = "evt", tenant: str = "acme", **request: Any
+) -> Consumed:
+    """A record with a case of 45.00, which needs a team lead, or what `request` says."""
+    submitted = a_submitted({**a_request_in(case_id, **request), "tenant": tenant}, id=f"{event}-{case_id}")
+    return a_record(submitted, partition=partition)
+
+
+def verdict(case_id: str, partition: int = 0, reply_id: str = "reply-1", said: str = "approve") -> Consumed:
+    """A record with the team lead's verdict on it."""
+    data = {"case_id": case_id, "approval_id": an_approval_id(case_id), "reply_id": reply_id}
+    return a_record(a_verdict(said, subject=case_id, data=data), partition=partition)
+
+
+async def test_good_cases_are_decided_whatever_stands_between_them(bench: Bench) -> None:
+    undone = await bench.decide(
+        case("c-1"), a_record(b"{"), case("c-2", amount="12,50"), case("c-3", amount="40.00"), a_record(None)
+    )
+    assert not undone.partitions
+    assert bench.kinds() == ["decision.escalated", "approval.requested", "decision.approved"]
+    assert bench.letters.reasons == ["not_json", "invalid", "null_value"]
+
+
+async def test_a_round_is_published_in_order_with_its_sequence_as_its_time(bench: Bench) -> None:
+    await bench.decide(*(case(f"c-{place}", partition=place % 2) for place in range(6)))
+    for p in (0, 1):
+        sequences = [int(event["sequence"]) for event in bench.events(p)]
+        assert sequences == sorted(sequences)
+    for entry in bench.journal.entries:
+        assert f'"sequence":"{entry.timestamp_ms}'.encode() in entry.records[0].value
+
+
+async def test_what_has_landed_is_confirmed_with_the_next_call(bench: Bench) -> None:
+    await bench.decide(case("c-1"))
+    due = bench.due(0)
+    assert due is not None
+    assert (due.b0, due.next_offset, len(due.effects)) == (bench.ledger.pending[0][0], 2, 1)
+    await bench.decide(case("c-2"))
+    assert list(bench.ledger.states[0]) == [f"acme/{an_approval_id('c-1')}"]
+    assert bench.ledger.positions[0] == 2
+
+
+@pytest.mark.parametrize("how", ["refuses", "loses"])
+async def test_where_one_partition_lands_and_another_does_not_only_that_one_is_undone(
+    bench: Bench, how: str
+) -> None:
+    setattr(bench.journal, how, {2})
+    undone = await bench.decide(case("c-1", 1), case("c-2", 2), case("c-3", 1), case("c-4", 2))
+    assert undone.failed.keys() == {2}
+    assert undone.failed[2] is not None
+    assert undone.failed[2].gen == 0
+    assert not undone.again
+    assert (bench.due(1) is not None, bench.due(2)) == (True, None)
+    assert len(bench.events(1)) == 4
+
+
+async def test_a_partition_that_failed_gets_no_further_round_of_the_batch(bench: Bench) -> None:
+    bench.journal.refuses = {0}
+    undone = await bench.decide(case("c-1", 0), case("c-2", 1), verdict("c-2", 1), verdict("c-1", 0))
+    assert undone.failed.keys() == {0}
+    assert bench.kinds(1)[-2:] == ["decision.approved", "approval.closed"]
+    assert bench.kinds(0) == []
+    assert bench.letters.reasons == []
+
+
+async def test_a_verdict_right_behind_its_case_finds_the_approval(bench: Bench) -> None:
+    await bench.decide(case("c-1"), verdict("c-1"))
+    assert bench.kinds()[2:] == ["decision.approved", "approval.closed"]
+    names = [name for name, _ in bench.ledger.calls]
+    assert names == ["call", "read", "call"]
+    assert bench.ledger.calls[1][1][0].confirm is not None  # before the state is read
+
+
+async def test_of_two_verdicts_in_one_batch_the_first_wins(bench: Bench) -> None:
+    await bench.decide(case("c-1"), verdict("c-1"), verdict("c-1", reply_id="reply-2", said="reject"))
+    assert bench.kinds()[2:] == ["decision.approved", "approval.closed", "approval.late"]
+
+
+async def test_a_repeat_in_one_round_gets_the_same_bytes_from_memory(bench: Bench) -> None:
+    await bench.decide(case("c-1", event="one"), case("c-1", event="two"))
+    first, again = bench.journal.entries
+    assert first.records == again.records
+    assert bench.journal.looked_up == []
+
+
+async def test_a_repeat_later_gets_the_same_bytes_from_the_journal_at_the_time_of_the_call(
+    bench: Bench,
+) -> None:
+    await bench.decide(case("c-1"))
+    await bench.decide(case("c-1"), case("c-2"))
+    first, other, again = bench.journal.entries
+    assert first.records == again.records
+    assert again.timestamp_ms == other.timestamp_ms == bench.ledger.clock_us // 1000
+    due = bench.due(0)
+    assert due is not None
+    assert due.next_offset == 6
+
+
+async def test_a_round_of_repeats_only_settles_nothing_and_moves_on(bench: Bench) -> None:
+    await bench.decide(case("c-1"))
+    await bench.decide(case("c-1"))
+    due = bench.due(0)
+    assert due is not None
+    assert (due.b0, due.next_offset, due.effects) == (None, 4, ())
+
+
+async def test_a_repeat_of_an_answered_request_gets_what_closed_it(bench: Bench) -> None:
+    await bench.decide(case("c-1"), verdict("c-1"))
+    await bench.decide(case("c-1"), verdict("c-1"))
+    assert bench.kinds()[4:] == ["decision.approved", "approval.closed"] * 2
+
+
+@pytest.mark.parametrize("together", [True, False])
+async def test_a_conflict_is_a_dead_letter_and_changes_nothing(bench: Bench, together: bool) -> None:
+    one, other = case("c-1"), case("c-1", amount="46.00")
+    for batch in [(one, other)] if together else [(one,), (other,)]:
+        await bench.decide(*batch)
+    assert bench.letters.reasons == ["conflict"]
+    assert bench.letters.letters[0][0] is other
+    assert len(bench.journal.entries) == 1
+
+
+async def test_a_conflicting_reply_is_a_dead_letter(bench: Bench) -> None:
+    await bench.decide(case("c-1"), verdict("c-1"), verdict("c-1", said="reject"))
+    assert bench.letters.reasons == ["conflict"]
+    assert bench.kinds()[2:] == ["decision.approved", "approval.closed"]
+
+
+async def test_while_the_ledger_is_away_its_partitions_are_undone_and_nothing_is_published(
+    bench: Bench,
+) -> None:
+    bench.ledger.fails = [TryAgain("away")]
+    undone = await bench.decide(case("c-1", 1), case("c-2", 2))
+    assert undone.failed == {1: None, 2: None}
+    assert bench.journal.entries == []
+
+
+async def test_a_ledger_that_goes_away_in_the_middle_keeps_the_round_that_landed(bench: Bench) -> None:
+    bench.ledger.fails = [None, TryAgain("away")]
+    undone = await bench.decide(case("c-1", 1), case("c-2", 2), verdict("c-1", 1), case("c-3", 2))
+    assert undone.failed.keys() == {1}  # the read for the verdict failed; partition 2 went on
+    assert len(bench.kinds(1)) == 2
+    assert len(bench.kinds(2)) == 4
+
+
+async def test_a_cold_ledger_is_said_as_such(bench: Bench) -> None:
+    bench.ledger.fails = [None, Cold("epoch")]
+    with pytest.raises(Cold):
+        await bench.decide(case("c-1"), verdict("c-1"))
+
+
+async def test_what_another_worker_took_is_left_alone_and_the_rest_goes_on(bench: Bench) -> None:
+    bench.ledger.gens[2] = 7
+    undone = await bench.decide(case("c-1", 1), case("c-2", 2))
+    assert undone.failed == {2: None}
+    assert bench.kinds(2) == []
+    assert len(bench.kinds(1)) == 2
+
+
+async def test_what_is_pending_from_before_is_not_built_upon(bench: Bench) -> None:
+    bench.ledger.pending[2] = (1, [])
+    undone = await bench.decide(case("c-1", 1), case("c-2", 2), verdict("c-9", 2))
+    assert undone.failed == {2: None}
+
+
+async def test_dead_letters_that_are_away_hold_up_their_partitions_only(bench: Bench) -> None:
+    bench.letters.away = True
+    undone = await bench.decide(case("c-1", 1), a_record(b"{", partition=2), case("c-2", 2))
+    assert (undone.again, undone.failed) == ({2}, {})
+    assert len(bench.kinds(1)) == 2
+    assert bench.kinds(2) == []
+
+
+async def test_a_conflict_that_cannot_be_written_down_comes_again(bench: Bench) -> None:
+    await bench.decide(case("c-1", 1))
+    bench.letters.away = True
+    undone = await bench.decide(case("c-1", 1, amount="46.00"), case("c-2", 1), case("c-3", 2))
+    assert (undone.again, undone.failed) == ({1}, {})
+    bench.letters.away = False
+    assert not (await bench.decide(case("c-1", 1, amount="46.00"), case("c-2", 1))).partitions
+    assert bench.letters.reasons == ["conflict"]
+
+
+async def test_no_dead_letter_is_written_for_what_comes_again(bench: Bench) -> None:
+    bench.journal.refuses = {1}
+    await bench.decide(case("c-1", 1), case("c-1", 1, amount="46.00"))
+    assert bench.letters.reasons == []
+
+
+async def test_stored_events_that_are_away_hold_up_repeats_and_not_what_is_new(bench: Bench) -> None:
+    await bench.decide(case("c-1", 1))
+    bench.journal.away = TryAgain("kafka is away")
+    undone = await bench.decide(case("c-1", 1), case("c-2", 1), case("c-3", 2))
+    assert (undone.again, undone.failed) == ({1}, {})
+    assert len(bench.kinds(1)) == 4
+    assert len(bench.kinds(2)) == 2
+    assert bench.due(1) is not None
+
+
+async def test_a_request_that_was_decided_in_another_partition_is_a_dead_letter(bench: Bench) -> None:
+    await bench.decide(case("c-1", 1), case("c-2", 2))
+    undone = await bench.decide(case("c-1", 2), case("c-2", 2), case("c-3", 2))
+    assert not undone.partitions
+    assert bench.letters.reasons == ["key_mismatch"]
+    assert [event["subject"] for event in bench.events(2)] == ["c-2", "c-2", "c-3", "c-3", "c-2", "c-2"]
+
+
+async def test_tables_are_read_again_once_a_batch_and_only_for_who_is_unknown(bench: Bench) -> None:
+    await bench.decide(case("c-1"))
+    assert bench.tables.refreshed == 0
+    stranger = a_record(a_submitted(a_case(case_id="c-2", agent_id="agent-77")))
+    await bench.decide(stranger, case("c-3", tenant="other"), case("c-4", tenant="another"))
+    assert bench.tables.refreshed == 1
+    assert bench.events()[2]["data"]["reasons"][0]["code"] == "unknown_agent"
+    assert bench.letters.reasons == ["unknown_tenant", "unknown_tenant"]
+
+
+async def test_a_policy_that_was_published_a_moment_ago_counts(bench: Bench) -> None:
+    bench.tables.published = {"other": a_book(a_mandate(), policy="other")}
+    await bench.decide(case("c-1", tenant="other"))
+    assert bench.letters.reasons == []
+    assert bench.events()[0]["data"]["policy"]["name"] == "other"
+
+
+async def test_tables_that_are_away_leave_the_batch_unsettled(bench: Bench) -> None:
+    bench.tables.away = True
+    with pytest.raises(TryAgain):
+        await bench.decide(case("c-1"), case("c-2", tenant="other"))
+    assert bench.ledger.calls == []
+
+
+async def test_a_partition_that_is_no_longer_held_comes_again(bench: Bench) -> None:
+    bench.partitions.drop([1])
+    undone = await bench.decide(case("c-1", 1), case("c-2", 2), verdict("c-3", 1))
+    assert (undone.again, undone.failed) == ({1}, {})
+    assert len(bench.kinds(2)) == 2
+
+
+async def test_a_cold_start_while_a_round_is_on_its_way_is_no_bug(bench: Bench) -> None:
+    bench.journal.meanwhile = lambda: bench.partitions.drop(range(6))
+    undone = await bench.decide(case("c-1", 1), verdict("c-1", 1), case("c-2", 2))
+    assert (undone.again, undone.failed) == ({1, 2}, {})
+    assert len(bench.kinds(1)) == 2
+
+
+async def test_a_confirm_of_an_earlier_holding_is_forgotten(bench: Bench) -> None:
+    bench.journal.meanwhile = lambda: bench.partitions.hold(1, 5)
+    await bench.decide(case("c-1", 1))
+    assert bench.due(1) is None
+
+
+async def test_what_would_not_fit_the_journal_is_a_dead_letter_and_not_settled(bench: Bench) -> None:
+    large = a_record(a_submitted(a_case(case_id="c-1", facts={"long": "x" * 900_000})))
+    await bench.decide(large, case("c-2"))
+    assert bench.letters.reasons == ["too_large"]
+    assert len(bench.ledger.index) == 1
+
+
+async def test_one_of_each_kind_in_every_batch_ends_in_events_or_letters(bench: Bench) -> None:
+    records = [
+        case("c-1"),
+        verdict("c-1"),
+        case("c-1"),
+        verdict("c-1"),
+        case("c-1", amount="1.00"),
+        verdict("c-2"),
+        a_record(as_bytes({"type": "mandaat.case.withdrawn.v1"})),
+    ]
+    undone = await bench.decide(*records)
+    assert not undone.partitions
+    assert sorted(bench.letters.reasons) == ["conflict", "unknown_approval", "unknown_type"]
+    assert bench.kinds() == [
+        "decision.escalated",
+        "approval.requested",
+        *["decision.approved", "approval.closed"] * 3,
+    ]
