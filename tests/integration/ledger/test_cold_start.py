@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
+from deploy.local.stack import Stack
+from services.chassis.errors import TryAgain
 from services.rules.adapters.cold_start import PositionsDisagree, cold_start
 from services.rules.adapters.journal import Journal
 from services.rules.adapters.ledger import Ledger
@@ -67,6 +69,28 @@ async def test_a_restart_keeps_what_was_published_and_forgets_what_was_not(
     assert await ledger.read_states(Part(0, other.held[0]), ["c1e"]) == {"c1e": b"open 1"}
     again = await other.settle(a_request("c1e"), a_request("c2"))
     assert again.answers == (Known("digest-1", decided["request/c1e"]), New(again.b0, 0))
+
+
+async def test_a_redis_that_was_killed_and_started_again_is_cold_and_knows_all_that_was_decided(
+    hands: Hands, fence: Fence, backing: Stack
+) -> None:
+    decided = await hands.decide(a_request("c1e"), a_request("c2", p=1))
+    await hands.confirm()
+    await hands.settle(a_request("c3"))
+    backing.kill("redis")
+    with pytest.raises(TryAgain):
+        await hands.confirm()
+    backing.start("redis")
+    with pytest.raises(Cold):
+        await hands.confirm()
+    ledger = await rebuilt(hands.ledger.redis, hands.journal, fence, hands.ledger)
+    other = await Hands(ledger, hands.journal, fence).take(0, 1)
+    again = await other.settle(a_request("c1e"), a_request("c2", p=1), a_request("c3"))
+    assert again.answers == (
+        Known("digest-1", decided["request/c1e"]),
+        Known("digest-1", decided["request/c2"]),
+        New(again.b0, 0),
+    )
 
 
 async def test_of_many_workers_one_rebuilds_and_all_go_on_under_its_epoch(

@@ -7,6 +7,8 @@ import time
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from deploy.local.stack import Stack
+from services.chassis.errors import TryAgain
 from services.chassis.producer import Producer
 from services.rules.adapters.journal import Journal
 from services.rules.adapters.publisher import Entry, Landed, NotLanded, Record
@@ -15,6 +17,7 @@ from tests.conftest import MakeTopic
 from tests.integration.ledger.conftest import T_MS
 from tests.integration.ledger.hands import a_request
 from tests.integration.ledger.world import render
+from tests.waiting import eventually
 
 
 def now_us() -> int:
@@ -140,3 +143,27 @@ async def test_a_broker_that_is_away_is_a_round_that_did_not_land() -> None:
     outcomes = await journal.publish([Entry(0, 0, (Record(b"k", b"v", ()),))])
     assert isinstance(outcomes[0], NotLanded)
     await producer.stop()
+
+
+async def test_a_round_that_a_stopped_broker_did_not_acknowledge_never_lands(
+    journal: Journal, backing: Stack
+) -> None:
+    """It waits in the broker's socket, and is older than T when the broker goes on."""
+    first = an_entry(now_us())
+    await journal.publish([first])
+    backing.pause("kafka")
+    try:
+        outcomes = await journal.publish([an_entry(now_us(), "c2")])
+    finally:
+        backing.resume("kafka")
+    assert isinstance(outcomes[0], NotLanded)
+
+    async def marked() -> bool:
+        try:
+            return bool(await journal.mark(0, now_us()))
+        except TryAgain:
+            return False
+
+    await eventually(marked, seconds=20)
+    keys = {one.record.key for one in await all_of(journal)}
+    assert keys == {first.records[0].key, b"ledger/0"}
