@@ -4,11 +4,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from aiokafka import TopicPartition
 from aiokafka.errors import UnsupportedCodecError
 
 from schemas.errors import Unreadable
 from services.chassis.dead_letters import DeadLetters, Record
 from services.chassis.lenient_headers import LenientBatch
+from services.chassis.subscriber import Subscription
 from tests.integration.chassis.conftest import Rig, until
 from tests.raw_records import BAD_NAME, Raw, produce_raw
 
@@ -70,6 +72,41 @@ async def test_a_batch_of_nothing_but_bad_names_is_stepped_over(rig: Rig) -> Non
     await until(lambda: rig.values == [b"after"])
 
 
+async def test_what_a_handler_that_commits_itself_never_saw_is_committed_for_it(rig: Rig) -> None:
+    topic = await rig.topic()
+    subscription: Subscription | None = None
+
+    async def handle(records: list[Record]) -> None:
+        assert subscription is not None
+        rig.seen += records
+        await subscription.commit({TopicPartition(topic, 0): records[-1].offset + 1})
+
+    await rig.put(topic, b"before")
+    await produce_raw(rig.bootstrap, topic, [BAD_NAME, BAD_NAME])
+    subscription = await rig.subscribe(topic, handler=handle, manual=True)
+    await rig.committed_is(topic, 3)
+    assert rig.values == [b"before"]
+
+
+async def test_what_a_handler_sought_back_from_is_not_committed_for_it(rig: Rig) -> None:
+    topic = await rig.topic()
+    subscription: Subscription | None = None
+    tp = TopicPartition(topic, 0)
+
+    async def handle(records: list[Record]) -> None:
+        assert subscription is not None
+        rig.seen += records
+        if len(rig.seen) == 1:
+            subscription.seek(tp, 0)
+        else:
+            await subscription.commit({tp: 1})
+
+    await produce_raw(rig.bootstrap, topic, [Raw(value=b"good"), BAD_NAME])
+    subscription = await rig.subscribe(topic, handler=handle, manual=True)
+    await rig.committed_is(topic, 2)
+    assert rig.values == [b"good", b"good"]
+
+
 async def test_a_record_as_large_as_the_topic_takes_fits_a_dead_letter(rig: Rig) -> None:
     topic = await rig.topic(config={"max.message.bytes": str(4 << 20)})
     large = Raw(value=b"x" * (4_194_304 - 200), headers=[("h", b"v")])
@@ -87,7 +124,7 @@ async def test_a_record_as_large_as_the_topic_takes_fits_a_dead_letter(rig: Rig)
 async def test_a_partition_that_cannot_be_decompressed_waits_and_the_others_lose_nothing(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    topic, read = await rig.topic(partitions=3), LenientBatch.__iter__
+    topic, read = await rig.topic(partitions=6), LenientBatch.__iter__
 
     def cannot_read_some(batch: LenientBatch) -> Iterator[Any]:
         for record in read(batch):
@@ -96,19 +133,19 @@ async def test_a_partition_that_cannot_be_decompressed_waits_and_the_others_lose
             yield record
 
     monkeypatch.setattr(LenientBatch, "__iter__", cannot_read_some)
-    for partition in range(3):
+    for partition in range(6):
         await produce_raw(rig.bootstrap, topic, [GOOD] * 20, partition=partition)
     await produce_raw(rig.bootstrap, topic, [Raw(value=b"squeezed")], partition=1)
-    for partition in range(3):
+    for partition in range(6):
         await produce_raw(rig.bootstrap, topic, [GOOD] * 20, partition=partition)
-    subscription = await rig.subscribe(topic, max_records=7)
-    await until(lambda: len(rig.seen) == 100)
-    await rig.committed_is(topic, 40, partition=0)
-    await rig.committed_is(topic, 40, partition=2)
+    subscription = await rig.subscribe(topic, max_records=500)
+    await until(lambda: len(rig.seen) == 220)
+    for partition in (0, 2, 3, 4, 5):
+        await rig.committed_is(topic, 40, partition=partition)
     assert await rig.committed(topic, 1) in (None, 20)
     await until(lambda: f"{topic}-1 (UnsupportedCodecError)" in (subscription.ready() or ""))
     monkeypatch.undo()
-    await until(lambda: len(rig.seen) == 121)
+    await until(lambda: len(rig.seen) == 241)
     places = [(record.partition, record.offset) for record in rig.seen]
     assert len(set(places)) == len(places)
     await until(lambda: subscription.ready() is None)
