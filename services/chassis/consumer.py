@@ -66,6 +66,11 @@ class Consumer:
             return None
         return max(0, int(state.highwater) - int(state.position))
 
+    def next_of(self, tp: TopicPartition) -> int | None:
+        """The offset that the next poll reads; None when not known."""
+        state = self._state(tp) if tp in self.assigned() else None
+        return int(state.position) if state is not None and state.has_valid_position else None
+
     def look(self) -> None:
         """Notes when Kafka last answered a fetch."""
         for tp in self.assigned():

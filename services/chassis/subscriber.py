@@ -93,6 +93,7 @@ class Subscription:
         self._batch: dict[TopicPartition, int] = {}
         self._ends: dict[TopicPartition, int] = {}
         self._counts: dict[TopicPartition, int] = {}
+        self._bad_ends: dict[TopicPartition, int] = {}
         self._polled: Batches = {}
         self._stopping = False
         self._bug: BaseException | None = None
@@ -350,15 +351,25 @@ class Subscription:
         bad = [record for record in records if _has_bad_name(record)] if lenient_headers.met_any() else []
         if bad:
             await self._dead_letters.put_all([(record, _why(record)) for record in bad])
+        self._bad_ends = {TopicPartition(one.topic, one.partition): one.offset + 1 for one in bad}
         good = [record for record in records if not _has_bad_name(record)] if bad else list(records)
         if good:
             await self._handler(good)
 
     async def _done_with(self, ends: Mapping[TopicPartition, int]) -> None:
         if self._manual:
-            return
+            ends = self._seen_by_nobody(ends)
         self._uncommitted |= ends
         await self._commit_what_is_due(self._timing.commit)
+
+    def _seen_by_nobody(self, ends: Mapping[TopicPartition, int]) -> dict[TopicPartition, int]:
+        """The partitions whose last record no handler that commits itself ever saw, nor sought back from."""
+        consumer = self._consumer
+        return {
+            tp: end
+            for tp, end in self._bad_ends.items()
+            if consumer is not None and ends.get(tp) == end == consumer.next_of(tp)
+        }
 
     async def _commit_what_is_due(self, seconds: float) -> bool:
         """Commits what the handler is done with. False: it stays due, and is tried before the next poll."""
