@@ -1,0 +1,68 @@
+"""What the notifier talks to, without a network: each keeps the contract of the real one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from deploy.local.sinks.mail import BUSY_DOMAIN, REFUSING_DOMAIN
+from schemas.staff import StaffMember
+from services.notifier.adapters.outcome import Delivered, Outcome, Passing, Permanent
+
+
+class FakeMail:
+    """A mail server that keeps what it gets; two domains are refused, and while `away` it is not there."""
+
+    def __init__(self) -> None:
+        self.kept: list[tuple[str, bytes]] = []
+        self.away = False
+
+    async def send(self, sender: str, to: str, message: bytes) -> Outcome:
+        """One mail for one person."""
+        domain = to.rpartition("@")[2]
+        if self.away:
+            return Passing("smtp_connect: SMTPConnectError")
+        if domain == REFUSING_DOMAIN:
+            return Permanent("smtp_refused: 550 5.1.1")
+        if domain == BUSY_DOMAIN:
+            return Passing("smtp_refused: 451 4.3.0")
+        self.kept.append((to, message))
+        return Delivered()
+
+
+class FakeWebhooks:
+    """A receiver for some tenants that keeps what it gets and answers with `status`."""
+
+    def __init__(self, *tenants: str) -> None:
+        self._tenants = tenants
+        self.kept: list[tuple[str, bytes]] = []
+        self.status = 204
+        self.retry_after: float | None = None
+
+    async def send(self, tenant: str, webhook_id: str, body: bytes, now: datetime) -> Outcome:
+        """One event as it is."""
+        if tenant not in self._tenants:
+            return Permanent("no_webhook")
+        self.kept.append((webhook_id, body))
+        if 200 <= self.status <= 299:
+            return Delivered()
+        reason = f"webhook: HTTP {self.status}"
+        if self.status >= 500 or self.status in (408, 425, 429):
+            return Passing(reason, self.retry_after)
+        return Permanent(reason)
+
+
+class FakeStaff:
+    """Staff in a dictionary; who was `published` is known after the next reading to the end."""
+
+    def __init__(self, members: Iterable[StaffMember] = ()) -> None:
+        self._known = {f"{one.tenant}/{one.agent_id}": one for one in members}
+        self.published: list[StaffMember] = []
+
+    def get(self, key: str) -> StaffMember | None:
+        """The member, None where unknown."""
+        return self._known.get(key)
+
+    async def read_to_end(self) -> None:
+        """Knows all that was published."""
+        self._known |= {f"{one.tenant}/{one.agent_id}": one for one in self.published}
