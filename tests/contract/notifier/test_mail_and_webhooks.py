@@ -94,28 +94,35 @@ async def test_a_server_that_is_away_may_be_back_later(mail: MailSide) -> None:
 
 
 class Moody:
-    """A server that answers as it is told, and counts."""
+    """A server that answers as it is told, counts, and hangs up on a session's mail after so many."""
 
-    def __init__(self, mail: str = "250 OK", data: str = "250 OK", hang_up_after: int = 10**6) -> None:
+    def __init__(self, mail: str = "250 OK", data: str = "250 OK", most_in_a_session: int = 10**6) -> None:
         self.answers = {"mail": mail, "data": data}
-        self.hang_up_after = hang_up_after
-        self.sessions = 0
+        self.most = most_in_a_session
+        self.in_session: list[int] = []
         self.contents: list[bytes] = []
 
-    async def handle_EHLO(self, server: Any, session: Any, envelope: Any, hostname: str) -> str:  # noqa: N802 - aiosmtpd's
-        self.sessions += 1
+    async def handle_EHLO(  # noqa: N802 - aiosmtpd looks the handler up by this name
+        self, _server: Any, session: Any, _envelope: Any, hostname: str, responses: list[str]
+    ) -> list[str]:
+        self.in_session.append(0)
         session.host_name = hostname
-        return "250 HELP"
+        return responses
 
-    async def handle_MAIL(self, server: Any, session: Any, envelope: Any, address: str, options: Any) -> str:  # noqa: N802 - aiosmtpd's
+    async def handle_MAIL(  # noqa: N802 - aiosmtpd looks the handler up by this name
+        self, server: Any, _session: Any, envelope: Any, address: str, _options: Any
+    ) -> str:
+        if self.in_session[-1] >= self.most:
+            server.transport.close()
         if self.answers["mail"].startswith("250"):
             envelope.mail_from = address
         return self.answers["mail"]
 
-    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802 - aiosmtpd's
+    async def handle_DATA(  # noqa: N802 - aiosmtpd looks the handler up by this name
+        self, _server: Any, _session: Any, envelope: Any
+    ) -> str:
+        self.in_session[-1] += 1
         self.contents.append(envelope.content)
-        if len(self.contents) % self.hang_up_after == 0:
-            asyncio.get_running_loop().call_later(0.01, server.transport.close)
         return self.answers["data"]
 
 
@@ -123,10 +130,7 @@ async def through(handler: Moody, times: int = 1) -> list[Outcome]:
     async with smtp_server(handler) as server:
         port = server.sockets[0].getsockname()[1]
         mailer = Mailer(Server("127.0.0.1", port, starttls=False, timeout_seconds=5), connections=1)
-        outcomes = []
-        for _ in range(times):
-            outcomes.append(await mailer.send("a@example.org", "b@example.org", MESSAGE))
-            await asyncio.sleep(0.05)  # a server that hangs up does so between two mails
+        outcomes = [await mailer.send("a@example.org", "b@example.org", MESSAGE) for _ in range(times)]
         await mailer.close()
         return outcomes
 
@@ -134,12 +138,14 @@ async def through(handler: Moody, times: int = 1) -> list[Outcome]:
 async def test_connections_are_kept_and_dots_arrive_as_they_are() -> None:
     handler = Moody()
     assert await through(handler, times=5) == [Delivered()] * 5
-    assert handler.sessions == 1
+    assert handler.in_session == [5]
     assert {email.message_from_bytes(one).get_payload() for one in handler.contents} == {".\r\n..dots\r\n"}
 
 
 async def test_a_server_that_hangs_up_between_mails_costs_no_try() -> None:
-    assert await through(Moody(hang_up_after=2), times=6) == [Delivered()] * 6
+    handler = Moody(most_in_a_session=2)
+    assert await through(handler, times=6) == [Delivered()] * 6
+    assert handler.in_session == [2, 2, 2]
 
 
 async def test_an_answer_about_the_message_is_about_this_notice() -> None:
