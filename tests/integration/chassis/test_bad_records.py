@@ -107,6 +107,20 @@ async def test_what_a_handler_sought_back_from_is_not_committed_for_it(rig: Rig)
     assert rig.values == [b"good", b"good"]
 
 
+async def test_where_the_handler_commits_itself_a_bad_name_at_the_end_is_committed_for_it(rig: Rig) -> None:
+    topic, subscription = await rig.topic(), None
+
+    async def handle(records: list[Record]) -> None:
+        rig.seen.extend(records)
+        assert subscription is not None
+        await subscription.commit({TopicPartition(topic, 0): records[-1].offset + 1})
+
+    await produce_raw(rig.bootstrap, topic, [GOOD, BAD_NAME, GOOD, BAD_NAME])
+    subscription = await rig.subscribe(topic, handler=handle, manual=True)
+    await rig.committed_is(topic, 4)
+    assert [record.offset for record in rig.seen] == [0, 2]
+
+
 async def test_a_record_as_large_as_the_topic_takes_fits_a_dead_letter(rig: Rig) -> None:
     topic = await rig.topic(config={"max.message.bytes": str(4 << 20)})
     large = Raw(value=b"x" * (4_194_304 - 200), headers=[("h", b"v")])
