@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from aiokafka import TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from redis.asyncio import Redis
 
 from deploy.local.stack import Stack
@@ -39,7 +41,7 @@ async def test_the_first_start_ever_is_a_cold_start(redis: Redis, journal: Journ
 
 
 async def test_an_emptied_redis_comes_back_the_same(hands: Hands, redis: Redis, fence: Fence) -> None:
-    many = [a_request(f"c{n}{'e' if n % 3 else ''}", p=n % 2) for n in range(1500)]
+    many = [a_request(f"c{n}{'e' if n % 3 else ''}", p=int(n % 10 == 1)) for n in range(2500)]
     await hands.decide(*many)
     await hands.decide(a_verdict("c1e", p=1), states={"c1e": "open 1"})
     await hands.confirm()
@@ -127,6 +129,19 @@ async def test_a_ledger_that_is_ahead_of_the_journal_is_refused_and_says_where(
         await rebuilt(redis, hands.journal, fence, hands.ledger)
     with pytest.raises(Cold):
         await hands.confirm()
+
+
+async def test_an_emptied_redis_is_not_filled_from_a_journal_whose_beginning_is_gone(
+    hands: Hands, redis: Redis, fence: Fence, kafka: str
+) -> None:
+    await hands.decide(a_request("c1"), a_request("c2"), a_request("c3", p=1))
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
+    await admin.start()
+    await admin.delete_records({TopicPartition(hands.journal.topic, 0): RecordsToDelete(1)})
+    await admin.close()
+    await redis.flushdb()
+    with pytest.raises(PositionsDisagree, match=r"partition 0: .* at 0, the journal holds 1 to 2"):
+        await rebuilt(redis, hands.journal, fence)
 
 
 async def test_a_ledger_of_another_number_of_partitions_is_refused(
