@@ -61,15 +61,14 @@ async def main(stop: Stop) -> None:
         producer = Producer(settings.kafka_bootstrap, client_id="mandaat-notifier", metrics=metrics)
         await producer.start()
         stack.push_async_callback(producer.stop)
-        staff = await stack.enter_async_context(
-            Table(
-                STAFF,
-                bootstrap=settings.kafka_bootstrap,
-                client_id="mandaat-notifier-staff",
-                parse=_staff_member,
-                on_bug=stop.fail,
-            )
+        staff = Table(
+            STAFF,
+            bootstrap=settings.kafka_bootstrap,
+            client_id="mandaat-notifier-staff",
+            parse=_staff_member,
+            on_bug=stop.fail,
         )
+        stack.push_async_callback(staff.stop)
         mailer = Mailer(_server(settings), settings.smtp_connections)
         stack.push_async_callback(mailer.close)
         hooks = Hooks(hooks_by_tenant, settings.webhook_connections)
@@ -109,21 +108,20 @@ async def main(stop: Stop) -> None:
             desk_kept=desk_kept,
             clock=_now,
         )
-        subscription = await stack.enter_async_context(
-            Subscription(
-                CASES,
-                DECISIONS,
-                bootstrap=settings.kafka_bootstrap,
-                group=GROUP,
-                handler=notifier.handle,
-                dead_letters=dead_letters,
-                metrics=metrics,
-                on_bug=stop.fail,
-                on_assigned=notifier.on_assigned,
-                on_revoked=notifier.on_revoked,
-                on_idle=notifier.on_idle,
-            )
+        subscription = Subscription(
+            CASES,
+            DECISIONS,
+            bootstrap=settings.kafka_bootstrap,
+            group=GROUP,
+            handler=notifier.handle,
+            dead_letters=dead_letters,
+            metrics=metrics,
+            on_bug=stop.fail,
+            on_assigned=notifier.on_assigned,
+            on_revoked=notifier.on_revoked,
+            on_idle=notifier.on_idle,
         )
+        await stack.enter_async_context(subscription)
         health = Health(
             alive={"consuming": subscription.alive},
             ready={
@@ -139,6 +137,7 @@ async def main(stop: Stop) -> None:
         )
         add_routes(app, store, keys)
         await stack.enter_async_context(serving(app, settings.http_host, settings.http_port, health))
+        await staff.start()  # last: while Kafka is away it waits, alive and not ready
         await stop.wait()
 
 

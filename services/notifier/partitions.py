@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -28,6 +28,8 @@ from services.notifier.metrics import NotifierMetrics
 TURN_SECONDS: Final = 20.0
 """Taking partitions is broken off after this, and goes on in the next turn, so that the loop stays young."""
 FENCED_SECONDS: Final = 3.0
+TRUST_SECONDS: Final = 2.0
+"""For so long a partition is taken to be ours unasked: less than it takes others to get it (6 s)."""
 
 
 @dataclass
@@ -38,6 +40,8 @@ class Held:
     generation: str
     cases: int = 0
     decisions: int = 0
+    checked: float = field(default_factory=time.monotonic)
+    """When Redis last said that it is ours."""
 
     def position(self, topic: str) -> int:
         """Records of mandaat.cases and mandaat.decisions below this are in Redis."""
@@ -93,6 +97,21 @@ class Partitions:
             # If it is still ours by Kafka's word, that is old: the new owner needs it more than we do.
             self._not_before[p] = time.monotonic() + FENCED_SECONDS
         log.warning("partition_dropped", partition=p, error=str(why))
+
+    async def check(self, held: Held) -> None:
+        """Ask Redis whether it is still ours, where it did not say so just now.
+
+        A process that stood still (SIGSTOP, a machine that was moved) finds out here. Raises TryAgain.
+        """
+        now = time.monotonic()
+        if now - held.checked < TRUST_SECONDS:
+            return
+        try:
+            await self._store.check(held.p, held.generation)
+        except TryAgain as why:
+            self.drop(held, why)
+            raise
+        held.checked = now
 
     @property
     def missing(self) -> list[int]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -153,7 +154,7 @@ class Sender:
         """Takes what is due into hand."""
         self._woken.clear()
         fetched = 0
-        for lane in self._jobs:
+        for lane in self._jobs if self._telling.ready() is None else ():
             for held in list(self._partitions.held.values()):
                 room = MOST_IN_HAND - sum(job.pending.told.channel == lane for job in self._in_hand.values())
                 if room > 0 and held.p not in self._finishing:
@@ -168,6 +169,7 @@ class Sender:
     async def _fetch_from(self, held: Held, lane: str, most: int) -> int:
         try:
             entries = await self._store.due(held.p, held.generation, lane, most)
+            held.checked = time.monotonic()
             pending = [Pending.model_validate_json(entry) for entry in entries]
             new = [one for one in pending if one.notice_id not in self._in_hand]
             material = await self._store.of_cases([_wanted(one) for one in new])
@@ -183,8 +185,14 @@ class Sender:
     async def _work(self, jobs: asyncio.Queue[InHand]) -> None:
         """Tells one notice."""
         job = await jobs.get()
-        if job.p not in self._partitions.held or job.p in self._finishing:
+        held = self._partitions.held.get(job.p)
+        if held is None or job.p in self._finishing:
             self._release(job.pending)
+            return
+        try:
+            await self._partitions.check(held)
+        except TryAgain:
+            self._release(job.pending)  # whoever takes the partition finds it `sending`
             return
         pending = job.pending.model_copy(update={"attempts": job.pending.attempts + 1})
         now = self._clock()

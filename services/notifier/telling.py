@@ -47,6 +47,10 @@ class Staff(Protocol):
         """The member, None where unknown."""
         ...
 
+    def ready(self) -> str | None:
+        """Why they cannot be looked up yet, or None."""
+        ...
+
     async def read_to_end(self) -> None:
         """Returns when all that was published is known. Raises TryAgain."""
         ...
@@ -98,6 +102,10 @@ class Telling:
         self._sender = sender
         self._when_unknown = when_unknown
         self._read_again = 0.0
+
+    def ready(self) -> str | None:
+        """Why nobody can be told yet, or None."""
+        return self._staff.ready()
 
     async def tell(self, pending: Pending, material: Material, now: datetime) -> Told:
         """One try. Raises TryAgain when the staff cannot be looked up now."""

@@ -63,6 +63,10 @@ class FakeStaff:
         """The member, None where unknown."""
         return self._known.get(key)
 
+    def ready(self) -> str | None:
+        """They can be looked up."""
+        return None
+
     async def read_to_end(self) -> None:
         """Knows all that was published."""
         self._known |= {f"{one.tenant}/{one.agent_id}": one for one in self.published}

@@ -44,6 +44,8 @@ local held = redis.call('HGET', META, 'gen:' .. p)
 if not held or tonumber(held) < tonumber(gen) then return {'lost'} end
 if tonumber(held) > tonumber(gen) then return {'fenced'} end
 
+if op == 'check' then return {'ok'} end
+
 if op == 'record' then
   -- positions {cases, decisions}, seconds to keep a case, seconds to know what was told,
   -- desk writes {key, removed fields, field, value, ...}, notices {id, lane, entry, since in milliseconds}

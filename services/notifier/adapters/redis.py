@@ -120,6 +120,10 @@ class Store:
         cases, decisions, notices = (int(at) if at else None for at in positions)
         return Taken(generation.decode(), cases, decisions, notices)
 
+    async def check(self, p: int, generation: str) -> None:
+        """Raises Fenced or Lost when the partition is no longer ours."""
+        await self._call("check", p, generation)
+
     async def record(
         self,
         p: int,

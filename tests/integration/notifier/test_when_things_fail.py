@@ -70,6 +70,41 @@ async def test_told_to_end_it_finishes_and_leaves_nothing_twice(
     assert set(Counter(mail.message_id for mail in mails()).values()) == {1}
 
 
+async def test_a_second_notifier_that_joins_and_leaves_tells_nobody_twice(
+    notifier: Stack, journal: Journal, mark: str, mails: Mails, onlooker: Watch
+) -> None:
+    cases = await many(journal, mark, 200)
+    await at_least(mails, 20)
+    await asyncio.to_thread(notifier.start, "notifier-2")
+    assert await asyncio.to_thread(notifier.stop, "notifier-2") == 0
+    async with onlooker(*(case.case_id for case in cases)) as watching:
+        await watching.until(ended(600), seconds=60, what="all told")
+    assert set(Counter(mail.message_id for mail in mails()).values()) == {1}
+
+
+async def test_a_notifier_that_stood_still_repeats_no_more_than_what_was_on_the_wire(
+    notifier: Stack, journal: Journal, mark: str, mails: Mails, onlooker: Watch
+) -> None:
+    cases = await many(journal, mark, 200)
+    await at_least(mails, 20)
+    notifier.pause("notifier")
+    try:
+        await asyncio.to_thread(notifier.start, "notifier-2")
+        async with onlooker(*(case.case_id for case in cases)) as watching:
+            await watching.until(ended(600), seconds=60, what="all told by the other")
+        notifier.resume("notifier")
+        awake = f"{notifier.http('notifier')}/readyz"
+        await eventually(lambda: httpx.get(awake, timeout=5).status_code == 200, seconds=30)
+    finally:
+        notifier.resume("notifier")
+        await asyncio.to_thread(notifier.stop, "notifier-2")
+    copies = Counter(mail.message_id for mail in mails())
+    assert len(copies) == 400
+    assert sum(copies.values()) - 400 <= 64, (
+        "what was accepted and not yet recorded, and what was on the wire"
+    )
+
+
 async def test_a_mail_server_that_is_away_is_waited_for(
     notifier: Stack, journal: Journal, mark: str, mails: Mails
 ) -> None:
