@@ -1,0 +1,80 @@
+"""Rules as processes of their own, on a Kafka and Redis that nobody else writes to.
+
+The journal is rules' alone (LEDGER.md, Topics), and these tests empty Redis and stop Kafka under it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+import redis
+
+from deploy.local.settings import free_ports
+from deploy.local.stack import Stack
+from tests.integration.rules.driving import Office
+from tests.integration.rules.watching import Watch
+from tests.waiting import wait_until
+
+WORKERS = ("rules", "rules-2", "rules-3")
+
+
+@pytest.fixture(scope="package")
+def backing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    one = Stack(tmp_path_factory.mktemp("rules"), free_ports())
+    one.up(["kafka", "redis"])
+    try:
+        yield one
+    finally:
+        one.down()
+
+
+@pytest.fixture
+def stack(backing: Stack) -> Stack:
+    """Kafka and Redis, and no worker."""
+    backing.up(["kafka", "redis"])
+    for name in WORKERS:
+        backing.resume(name)
+        backing.stop(name)
+    return backing
+
+
+@pytest.fixture
+def worker(backing: Stack) -> Stack:
+    """One worker, `rules`, that is ready."""
+    backing.up(["kafka", "redis"])
+    for name in WORKERS[1:]:
+        backing.resume(name)
+        backing.stop(name)
+    backing.up(["rules"])
+    return backing
+
+
+@pytest.fixture
+def ledger_store(running: Stack) -> Iterator[redis.Redis]:
+    """Redis, by hand."""
+    with redis.Redis.from_url(running.redis_url) as client:
+        wait_until(client.ping)
+        yield client
+
+
+@pytest.fixture
+def running(backing: Stack) -> Stack:
+    """Kafka and Redis run, whatever the test before did."""
+    backing.up(["kafka", "redis"])
+    return backing
+
+
+@pytest.fixture
+async def office(running: Stack, tenant: str) -> AsyncIterator[Office]:
+    """A tenant with a policy and staff that sends cases and verdicts."""
+    async with Office(running, tenant) as one:
+        await one.open()
+        yield one
+
+
+@pytest.fixture
+async def watch(running: Stack, tenant: str) -> AsyncIterator[Watch]:
+    """What anybody sees who reads the topics."""
+    async with Watch(running.bootstrap, tenant) as one:
+        yield one

@@ -1,0 +1,126 @@
+"""Cases and verdicts, sent as intake sends them: straight into mandaat.cases and mandaat.replies."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from deploy.local.stack import Stack
+from schemas import topics
+from schemas.cloud_event import HEADERS
+from schemas.ids import approval_id, derived_id, uuid7
+from services.chassis.producer import Outgoing, Producer, partition_for
+from services.rules.core.policy import load_policy
+from tests.intake_cases import a_case, a_request
+from tests.judging import a_mandate, a_policy
+from tests.raw_records import Raw, produce_raw
+from tests.rules_inputs import a_submitted, a_verdict, as_bytes
+
+PARTITIONS = 6
+MANDATES = (a_mandate(id="small", limit=40), a_mandate(id="lead", grants="*", to="team_lead", limit=500))
+PEOPLE = {
+    "agent-01": ("agent", "north"),
+    "lead-north": ("team_lead", "north"),
+    "lead-south": ("team_lead", "south"),
+}
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a record stands."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
+class Office:
+    """Sends for one tenant: up to 40.00 is approved on the spot, more needs the lead of team north."""
+
+    def __init__(self, stack: Stack, tenant: str) -> None:
+        self.stack = stack
+        self.tenant = tenant
+        self._producer = Producer(stack.bootstrap, client_id="office")
+
+    async def __aenter__(self) -> Office:
+        await self._producer.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._producer.stop()
+
+    async def open(self) -> None:
+        """Activate the policy and hire the staff."""
+        await self.activate()
+        for agent_id, (role, team) in PEOPLE.items():
+            record = {
+                "agent_id": agent_id,
+                "tenant": self.tenant,
+                "name": agent_id,
+                "role": role,
+                "team": team,
+            }
+            await self.put(topics.STAFF, f"{self.tenant}/{agent_id}", as_bytes(record))
+
+    async def activate(self, *, tenant: str | None = None, **changes: Any) -> None:
+        """Publish a policy."""
+        name = tenant or self.tenant
+        text = a_policy(*MANDATES, policy=name, **changes)
+        digest = load_policy(text).digest
+        record = {"name": name, "version": "1", "digest": digest, "yaml": text}
+        for key in (name, f"{name}/{digest}"):
+            await self.put(topics.POLICIES, key, as_bytes(record))
+
+    def case(
+        self, case_id: str, request_id: str = "r1", *, amount: str = "45.00", **changes: Any
+    ) -> Outgoing:
+        """The record of a case, with an id of its own."""
+        request = a_request(request_id=request_id, amount=amount)
+        case = a_case(case_id=case_id, tenant=self.tenant, request=request, **changes)
+        event = a_submitted(case, id=uuid7(), tenant=case["tenant"])
+        return self._record(topics.CASES, case["tenant"], case_id, event)
+
+    def verdict(
+        self, case_id: str, said: str = "approve", *, reply_id: str = "reply-1", **data: Any
+    ) -> Outgoing:
+        """The record of a verdict by the lead of team north, always the same for the same reply id."""
+        about = {"case_id": case_id, "approval_id": approval_id(case_id, "r1"), "reply_id": reply_id, **data}
+        event = a_verdict(
+            said, subject=case_id, tenant=self.tenant, data=about, id=derived_id(case_id, reply_id, said)
+        )
+        return self._record(topics.REPLIES, self.tenant, case_id, event)
+
+    async def send(self, *records: Outgoing) -> list[Place]:
+        """Append them all, and say where they stand."""
+        offsets = await self._producer.send_all(records)
+        return [
+            Place(record.topic, record.partition or 0, offset)
+            for record, offset in zip(records, offsets, strict=True)
+        ]
+
+    async def put(self, topic: str, key: str, value: bytes | None) -> None:
+        """One record of a table."""
+        await self._producer.send_all([Outgoing(topic, None, key.encode(), value)])
+
+    async def put_raw(self, topic: str, partition: int, records: Sequence[Raw]) -> list[Place]:
+        """Any bytes, in one record batch."""
+        first = await produce_raw(self.stack.bootstrap, topic, records, partition=partition)
+        return [Place(topic, partition, first + number) for number in range(len(records))]
+
+    def _record(self, topic: str, tenant: str, case_id: str, event: dict[str, Any]) -> Outgoing:
+        key = f"{tenant}/{case_id}".encode()
+        return Outgoing(topic, partition_for(key, PARTITIONS), key, json.dumps(event).encode(), HEADERS)
+
+
+def case_ids_on(tenant: str, partition: int, number: int) -> list[str]:
+    """Ids of cases whose records stand in that partition."""
+    found: list[str] = []
+    attempt = 0
+    while len(found) < number:
+        case_id = f"c-{attempt}"
+        if partition_for(f"{tenant}/{case_id}".encode(), PARTITIONS) == partition:
+            found.append(case_id)
+        attempt += 1
+    return found
