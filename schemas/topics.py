@@ -90,6 +90,8 @@ TOPICS: Final[tuple[Topic, ...]] = (
             ("max.message.bytes", str(INBOUND_LIMIT_BYTES)),
             # The broker's time is when the case was accepted: a record read twice gives the same event.
             ("message.timestamp.type", "LogAppendTime"),
+            # Whatever a sender compresses with is undone by the broker, which also bounds what it becomes.
+            ("compression.type", "uncompressed"),
         ),
         content_type="application/cloudevents+json, application/json, or none",
         key="<tenant>/<case_id>, or none",
