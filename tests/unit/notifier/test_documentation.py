@@ -1,0 +1,139 @@
+"""What docs/notices.md says is so."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from standardwebhooks import Webhook
+
+from schemas import types
+from services.notifier.adapters.hooks_file import read_hooks
+from services.notifier.app import letters
+from services.notifier.core import desk
+from services.notifier.core.language import amount_text
+from services.notifier.core.letters import LETTERS
+from services.notifier.core.pending import ended
+from services.notifier.core.who import RULES, who_is_told
+from services.notifier.core.words import Words
+from services.notifier.settings import NotifierSettings
+from tests.telling_events import a_case, a_decision, a_pending, about_approval, closed, decided
+
+ROOT = Path(__file__).parents[3]
+PAGE = (ROOT / "docs" / "notices.md").read_text()
+TEMPLATES = ROOT / "services" / "notifier" / "templates"
+
+
+def block(name: str) -> str:
+    """The one code block of that name."""
+    (found,) = re.findall(rf"(?ms)^```\w+ {name}\n(.*?)^```", PAGE)
+    return str(found)
+
+
+def row(type_: str) -> list[str]:
+    """The cells of an event in the table of who is told."""
+    (found,) = re.findall(rf"(?m)^\| `{re.escape(type_)}` \|(.*)\|$", PAGE)
+    return [cell.strip() for cell in str(found).split("|")]
+
+
+@pytest.mark.parametrize("type_", RULES)
+def test_the_table_of_who_is_told_is_what_happens(type_: str) -> None:
+    case = a_case()
+    outcomes = {name: outcome for outcome, name in types.DECISION_TYPES.items()}
+    event: Any
+    if type_ in outcomes:
+        event = decided(a_decision(case, outcomes[type_]))
+    else:
+        event = about_approval(type_, closed(case, "lead-01"), giver="lead-01", reply_id="r")
+    told = {one.audience for one in who_is_told(event, ("lead-01",), has_webhook=True)}
+    columns = ("customer", "agent", "approver", "giver", "webhook")
+    assert told == {name for name, cell in zip(columns, row(type_), strict=True) if cell}
+
+
+def test_every_event_in_the_table_is_one_that_is_told() -> None:
+    assert set(re.findall(r"(?m)^\| `(mandaat\.[a-z_.]+\.v1)` \|", PAGE)) == set(RULES)
+
+
+def test_the_example_of_checking_a_signature_takes_ours_and_no_other() -> None:
+    names: dict[str, Any] = {}
+    exec(block("verify"), names)  # noqa: S102 - the example itself is what is tested
+    secret = read_hooks(block("webhooks"))["acme"].secret.get_secret_value()
+    now, body = datetime.now(UTC), '{"é": 1}'
+    headers = {
+        "webhook-id": "n-1",
+        "webhook-timestamp": str(int(now.timestamp())),
+        "webhook-signature": Webhook(secret).sign("n-1", now, body),
+    }
+    verify = names["verify"]
+    assert verify(secret, headers, body.encode())
+    assert not verify(secret, headers, b'{"e": 1}')
+    assert not verify(secret, headers | {"webhook-id": "n-2"}, body.encode())
+    assert not verify(secret, headers | {"webhook-timestamp": "1000000000"}, body.encode())
+
+
+def test_the_example_of_where_a_case_stands_has_the_shape_of_the_answer() -> None:
+    case, event = a_case(), decided(a_decision(a_case()))
+    new, _ = desk.of_event(event, event.to_bytes())
+    notice = ended(a_pending(event), "delivered", datetime.now(UTC), message_id="<x@y>")
+    fields = dict((*desk.of_case(case), *new, ("n:1", desk.notice_line(notice))))
+    answer = desk.view({name.encode(): value for name, value in fields.items()})
+    assert answer is not None
+    holds(answer, json.loads(block("case")))
+
+
+def holds(answer: Any, example: Any) -> None:
+    """The answer has every key of the example."""
+    if isinstance(example, dict):
+        assert example.keys() <= answer.keys()
+        for key, value in example.items():
+            holds(answer[key], value)
+    elif isinstance(example, list):
+        for one in example:
+            holds(answer[0], one)
+
+
+def test_the_settings_that_the_page_names_are_there_with_the_defaults_that_it_says() -> None:
+    fields = NotifierSettings.model_fields
+    named = {name.lower() for name in re.findall(r"MANDAAT_([A-Z_]+[A-Z])\b(?!_)", PAGE)}
+    assert {name for name in named if name not in ("smtp", "mail")} <= fields.keys()
+    assert fields["language"].default == "nl"
+    assert fields["mail_from"].is_required()
+
+
+def test_the_amounts_that_the_page_shows_are_how_they_look() -> None:
+    shown = PAGE.replace("\u00a0", " ")
+    assert amount_text("1285.12", "EUR", "nl").replace("\u00a0", " ") in shown
+    assert amount_text("1285.12", "EUR", "en") in shown
+
+
+def test_the_reasons_of_a_failure_that_the_page_lists_are_those_in_the_code() -> None:
+    sources = [path.read_text() for path in (ROOT / "services" / "notifier").rglob("*.py")]
+    listed = {
+        re.split(r"[:\s]", name)[0]
+        for name in re.findall(r"(?m)^\| `([a-z_]+(?:: [^`]*)?)` \|", PAGE)
+        if not name.startswith("webhook-")
+    }
+    written = {
+        reason
+        for source in sources
+        for reason in re.findall(r'(?:Permanent|reason = )\(?f?"([a-z_]+)', source)
+    } | {"gave_up"}
+    assert listed == written
+
+
+@pytest.mark.parametrize("language", ["nl", "en"])
+def test_every_letter_and_no_other_is_a_file_in_each_language(language: str) -> None:
+    assert {path.stem for path in (TEMPLATES / language).iterdir()} == set(LETTERS.values())
+    assert letters() is not None
+
+
+def test_words_are_there_in_both_languages_with_the_same_figures() -> None:
+    words = Words.parse((TEMPLATES / "words.json").read_text())
+    for entries in (words.kinds, words.reasons, words.signs):
+        for name, entry in entries.items():
+            assert set(entry) == {"nl", "en"}, name
+            assert len({frozenset(re.findall(r"\{(\w+)\}", text)) for text in entry.values()}) == 1, name
