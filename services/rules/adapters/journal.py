@@ -137,7 +137,7 @@ class Journal:
             start = next(iter(wanted.values()))
             reader.seek(tp, start)
             grouping = Grouping()
-            async for stored in _records(reader, tp, end):
+            async for stored in _records(reader, tp, end, most=100):
                 groups = list(grouping.add(stored))
                 if stored[-1].offset + 1 >= end:
                     groups += grouping.end()
@@ -188,11 +188,16 @@ async def _started(reader: AIOKafkaConsumer) -> None:
         raise TryAgain(f"the journal is away: {error!r}") from error
 
 
-async def _records(reader: AIOKafkaConsumer, tp: TopicPartition, until: int) -> AsyncIterator[list[Stored]]:
-    """From the reader's position up to `until`. Raises TryAgain when nothing comes for STALL_SECONDS."""
+async def _records(
+    reader: AIOKafkaConsumer, tp: TopicPartition, until: int, most: int = 2000
+) -> AsyncIterator[list[Stored]]:
+    """From the reader's position up to `until`, at most so many at a time.
+
+    Raises TryAgain when nothing comes for STALL_SECONDS.
+    """
     position, moved = -1, time.monotonic()
     while position < until:
-        fetched = (await reader.getmany(tp, timeout_ms=200, max_records=2000)).get(tp, ())
+        fetched = (await reader.getmany(tp, timeout_ms=200, max_records=most)).get(tp, ())
         stored = [
             Stored(one.offset, Record(one.key, one.value, tuple(one.headers)))
             for one in fetched

@@ -35,7 +35,8 @@ class Worker:
     def __init__(self, world: World, number: int) -> None:
         self.world = world
         self.number = number
-        self.ledger = Ledger(cast("Redis", WorldRedis(world, number)), prefix=world.prefix)
+        self.redis = WorldRedis(world, number)
+        self.ledger = Ledger(cast("Redis", self.redis), prefix=world.prefix)
         self.world_journal = WorldJournal(world, number)
         self.journal = cast("Journal", self.world_journal)
         self.fence = Fence(T_STEPS, S_STEPS, monotonic=lambda: world.now, sleep=self._sleep)
@@ -117,7 +118,7 @@ class Worker:
         states = await self._states(inputs)
         parts = [self._part(p) for p in self.held]
         settled = await self.ledger.call(parts, [Item(one.p, one.id, one.digest) for one in inputs])
-        settled_at = self.world_journal.settled_at = self.world.now
+        settled_at, self.world_journal.settled_at = self.world.now, self.redis.done_at
         if settled.refused:
             raise TryAgain(f"refused: {settled.refused}")
         self.confirms = {}

@@ -179,6 +179,8 @@ class WorldRedis:
     def __init__(self, world: World, worker: int) -> None:
         self._world = world
         self._worker = worker
+        self.done_at = 0
+        """When Redis did the last command, which may be long before its answer came."""
 
     async def execute_command(self, *command: Any) -> Any:
         client: Any = self._world.redis
@@ -200,6 +202,7 @@ class WorldRedis:
         if self._world.happens(0.005):
             raise RedisTimeout("the command was lost")
         answer = await command()
+        self.done_at = self._world.now
         if self._world.happens(0.005):
             raise RedisTimeout("the answer was lost")
         await self._world.turn(self._worker)
