@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from binascii import b2a_qp
+from binascii import b2a_base64, b2a_qp
 from dataclasses import dataclass
 from datetime import datetime
-from email.header import Header
 from email.utils import format_datetime, formataddr
+from typing import Final
 
 from schemas.ids import derived_id
 from services.notifier.core.clean import clean_line
 from services.notifier.core.letters import Letter
+
+
+ENCODED_WORD_BYTES: Final = 39
+"""Of UTF-8 in one encoded word: with the name of the header in front still within 76 characters (RFC 2047)."""
 
 
 @dataclass(frozen=True)
@@ -47,10 +51,10 @@ def compose(
     """
     boundary = f"={notice_id}="  # an equals sign before a letter or two is in no quoted-printable text
     headers = [
-        ("From", _mailbox("From", sender.name, sender.address)),
-        ("To", _mailbox("To", clean_line(name or "", 100), to)),
+        ("From", _mailbox(sender.name, sender.address)),
+        ("To", _mailbox(clean_line(name or "", 100), to)),
         *([("Reply-To", sender.reply_to)] if sender.reply_to is not None else []),
-        ("Subject", _phrase("Subject", letter.subject)),
+        ("Subject", _phrase(letter.subject)),
         ("Date", format_datetime(date)),
         ("Message-ID", message_id(notice_id, sender)),
         ("In-Reply-To", thread),
@@ -70,20 +74,26 @@ def compose(
     return f"{head}\r\n{parts}--{boundary}--\r\n".encode("ascii")
 
 
-def _phrase(field: str, text: str) -> str:
+def _phrase(text: str) -> str:
     """Text for a header (RFC 2047). What looks like an encoded word is encoded, to be read as it is."""
     text = clean_line(text, 300)
     if text.isascii() and "=?" not in text:
         return text
-    return Header(text, "utf-8", header_name=field).encode(linesep="\r\n")
+    words, chunk = [], b""
+    for char in text:
+        if len(chunk + char.encode()) > ENCODED_WORD_BYTES:
+            words.append(chunk)
+            chunk = b""
+        chunk += char.encode()
+    return "\r\n ".join(f"=?utf-8?b?{b2a_base64(word, newline=False).decode()}?=" for word in (*words, chunk))
 
 
-def _mailbox(field: str, name: str, address: str) -> str:
+def _mailbox(name: str, address: str) -> str:
     if not name:
         return address
     if name.isascii() and "=?" not in name:
         return formataddr((name, address))
-    return f"{_phrase(field, name)}\r\n <{address}>"
+    return f"{_phrase(name)}\r\n <{address}>"
 
 
 def _quoted_printable(text: str) -> str:
