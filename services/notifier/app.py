@@ -51,6 +51,7 @@ async def main(stop: Stop) -> None:
     metrics = Metrics()
     of_notifier = NotifierMetrics(metrics)
     desk_kept = timedelta(days=settings.desk_days)
+    bootstrap = settings.kafka_bootstrap
     async with AsyncExitStack() as stack:
         store = Store(
             connect(settings.redis_url.get_secret_value()),
@@ -58,37 +59,32 @@ async def main(stop: Stop) -> None:
             told_seconds=round(DONE_SET.total_seconds()),
         )
         stack.push_async_callback(store.close)
-        producer = Producer(settings.kafka_bootstrap, client_id="mandaat-notifier", metrics=metrics)
+        producer = Producer(bootstrap, client_id="mandaat-notifier", metrics=metrics)
         await producer.start()
         stack.push_async_callback(producer.stop)
         staff = Table(
-            STAFF,
-            bootstrap=settings.kafka_bootstrap,
-            client_id="mandaat-notifier-staff",
-            parse=_staff_member,
-            on_bug=stop.fail,
+            STAFF, bootstrap=bootstrap, client_id="mandaat-staff", parse=_staff_member, on_bug=stop.fail
         )
         stack.push_async_callback(staff.stop)
-        mailer = Mailer(_server(settings), settings.smtp_connections)
-        stack.push_async_callback(mailer.close)
         hooks = Hooks(hooks_by_tenant, settings.webhook_connections)
         stack.push_async_callback(hooks.close)
-        replay = Replay(settings.kafka_bootstrap, "mandaat-notifier-replay")
+        replay = Replay(bootstrap, "mandaat-notifier-replay")
         stack.push_async_callback(replay.close)
         partitions = Partitions(store, replay, desk_kept, of_notifier, _now)
-        telling = Telling(
-            mail=mailer,
-            webhooks=hooks,
-            staff=staff,
-            letters=letters(),
-            sender=settings.sender,
-            when_unknown=settings.language,
-        )
+        mailer = Mailer(_server(settings), settings.smtp_connections)
+        stack.push_async_callback(mailer.close)
         sender = Sender(
             store=store,
             partitions=partitions,
             publisher=producer,
-            telling=telling,
+            telling=Telling(
+                mail=mailer,
+                webhooks=hooks,
+                staff=staff,
+                letters=letters(),
+                sender=settings.sender,
+                when_unknown=settings.language,
+            ),
             metrics=of_notifier,
             give_up_after=timedelta(hours=settings.give_up_hours),
             workers={"mail": settings.smtp_connections, "webhook": settings.webhook_connections},
@@ -108,19 +104,7 @@ async def main(stop: Stop) -> None:
             desk_kept=desk_kept,
             clock=_now,
         )
-        subscription = Subscription(
-            CASES,
-            DECISIONS,
-            bootstrap=settings.kafka_bootstrap,
-            group=GROUP,
-            handler=notifier.handle,
-            dead_letters=dead_letters,
-            metrics=metrics,
-            on_bug=stop.fail,
-            on_assigned=notifier.on_assigned,
-            on_revoked=notifier.on_revoked,
-            on_idle=notifier.on_idle,
-        )
+        subscription = _subscription(settings, notifier, dead_letters, metrics, stop)
         await stack.enter_async_context(subscription)
         health = Health(
             alive={"consuming": subscription.alive},
@@ -139,6 +123,24 @@ async def main(stop: Stop) -> None:
         await stack.enter_async_context(serving(app, settings.http_host, settings.http_port, health))
         await staff.start()  # last: while Kafka is away it waits, alive and not ready
         await stop.wait()
+
+
+def _subscription(
+    settings: NotifierSettings, notifier: Notifier, dead_letters: DeadLetters, metrics: Metrics, stop: Stop
+) -> Subscription:
+    return Subscription(
+        CASES,
+        DECISIONS,
+        bootstrap=settings.kafka_bootstrap,
+        group=GROUP,
+        handler=notifier.handle,
+        dead_letters=dead_letters,
+        metrics=metrics,
+        on_bug=stop.fail,
+        on_assigned=notifier.on_assigned,
+        on_revoked=notifier.on_revoked,
+        on_idle=notifier.on_idle,
+    )
 
 
 def letters() -> Letters:

@@ -12,9 +12,8 @@ from schemas.ids import derived_id
 from services.notifier.core.clean import clean_line
 from services.notifier.core.letters import Letter
 
-
 ENCODED_WORD_BYTES: Final = 39
-"""Of UTF-8 in one encoded word: with the name of the header in front still within 76 characters (RFC 2047)."""
+"""Of UTF-8 in one encoded word: with a header's name in front still within 76 characters (RFC 2047)."""
 
 
 @dataclass(frozen=True)

@@ -162,6 +162,21 @@ async def test_a_redis_that_is_away_is_waited_for(
     assert len({mail.message_id for mail in mails()}) == 81
 
 
+async def test_a_kafka_that_is_away_is_waited_for(
+    notifier: Stack, journal: Journal, mark: str, mails: Mails, onlooker: Watch
+) -> None:
+    cases = await many(journal, mark, 100)
+    await at_least(mails, 20)
+    notifier.kill("kafka")
+    ready = f"{notifier.http('notifier')}/readyz"
+    await eventually(lambda: httpx.get(ready, timeout=5).status_code == 503, seconds=15)
+    await asyncio.to_thread(notifier.start, "kafka")
+    async with onlooker(*(case.case_id for case in cases)) as watching:
+        await watching.until(ended(300), seconds=90, what="all told")
+    await eventually(lambda: httpx.get(ready, timeout=5).status_code == 200, seconds=15)
+    assert set(Counter(mail.message_id for mail in mails()).values()) == {1}
+
+
 async def test_a_webhook_that_fails_is_tried_again_under_the_same_id(
     sinks: Stack, redis_url: str, journal: Journal, mark: str, tmp_path: Path
 ) -> None:

@@ -20,6 +20,7 @@ from services.notifier.core.letters import LETTERS
 from services.notifier.core.pending import ended
 from services.notifier.core.who import RULES, who_is_told
 from services.notifier.core.words import Words
+from services.notifier.routes import CaseView
 from services.notifier.settings import NotifierSettings
 from tests.telling_events import a_case, a_decision, a_pending, about_approval, closed, decided
 
@@ -83,6 +84,7 @@ def test_the_example_of_where_a_case_stands_has_the_shape_of_the_answer() -> Non
     answer = desk.view({name.encode(): value for name, value in fields.items()})
     assert answer is not None
     holds(answer, json.loads(block("case")))
+    CaseView.model_validate_json(json.dumps(answer))
 
 
 def holds(answer: Any, example: Any) -> None:
