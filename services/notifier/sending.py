@@ -210,6 +210,8 @@ class Sender:
         self._in_hand.pop(pending.notice_id, None)
         self._published.pop(pending.notice_id, None)
         self._let_go.set()
+        if len(self._in_hand) < MOST_IN_HAND // 2:
+            self.wake()
 
     def _judge(self, p: int, pending: Pending, told: Told) -> Done:
         now, outcome = self._clock(), told.outcome
