@@ -105,12 +105,12 @@ class Letters:
             "asker": clean_line(
                 asker.name if asker else case.agent_id or words.sign("somebody", language), 100
             ),
-            "asker_place": clean_line(f"{asker.role}, {asker.team}") if asker else "",
+            "asker_place": clean_line(f"{asker.role.replace('_', ' ')}, {asker.team}") if asker else "",
         }
         if isinstance(event.data, Decision):
             values |= self._of_decision(pending, event.data, case, language, staff)
         else:
-            values |= self._of_approval(event.data, case, language, staff)
+            values |= self._of_approval(pending, event.data, case, language, staff)
         return values
 
     def _of_decision(
@@ -129,7 +129,7 @@ class Letters:
         }
 
     def _of_approval(
-        self, event: ApprovalEvent, case: Case, language: Language, staff: Staff
+        self, pending: Pending, event: ApprovalEvent, case: Case, language: Language, staff: Staff
     ) -> dict[str, Any]:
         approval, closing = event.approval, event.approval.closing
         return {
@@ -139,6 +139,7 @@ class Letters:
             "facts": self._words.facts(approval.case.facts, language),
             "claims": self._words.facts(approval.case.claims, language),
             "decider": _name(closing.decided_by if closing else None, staff),
+            "own_verdict": closing is not None and closing.decided_by == pending.told.person,
             "closed_as": self._words.sign(closing.outcome, language) if closing else "",
             "reasons": self._words.all_reasons(event.reasons, case.request.currency, language),
         }

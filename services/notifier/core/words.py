@@ -16,6 +16,7 @@ from services.notifier.core.language import Language, amount_text
 MOST_FACTS: Final = 30
 MOST_REASONS: Final = 12
 _MONEY: Final = frozenset({"limit", "left"})
+_ROLES: Final = frozenset({"role", "step"})
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,8 @@ def _figures(reason: Reason, currency: str | None, language: Language) -> dict[s
     for name, value in reason.figures.items():
         if name in _MONEY and isinstance(value, str) and currency is not None:
             figures[name] = amount_text(value, currency, language)
+        elif name in _ROLES and isinstance(value, str):
+            figures[name] = clean_line(value.replace("_", " "))
         elif isinstance(value, str | int | float) and not isinstance(value, bool):
             figures[name] = clean_line(str(value))
     if reason.mandate is not None:
