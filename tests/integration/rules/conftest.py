@@ -78,3 +78,14 @@ async def watch(running: Stack, tenant: str) -> AsyncIterator[Watch]:
     """What anybody sees who reads the topics."""
     async with Watch(running.bootstrap, tenant) as one:
         yield one
+
+
+@pytest.fixture(autouse=True)
+def no_bug(backing: Stack) -> Iterator[None]:
+    """No worker met a bug, whatever was done to it."""
+    yield
+    for name in WORKERS:
+        log = backing.log(name)
+        text = log.read_text() if log.exists() else ""
+        assert '"stopped_by_a_bug"' not in text
+        assert "Traceback" not in text

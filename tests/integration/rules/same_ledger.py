@@ -1,0 +1,56 @@
+"""Redis = f(journal): the live ledger against one that is rebuilt from the journal (LEDGER.md)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import redis
+
+from deploy.local.stack import SIZES, Stack
+from services.chassis.producer import Producer
+from services.rules.adapters.cold_start import cold_start
+from services.rules.adapters.journal import Journal
+from services.rules.adapters.ledger import Ledger
+from services.rules.adapters.script import connect
+from services.rules.adapters.take_over import Fence
+from services.rules.worker import applied
+from tests.waiting import eventually
+
+ELSEWHERE = "{VERIFY}"
+
+
+async def is_the_journals(stack: Stack) -> None:
+    """Fail unless index and states are what the journal says. Nobody may decide meanwhile."""
+    with redis.Redis.from_url(stack.redis_url) as store:
+        await eventually(lambda: not list(store.scan_iter("{L0}:pend:*")), what="nothing pending")
+        for key in store.scan_iter(f"{ELSEWHERE}:*", count=1000):
+            store.delete(key)
+        await _rebuild(stack)
+        live, rebuilt = _contents(store, "{L0}"), _contents(store, ELSEWHERE)
+    assert live.keys() == rebuilt.keys()
+    for key, content in live.items():
+        assert content == rebuilt[key], f"{key} differs"
+
+
+async def _rebuild(stack: Stack) -> None:
+    producer = Producer(stack.bootstrap, client_id="verify")
+    journal = Journal(stack.bootstrap, producer)
+    client = connect(stack.redis_url)
+    try:
+        fence = Fence(SIZES.fence_ms / 1000, SIZES.clock_ms / 1000)
+        ledger = Ledger(client, prefix=ELSEWHERE)
+        await cold_start(ledger=ledger, journal=journal, effects_of=applied, fence=fence)
+    finally:
+        await journal.stop()
+        await client.aclose()
+        await producer.stop()
+
+
+def _contents(store: Any, prefix: str) -> dict[str, dict[bytes, bytes]]:
+    """Index and states by key, without the prefix."""
+    keys = [key for kind in ("i", "s") for key in store.scan_iter(f"{prefix}:{kind}:*", count=1000)]
+    pipe = store.pipeline(transaction=False)
+    for key in keys:
+        pipe.hgetall(key)
+    contents = pipe.execute()
+    return {key.decode().removeprefix(prefix): one for key, one in zip(keys, contents, strict=True)}

@@ -1,0 +1,150 @@
+"""Redis emptied, restarted or without its scripts, Kafka stopped: rules waits, says so, and loses nothing."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import httpx
+import redis
+
+from deploy.local.stack import Stack
+from services.rules.adapters.ledger import Ledger
+from services.rules.adapters.protocol import Item, Part
+from services.rules.adapters.script import connect
+from tests.integration.rules.driving import PARTITIONS, Office, case_ids_on
+from tests.integration.rules.load import in_thread, under_load, until_sent
+from tests.integration.rules.same_ledger import is_the_journals
+from tests.integration.rules.watching import Watch
+from tests.waiting import eventually
+
+PAUSE_SECONDS = 1.0 + 5.0
+"""The longest that a restart of Redis may cost: T + 5 s (LEDGER.md, Tests that convince)."""
+
+
+def restart(stack: Stack, _: redis.Redis) -> None:
+    stack.stop("redis")
+    stack.start("redis")
+
+
+def kill(stack: Stack, _: redis.Redis) -> None:
+    stack.kill("redis")
+    stack.start("redis")
+
+
+def empty(_: Stack, store: redis.Redis) -> None:
+    store.flushall()
+
+
+def forget_scripts(_: Stack, store: redis.Redis) -> None:
+    store.script_flush()
+
+
+def not_ready(stack: Stack, name: str = "rules") -> dict[str, str]:
+    """What the worker says is wrong, by check; empty when it is ready."""
+    answer = httpx.get(f"{stack.http(name)}/readyz", timeout=4)
+    errors = answer.json().get("errors", [])
+    assert (answer.status_code == 200) == (not errors)
+    return {error["parameter"]: error["detail"] for error in errors}
+
+
+def lives(stack: Stack) -> bool:
+    """Whether nobody should start it anew."""
+    return httpx.get(f"{stack.http('rules')}/livez", timeout=4).status_code == 200
+
+
+async def until_ready(stack: Stack) -> None:
+    await eventually(lambda: not not_ready(stack), seconds=20.0, what="the worker is ready")
+
+
+async def test_whatever_happens_to_redis_all_is_decided_once_and_soon(
+    worker: Stack, office: Office, watch: Watch, ledger_store: redis.Redis
+) -> None:
+    troubles = (forget_scripts, empty, restart, forget_scripts, kill)
+    async with under_load(office, watch, 1000, per_second=100.0) as load:
+        for place, trouble in enumerate(troubles):
+            await until_sent(load, 100 + 180 * place)
+            await in_thread(trouble, worker, ledger_store)
+    sequences = sorted({int(one.event["sequence"]) for one in watch.seen})
+    longest = max(after - before for before, after in pairwise(sequences))
+    assert longest / 1_000_000 < PAUSE_SECONDS
+    await is_the_journals(worker)
+
+
+async def test_kafka_stopped_and_started_loses_nothing(worker: Stack, office: Office, watch: Watch) -> None:
+    async with under_load(office, watch, 800) as load:
+        await until_sent(load, 250)
+        await in_thread(worker.stop, "kafka")
+        assert not_ready(worker) != {} or worker.running("rules")
+        await in_thread(worker.start, "kafka")
+    await until_ready(worker)
+    await is_the_journals(worker)
+
+
+async def test_while_one_partition_is_taken_over_the_others_go_on(
+    worker: Stack, office: Office, watch: Watch, ledger_store: redis.Redis, tenant: str
+) -> None:
+    """Somebody takes partition 2, settles there, and dies before publishing."""
+    client = connect(worker.redis_url)
+    ledger = Ledger(client)
+    await ledger.adopt()
+    taken = await ledger.take(2)
+    await ledger.call([Part(2, taken.gen)], [Item(2, "of somebody who died", "8 signs.")])
+    await client.aclose()
+    case_ids = [case_ids_on(tenant, p, 1)[0] for p in range(PARTITIONS)]
+    await office.send(*(office.case(case_id, amount="12.00") for case_id in case_ids))
+    await eventually(
+        lambda: not_ready(worker).get("ledger") == "partitions [2] are being taken over",
+        what="it says which partition is taken over",
+    )
+    others = {case_id for p, case_id in enumerate(case_ids) if p != 2}
+    await watch.until(lambda: {one.event["subject"] for one in watch.seen} >= others, seconds=5.0)
+    await watch.until(lambda: watch.of(case_ids[2]))
+    times = {one.event["subject"]: int(one.event["sequence"]) for one in watch.seen}
+    waited = times[case_ids[2]] - max(times[case_id] for case_id in others)
+    assert waited > 1_000_000  # T + S, less what the others took
+    await until_ready(worker)
+    markers = [one for one in watch.all if one.key == b"ledger/2"]
+    assert markers
+    await is_the_journals(worker)
+
+
+async def test_while_somebody_else_rebuilds_the_worker_says_so_and_waits(
+    worker: Stack, office: Office, watch: Watch, ledger_store: redis.Redis
+) -> None:
+    ledger_store.set("{L0}:lock", "somebody", px=15_000)
+    ledger_store.hdel("{L0}:meta", "epoch")
+    await eventually(lambda: not_ready(worker) == {"ledger": "the ledger is being rebuilt"})
+    (place,) = await office.send(office.case("c-1", amount="12.00"))
+    assert lives(worker)
+    ledger_store.delete("{L0}:lock")  # they died
+    await watch.until(lambda: watch.kinds("c-1") == ["decision.approved"], what="it went on")
+    await until_ready(worker)
+    assert not watch.letter_at(place)
+
+
+async def test_a_ledger_that_does_not_belong_to_the_journal_is_not_worked_with(
+    worker: Stack, office: Office, watch: Watch, ledger_store: redis.Redis
+) -> None:
+    position = ledger_store.hget("{L0}:meta", "pos:3")
+    ledger_store.hset("{L0}:meta", "pos:3", 10**9)
+    ledger_store.hdel("{L0}:meta", "epoch")
+    await eventually(lambda: "partition 3" in not_ready(worker).get("ledger", ""), what="it says which")
+    await office.send(office.case("c-1", amount="12.00"))
+    ledger_store.hset("{L0}:meta", "pos:3", position)
+    await watch.until(lambda: watch.kinds("c-1") == ["decision.approved"], what="it went on")
+    await is_the_journals(worker)
+
+
+async def test_with_settings_that_differ_rules_is_not_ready_and_says_which(stack: Stack) -> None:
+    stack.begin("rules", {"MANDAAT_PARTITIONS": "7"})
+    part = stack.part("rules")
+
+    def said() -> str:
+        try:
+            return not_ready(stack).get("settings", "")
+        except httpx.HTTPError:
+            return ""
+
+    await eventually(lambda: "7" in said(), what="it says which")
+    assert await in_thread(stack.stop, "rules") == 0
+    part.extra.clear()
