@@ -108,8 +108,8 @@ class Handlers:
         """
         undone = Undone()
         inputs, letters = _read(records)
-        await self._put(letters, undone)
         await self.tables.refresh([one for _, one in inputs])
+        await self._put(letters, undone)
         origin = {id(one): record for record, one in inputs}
         for chunk in rounds(one for _, one in inputs):
             await self._round([(origin[id(one)], one) for one in chunk], undone)

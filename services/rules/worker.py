@@ -38,6 +38,8 @@ LOOK_SECONDS: Final = 1.0
 """An empty call at least so often: it finds a Redis that was restarted."""
 PAUSE_SECONDS: Final = 0.5
 """Between two tries of what failed because the outside is away."""
+STOP_SECONDS: Final = 2.0
+"""What goes on in the background may take so long to end; a client of a Kafka that is away takes its time."""
 TRIES_PER_LINE: Final = 20
 """How many of those one line in the log stands for."""
 
@@ -175,7 +177,7 @@ class Worker:
         for task in tasks:
             task.cancel()
         if tasks:
-            await asyncio.wait(tasks)
+            await asyncio.wait(tasks, timeout=STOP_SECONDS)
 
     # Confirming, taking, rebuilding
 

@@ -1,0 +1,149 @@
+"""The active policies and the staff, as their topics say (LEDGER.md, Worker: batch)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from schemas.topics import POLICIES, STAFF
+from services.chassis.errors import TryAgain
+from services.rules.tables import Tables
+from tests.judging import a_mandate, a_person, a_policy
+from tests.rules_inputs import a_record, a_reply, a_request_in, a_submission, as_bytes
+
+
+class Published:
+    """Tables, and what their topics hold."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.bugs: list[BaseException] = []
+        self.tables = Tables(bootstrap="nowhere", on_bug=self.bugs.append)
+        self.read_to_end: list[str] = []
+        for name in ("_policies", "_members"):
+            monkeypatch.setattr(getattr(self.tables, name), "read_to_end", self._reads(name))
+
+    def policy(self, key: str, value: bytes | None) -> None:
+        """One more record of mandaat.policies."""
+        record = a_record(value, topic=POLICIES, key=key.encode())
+        self.tables._policies._apply_all([record])
+
+    def activate(self, key: str = "acme", **changes: Any) -> None:
+        """A policy, as the command line publishes it."""
+        text = changes.pop("yaml", None) or a_policy(a_mandate(), **changes)
+        self.policy(key, as_bytes({"name": "acme", "version": "1", "digest": "d", "yaml": text}))
+
+    def member(self, key: str, value: bytes | None) -> None:
+        """One more record of mandaat.staff."""
+        self.tables._members._apply_all([a_record(value, topic=STAFF, key=key.encode())])
+
+    def hire(self, agent_id: str = "agent-01", **changes: Any) -> None:
+        """Somebody, or what changed about them."""
+        person = a_person(agent_id, **changes)
+        self.member(f"acme/{agent_id}", person.model_dump_json(by_alias=True).encode())
+
+    def _reads(self, name: str) -> Any:
+        async def read_to_end(_seconds: float = 10.0) -> None:
+            self.read_to_end.append(name)
+
+        return read_to_end
+
+
+@pytest.fixture
+def published(monkeypatch: pytest.MonkeyPatch) -> Published:
+    return Published(monkeypatch)
+
+
+def version(published: Published) -> str | None:
+    book = published.tables.book("acme")
+    return None if book is None else book.version
+
+
+def test_the_newest_policy_is_the_active_one(published: Published) -> None:
+    assert version(published) is None
+    published.activate(version="1")
+    published.activate(version="2")
+    assert version(published) == "2"
+
+
+def test_the_versions_by_digest_activate_nothing(published: Published) -> None:
+    published.activate("acme/" + "d" * 64)
+    assert version(published) is None
+
+
+@pytest.mark.parametrize(
+    "yaml",
+    ["policy: [", "policy: acme", a_policy(a_mandate(), policy="other"), a_policy(a_mandate(to="nobody"))],
+)
+def test_a_policy_that_cannot_be_used_leaves_the_former_one_active(published: Published, yaml: str) -> None:
+    published.activate(version="1")
+    published.activate(yaml=yaml)
+    assert version(published) == "1"
+    published.activate(version="3")
+    assert version(published) == "3"
+
+
+@pytest.mark.parametrize("value", [b"", b"{", b"{}", b"\xff", as_bytes({"name": "acme"})])
+def test_a_record_that_cannot_be_read_leaves_the_former_policy_active(
+    published: Published, value: bytes
+) -> None:
+    published.activate(version="1")
+    published.policy("acme", value)
+    assert version(published) == "1"
+
+
+def test_a_null_removes_the_policy_also_after_one_that_could_not_be_used(published: Published) -> None:
+    published.activate(version="1")
+    published.policy("acme", b"{")
+    published.policy("acme", None)
+    assert version(published) is None
+    published.policy("acme", None)
+
+
+def test_staff_comes_changes_and_goes(published: Published) -> None:
+    staff = published.tables.staff
+    published.hire("agent-01")
+    published.hire("agent-01", team="south")
+    found = staff("acme").get("agent-01")
+    assert found is not None
+    assert found.team == "south"
+    assert staff("acme").with_roles(["agent"], "north") == []
+    published.member("acme/agent-01", None)
+    assert staff("acme").get("agent-01") is None
+
+
+def test_a_member_under_another_key_is_kept_out(published: Published) -> None:
+    published.member("acme/agent-02", a_person("agent-01").model_dump_json().encode())
+    published.member("other/agent-01", a_person("agent-01").model_dump_json().encode())
+    assert published.tables.staff("acme").get("agent-01") is None
+    assert published.tables.staff("acme").get("agent-02") is None
+
+
+def test_tenants_have_nobody_in_common(published: Published) -> None:
+    published.hire("agent-01")
+    assert published.tables.staff("other").get("agent-01") is None
+
+
+async def test_the_topics_are_read_again_only_for_who_is_not_known(published: Published) -> None:
+    published.activate()
+    published.hire("agent-01")
+    await published.tables.refresh([a_submission()])
+    assert published.read_to_end == []
+    await published.tables.refresh([a_submission(), a_reply()])  # lead-north is new
+    assert sorted(published.read_to_end) == ["_members", "_policies"]
+
+
+async def test_many_unknown_in_one_batch_are_one_reading(published: Published) -> None:
+    await published.tables.refresh([a_submission(a_request_in(f"c-{n}")) for n in range(20)])
+    assert len(published.read_to_end) == 2
+
+
+async def test_topics_that_are_away_are_said_to_be(
+    published: Published, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(_seconds: float = 10.0) -> None:
+        raise TryAgain("kafka is away")
+
+    monkeypatch.setattr(published.tables._members, "read_to_end", away)
+    with pytest.raises(TryAgain):
+        await published.tables.refresh([a_submission()])
