@@ -1,0 +1,217 @@
+"""A worker that is overtaken between settling and publishing (LEDGER.md, Topics: the fence; Take-over).
+
+Two workers of this process on the real Kafka and Redis, each told which partitions it has; the journal of one
+can be held up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any, cast
+
+import pytest
+from aiokafka import TopicPartition
+
+from deploy.local.stack import SIZES, Stack
+from schemas.topics import CASES, REPLIES
+from services.chassis.dead_letters import Record as Consumed
+from services.chassis.metrics import Metrics
+from services.chassis.producer import Producer
+from services.rules.adapters.journal import Journal
+from services.rules.adapters.ledger import Ledger
+from services.rules.adapters.publisher import Entry, Outcome
+from services.rules.adapters.script import connect
+from services.rules.adapters.take_over import Fence
+from services.rules.handlers import Handlers
+from services.rules.metrics import RulesMetrics
+from services.rules.partitions import Partitions
+from services.rules.worker import Worker
+from tests.doubles.rules import FakeLetters, FakeSubscription, FakeTables
+from tests.integration.rules.driving import case_ids_on
+from tests.integration.rules.same_ledger import is_the_journals
+from tests.integration.rules.watching import Watch, keeps_its_promises
+from tests.judging import a_book, a_mandate
+from tests.rules_inputs import a_record, a_request_in, a_submitted
+from tests.waiting import eventually
+
+FENCE_SECONDS = SIZES.fence_ms / 1000
+Hold = Callable[[Sequence[Entry]], Awaitable[None]]
+
+
+class HeldJournal(Journal):
+    """A journal before which a round can be held up."""
+
+    hold: Hold | None = None
+
+    async def publish(self, entries: Sequence[Entry]) -> dict[int, Outcome]:
+        if self.hold is not None:
+            await self.hold(entries)
+        return await super().publish(entries)
+
+
+class OneWorker:
+    """A worker with a policy of its own: what it decides shows who decided."""
+
+    def __init__(self, stack: Stack, tenant: str, version: str) -> None:
+        self.tenant = tenant
+        self.subscription = FakeSubscription()
+        self.letters = FakeLetters()
+        self.bugs: list[BaseException] = []
+        self.partitions = Partitions()
+        self._stack = stack
+        self._version = version
+
+    async def open(self, exits: AsyncExitStack) -> None:
+        producer = Producer(self._stack.bootstrap, client_id="zombie")
+        await producer.start()
+        exits.push_async_callback(producer.stop)
+        client = connect(self._stack.redis_url)
+        exits.push_async_callback(client.aclose)
+        self.ledger, self.journal = Ledger(client), HeldJournal(self._stack.bootstrap, producer)
+        exits.push_async_callback(self.journal.stop)
+        book = a_book(a_mandate(), policy=self.tenant, version=self._version)
+        tables = FakeTables()
+        tables.books = {self.tenant: book}
+        tables.members = {self.tenant: tables.members["acme"]}
+        metrics = RulesMetrics(Metrics())
+        self.worker = Worker(
+            handlers=Handlers(
+                cast("Any", tables),
+                self.ledger,
+                self.journal,
+                cast("Any", self.letters),
+                self.partitions,
+                metrics,
+            ),
+            ledger=self.ledger,
+            journal=self.journal,
+            partitions=self.partitions,
+            fence=Fence(FENCE_SECONDS, SIZES.clock_ms / 1000),
+            metrics=metrics,
+            on_bug=self.bugs.append,
+        )
+        self.worker.subscription = cast("Any", self.subscription)
+        exits.push_async_callback(self.worker.stop)
+
+    async def has(self, *partitions: int) -> None:
+        """Kafka gave it these, and it holds them."""
+        given = {TopicPartition(topic, p) for topic in (CASES, REPLIES) for p in partitions}
+        await self.worker.on_assigned(given)
+        await eventually(lambda: self.partitions.held == set(partitions), what="it holds them")
+
+    def case(self, case_id: str, partition: int, offset: int) -> Consumed:
+        return a_record(
+            a_submitted({**a_request_in(case_id), "tenant": self.tenant}), partition=partition, offset=offset
+        )
+
+
+Opened = Callable[[str], Awaitable[OneWorker]]
+
+
+@pytest.fixture
+async def opened(stack: Stack, tenant: str) -> AsyncIterator[Opened]:
+    workers: list[OneWorker] = []
+    async with AsyncExitStack() as exits:
+
+        async def one(version: str) -> OneWorker:
+            workers.append(worker := OneWorker(stack, tenant, version))
+            await worker.open(exits)
+            return worker
+
+        yield one
+    assert not [bug for worker in workers for bug in worker.bugs]
+
+
+@asynccontextmanager
+async def held_up(worker: OneWorker, batch: list[Consumed]) -> AsyncIterator[asyncio.Event]:
+    """The worker has settled the batch and stands before publishing, until the event is set."""
+    settled, release = asyncio.Event(), asyncio.Event()
+
+    async def hold(_: Sequence[Entry]) -> None:
+        settled.set()
+        await release.wait()
+
+    worker.journal.hold = hold
+    deciding = asyncio.create_task(worker.worker.on_batch(batch))
+    await asyncio.wait_for(settled.wait(), 10)
+    yield release
+    release.set()
+    await deciding
+    worker.journal.hold = None
+
+
+def versions(watch: Watch, case_id: str) -> list[str]:
+    """By which policies the case was decided, as the journal says."""
+    return [one.event["data"]["policy"]["version"] for one in watch.of(case_id)]
+
+
+async def test_what_was_overtaken_for_longer_than_the_fence_never_lands(
+    stack: Stack, opened: Opened, watch: Watch, tenant: str
+) -> None:
+    (case_id,) = case_ids_on(tenant, 2, 1)
+    zombie, heir = await opened("zombie"), await opened("heir")
+    await zombie.has(2)
+    async with held_up(zombie, [zombie.case(case_id, 2, 0)]):
+        await heir.has(2)  # T + S, and a marker
+        await heir.worker.on_batch([heir.case(case_id, 2, 0)])
+        zombie.subscription.counted_in = False
+    await watch.to_the_end()
+    assert versions(watch, case_id) == ["heir"]
+    assert zombie.subscription.committed == {}
+    assert zombie.partitions.held == frozenset()
+    keeps_its_promises(watch.all)
+    await heir.worker.on_idle()
+    await zombie.worker.stop()
+    await is_the_journals(stack)
+
+
+async def test_what_lands_in_time_is_what_the_heir_finds(
+    stack: Stack, opened: Opened, watch: Watch, tenant: str
+) -> None:
+    (case_id,) = case_ids_on(tenant, 3, 1)
+    zombie, heir = await opened("zombie"), await opened("heir")
+    await zombie.has(3)
+    async with held_up(zombie, [zombie.case(case_id, 3, 0)]) as release:
+        taking = asyncio.create_task(heir.has(3))
+        await eventually(lambda: "taken over" in str(heir.worker.ready()))
+        release.set()
+        await taking
+    await heir.worker.on_batch([heir.case(case_id, 3, 0)])
+    await watch.to_the_end()
+    assert versions(watch, case_id) == ["zombie", "zombie"]
+    assert watch.of(case_id)[0].value == watch.of(case_id)[1].value
+    keeps_its_promises(watch.all)
+    await heir.worker.on_idle()
+    await zombie.worker.stop()
+    await is_the_journals(stack)
+
+
+async def test_of_a_round_that_lands_in_one_partition_only_the_other_is_decided_again(
+    stack: Stack, opened: Opened, watch: Watch, tenant: str
+) -> None:
+    (on_4,), (on_5,) = case_ids_on(tenant, 4, 1), case_ids_on(tenant, 5, 1)
+    worker = await opened("1")
+    await worker.has(4, 5)
+
+    async def late_for_5(entries: Sequence[Entry]) -> None:
+        await Journal.publish(worker.journal, [entry for entry in entries if entry.p == 4])
+        await asyncio.sleep(2 * FENCE_SECONDS)
+        worker.journal.hold = None
+
+    batch = [worker.case(on_4, 4, 0), worker.case(on_5, 5, 0)]
+    worker.journal.hold = late_for_5
+    await worker.worker.on_batch(batch)
+    assert worker.subscription.committed == {}
+    await eventually(lambda: worker.partitions.held == {4, 5})
+    await worker.worker.on_batch(batch)
+    assert worker.subscription.committed == {TopicPartition(CASES, 4): 1, TopicPartition(CASES, 5): 1}
+    await watch.to_the_end()
+    first_4, *again_4 = watch.of(on_4)
+    (first_5,) = watch.of(on_5)
+    assert [one.value for one in again_4] == [first_4.value]
+    assert int(first_5.event["sequence"]) > int(first_4.event["sequence"]) + 1_000_000
+    keeps_its_promises(watch.all)
+    await worker.worker.on_idle()
+    await is_the_journals(stack)
