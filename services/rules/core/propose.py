@@ -39,6 +39,11 @@ class Proposed(Protocol):
         """Why, where there is something to say."""
         ...
 
+    @property
+    def approvers(self) -> tuple[str, ...]:
+        """Whose names it adds to what the input and the approval hold."""
+        ...
+
     def render(self, seq: int) -> Rendered:
         """The records of the journal, and their effects. `seq` is microseconds since 1970."""
         ...
@@ -50,8 +55,8 @@ class First:
 
     submission: Submission
     proposal: Proposal
-    book: PolicyBook
-    staff: StaffDirectory
+    step: str
+    approvers: tuple[str, ...]
 
     @property
     def reasons(self) -> tuple[Reason, ...]:
@@ -60,12 +65,9 @@ class First:
 
     def render(self, seq: int) -> Rendered:
         """decision.*, and approval.requested where it is escalated."""
-        variant, one = self.proposal.only, self.submission
-        approvers: tuple[str, ...] = ()
-        if isinstance(variant, Escalated):
-            team = self.proposal.asker.team
-            approvers = find_approvers(one.case, self.book, self.staff, one.time, team)
-        return render_first(one, self.proposal, variant, self.book.step, approvers, seq)
+        return render_first(
+            self.submission, self.proposal, self.proposal.only, self.step, self.approvers, seq
+        )
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,7 @@ class Closed:
     approval: Approval
     conclusion: Allowed | Forbidden
     book: PolicyBook
+    approvers: tuple[str, ...] = ()
 
     @property
     def reasons(self) -> tuple[Reason, ...]:
@@ -95,6 +98,7 @@ class Unheard:
     approval: Approval
     event_type: str
     why: NotEntitled | None
+    approvers: tuple[str, ...] = ()
 
     @property
     def reasons(self) -> tuple[Reason, ...]:
@@ -119,7 +123,7 @@ def propose(one: Input, authority: Authority, states: Mapping[str, bytes]) -> Pr
         )
     staff = authority.staff(one.tenant)
     if isinstance(one, Submission):
-        return First(one, assess(one.case, book, staff, one.time), book, staff)
+        return _on_submission(one, book, staff)
     state = states.get(one.state_id)
     if state is None:
         raise Unreadable(
@@ -127,6 +131,14 @@ def propose(one: Input, authority: Authority, states: Mapping[str, bytes]) -> Pr
             "/data/approval_id: there is no such approval; send the approval_id of an escalated request.",
         )
     return _on_reply(one, Approval.model_validate_json(state), book, staff)
+
+
+def _on_submission(one: Submission, book: PolicyBook, staff: StaffDirectory) -> First:
+    proposal = assess(one.case, book, staff, one.time)
+    approvers: tuple[str, ...] = ()
+    if isinstance(proposal.only, Escalated):
+        approvers = find_approvers(one.case, book, staff, one.time, proposal.asker.team)
+    return First(one, proposal, book.step, approvers)
 
 
 def _on_reply(reply: Reply, approval: Approval, book: PolicyBook, staff: StaffDirectory) -> Closed | Unheard:

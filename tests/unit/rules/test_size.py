@@ -9,7 +9,7 @@ from services.chassis.producer import BATCH_BYTES
 from services.rules.core.propose import propose
 from services.rules.core.size import MOST_BYTES, check_size
 from tests.intake_cases import a_case
-from tests.judging import a_mandate
+from tests.judging import a_mandate, a_person
 from tests.pure_shop import Shop
 from tests.rules_inputs import a_submission, a_submitted, as_bytes
 
@@ -42,6 +42,13 @@ def test_more_reasons_than_fit_are_not_taken() -> None:
     never = [{"id": f"p{place}", "kinds": "*", "reason": "no " * 300} for place in range(500)]
     with pytest.raises(Unreadable, match="too_large"):
         check_size(2_000, propose(a_submission(), Shop(prohibitions=never), {}))
+
+
+def test_more_approvers_than_fit_are_not_taken() -> None:
+    people = [a_person(f"lead-{place:06d}-{'x' * 100}", role="team_lead") for place in range(8_000)]
+    shop = Shop(a_mandate(limit=1), a_mandate(id="lead", to="team_lead"), people=people)
+    with pytest.raises(Unreadable, match="too_large"):
+        check_size(2_000, propose(a_submission(), shop, {}))
 
 
 def test_what_is_let_through_fits_a_record_batch() -> None:

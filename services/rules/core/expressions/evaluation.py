@@ -122,14 +122,12 @@ class Expression:
 
     def _evaluate(self, around: Surroundings | None) -> Any:
         try:
-            result = self._compiled.eval(data={} if around is None else self._data(around))
-            value = result.value()
-            # A text is either the value or the library's error message: only the type tells.
-            if not isinstance(value, str) or result.type() != cel.Type.ERROR:
-                return value
-            return self._failure(value, around)
+            data = {} if around is None else self._data(around)
         except _TooMuchError as error:
             return Failure(str(error))
+        try:
+            result = self._compiled.eval(data=data)
+            value = result.value()
         except (
             RuntimeError,
             ValueError,
@@ -137,6 +135,10 @@ class Expression:
             OverflowError,
         ) as error:  # whatever the library makes of it
             return self._failure(str(error), around)
+        # A text is either the value or the library's error message: only the type tells.
+        if isinstance(value, str) and result.type() == cel.Type.ERROR:
+            return self._failure(value, around)
+        return value
 
     def _data(self, around: Surroundings) -> dict[str, Any]:
         data: dict[str, Any] = {}
