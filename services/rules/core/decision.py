@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Final, assert_never
+from typing import assert_never
 
 from schemas.case import Case
 from schemas.decision import AgentRef, By, Decision, Outcome, PolicyRef, Reason
@@ -11,11 +11,9 @@ from schemas.ids import approval_id, derived_id
 from schemas.request_digest import request_digest
 from schemas.types import DECISION_TYPES
 from services.rules.core import proposals
+from services.rules.core.envelope import FIRST
 from services.rules.core.policy.book import PolicyName
 from services.rules.core.proposals import Approved, Asker, Escalated, Proposal, Refused, Variant
-
-FIRST: Final = 1
-"""The number of a request's first decision; what closes an escalation is the second."""
 
 
 def decision_id(case: Case, outcome: Outcome, number: int = FIRST) -> str:

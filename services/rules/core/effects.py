@@ -6,7 +6,7 @@ Redis = f(journal): this is f. It is applied by the confirm of a round, at a tak
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from pydantic_core import to_json
 
@@ -16,9 +16,6 @@ from services.rules.core.inputs import reply_index_id, state_id
 
 Event = Mapping[str, Any]
 """A CloudEvent as JSON says it."""
-
-_DECISIONS: Final = frozenset(types.DECISION_TYPES.values())
-_CHANGES_STATE: Final = frozenset({types.APPROVAL_REQUESTED, types.APPROVAL_CLOSED})
 
 
 class Effects(NamedTuple):
@@ -45,8 +42,8 @@ def journalled(events: Sequence[Event]) -> Journalled:
 
     An approval event with a reply was caused by that reply; else the request of the decision was the input.
     """
-    decisions = [event for event in events if event["type"] in _DECISIONS]
-    approvals = [event["data"] for event in events if event["type"] not in _DECISIONS]
+    decisions = [event for event in events if event["type"] in types.DECISION_EVENTS]
+    approvals = [event["data"] for event in events if event["type"] not in types.DECISION_EVENTS]
     effects = Effects(
         tuple(
             (
@@ -54,7 +51,7 @@ def journalled(events: Sequence[Event]) -> Journalled:
                 to_json(event["data"]["approval"]),
             )
             for event in events
-            if event["type"] in _CHANGES_STATE
+            if event["type"] in types.CHANGES_APPROVAL
         )
     )
     replied = [data for data in approvals if data["reply_id"] is not None]

@@ -21,11 +21,6 @@ _FITS: Final = {
     "amount": frozenset(("DOUBLE", "DYN")),
     "either": frozenset(("BOOL", "DOUBLE", "DYN")),
 }
-_WANTED: Final = {
-    "condition": "true or false",
-    "amount": "a number",
-    "either": "true or false, or a number",
-}
 _UNKNOWN: Final = re.compile(r"undeclared reference to '(.*?)'")
 _A_TIME: Final = "timestamp('2026-01-01T00:00:00Z')"
 _ERROR = re.compile(r"^(?:INVALID_ARGUMENT: )?ERROR: <input>:(-?\d+):(-?\d+): (.*)$", re.MULTILINE)

@@ -276,10 +276,6 @@ def _of_agent(name: str) -> Any:
     return lambda around: None if around.agent is None else getattr(around.agent, name)
 
 
-def _agent_id(around: Surroundings) -> str | None:
-    return around.case.agent_id if around.agent is None else around.agent.agent_id
-
-
 def _amount(around: Surroundings) -> float | None:
     return None if around.money is None else around.money.major
 

@@ -240,11 +240,6 @@ class _Translator:
         if tuple(path) not in self._uses.paths:
             self._uses.paths.append(tuple(path))
 
-    def _is_literal_key(self, number: int) -> bool:
-        if self._symbol(number) != "[" or self._symbol(number + 2) != "]":
-            return False
-        return self._tokens[number + 1].kind is Kind.TEXT
-
     def _is_selected(self, number: int) -> bool:
         if number >= len(self._tokens) or self._symbol(number + 1) == "(":
             return False

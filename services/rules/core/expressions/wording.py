@@ -24,9 +24,6 @@ _TYPES: Final = {
 }
 
 
-_OPERATIONS: Final = {"_[_]": "[ ]", "_?_:_": "? :", "@in": "in", "<jump_condition>": "&&, || or ? :"}
-
-
 def in_words(kind: str) -> str:
     """A type, as in `a text`."""
     name = kind.strip().lower()

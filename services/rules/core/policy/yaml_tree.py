@@ -32,7 +32,6 @@ MAX_CHARACTERS: Final = 8 * 1024 * 1024
 MAX_DEPTH: Final = 20
 MAX_NODES: Final = 1_000_000
 
-_BEGINS: Final = "it begins with `policy: <tenant>`"
 
 Path = tuple[str | int, ...]
 Plain = None | bool | int | float | str | list[Any] | dict[str, Any]
