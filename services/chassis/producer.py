@@ -20,12 +20,14 @@ from aiokafka.partitioner import murmur2
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
 from services.chassis.errors import SendFailed, TryAgain
+from services.chassis.families import family_of
 from services.chassis.log import log
 from services.chassis.metrics import Metrics
 
 BATCH_BYTES = 900_000
 """A record batch, below the broker's usual message.max.bytes of 1 MiB. One larger record goes alone."""
 CONNECT_SECONDS = 5.0
+CLOSE_SECONDS = 0.5
 
 
 class Outgoing(NamedTuple):
@@ -280,18 +282,15 @@ async def _close(inner: AIOKafkaProducer, drain_seconds: float) -> None:
         except (KafkaError, TimeoutError):
             pass
     sender = inner._sender
+    if sender.sender_task is not None:
+        sender.sender_task.remove_done_callback(sender._fail_all)  # trips over itself without transactions
     _fail_what_is_queued(inner)
-    try:
-        async with asyncio.timeout(0.5):
-            inner._closed = True
-            await sender.close()
-    except (KafkaError, TimeoutError):
-        pass
-    try:
-        async with asyncio.timeout(0.5):
-            await inner.client.close()
-    except (KafkaError, OSError, TimeoutError):
-        pass
+    inner._closed = True
+    for close in (sender.close, inner.client.close):
+        # Whatever the sender ends in, now that its batches are gone: the connections are to be closed.
+        ended = await family_of(asyncio.wait_for(close(), CLOSE_SECONDS))
+        if ended.error is not None:
+            log.debug("producer_closed_badly", error=type(ended.error).__name__)
 
 
 def _fail_what_is_queued(inner: AIOKafkaProducer) -> None:
