@@ -37,7 +37,6 @@ def document() -> Schema:
             "title": "Mandaat",
             "version": "1.0.0",
             "description": _DESCRIPTION,
-            "license": {"name": "Apache-2.0", "url": "https://www.apache.org/licenses/LICENSE-2.0"},
             "contact": {"name": "Maintainers of Mandaat"},
             "tags": [{"name": name, "description": text} for name, text in SERVICES.items()],
         },

@@ -86,3 +86,7 @@ def test_the_lock_of_the_parser_names_no_registry() -> None:
 
     assert "resolved" not in lock
     assert "http" not in lock.replace("http-", "").replace("-http", "")
+
+
+def test_no_licence_is_named_that_nobody_chose() -> None:
+    assert "license" not in document()["info"]
