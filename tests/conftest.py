@@ -1,7 +1,7 @@
 """Fixtures of a real Kafka, a real Redis and the whole stack; started once a session, when first asked for.
 
 On free ports and in a state directory of their own, with T = 1 s and 6 partitions, taken down at the end.
-MANDAAT_TEST_STACK=docker takes Kafka and Redis from containers instead of packages.
+MANDAAT_TEST_STACK=docker takes Kafka and Redis from containers instead of packages; that is untested.
 
     kafka         bootstrap address of the broker; all topics of schemas.topics are there
     redis_url     address of a Redis with the ledger's settings, database 0

@@ -1,6 +1,7 @@
 """Kafka and Redis as containers instead of packages: MANDAAT_TEST_STACK=docker.
 
 They stand in for two parts of the local stack and listen on the same ports, so that the tests do not notice.
+Untested: no machine that these tests ran on had Docker.
 """
 
 from __future__ import annotations
