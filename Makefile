@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench faults docs schemas requirements clean
+.PHONY: help demo test faults check schemas requirements clean
 
 help: ## list the targets
 	@$(PYTHON) -c 'import re; [print("make %-14s %s" % m) for m in re.findall(r"^([a-z]+):[^#\n]*## (.*)$$", open("Makefile").read(), re.M)]'
@@ -30,6 +30,9 @@ demo: $(VENV)/.run ## the whole way round: 1,166 real cases through a real Kafka
 
 test: $(VENV)/.dev ## every test: unit, component, contract, integration, end to end, faults in small form
 	@$(BIN)/python -m pytest
+
+faults: $(VENV)/.dev ## only the tests that kill and stop services, Kafka and Redis
+	@$(BIN)/python -m pytest tests/faults
 
 check: $(VENV)/.dev ## ruff, format, mypy --strict, import-linter, deptry
 	@$(BIN)/ruff check .

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
+import sys
 import tomllib
+import zipfile
 from collections.abc import Iterator
 from fnmatch import fnmatch
 from pathlib import Path
@@ -29,11 +33,18 @@ KINDS_OF_TESTS: Final = {
     "unit", "component", "integration", "contract", "end_to_end", "faults", "benchmarks",
 }  # fmt: skip
 
-REGISTRIES: Final = re.compile(
-    r"npmjs\.(org|com)|yarnpkg\.com|pypi\.org|pythonhosted\.org|maven\.(org|apache\.org)|crates\.io|docker\.io|ghcr\.io"
-    r"|--(extra-)?index-url|--find-links"
-)
-THIS_MACHINE: Final = re.compile(r"(?<![\w.~-])/(work|root|home/[a-z]+|tmp/work)/")
+HOSTS: Final = [
+    # In words, so that this file passes its own tests.
+    host.replace(" ", ".")
+    for host in (
+        "npmjs org", "npmjs com", "yarnpkg com", "pypi org", "pythonhosted org",
+        "maven org", "maven apache org", "crates io", "docker io", "ghcr io",
+    )
+]  # fmt: skip
+OPTIONS: Final = ["--" + option for option in ("index-url", "extra-index-url", "find-links")]
+REGISTRIES: Final = re.compile("|".join(map(re.escape, [*HOSTS, *OPTIONS])))
+FOLDERS: Final = ("work", "root", "home/[a-z]+", "tmp/work")
+THIS_MACHINE: Final = re.compile(rf"(?<![\w.~-])/({'|'.join(FOLDERS)})/")
 
 
 def ignored(path: Path, patterns: list[str]) -> bool:
@@ -65,20 +76,22 @@ def lines_with(pattern: re.Pattern[str]) -> list[str]:
     return [
         f"{path.relative_to(ROOT)}:{number}"
         for path in FILES
-        if path != Path(__file__)
         for number, line in enumerate(path.read_text(errors="replace").splitlines(), 1)
         if pattern.search(line)
     ]
 
 
+def in_folder(*names: str) -> str:
+    return "/" + "/".join(names)
+
+
 @pytest.mark.parametrize(
     ("pattern", "line"),
     [
-        (REGISTRIES, '"resolved": "https://registry.npmjs.org/ajv/-/ajv-8.tgz"'),
-        (REGISTRIES, "--index-url https://mirror.example/simple"),
-        (REGISTRIES, "https://repo1.maven.org/maven2/"),
-        (THIS_MACHINE, 'open("/work/main/README.md")'),
-        (THIS_MACHINE, "cd /home/jan/mandaat"),
+        *((REGISTRIES, f'"resolved": "https://registry.{host}/ajv/-/ajv-8.tgz"') for host in HOSTS),
+        *((REGISTRIES, f"{option} https://mirror.example/simple") for option in OPTIONS),
+        (THIS_MACHINE, f'open("{in_folder("work", "main", "README.md")}")'),
+        (THIS_MACHINE, f"cd {in_folder('home', 'jan', 'mandaat')}"),
     ],
 )
 def test_what_is_looked_for_would_be_found(pattern: re.Pattern[str], line: str) -> None:
@@ -191,3 +204,26 @@ def test_the_table_of_the_local_stack_is_that_of_its_ports() -> None:
     told = [(row[0], row[1]) for row in rows("The local stack")]
 
     assert told == [(f"MANDAAT_LOCAL_{name.upper()}", default(Ports, name)) for name in Ports.model_fields]
+
+
+def test_a_target_of_make_that_is_no_file_has_a_rule() -> None:
+    """Without one, make does nothing and says that all is well."""
+    makefile = (ROOT / "Makefile").read_text()
+    (phony,) = re.findall(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)
+
+    assert set(phony.split()) - set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE)) == set()
+
+
+def test_a_wheel_holds_every_file_of_its_packages(tmp_path: Path) -> None:
+    """Built from a copy, because setuptools leaves its work beside what it builds. Fetches nothing."""
+    packages, source = ("services", "schemas", "deploy"), tmp_path / "source"
+    shipped = [path.relative_to(ROOT) for path in FILES if path.relative_to(ROOT).parts[0] in packages]
+    for name in (*shipped, Path("pyproject.toml"), Path("README.md")):
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(ROOT / name, source / name)
+    offline = ("--no-deps", "--no-build-isolation", "--no-index", "--disable-pip-version-check", "--quiet")
+    command = [sys.executable, "-m", "pip", "wheel", *offline, "--wheel-dir", str(tmp_path), str(source)]
+    subprocess.run(command, check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+
+    assert {str(name) for name in shipped} - set(zipfile.ZipFile(wheel).namelist()) == set()
