@@ -39,6 +39,8 @@ ALL = (*BACKING, *SERVICES)
 SIZES = Sizes(partitions=6, replication=1, fence_ms=1000, clock_ms=1000)
 """LEDGER.md, Topics: what the local stack and the tests take."""
 LOCK_SECONDS = 180.0
+STOP_SECONDS = 10.0
+"""What a service has from SIGTERM to its end; killed after that, its exit code says so."""
 
 Tell = Callable[[str, str], None]
 """Called with the name of a part and what happens to it."""
@@ -79,8 +81,6 @@ class Stack:
         self._fetched = fetched
         self._others: dict[str, int] = {}
 
-    # ---- as a whole
-
     def up(self, only: Iterable[str] = ALL) -> None:
         """Starts what does not run, in order, and returns when all of `only` are ready.
 
@@ -117,8 +117,6 @@ class Stack:
             raise StackError(f"the topics cannot be created or checked: {problem}") from problem
         if outcome.differences:
             raise StackError("topics differ from what they must be:\n  " + "\n  ".join(outcome.differences))
-
-    # ---- one part
 
     def start(self, name: str, environment: Mapping[str, str] | None = None) -> None:
         """Starts one part, with `environment` on top of its own, and returns when it is ready."""
@@ -163,8 +161,6 @@ class Stack:
     def log(self, name: str) -> Path:
         """Where its standard output and error go."""
         return self.part(name).process.log
-
-    # ---- where things are
 
     @property
     def ports(self) -> Ports:
@@ -240,8 +236,6 @@ class Stack:
             "MANDAAT_MAIL_FROM": "Mandaat <mandaat@example.com>",
         }
 
-    # ---- inside
-
     def part(self, name: str) -> Part:
         """A part by name. Raises StackError for a name that there is not."""
         if name in self._instead:
@@ -265,7 +259,7 @@ class Stack:
                 own = {f"{name}_port": self._http_port(name)}
                 command = partial(self._python, f"services.{service}")
                 ready = partial(_ok, f"{self.http(name)}/readyz")
-                return new(own, command, partial(self.environment, name), ready, 60, 12)
+                return new(own, command, partial(self.environment, name), ready, 60, STOP_SECONDS)
         raise StackError(f"no part of the stack is called {name}; there are {', '.join(ALL)}")
 
     def _python(self, module: str, *arguments: object) -> list[str]:
