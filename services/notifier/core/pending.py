@@ -38,6 +38,8 @@ class Pending(Frozen):
     settled_us: int
     """When the ledger settled what is told, in microseconds since 1970."""
     told: Told
+    traceparent: str | None = None
+    """Of the event, for the one that says how telling it ended."""
     attempts: int = 0
 
 
@@ -82,5 +84,6 @@ def ended(
         time=now,
         datacontenttype="application/json",
         tenant=pending.tenant,
+        traceparent=pending.traceparent,
         data=notice,
     )

@@ -26,6 +26,7 @@ def notices_of(seen: Seen, approvers: Sequence[str], *, has_webhook: bool) -> tu
             about_time=event.time,
             settled_us=seen.settled_us,
             told=told,
+            traceparent=event.traceparent,
         )
         for told in who_is_told(event, approvers, has_webhook=has_webhook)
     )

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from schemas import types
+from services.notifier.core.pending import Pending, ended
 from services.notifier.core.plan import notices_of
 from services.notifier.core.who import who_is_told
 from tests.telling_events import a_case, a_decision, about_approval, an_approval, closed, decided, seen
 
 CASE = a_case()
+NOW = datetime.now(UTC)
 LEADS = ("lead-01", "lead-02")
 
 
@@ -74,3 +77,11 @@ def test_a_customer_and_an_agent_with_the_same_id_each_get_their_own() -> None:
 def test_the_same_event_makes_the_same_notices_however_often() -> None:
     event = seen(decided(a_decision(CASE)))
     assert notices_of(event, LEADS, has_webhook=True) == notices_of(event, LEADS, has_webhook=True)
+
+
+@pytest.mark.parametrize("trace", ["00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", None])
+def test_how_telling_ended_carries_the_trace_of_what_was_told(trace: str | None) -> None:
+    event = decided(a_decision(CASE)).model_copy(update={"traceparent": trace})
+    for notice in notices_of(seen(event), (), has_webhook=True):
+        kept = Pending.model_validate_json(notice.model_dump_json())
+        assert ended(kept, "delivered", NOW, message_id="<x@y>").traceparent == trace
