@@ -6,8 +6,10 @@ from typing import Annotated
 
 from pydantic import AwareDatetime, Field
 
+from schemas.errors import Unreadable
 from schemas.ids import AgentId, PlainId, Role, Tenant
 from schemas.model import Frozen, Line
+from schemas.reading import read
 
 
 class Absence(Frozen):
@@ -33,3 +35,21 @@ class StaffMember(Frozen):
         default=None, description="The language they read, as a BCP 47 tag: `nl`, `en-GB`."
     )
     absences: tuple[Absence, ...] = Field(default=(), description="While away they answer no approval.")
+
+    @property
+    def key(self) -> str:
+        """Of their record."""
+        return staff_key(self.tenant, self.agent_id)
+
+
+def staff_key(tenant: str, agent_id: str) -> str:
+    """The key of a record of mandaat.staff; a tenant holds no slash, so no two are the same."""
+    return f"{tenant}/{agent_id}"
+
+
+def read_member(key: str, value: bytes) -> StaffMember:
+    """A record of mandaat.staff. Raises Unreadable, also where the key is another person's."""
+    member = read(StaffMember, value)
+    if key != member.key:
+        raise Unreadable("key_mismatch", "The key of a staff record is <tenant>/<agent_id> of its body.")
+    return member

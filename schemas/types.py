@@ -39,6 +39,15 @@ DECISION_TYPES: Final = {
 }
 """Outcome -> type of the event that says so."""
 
+DECISION_EVENTS: Final = frozenset(DECISION_TYPES.values())
+"""Their data is a decision."""
+
+CHANGES_APPROVAL: Final = frozenset({APPROVAL_REQUESTED, APPROVAL_CLOSED})
+"""They carry a new version of an approval; the other events about an approval leave it as it is."""
+
+APPROVAL_EVENTS: Final = CHANGES_APPROVAL | {APPROVAL_LATE, APPROVAL_NOT_ENTITLED}
+"""Their data is an approval and what happened to it."""
+
 MEANINGS: Final = {
     CASE_SUBMITTED: "A case was accepted, with what its agent asks to grant.",
     VERDICT_APPROVE: "Somebody approves what is asked, or another amount.",

@@ -199,7 +199,7 @@ class Journal:
     async def hire(self, *members: StaffMember) -> None:
         """To mandaat.staff."""
         for one in members:
-            key = f"{one.tenant}/{one.agent_id}".encode()
+            key = one.key.encode()
             await self._producer.send_and_wait(
                 topics.STAFF, one.model_dump_json(by_alias=True).encode(), key=key
             )

@@ -18,8 +18,9 @@ from schemas.reading import read
 from schemas.staff import StaffMember
 from schemas.topics import POLICIES, POLICY_LIMIT_BYTES, STAFF
 from services.chassis.producer import Outgoing, Producer
+from services.cli.exits import WRONG
 from services.cli.kafka import Bootstrap, bootstrap_of, run
-from services.cli.policy import WRONG, read_bytes, read_policy
+from services.cli.policy import read_bytes, read_policy
 
 BATCH: Final = 2_000
 ROOM_BYTES: Final = 4096
@@ -54,10 +55,7 @@ def publish_policy(file: File, kafka: Bootstrap = None) -> None:
 def publish_staff(file: File, kafka: Bootstrap = None) -> None:
     """Publishes staff records, one JSON object a line. If a line is wrong, nothing is published: exit 1."""
     members = _members(file)
-    records = [
-        Outgoing(STAFF, key=f"{one.tenant}/{one.agent_id}".encode(), value=_json(one), headers=_JSON)
-        for one in members
-    ]
+    records = [Outgoing(STAFF, key=one.key.encode(), value=_json(one), headers=_JSON) for one in members]
     rounds = [records[start : start + BATCH] for start in range(0, len(records), BATCH)]
     run(_publish(bootstrap_of(kafka), rounds, label="staff"))
     _say({"published": len(records), "tenants": sorted({one.tenant for one in members})})

@@ -11,9 +11,7 @@ from pathlib import Path
 
 from jinja2 import PackageLoader
 
-from schemas.errors import Unreadable
-from schemas.reading import read
-from schemas.staff import StaffMember
+from schemas.staff import read_member
 from schemas.topics import CASES, DECISIONS, NOTICES, STAFF
 from services.chassis.dead_letters import DeadLetters
 from services.chassis.errors import ConfigurationError
@@ -63,7 +61,7 @@ async def main(stop: Stop) -> None:
         await producer.start()
         stack.push_async_callback(producer.stop)
         staff = Table(
-            STAFF, bootstrap=bootstrap, client_id="mandaat-staff", parse=_staff_member, on_bug=stop.fail
+            STAFF, bootstrap=bootstrap, client_id="mandaat-staff", parse=read_member, on_bug=stop.fail
         )
         stack.push_async_callback(staff.stop)
         hooks = Hooks(hooks_by_tenant, settings.webhook_connections)
@@ -171,13 +169,6 @@ def _server(settings: NotifierSettings) -> Server:
         password.get_secret_value() if password is not None else None,
         settings.smtp_starttls,
     )
-
-
-def _staff_member(key: str, value: bytes) -> StaffMember:
-    member = read(StaffMember, value)
-    if key != f"{member.tenant}/{member.agent_id}":
-        raise Unreadable("key_mismatch", "The record's key is not <tenant>/<agent_id> of its body.")
-    return member
 
 
 async def _reach(producer: Producer) -> None:

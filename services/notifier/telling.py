@@ -10,7 +10,7 @@ from typing import Final, NamedTuple, Protocol, assert_never
 
 from schemas.case import Case
 from schemas.decision import Decision
-from schemas.staff import StaffMember
+from schemas.staff import StaffMember, staff_key
 from services.notifier.adapters.outcome import Outcome, Passing, Permanent
 from services.notifier.core.address import mailbox
 from services.notifier.core.language import Language, language_of
@@ -172,7 +172,7 @@ class Telling:
         return Reader(member.name, member.email, language_of(member.language, self._when_unknown))
 
     def _member_of(self, tenant: str) -> Callable[[str], StaffMember | None]:
-        return lambda agent_id: self._staff.get(f"{tenant}/{agent_id}")
+        return lambda agent_id: self._staff.get(staff_key(tenant, agent_id))
 
 
 def _awaits_note(seen: Seen, material: Material) -> bool:

@@ -11,7 +11,7 @@ from typing import Final
 from schemas.errors import Unreadable
 from schemas.policy_record import PolicyRecord
 from schemas.reading import read
-from schemas.staff import StaffMember
+from schemas.staff import StaffMember, read_member
 from schemas.topics import POLICIES, STAFF
 from services.chassis.log import log
 from services.chassis.table import Table
@@ -53,7 +53,7 @@ class Tables:
             STAFF,
             bootstrap=bootstrap,
             client_id="mandaat-rules-staff",
-            parse=_read_member,
+            parse=read_member,
             on_bug=on_bug,
             on_change=self._member_changed,
         )
@@ -126,10 +126,3 @@ def _read_policy(key: str, value: bytes) -> _Activated:
         log.error("policy_not_used", tenant=key, problem="it is of another tenant")
         return _Activated()
     return _Activated(book)
-
-
-def _read_member(key: str, value: bytes) -> StaffMember:
-    member = read(StaffMember, value)
-    if key != f"{member.tenant}/{member.agent_id}":
-        raise Unreadable("key_mismatch", "The key of a staff record is <tenant>/<agent_id>.")
-    return member

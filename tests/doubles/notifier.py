@@ -56,7 +56,7 @@ class FakeStaff:
     """Staff in a dictionary; who was `published` is known after the next reading to the end."""
 
     def __init__(self, members: Iterable[StaffMember] = ()) -> None:
-        self._known = {f"{one.tenant}/{one.agent_id}": one for one in members}
+        self._known = {one.key: one for one in members}
         self.published: list[StaffMember] = []
 
     def get(self, key: str) -> StaffMember | None:
@@ -69,4 +69,4 @@ class FakeStaff:
 
     async def read_to_end(self) -> None:
         """Knows all that was published."""
-        self._known |= {f"{one.tenant}/{one.agent_id}": one for one in self.published}
+        self._known |= {one.key: one for one in self.published}

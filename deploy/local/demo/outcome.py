@@ -55,7 +55,7 @@ class Outcome:
             person = data["person"] if data["audience"] == "approver" else None
             failed = event["type"] == types.NOTICE_FAILED
             self.ended[Telling(data["about"], data["audience"], person)] = data["reason"] if failed else None
-        elif event["type"] in types.DECISION_TYPES.values():
+        elif event["type"] in types.DECISION_EVENTS:
             self._see_decision(event)
         elif event["type"] == types.APPROVAL_REQUESTED:
             approvers = data["approval"]["approvers"]

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 from pydantic_core import from_json
 
@@ -28,9 +28,6 @@ from schemas.decision import Decision
 from schemas.notice import Notice
 from schemas.request_digest import request_digest
 from services.notifier.core.who import Event
-
-_DECISIONS: Final = frozenset(types.DECISION_TYPES.values())
-_STATES: Final = frozenset({types.APPROVAL_REQUESTED, types.APPROVAL_CLOSED})
 
 
 def submission_field(request_id: str, digest: str) -> str:
@@ -77,7 +74,7 @@ def of_event(event: Event, raw: bytes) -> tuple[tuple[tuple[str, bytes], ...], t
     request_id, _ = about(event)
     fields: list[tuple[str, bytes]] = [(event_field(event.id), raw)]
     removed: tuple[str, ...] = ()
-    if isinstance(event.data, ApprovalEvent) and event.type in _STATES:
+    if isinstance(event.data, ApprovalEvent) and event.type in types.CHANGES_APPROVAL:
         approval = event.data.approval
         fields.append((approvers_field(request_id), json.dumps(approval.approvers).encode()))
         if approval.state == "closed":
@@ -125,7 +122,7 @@ def _request(
     decisions = [
         event["data"]
         for event in events
-        if event["type"] in _DECISIONS and event["data"]["request_id"] == request_id
+        if event["type"] in types.DECISION_EVENTS and event["data"]["request_id"] == request_id
     ]
     digests = [decision["request_digest"] for decision in decisions]
     submitted = next((digest for known, digest in cases if known == request_id and digest in digests), None)
@@ -143,7 +140,7 @@ def _approval(request_id: str, events: Iterable[dict[str, Any]]) -> dict[str, An
     states = [
         event["data"]["approval"]
         for event in events
-        if event["type"] in _STATES and event["data"]["approval"]["request_id"] == request_id
+        if event["type"] in types.CHANGES_APPROVAL and event["data"]["approval"]["request_id"] == request_id
     ]
     return max(states, key=lambda state: int(state["version"]), default=None)
 

@@ -19,10 +19,6 @@ from schemas.reading import read
 from services.notifier.core.desk import case_id_of
 from services.notifier.core.who import Event
 
-_DECISIONS: Final = frozenset(types.DECISION_TYPES.values())
-_APPROVALS: Final = frozenset(
-    {types.APPROVAL_REQUESTED, types.APPROVAL_CLOSED, types.APPROVAL_LATE, types.APPROVAL_NOT_ENTITLED}
-)
 _NOTICES: Final = frozenset({types.NOTICE_DELIVERED, types.NOTICE_FAILED})
 
 
@@ -59,9 +55,9 @@ def read_decision(value: bytes | None) -> Seen | None:
     """An event of mandaat.decisions; None for a type that is not known here. Raises Unreadable."""
     type_ = read(_Typed, value).type
     event: Event
-    if type_ in _DECISIONS:
+    if type_ in types.DECISION_EVENTS:
         event = read(CloudEvent[Decision], value)
-    elif type_ in _APPROVALS:
+    elif type_ in types.APPROVAL_EVENTS:
         event = read(CloudEvent[ApprovalEvent], value)
     else:
         return None

@@ -11,6 +11,7 @@ from deploy.local.stack import Stack
 from schemas import topics
 from schemas.cloud_event import HEADERS
 from schemas.ids import approval_id, derived_id, uuid7
+from schemas.staff import staff_key
 from services.chassis.producer import Outgoing, Producer, partition_for
 from services.rules.core.policy import load_policy
 from tests.intake_cases import a_case, a_request
@@ -62,7 +63,7 @@ class Office:
                 "role": role,
                 "team": team,
             }
-            await self.put(topics.STAFF, f"{self.tenant}/{agent_id}", as_bytes(record))
+            await self.put(topics.STAFF, staff_key(self.tenant, agent_id), as_bytes(record))
 
     async def activate(self, *, tenant: str | None = None, **changes: Any) -> None:
         """Publish a policy."""
