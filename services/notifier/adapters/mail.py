@@ -26,6 +26,8 @@ from aiosmtplib.errors import (
 from services.notifier.adapters.outcome import Delivered, Outcome, Passing, Permanent
 
 TOO_LARGE = 552
+MAIL_SECONDS = 120.0
+"""For one mail; `timeout_seconds` of the server bounds each of its answers."""
 _ENHANCED = re.compile(r"\b([245]\.\d{1,3}\.\d{1,3})\b")
 
 
@@ -52,7 +54,11 @@ class Mailer:
     async def send(self, sender: str, to: str, message: bytes) -> Outcome:
         """Hand over one mail for one person."""
         async with self._free:
-            return await self._send(sender, to, message)
+            try:
+                async with asyncio.timeout(MAIL_SECONDS):
+                    return await self._send(sender, to, message)
+            except TimeoutError:
+                return Passing("smtp: TimeoutError")
 
     async def close(self) -> None:
         """Say goodbye on all connections that are idle."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from collections.abc import Mapping
 from datetime import datetime
@@ -15,7 +16,9 @@ from schemas.cloud_event import CONTENT_TYPE
 from services.notifier.adapters.hooks_file import Hook
 from services.notifier.adapters.outcome import Delivered, Outcome, Passing, Permanent
 
-TIMEOUT: Final = httpx.Timeout(15.0, connect=5.0)
+ANSWER_SECONDS: Final = 15.0
+"""From the first byte that we send to the last that we read; httpx bounds only each read by itself."""
+CONNECT_SECONDS: Final = 5.0
 MOST_ANSWER_BYTES: Final = 64 * 1024
 _PASSING: Final = frozenset({408, 425, 429})
 
@@ -24,14 +27,19 @@ class Hooks:
     """Posts to the tenants' webhooks. Redirects are not followed, proxies of the environment not used."""
 
     def __init__(
-        self, hooks: Mapping[str, Hook], connections: int, verify: ssl.SSLContext | bool = True
+        self,
+        hooks: Mapping[str, Hook],
+        connections: int,
+        verify: ssl.SSLContext | bool = True,
+        seconds: float = ANSWER_SECONDS,
     ) -> None:
+        self._seconds = seconds
         self._hooks = dict(hooks)
         self._signers = {
             tenant: Webhook(hook.secret.get_secret_value()) for tenant, hook in self._hooks.items()
         }
         self._client = httpx.AsyncClient(
-            timeout=TIMEOUT,
+            timeout=httpx.Timeout(seconds, connect=CONNECT_SECONDS),
             follow_redirects=False,
             trust_env=False,
             verify=verify,
@@ -55,12 +63,13 @@ class Hooks:
             "webhook-signature": self._signers[tenant].sign(webhook_id, now, body.decode()),
         }
         try:
-            async with self._client.stream("POST", hook.url, content=body, headers=headers) as answer:
+            async with (
+                asyncio.timeout(self._seconds),
+                self._client.stream("POST", hook.url, content=body, headers=headers) as answer,
+            ):
                 await _drain(answer)
                 return _meaning(answer, now)
-        except httpx.TransportError as error:
-            return Passing(f"webhook: {type(error).__name__}")
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, TimeoutError) as error:
             return Passing(f"webhook: {type(error).__name__}")
 
     async def close(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import email
 import email.policy
 import json
@@ -284,3 +285,23 @@ async def test_a_webhook_that_is_away_may_be_back() -> None:
     outcome = await hooks.send("acme", "n-1", b"{}", NOW)
     await hooks.close()
     assert outcome == Passing("webhook: ConnectError")
+
+
+async def test_a_webhook_that_drips_its_answer_is_left_in_time() -> None:
+    async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n")
+        while not writer.is_closing():
+            writer.write(b".")
+            with contextlib.suppress(ConnectionError):
+                await writer.drain()
+            await asyncio.sleep(0.05)
+
+    async with await asyncio.start_server(drip, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        line = json.dumps({"tenant": "acme", "url": f"http://127.0.0.1:{port}/hook", "secret": SECRET})
+        hooks = Hooks(read_hooks(line), connections=1, seconds=0.5)
+        async with asyncio.timeout(5):
+            outcome = await hooks.send("acme", "n-1", b"{}", NOW)
+        await hooks.close()
+    assert outcome == Passing("webhook: TimeoutError")
