@@ -22,11 +22,12 @@ from services.chassis.producer import Producer
 from services.chassis.run import Stop
 from services.chassis.subscriber import Subscription
 from services.chassis.table import Table
-from services.notifier.adapters.hooks_file import Hook, read_hooks
+from services.notifier.adapters.hooks_file import Hook, open_hooks
 from services.notifier.adapters.mail import Mailer, Server
 from services.notifier.adapters.redis import Store, connect
 from services.notifier.adapters.replay import Replay
 from services.notifier.adapters.webhook import Hooks
+from services.notifier.core.address import is_loopback
 from services.notifier.core.letters import Letters
 from services.notifier.core.retry import DONE_SET
 from services.notifier.core.words import Words
@@ -45,7 +46,8 @@ async def main(stop: Stop) -> None:
     """Tells people until it is told to stop."""
     settings = NotifierSettings()
     keys = Keys.load(settings.keys_file)
-    hooks_by_tenant = _hooks(settings.webhooks_file)
+    hooks_by_tenant = hooks_of(settings.webhooks_file)
+    server = mail_server(settings)
     metrics = Metrics()
     of_notifier = NotifierMetrics(metrics)
     desk_kept = timedelta(days=settings.desk_days)
@@ -69,7 +71,7 @@ async def main(stop: Stop) -> None:
         replay = Replay(bootstrap, "mandaat-notifier-replay")
         stack.push_async_callback(replay.close)
         partitions = Partitions(store, replay, desk_kept, of_notifier, _now)
-        mailer = Mailer(_server(settings), settings.smtp_connections)
+        mailer = Mailer(server, settings.smtp_connections)
         stack.push_async_callback(mailer.close)
         sender = Sender(
             store=store,
@@ -151,16 +153,25 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def _hooks(path: Path | None) -> Mapping[str, Hook]:
+def hooks_of(path: Path | None) -> Mapping[str, Hook]:
+    """The tenants' webhooks. Raises ConfigurationError."""
     if path is None:
         return {}
     try:
-        return read_hooks(path.read_text("utf-8"))
+        return open_hooks(path)
     except (OSError, ValueError) as error:
         raise ConfigurationError(f"MANDAAT_WEBHOOKS_FILE {path}: {error}") from error
 
 
-def _server(settings: NotifierSettings) -> Server:
+def mail_server(settings: NotifierSettings) -> Server:
+    """Where mail goes. Raises ConfigurationError where the login could be read on its way.
+
+    With STARTTLS unset, a server without it gets it in clear, and so does who takes the offer out on its way.
+    """
+    if settings.smtp_username and not settings.smtp_starttls and not is_loopback(settings.smtp_host):
+        raise ConfigurationError(
+            "MANDAAT_SMTP_USERNAME: the login would go out in clear; set MANDAAT_SMTP_STARTTLS=true"
+        )
     password = settings.smtp_password
     return Server(
         settings.smtp_host,

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import base64
 import binascii
-import ipaddress
+import os
+import stat
 from collections.abc import Mapping
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr, ValidationError
 
 from schemas.ids import Tenant
 from schemas.model import Frozen
+from services.notifier.core.address import is_loopback
 
 
 class Hook(Frozen):
@@ -20,6 +23,21 @@ class Hook(Frozen):
     tenant: Tenant
     url: str
     secret: SecretStr
+
+
+def open_hooks(path: Path) -> Mapping[str, Hook]:
+    """The webhooks of a file that nobody else can read. Raises ValueError, OSError."""
+    with path.open(encoding="utf-8") as opened:
+        status = os.fstat(opened.fileno())
+        if _is_open(status.st_mode, ours=status.st_uid == os.geteuid()):
+            raise ValueError(f"it holds secrets and others can read or write it; chmod 600 {path}")
+        return read_hooks(opened.read())
+
+
+def _is_open(mode: int, *, ours: bool) -> bool:
+    """As OpenSSH judges keys: of what another has mounted for us, our group may be who reads it."""
+    forbidden = stat.S_IRWXO | stat.S_IWGRP | (stat.S_IRGRP if ours else 0)
+    return bool(mode & forbidden)
 
 
 def read_hooks(text: str) -> Mapping[str, Hook]:
@@ -57,19 +75,10 @@ def _problem(hook: Hook) -> str | None:
         return "the url must be https://host/..., in ASCII"
     if parts.username or parts.password:
         return "the url must not hold a user or password; what we send is signed instead"
-    if parts.scheme == "http" and not _is_loopback(host):
+    if parts.scheme == "http" and not is_loopback(host):
         return "the url must be https, except to this machine itself"
     try:
         secret = base64.b64decode(hook.secret.get_secret_value().removeprefix("whsec_") + "==")
     except (binascii.Error, ValueError):
         return "the secret must be whsec_ and base64"
     return None if len(secret) >= 16 else "the secret is shorter than 16 bytes"
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

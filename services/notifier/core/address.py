@@ -1,7 +1,8 @@
-"""Mail addresses of people: what can be written to safely."""
+"""Addresses: of people, what can be written to safely; of hosts, which are this machine."""
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from typing import Final
 
@@ -26,3 +27,13 @@ def mailbox(address: str) -> str | None:
     if len(domain) > 253 or not all(_LABEL.fullmatch(label) for label in labels):
         return None
     return f"{local}@{'.'.join(labels)}"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether what is sent there stays on this machine."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
