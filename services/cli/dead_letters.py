@@ -13,9 +13,9 @@ from schemas.errors import REASONS
 from schemas.topics import DEAD_LETTER_LIMIT_BYTES, DEAD_LETTERS
 from services.chassis.errors import SendFailed
 from services.chassis.producer import Producer
+from services.cli.exits import CALLED_WRONGLY, WRONG
 from services.cli.kafka import Bootstrap, bootstrap_of, read_to_the_end, run
 from services.cli.letters import Letter, newest_of_each, read_letter
-from services.cli.policy import CALLED_WRONGLY, WRONG
 
 BATCH: Final = 500
 

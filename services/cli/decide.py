@@ -18,7 +18,8 @@ from schemas.ids import RequestKey
 from schemas.reading import read
 from schemas.request_digest import request_digest
 from schemas.staff import StaffMember
-from services.cli.policy import CALLED_WRONGLY, WRONG, read_bytes, read_policy
+from services.cli.exits import CALLED_WRONGLY, WRONG
+from services.cli.policy import read_bytes, read_policy
 from services.rules.core.assess import assess
 from services.rules.core.decision import first_decision
 from services.rules.core.policy import PolicyBook

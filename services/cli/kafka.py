@@ -16,7 +16,7 @@ from aiokafka.errors import KafkaError
 from services.chassis import lenient_headers
 from services.chassis.dead_letters import Record
 from services.chassis.errors import TryAgain
-from services.cli.policy import CALLED_WRONGLY
+from services.cli.exits import CALLED_WRONGLY
 from services.cli.where import kafka_settings
 
 Answer = TypeVar("Answer")

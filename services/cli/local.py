@@ -13,10 +13,8 @@ from deploy.local import access
 from deploy.local.problems import StackError
 from deploy.local.settings import Ports, state_dir
 from deploy.local.stack import ALL, PartStatus, Stack
+from services.cli.exits import CALLED_WRONGLY, WRONG
 from services.cli.progress import Teller
-
-WRONG = 1
-CALLED_WRONGLY = 2
 
 local_app = typer.Typer(help="The whole stack on this machine without Docker.", no_args_is_help=True)
 

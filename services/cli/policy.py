@@ -7,11 +7,9 @@ from typing import Annotated
 
 import typer
 
+from services.cli.exits import CALLED_WRONGLY, WRONG
 from services.rules.core.policy import CheckedPolicy, Problem, check_policy
 from services.rules.core.policy.document import policy_schema
-
-WRONG = 1
-CALLED_WRONGLY = 2
 
 policy_app = typer.Typer(help="Look at a policy file before it is used.", no_args_is_help=True)
 

@@ -34,3 +34,13 @@ def test_an_unknown_command_is_called_wrongly() -> None:
 
 def test_an_unknown_service_is_called_wrongly() -> None:
     assert CliRunner().invoke(build("serve"), ["serve", "zookeeper"]).exit_code == 2
+
+
+@pytest.mark.parametrize("name", ["topics", "dead-letters", "local", "serve"])
+def test_a_command_that_judges_nothing_loads_no_policy_engine(name: str) -> None:
+    program = (
+        f"import sys; from services.cli.app import build; build({name!r});"
+        "print([each for each in sys.modules if each.startswith(('cel_expr_python', 'services.rules'))])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
