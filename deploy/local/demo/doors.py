@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -51,21 +51,28 @@ async def over_http(intake: str, key: str, cases: Sequence[RetailCase], told: To
 
 
 async def over_kafka(bootstrap: str, cases: Sequence[RetailCase], told: Told) -> None:
-    """Publishes each case as a CloudEvent in structured mode, and waits for the broker to have it."""
+    """Publishes each case as a CloudEvent in structured mode; raises KafkaError when one is not kept."""
     producer = AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all", enable_idempotence=True, linger_ms=5)
     await producer.start()
     try:
-        for case in cases:
-            sent = await producer.send(
-                INBOUND,
-                key=record_key(case.body["tenant"], case.case_id).encode(),
-                value=json.dumps(_cloud_event(case)).encode(),
-                headers=list(HEADERS),
-            )
-            sent.add_done_callback(lambda _: told())
-        await producer.flush()
+        await asyncio.gather(*[_acknowledged(await _send(producer, case), told) for case in cases])
     finally:
         await producer.stop()
+
+
+async def _send(producer: AIOKafkaProducer, case: RetailCase) -> Awaitable[object]:
+    acknowledgement: Awaitable[object] = await producer.send(
+        INBOUND,
+        key=record_key(case.body["tenant"], case.case_id).encode(),
+        value=json.dumps(_cloud_event(case)).encode(),
+        headers=list(HEADERS),
+    )
+    return acknowledgement
+
+
+async def _acknowledged(acknowledgement: Awaitable[object], told: Told) -> None:
+    await acknowledgement
+    told()
 
 
 def _cloud_event(case: RetailCase) -> dict[str, Any]:
