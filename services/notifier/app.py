@@ -12,7 +12,7 @@ from pathlib import Path
 from jinja2 import PackageLoader
 
 from schemas.staff import read_member
-from schemas.topics import CASES, DECISIONS, NOTICES, STAFF
+from schemas.topics import CASES, DECISIONS, STAFF
 from services.chassis.dead_letters import DeadLetters
 from services.chassis.errors import ConfigurationError
 from services.chassis.http import Health, create_app, ready, serving
@@ -32,6 +32,7 @@ from services.notifier.core.letters import Letters
 from services.notifier.core.retry import DONE_SET
 from services.notifier.core.words import Words
 from services.notifier.handlers import Notifier
+from services.notifier.layout import Layout
 from services.notifier.metrics import NotifierMetrics
 from services.notifier.partitions import Partitions
 from services.notifier.routes import add_routes
@@ -70,7 +71,8 @@ async def main(stop: Stop) -> None:
         stack.push_async_callback(hooks.close)
         replay = Replay(bootstrap, "mandaat-notifier-replay")
         stack.push_async_callback(replay.close)
-        partitions = Partitions(store, replay, desk_kept, of_notifier, _now)
+        layout = Layout(producer)
+        partitions = Partitions(store, replay, layout, desk_kept, of_notifier, _now)
         mailer = Mailer(server, settings.smtp_connections)
         stack.push_async_callback(mailer.close)
         sender = Sender(
@@ -107,9 +109,9 @@ async def main(stop: Stop) -> None:
         subscription = _subscription(settings, notifier, dead_letters, metrics, stop)
         await stack.enter_async_context(subscription)
         health = Health(
-            alive={"consuming": subscription.alive},
+            alive={"consuming": subscription.alive, "sending": sender.alive},
             ready={
-                "kafka": partial(_reach, producer),
+                "kafka": partial(_reach, producer, layout),
                 "redis": partial(ready, store.ping),
                 "joined": subscription.ready,
                 "staff": staff.ready,
@@ -182,10 +184,10 @@ def mail_server(settings: NotifierSettings) -> Server:
     )
 
 
-async def _reach(producer: Producer) -> None:
-    """Whether Kafka answers and has the topic that is written. Raises TryAgain."""
+async def _reach(producer: Producer, layout: Layout) -> None:
+    """Whether Kafka answers and has room in the topic that is written. Raises TryAgain."""
     await producer.ping()
-    await producer.partitions(NOTICES, timeout_seconds=2.0)
+    await layout.check()
 
 
 def _missing(partitions: Partitions) -> str | None:

@@ -23,6 +23,7 @@ from services.chassis.log import log
 from services.notifier.adapters.redis import Fenced, Lost, Store, Taken
 from services.notifier.adapters.replay import Replay, Start
 from services.notifier.core.retry import DONE_SET
+from services.notifier.layout import Layout
 from services.notifier.metrics import NotifierMetrics
 
 TURN_SECONDS: Final = 20.0
@@ -59,12 +60,14 @@ class Partitions:
         self,
         store: Store,
         replay: Replay,
+        layout: Layout,
         desk: timedelta,
         metrics: NotifierMetrics,
         clock: Callable[[], datetime],
     ) -> None:
         self._store = store
         self._replay = replay
+        self._layout = layout
         self._desk = desk
         self._metrics = metrics
         self._clock = clock
@@ -141,6 +144,7 @@ class Partitions:
                 await take_in(held, records, next_offset)
 
     async def _take(self, partitions: Sequence[int], take_in: TakeIn) -> None:
+        await self._layout.check()  # before anything is put into an outbox that could not be emptied
         now, deadline = self._clock(), time.monotonic() + TURN_SECONDS
         taken = {p: await self._take_one(p) for p in partitions}
         new = {p: _held(p, one) for p, one in taken.items()}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -28,6 +28,7 @@ from services.notifier.adapters.redis import Ended, Later, Store
 from services.notifier.core import desk
 from services.notifier.core.pending import Pending, ended
 from services.notifier.core.retry import given_up, pause_seconds, too_old
+from services.notifier.loops import Loops, Step, Turn
 from services.notifier.metrics import NotifierMetrics
 from services.notifier.partitions import Held, Partitions
 from services.notifier.telling import Material, Telling, Told
@@ -91,7 +92,6 @@ class Sender:
         self._give_up_after = give_up_after
         self._workers = workers
         self._clock = clock
-        self._on_bug = on_bug
         self._in_hand: dict[str, InHand] = {}
         self._jobs: dict[str, asyncio.Queue[InHand]] = {lane: asyncio.Queue() for lane in workers}
         self._over: asyncio.Queue[Done] = asyncio.Queue()
@@ -99,23 +99,24 @@ class Sender:
         self._let_go = asyncio.Event()
         self._woken = asyncio.Event()
         self._finishing: frozenset[int] = frozenset()
-        self._tasks: list[asyncio.Task[None]] = []
+        self._loops = Loops("sending", on_bug)
 
     # Life
 
     async def start(self) -> None:
         """Begins to tell."""
-        loops: list[Callable[[], Awaitable[None]]] = [self._fetch, self._settle, self._look]
+        steps: dict[str, Step] = {"fetch": self._fetch, "settle": self._settle, "look": self._look}
         for lane, number in self._workers.items():
-            loops += [partial(self._work, self._jobs[lane])] * number
-        self._tasks = [asyncio.create_task(self._for_ever(loop)) for loop in loops]
+            steps |= {f"{lane} {n}": partial(self._work, self._jobs[lane]) for n in range(1, number + 1)}
+        self._loops.start(steps)
 
     async def stop(self) -> None:
         """Ends; what is in hand is found `sending` by the next owner."""
-        for task in self._tasks:
-            task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+        await self._loops.stop()
+
+    def alive(self) -> str | None:
+        """What is wrong for /livez, or None."""
+        return self._loops.alive()
 
     def wake(self) -> None:
         """Something may be due."""
@@ -134,29 +135,16 @@ class Sender:
         finally:
             self._finishing = frozenset()
 
-    async def _for_ever(self, step: Callable[[], Awaitable[None]]) -> None:
-        pause = 0.1
-        while True:
-            outcome = await family_of(step())
-            if outcome.family is Family.BUG and outcome.error is not None:
-                self._on_bug(outcome.error)
-                return
-            if outcome.family is Family.DONE:
-                pause = 0.1
-                continue
-            log.warning("try_again", what="sending", error=str(outcome.error))
-            await asyncio.sleep(pause * random.uniform(0.7, 1.0))  # noqa: S311 - jitter
-            pause = min(pause * 2, 2.0)
-
     # Steps, each repeated for ever
 
-    async def _fetch(self) -> None:
+    async def _fetch(self, turn: Turn) -> None:
         """Takes what is due into hand."""
         self._woken.clear()
         fetched = 0
         for lane in self._jobs if self._telling.ready() is None else ():
             for held in list(self._partitions.held.values()):
                 room = MOST_IN_HAND - sum(job.pending.told.channel == lane for job in self._in_hand.values())
+                turn.begins()
                 if room > 0 and held.p not in self._finishing:
                     fetched += await self._fetch_from(held, lane, min(room, MOST_AT_ONCE))
         if not fetched:
@@ -182,9 +170,11 @@ class Sender:
             self._jobs[lane].put_nowait(job)
         return len(new)
 
-    async def _work(self, jobs: asyncio.Queue[InHand]) -> None:
+    async def _work(self, jobs: asyncio.Queue[InHand], turn: Turn) -> None:
         """Tells one notice."""
+        turn.waits()
         job = await jobs.get()
+        turn.begins()
         held = self._partitions.held.get(job.p)
         if held is None or job.p in self._finishing:
             self._release(job.pending)
@@ -234,12 +224,14 @@ class Sender:
                 event = ended(pending, "delivered", now, message_id=told.message_id, language=told.language)
                 return Done(p, pending, event)
 
-    async def _settle(self) -> None:
+    async def _settle(self, turn: Turn) -> None:
         """Publishes how notices ended, then removes them; puts the others back with their time."""
+        turn.waits()
         gathered = [await self._over.get()]
         await asyncio.sleep(GATHER_SECONDS)
         pause = 0.1
         while gathered:
+            turn.begins()
             while not self._over.empty():
                 gathered.append(self._over.get_nowait())
             outcome = await family_of(self._settle_all(gathered))
@@ -300,10 +292,11 @@ class Sender:
         self._metrics.notices.labels(told.audience, told.channel, outcome).inc()
         _log(f"notice_{outcome}", pending, reason=event.data.reason)
 
-    async def _look(self) -> None:
+    async def _look(self, turn: Turn) -> None:
         """Says how much waits, and since when."""
         number, oldest = 0, None
         for p in list(self._partitions.held):
+            turn.begins()
             more, since = await self._store.waiting(p)
             number += more
             oldest = since if oldest is None or (since is not None and since < oldest) else oldest
