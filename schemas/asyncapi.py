@@ -6,7 +6,7 @@ from typing import Final
 
 from schemas.asyncapi_messages import BINDING, messages, names_of, schemas
 from schemas.json_schema import Schema
-from schemas.topics import CASES, DECISIONS, INBOUND, REPLIES, TOPICS, Sizes, Topic, short_name
+from schemas.topics import TOPICS, Sizes, Topic, short_name
 
 _DESCRIPTION: Final = (
     "Decision authority for contact-centre staff: a case comes in, what the agent asks is decided on the spot"
@@ -17,15 +17,6 @@ SERVICES: Final = {
     "rules": "Decides.",
     "notifier": "Tells people.",
 }
-_EVERYBODY: Final = {"any", "all"}
-_GROUPS: Final = {
-    ("intake", INBOUND): "mandaat-intake",
-    ("rules", CASES): "mandaat-rules",
-    ("rules", REPLIES): "mandaat-rules",
-    ("notifier", CASES): "mandaat-notifier",
-    ("notifier", DECISIONS): "mandaat-notifier",
-}
-"""Consumer groups. Everything else is read from its start, or its end, without one."""
 
 
 def document() -> Schema:
@@ -43,9 +34,9 @@ def document() -> Schema:
         "defaultContentType": "application/cloudevents+json",
         "servers": {
             "local": {
-                "host": "127.0.0.1:9092",
+                "host": "127.0.0.1:17092",
                 "protocol": "kafka",
-                "description": "The local stack; any Kafka of version 4 will do.",
+                "description": "The local stack, unless its port is set; any Kafka of version 4 will do.",
             }
         },
         "channels": {short_name(topic.name): _channel(topic) for topic in TOPICS},
@@ -53,8 +44,8 @@ def document() -> Schema:
             operation
             for topic in TOPICS
             for name in SERVICES
-            for action in ("receive", "send")
-            if name in _parties(topic, action)
+            for action, parties in (("receive", topic.readers), ("send", topic.writers))
+            if name in parties
             for operation in [_operation(name, action, topic)]
         ),
         "components": {"messages": messages(), "schemas": schemas()},
@@ -92,7 +83,7 @@ def _setting(name: str, text: str) -> str | int | bool | list[str]:
 
 
 def _operation(service: str, action: str, topic: Topic) -> tuple[str, Schema]:
-    group = _GROUPS.get((service, topic.name)) if action == "receive" else None
+    group = topic.group_of(service) if action == "receive" else None
     kafka: Schema = {"bindingVersion": BINDING}
     if group is not None:
         kafka["groupId"] = {"type": "string", "const": group}
@@ -105,10 +96,3 @@ def _operation(service: str, action: str, topic: Topic) -> tuple[str, Schema]:
         "messages": [{"$ref": f"#/channels/{channel}/messages/{name}"} for name in names_of(topic)],
         "bindings": {"kafka": kafka},
     }
-
-
-def _parties(topic: Topic, action: str) -> set[str]:
-    """Who sends or receives, of the services; others stand in the channel's description."""
-    senders, receivers = topic.from_to.split(" -> ")
-    named = set((senders if action == "send" else receivers).split(", "))
-    return set(SERVICES) if named & _EVERYBODY else named & set(SERVICES)

@@ -49,16 +49,29 @@ class Sizes:
 
 @dataclass(frozen=True)
 class Topic:
-    """One topic: who writes it for whom, the event types in it, and its settings beside the common ones."""
+    """One topic: who writes it, who reads it, the event types in it, and its settings beside the common ones.
+
+    A service that reads what it wrote itself, to know again where it stood, is no reader.
+    """
 
     name: str
-    from_to: str
+    writers: tuple[str, ...]
+    readers: tuple[str, ...]
     purpose: str
     types: tuple[str, ...] = ()
     settings: tuple[tuple[str, str], ...] = ()
     fenced: bool = False
     content_type: str = "application/cloudevents+json"
     key: str = "<tenant>/<case_id>"
+
+    @property
+    def from_to(self) -> str:
+        """Who writes it for whom, in words."""
+        return f"{', '.join(self.writers)} -> {', '.join(self.readers)}"
+
+    def group_of(self, service: str) -> str | None:
+        """The consumer group of a reader; None where all of it is followed as a table."""
+        return None if ("cleanup.policy", "compact") in self.settings else f"mandaat-{service}"
 
     def config(self, sizes: Sizes) -> dict[str, str]:
         """The settings by name, as Kafka writes them."""
@@ -82,7 +95,8 @@ _COMPACTED: Final = (("cleanup.policy", "compact"),)
 TOPICS: Final[tuple[Topic, ...]] = (
     Topic(
         INBOUND,
-        "contact-centre software -> intake",
+        ("contact-centre software",),
+        ("intake",),
         "Cases: CloudEvents in structured or binary mode, or a bare case as JSON.",
         (types.CASE_SUBMITTED,),
         (
@@ -96,17 +110,26 @@ TOPICS: Final[tuple[Topic, ...]] = (
         content_type="application/cloudevents+json, application/json, or none",
         key="<tenant>/<case_id>, or none",
     ),
-    Topic(CASES, "intake -> rules, notifier", "Cases that were accepted.", (types.CASE_SUBMITTED,), _A_MONTH),
+    Topic(
+        CASES,
+        ("intake",),
+        ("rules", "notifier"),
+        "Cases that were accepted.",
+        (types.CASE_SUBMITTED,),
+        _A_MONTH,
+    ),
     Topic(
         REPLIES,
-        "intake -> rules",
+        ("intake",),
+        ("rules",),
         "What people send back on an approval.",
         (types.VERDICT_APPROVE, types.VERDICT_REJECT),
         _A_MONTH,
     ),
     Topic(
         DECISIONS,
-        "rules -> notifier, intake",
+        ("rules",),
+        ("notifier", "anyone"),
         "The journal: every decision, and every change of an approval.",
         (
             *types.DECISION_TYPES.values(),
@@ -121,14 +144,16 @@ TOPICS: Final[tuple[Topic, ...]] = (
     ),
     Topic(
         NOTICES,
-        "notifier -> anyone",
+        ("notifier",),
+        ("anyone",),
         "How telling each person ended.",
         (types.NOTICE_DELIVERED, types.NOTICE_FAILED),
         _A_MONTH,
     ),
     Topic(
         STAFF,
-        "command line -> all",
+        ("command line",),
+        ("rules", "notifier"),
         "Who works where; a null value removes.",
         settings=_COMPACTED,
         content_type="application/json",
@@ -136,7 +161,8 @@ TOPICS: Final[tuple[Topic, ...]] = (
     ),
     Topic(
         POLICIES,
-        "command line -> all",
+        ("command line",),
+        ("rules",),
         "The active policy by tenant, every version by digest; a null value removes.",
         settings=(*_COMPACTED, ("max.message.bytes", str(POLICY_LIMIT_BYTES))),
         content_type="application/json",
@@ -144,7 +170,8 @@ TOPICS: Final[tuple[Topic, ...]] = (
     ),
     Topic(
         DEAD_LETTERS,
-        "any -> operations",
+        ("intake", "rules", "notifier"),
+        ("operations",),
         "What could not be handled: its bytes, key and headers, and why.",
         settings=(("retention.ms", "-1"), ("max.message.bytes", str(DEAD_LETTER_LIMIT_BYTES))),
         content_type="as it came",

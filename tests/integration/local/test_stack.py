@@ -71,7 +71,7 @@ async def test_a_topic_that_differs_is_named_with_setting_and_values(
 
 
 async def test_a_missing_topic_is_created_once_and_can_be_used_at_once(kafka: str) -> None:
-    topic = Topic(f"made-{uuid.uuid4().hex[:8]}", "a test", "to be made")
+    topic = Topic(f"made-{uuid.uuid4().hex[:8]}", ("a test",), (), "to be made")
     first, second = await asyncio.gather(
         ensure_topics(kafka, SIZES, [topic]), ensure_topics(kafka, SIZES, [topic])
     )
