@@ -17,6 +17,7 @@ MAX_ID_LENGTH = 200
 PLAIN_ID = r"^[^\x00-\x1f\x7f-\x9f]+$"
 _PLAIN_ID = re.compile(r"\A[^\x00-\x1f\x7f-\x9f]+\Z")
 NAME = r"^[a-z0-9][a-z0-9_-]*$"
+_NAME = re.compile(r"\A[a-z0-9][a-z0-9_-]*\Z")
 
 PlainId = Annotated[str, StringConstraints(min_length=1, max_length=MAX_ID_LENGTH, pattern=PLAIN_ID)]
 """A foreign id: 1 to 200 characters, no control characters."""
@@ -57,6 +58,16 @@ class RequestKey(NamedTuple):
 def record_key(tenant: str, case_id: str) -> str:
     """The key of every record about a case; a tenant holds no slash, so it can be split again."""
     return f"{tenant}/{case_id}"
+
+
+def split_record_key(key: bytes | None) -> tuple[str, str] | None:
+    """The tenant and the case id that a key of :func:`record_key` names; None where it is no such key."""
+    try:
+        tenant, _, case_id = (key or b"").decode().partition("/")
+    except UnicodeDecodeError:
+        return None
+    named = len(tenant) <= MAX_ID_LENGTH and _NAME.search(tenant) is not None and _plain(case_id)
+    return (tenant, case_id) if named else None
 
 
 def uuid7() -> str:

@@ -8,6 +8,7 @@ from typing import TypeAlias
 from aiokafka import ConsumerRecord
 
 from schemas.errors import Unreadable
+from schemas.ids import split_record_key
 from schemas.topics import DEAD_LETTER_LIMIT_BYTES, DEAD_LETTERS
 from services.chassis.log import log
 from services.chassis.metrics import Metrics
@@ -44,6 +45,7 @@ class DeadLetters:
                 topic=record.topic,
                 partition=record.partition,
                 offset=record.offset,
+                **about(record),
             )
             if self._metrics is not None:
                 self._metrics.dead_letters.labels(why.reason).inc()
@@ -60,6 +62,12 @@ class DeadLetters:
         ours = [(PREFIX + name, _cut(text)) for name, text in origin]
         theirs = [(_text_name(name), value) for name, value in record.headers]
         return _fitting(Outgoing(self._topic, None, record.key, record.value, [*theirs, *ours]), len(ours))
+
+
+def about(record: Record) -> dict[str, str]:
+    """For the log, whose record it is and about which case, where a well-formed key says so."""
+    named = split_record_key(record.key)
+    return {"tenant": named[0], "case_id": named[1]} if named is not None else {}
 
 
 def _fitting(letter: Outgoing, ours: int) -> Outgoing:

@@ -11,10 +11,11 @@ from typing import Any, Final, NamedTuple, Protocol
 from schemas.case import Case
 from schemas.cloud_event import HEADERS, CloudEvent
 from schemas.errors import Unreadable
-from schemas.ids import RequestKey, derived_id, record_key, uuid7
+from schemas.ids import RequestKey, derived_id, record_key, split_approval_id, uuid7
 from schemas.request_digest import request_digest
 from schemas.topics import CASES, REPLIES
 from services.chassis.dead_letters import Record
+from services.chassis.dead_letters import about as about_record
 from services.chassis.log import log
 from services.chassis.problems import Problem
 from services.chassis.producer import Outgoing
@@ -82,8 +83,9 @@ class Intake:
         Raises Unreadable (also for a conflict), Problem 403 for another tenant's case, TryAgain.
         """
         began = self.now()
-        with self._counting_refusals():
+        with self._counting_refusals(tenant=tenant) as about:
             case = _of_tenant(tenant, body)
+            about |= {"case_id": case.case_id, "request_id": case.request.request_id}
             digest = request_digest(case)
             _check_known(await self.known.digest_of(case.key), digest, case)
         event = case_submitted(
@@ -106,7 +108,7 @@ class Intake:
         Raises Unreadable, TryAgain.
         """
         began = self.now()
-        with self._counting_refusals():
+        with self._counting_refusals(tenant=tenant, **_named(approval)):
             verdict = read_verdict(verb, approval, body)
         event = verdict_given(
             verdict,
@@ -135,8 +137,8 @@ class Intake:
         for event in events:
             case = event.data
             self._accepted("kafka", event, case.case_id, case.request.request_id, event.time)
-        for _, flaw in unreadable:
-            self._refused("kafka", flaw)
+        for record, flaw in unreadable:
+            self._refused("kafka", flaw.reason, about_record(record))
 
     def _read(
         self, records: Sequence[Record]
@@ -169,19 +171,23 @@ class Intake:
         return accepted
 
     @contextmanager
-    def _counting_refusals(self) -> Iterator[None]:
+    def _counting_refusals(self, **about: str) -> Iterator[dict[str, str]]:
+        """Gives what the log says it is about, to be added to as that becomes known."""
         try:
-            yield
+            yield about
         except Unreadable as flaw:
-            self._refused("http", flaw)
+            self._refused("http", flaw.reason, about)
+            raise
+        except Problem:
+            self._refused("http", "other_tenant", about)
             raise
 
-    def _refused(self, door: Door, flaw: Unreadable) -> None:
-        conflict = flaw.reason == "conflict"
-        self.metrics.outcomes.labels(door, "conflict" if conflict else "unreadable").inc()
-        if not conflict:
-            self.metrics.unreadable.labels(door, flaw.reason).inc()
-        log.info("refused", door=door, reason=flaw.reason)
+    def _refused(self, door: Door, reason: str, about: Mapping[str, str]) -> None:
+        outcome = reason if reason in ("conflict", "other_tenant") else "unreadable"
+        self.metrics.outcomes.labels(door, outcome).inc()
+        if outcome == "unreadable":
+            self.metrics.unreadable.labels(door, reason).inc()
+        log.info("refused", door=door, reason=reason, **about)
 
 
 def _of_tenant(tenant: str, body: bytes) -> Case:
@@ -194,6 +200,14 @@ def _of_tenant(tenant: str, body: bytes) -> Case:
             errors=[{"pointer": "/tenant", "detail": "is not the tenant of the key"}],
         )
     return submitted.of(tenant, origin=None)
+
+
+def _named(approval: str) -> dict[str, str]:
+    try:
+        case_id, request_id = split_approval_id(approval)
+    except ValueError:
+        return {}
+    return {"case_id": case_id, "request_id": request_id}
 
 
 def _check_known(noted: str | None, digest: str, case: Case) -> None:

@@ -10,7 +10,7 @@ from services.chassis.metrics import SECONDS, Metrics
 
 Door = Literal["http", "kafka"]
 """Where it came in: a request over HTTP, or a record of mandaat.inbound."""
-Outcome = Literal["accepted", "conflict", "unreadable"]
+Outcome = Literal["accepted", "conflict", "other_tenant", "unreadable"]
 _DOORS: Final[tuple[Door, ...]] = ("http", "kafka")
 
 

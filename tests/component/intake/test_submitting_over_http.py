@@ -61,6 +61,7 @@ async def test_another_tenants_case_is_forbidden(client: httpx.AsyncClient, worl
     answer = await post(client, a_case(), "key-globex")
     assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (403, "/tenant")
     assert world.publisher.sent == []
+    assert world.value("mandaat_intake_outcomes_total", door="http", outcome="other_tenant") == 1
 
 
 async def test_a_backfill_runs_on_the_clock_of_its_cases(client: httpx.AsyncClient, world: World) -> None:

@@ -1,0 +1,81 @@
+"""A refusal can be found by its case and request, and repeats nothing of what people wrote."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+
+from schemas.ids import approval_id
+from services.intake import handlers
+from tests.component.intake.conftest import World
+from tests.component.intake.test_accepting_records import records
+from tests.intake_cases import a_case, a_request
+
+
+class Lines:
+    """A log that keeps its lines."""
+
+    def __init__(self) -> None:
+        self.kept: list[dict[str, Any]] = []
+
+    def info(self, event: str, **values: Any) -> None:
+        """One line."""
+        self.kept.append({"event": event, **values})
+
+    @property
+    def refused(self) -> dict[str, Any]:
+        """The one refusal."""
+        (line,) = [line for line in self.kept if line["event"] == "refused"]
+        return line
+
+
+@pytest.fixture
+def lines(monkeypatch: pytest.MonkeyPatch) -> Lines:
+    kept = Lines()
+    monkeypatch.setattr(handlers, "log", kept)
+    return kept
+
+
+JSON = {"content-type": "application/json"}
+C_1 = {"tenant": "acme", "case_id": "c-1", "request_id": "r1"}
+
+
+async def test_a_conflict_names_its_case_and_request(client: httpx.AsyncClient, lines: Lines) -> None:
+    await client.post("/v1/cases", json=a_case())
+    await client.post("/v1/cases", json=a_case(a_request(amount="45.01")))
+    assert lines.refused == {"event": "refused", "door": "http", "reason": "conflict", **C_1}
+
+
+async def test_a_verdict_that_cannot_be_read_names_what_its_approval_names(
+    client: httpx.AsyncClient, lines: Lines
+) -> None:
+    await client.post(f"/v1/approvals/{approval_id('c-1', 'r1')}/approve", content=b"{", headers=JSON)
+    assert lines.refused == {"event": "refused", "door": "http", "reason": "not_json", **C_1}
+
+
+async def test_a_case_that_cannot_be_read_names_its_tenant(client: httpx.AsyncClient, lines: Lines) -> None:
+    await client.post("/v1/cases", content=b"{", headers=JSON)
+    assert lines.refused == {"event": "refused", "door": "http", "reason": "not_json", "tenant": "acme"}
+
+
+@pytest.mark.parametrize(
+    ("key", "named"),
+    [
+        (b"acme/c/1", {"tenant": "acme", "case_id": "c/1"}),
+        (None, {}),
+        (b"Jan de Vries", {}),
+        (b"acme/" + b"x" * 201, {}),
+        (b"acme/c\n1", {}),
+        (b"\xff/c-1", {}),
+        (b"acme/", {}),
+    ],
+)
+async def test_a_record_that_cannot_be_read_names_what_a_well_formed_key_names(
+    world: World, lines: Lines, key: bytes | None, named: dict[str, str]
+) -> None:
+    (record,) = records(b"{")
+    record.key = key
+    await world.intake.accept_records([record])
+    assert lines.refused == {"event": "refused", "door": "kafka", "reason": "not_json", **named}
