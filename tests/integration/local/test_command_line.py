@@ -1,0 +1,115 @@
+"""`mandaat local` and `mandaat demo` as they are called: a process each, on a stack that is theirs alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import redis
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from typer.testing import CliRunner
+
+from deploy.local.demo import retail
+from deploy.local.settings import free_ports, setting_of
+from deploy.local.stack import SIZES, Stack
+from schemas.topics import STAFF
+from services.cli.app import build
+from tests.shop import RETAIL
+
+pytestmark = pytest.mark.skipif(
+    os.environ.get("MANDAAT_TEST_STACK") == "docker", reason="looks at processes of the local stack"
+)
+PARTS = ("--only", "kafka,redis,sinks")
+Mandaat = Callable[..., str]
+
+
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
+    """The stack that the commands of a test work on, which they start themselves."""
+    ports = free_ports()
+    monkeypatch.setenv("MANDAAT_STATE_DIR", str(tmp_path))
+    for name, port in ports.model_dump().items():
+        monkeypatch.setenv(setting_of(name), str(port))
+    monkeypatch.delenv("MANDAAT_KAFKA_BOOTSTRAP", raising=False)
+    one = Stack(tmp_path, ports)
+    try:
+        yield one
+    finally:
+        one.down()
+
+
+@pytest.fixture
+def mandaat(own: Stack) -> Mandaat:
+    def call(*arguments: str, code: int = 0) -> str:
+        program = Path(sys.executable).with_name("mandaat")
+        done = subprocess.run([program, *arguments], capture_output=True, text=True, timeout=120, check=False)
+        assert done.returncode == code, done.stdout + done.stderr
+        return done.stdout
+
+    return call
+
+
+def parts(mandaat: Mandaat) -> dict[str, dict[str, Any]]:
+    """As status tells them; it exits with 1 because the services do not run here."""
+    found: dict[str, dict[str, Any]] = json.loads(mandaat("local", "status", "--json", code=1))["parts"]
+    return found
+
+
+async def how_many(stack: Stack, topic: str) -> int:
+    consumer = AIOKafkaConsumer(bootstrap_servers=stack.bootstrap)
+    await consumer.start()
+    try:
+        ends = await consumer.end_offsets([TopicPartition(topic, p) for p in range(SIZES.partitions)])
+    finally:
+        await consumer.stop()
+    return sum(ends.values())
+
+
+async def test_up_down_and_up_again_keeps_the_data_and_down_leaves_no_process(
+    own: Stack, mandaat: Mandaat
+) -> None:
+    mandaat("local", "up", *PARTS)
+    mandaat("publish", "staff", str(RETAIL / "staff.jsonl"))
+    with redis.Redis.from_url(own.redis_url) as client:
+        client.set("kept", "yes")
+    published = await how_many(own, STAFF)
+    before = [part["pid"] for part in parts(mandaat).values() if part["pid"]]
+    everything = [each for pid in before for each in _family(pid)]
+
+    assert "nothing runs" in mandaat("local", "down")
+
+    assert len(before) == 3
+    assert [each for each in everything if each.is_running()] == []
+    assert {part["pid"] for part in parts(mandaat).values()} == {None}
+
+    mandaat("local", "up", *PARTS)
+    assert published > 0
+    assert await how_many(own, STAFF) == published
+    with redis.Redis.from_url(own.redis_url) as client:
+        assert client.get("kept") == b"yes"
+
+
+def _family(pid: int) -> list[psutil.Process]:
+    found = psutil.Process(pid)
+    return [found, *found.children(recursive=True)]
+
+
+def test_the_demonstration_checks_what_came_out_and_leaves_nothing_running(
+    own: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a share of the cases; `make demo` takes all."""
+    share = retail.retail_cases()[:60]
+    monkeypatch.setattr(retail, "retail_cases", lambda: share)
+
+    shown = CliRunner().invoke(build("demo"), ["demo", "--no-stay"])
+
+    assert shown.exit_code == 0, shown.output
+    assert "60 of 60 as expected" in shown.stdout
+    assert [part.name for part in Stack(own.state / "demo", own.ports).status() if part.pid] == []
