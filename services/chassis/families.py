@@ -1,6 +1,7 @@
 """The one place that decides on the family of an error (services.chassis.errors).
 
-Nothing else in Mandaat catches `Exception`.
+Nothing else in Mandaat catches `Exception`, but services.chassis.threads, which carries it from a thread to
+where it is awaited.
 """
 
 from __future__ import annotations

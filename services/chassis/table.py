@@ -17,6 +17,7 @@ from services.chassis.dead_letters import Record
 from services.chassis.errors import TryAgain
 from services.chassis.families import Family, family_of
 from services.chassis.log import log
+from services.chassis.threads import in_thread
 
 V = TypeVar("V")
 
@@ -31,6 +32,9 @@ class Table(Generic[V]):
     `parse(key, value)` makes a row; when it raises Unreadable the row is logged and kept out, and so is what
     stood there before. A null value removes. `on_change(key, old, new)` is told after each change, None for
     what is absent. A key that is not UTF-8 is kept out.
+
+    `parse_in_thread`: for rows that take long to make. The event loop goes on meanwhile, and the rows still
+    come in the order of the topic, one after the other.
     """
 
     def __init__(
@@ -42,6 +46,7 @@ class Table(Generic[V]):
         parse: Callable[[str, bytes], V],
         on_bug: Callable[[BaseException], None],
         on_change: Callable[[str, V | None, V | None], None] | None = None,
+        parse_in_thread: bool = False,
     ) -> None:
         self._topic = topic
         self._bootstrap = bootstrap
@@ -49,6 +54,7 @@ class Table(Generic[V]):
         self._parse = parse
         self._on_bug = on_bug
         self._on_change = on_change
+        self._parse_in_thread = parse_in_thread
         self._rows: dict[str, V] = {}
         self._next: dict[TopicPartition, int] = {}
         self._moved = asyncio.Condition()
@@ -144,7 +150,7 @@ class Table(Generic[V]):
                 self._turned = time.monotonic()
                 batches = await consumer.getmany(timeout_ms=POLL_MS, max_records=1_000)
                 for records in batches.values():
-                    self._apply_all(records)
+                    await self._apply_all(records)
                 await self._move(consumer)
         except (KafkaError, IllegalStateError, OSError, TimeoutError) as error:
             raise TryAgain(f"{type(error).__name__}: {error}") from error
@@ -181,19 +187,25 @@ class Table(Generic[V]):
 
     _closing: AIOKafkaConsumer | None = None
 
-    def _apply_all(self, records: Sequence[Record]) -> None:
+    async def _apply_all(self, records: Sequence[Record]) -> None:
         for record in records:
+            self._turned = time.monotonic()
             try:
                 key = (record.key or b"").decode()
             except UnicodeDecodeError:
                 self._log_kept_out(record, "key_not_utf8")
                 continue
-            new = self._row(record, key)
+            new = await self._made(record, key)
             old = self._rows.pop(key, None)
             if new is not None:
                 self._rows[key] = new
             if self._on_change is not None and old != new:
                 self._on_change(key, old, new)
+
+    async def _made(self, record: Record, key: str) -> V | None:
+        if not self._parse_in_thread or record.value is None:
+            return self._row(record, key)
+        return await in_thread(lambda: self._row(record, key))
 
     def _row(self, record: Record, key: str) -> V | None:
         if record.value is None:

@@ -48,6 +48,7 @@ class Tables:
             parse=_read_policy,
             on_bug=on_bug,
             on_change=self._policy_changed,
+            parse_in_thread=True,  # a millisecond a mandate, most of it for reading YAML
         )
         self._members = Table(
             STAFF,

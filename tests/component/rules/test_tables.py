@@ -23,24 +23,24 @@ class Published:
         for name in ("_policies", "_members"):
             monkeypatch.setattr(getattr(self.tables, name), "read_to_end", self._reads(name))
 
-    def policy(self, key: str, value: bytes | None) -> None:
+    async def policy(self, key: str, value: bytes | None) -> None:
         """One more record of mandaat.policies."""
         record = a_record(value, topic=POLICIES, key=key.encode())
-        self.tables._policies._apply_all([record])
+        await self.tables._policies._apply_all([record])
 
-    def activate(self, key: str = "acme", **changes: Any) -> None:
+    async def activate(self, key: str = "acme", **changes: Any) -> None:
         """A policy, as the command line publishes it."""
         text = changes.pop("yaml", None) or a_policy(a_mandate(), **changes)
-        self.policy(key, as_bytes({"name": "acme", "version": "1", "digest": "d", "yaml": text}))
+        await self.policy(key, as_bytes({"name": "acme", "version": "1", "digest": "d", "yaml": text}))
 
-    def member(self, key: str, value: bytes | None) -> None:
+    async def member(self, key: str, value: bytes | None) -> None:
         """One more record of mandaat.staff."""
-        self.tables._members._apply_all([a_record(value, topic=STAFF, key=key.encode())])
+        await self.tables._members._apply_all([a_record(value, topic=STAFF, key=key.encode())])
 
-    def hire(self, agent_id: str = "agent-01", **changes: Any) -> None:
+    async def hire(self, agent_id: str = "agent-01", **changes: Any) -> None:
         """Somebody, or what changed about them."""
         person = a_person(agent_id, **changes)
-        self.member(f"acme/{agent_id}", person.model_dump_json(by_alias=True).encode())
+        await self.member(f"acme/{agent_id}", person.model_dump_json(by_alias=True).encode())
 
     def _reads(self, name: str) -> Any:
         async def read_to_end(_seconds: float = 10.0) -> None:
@@ -59,15 +59,15 @@ def version(published: Published) -> str | None:
     return None if book is None else book.version
 
 
-def test_the_newest_policy_is_the_active_one(published: Published) -> None:
+async def test_the_newest_policy_is_the_active_one(published: Published) -> None:
     assert version(published) is None
-    published.activate(version="1")
-    published.activate(version="2")
+    await published.activate(version="1")
+    await published.activate(version="2")
     assert version(published) == "2"
 
 
-def test_the_versions_by_digest_activate_nothing(published: Published) -> None:
-    published.activate("acme/" + "d" * 64)
+async def test_the_versions_by_digest_activate_nothing(published: Published) -> None:
+    await published.activate("acme/" + "d" * 64)
     assert version(published) is None
 
 
@@ -75,58 +75,60 @@ def test_the_versions_by_digest_activate_nothing(published: Published) -> None:
     "yaml",
     ["policy: [", "policy: acme", a_policy(a_mandate(), policy="other"), a_policy(a_mandate(to="nobody"))],
 )
-def test_a_policy_that_cannot_be_used_leaves_the_former_one_active(published: Published, yaml: str) -> None:
-    published.activate(version="1")
-    published.activate(yaml=yaml)
+async def test_a_policy_that_cannot_be_used_leaves_the_former_one_active(
+    published: Published, yaml: str
+) -> None:
+    await published.activate(version="1")
+    await published.activate(yaml=yaml)
     assert version(published) == "1"
-    published.activate(version="3")
+    await published.activate(version="3")
     assert version(published) == "3"
 
 
 @pytest.mark.parametrize("value", [b"", b"{", b"{}", b"\xff", as_bytes({"name": "acme"})])
-def test_a_record_that_cannot_be_read_leaves_the_former_policy_active(
+async def test_a_record_that_cannot_be_read_leaves_the_former_policy_active(
     published: Published, value: bytes
 ) -> None:
-    published.activate(version="1")
-    published.policy("acme", value)
+    await published.activate(version="1")
+    await published.policy("acme", value)
     assert version(published) == "1"
 
 
-def test_a_null_removes_the_policy_also_after_one_that_could_not_be_used(published: Published) -> None:
-    published.activate(version="1")
-    published.policy("acme", b"{")
-    published.policy("acme", None)
+async def test_a_null_removes_the_policy_also_after_one_that_could_not_be_used(published: Published) -> None:
+    await published.activate(version="1")
+    await published.policy("acme", b"{")
+    await published.policy("acme", None)
     assert version(published) is None
-    published.policy("acme", None)
+    await published.policy("acme", None)
 
 
-def test_staff_comes_changes_and_goes(published: Published) -> None:
+async def test_staff_comes_changes_and_goes(published: Published) -> None:
     staff = published.tables.staff
-    published.hire("agent-01")
-    published.hire("agent-01", team="south")
+    await published.hire("agent-01")
+    await published.hire("agent-01", team="south")
     found = staff("acme").get("agent-01")
     assert found is not None
     assert found.team == "south"
     assert staff("acme").with_roles(["agent"], "north") == []
-    published.member("acme/agent-01", None)
+    await published.member("acme/agent-01", None)
     assert staff("acme").get("agent-01") is None
 
 
-def test_a_member_under_another_key_is_kept_out(published: Published) -> None:
-    published.member("acme/agent-02", a_person("agent-01").model_dump_json().encode())
-    published.member("other/agent-01", a_person("agent-01").model_dump_json().encode())
+async def test_a_member_under_another_key_is_kept_out(published: Published) -> None:
+    await published.member("acme/agent-02", a_person("agent-01").model_dump_json().encode())
+    await published.member("other/agent-01", a_person("agent-01").model_dump_json().encode())
     assert published.tables.staff("acme").get("agent-01") is None
     assert published.tables.staff("acme").get("agent-02") is None
 
 
-def test_tenants_have_nobody_in_common(published: Published) -> None:
-    published.hire("agent-01")
+async def test_tenants_have_nobody_in_common(published: Published) -> None:
+    await published.hire("agent-01")
     assert published.tables.staff("other").get("agent-01") is None
 
 
 async def test_the_topics_are_read_again_only_for_who_is_not_known(published: Published) -> None:
-    published.activate()
-    published.hire("agent-01")
+    await published.activate()
+    await published.hire("agent-01")
     await published.tables.refresh([a_submission()])
     assert published.read_to_end == []
     await published.tables.refresh([a_submission(), a_reply()])  # lead-north is new
