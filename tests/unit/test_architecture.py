@@ -1,0 +1,123 @@
+"""docs/architecture.md: what no linter holds of it, and that each name it gives is there."""
+
+from __future__ import annotations
+
+import ast
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+ROOT: Final = Path(__file__).parents[2]
+PAGE: Final = (ROOT / "docs" / "architecture.md").read_text()
+CORE: Final = sorted(ROOT.glob("services/*/core/**/*.py"))
+
+OUTSIDE: Final = {
+    "asyncio", "logging", "multiprocessing", "os", "pathlib", "random", "secrets", "socket", "subprocess",
+    "structlog", "tempfile", "threading", "time", "uuid",
+}  # fmt: skip
+ASKS: Final = {"open", "input", "print", "now", "utcnow", "today", "uuid7"}
+"""Functions and methods that answer something else each time, or reach outside."""
+
+
+def impurities(source: str) -> list[str]:
+    return [f"line {line}: {what}" for node in ast.walk(ast.parse(source)) for line, what in _of(node)]
+
+
+def _of(node: ast.AST) -> Iterator[tuple[int, str]]:
+    match node:
+        case ast.AsyncFunctionDef() | ast.Await() | ast.AsyncFor() | ast.AsyncWith():
+            yield node.lineno, "awaits"
+        case ast.Import(names=names):
+            yield from ((node.lineno, each.name) for each in names if each.name.split(".")[0] in OUTSIDE)
+        case ast.ImportFrom(module=str(module), names=names):
+            asked = [module.split(".")[0], *(each.name for each in names)]
+            yield from ((node.lineno, each) for each in asked if each in OUTSIDE | {"uuid7"})
+        case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name)) if name in ASKS:
+            yield node.lineno, name
+
+
+@pytest.mark.parametrize("path", CORE, ids=lambda path: str(path.relative_to(ROOT / "services")))
+def test_core_awaits_nothing_and_asks_for_no_clock_chance_or_file(path: Path) -> None:
+    assert impurities(path.read_text()) == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "async def f(): ...",
+        "import time",
+        "from random import choice",
+        "from os.path import join",
+        "from schemas.ids import uuid7",
+        "datetime.now(UTC)",
+        "open('x')",
+        "folder.open()",
+    ],
+)
+def test_what_core_must_not_do_would_be_seen(line: str) -> None:
+    assert impurities(line)
+
+
+def test_the_command_line_is_kept_from_every_part_of_rules_but_core() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    (contract,) = (
+        one for one in contracts if one.get("source_modules") == ["services.cli"] and "core" in one["name"]
+    )
+    parts = [path for path in (ROOT / "services/rules").iterdir() if path.suffix == ".py" or path.is_dir()]
+    names = {path.stem for path in parts} - {"__init__", "__pycache__", "core"}
+
+    assert {f"services.rules.{name}" for name in names} - set(contract["forbidden_modules"]) == set()
+
+
+def rows() -> list[str]:
+    """The middle cell of each row of the walk, and the last of each change."""
+    cells = [line.split(" | ") for line in PAGE.splitlines() if line.startswith("| ")]
+    return [row[1] for row in cells if "`" in row[1]]
+
+
+def places(row: str) -> Iterator[tuple[Path, str | None]]:
+    """Each file of a row, and each name in it. A short path goes on from the one before it."""
+    file = service = folder = ROOT
+    owner = ""
+    for token in re.findall(r"`([^`]+)`", row):
+        if " " in token or token.startswith("make"):
+            continue
+        if re.search(r"/|\.(py|lua)$", token):
+            found = (path for base in (folder, service, ROOT) for path in base.glob(token))
+            file = next(found, ROOT / token)
+            folder = file.parent
+            if token.startswith("services/"):
+                service = ROOT.joinpath(*Path(token).parts[:2])
+            yield file, None
+        else:
+            owner = owner if token.startswith(".") else token.split(".")[0]
+            for name in (owner, *token.split(".")[1:]):
+                yield file, name
+
+
+@pytest.mark.parametrize("row", rows())
+def test_what_the_page_names_is_there(row: str) -> None:
+    for file, name in places(row):
+        assert file.exists(), file
+        if name is not None:
+            defined = rf"^\s*(class |def |async def )?{re.escape(name)}\b(?=[(:\[ ])"
+            assert re.search(defined, file.read_text(), re.MULTILINE), f"{file.relative_to(ROOT)}: {name}"
+
+
+def test_a_row_is_read_as_a_reader_would() -> None:
+    row = "`services/rules/adapters/ledger.py` `Ledger.call`, `.other`, `ledger.lua`; `core/who.py`"
+    ledger, rules = ROOT / "services/rules/adapters/ledger.py", ROOT / "services/rules"
+
+    assert list(places(row)) == [
+        (ledger, None),
+        (ledger, "Ledger"),
+        (ledger, "call"),
+        (ledger, "Ledger"),
+        (ledger, "other"),
+        (rules / "adapters" / "ledger.lua", None),
+        (ROOT / "core/who.py", None),
+    ]
