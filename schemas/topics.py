@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -190,3 +191,23 @@ def short_name(name: str) -> str:
 
 SAME_PARTITIONS: Final = (CASES, REPLIES, DECISIONS)
 """Partition p of one goes with partition p of the others, by number."""
+
+AT_LEAST: Final = frozenset({"retention.ms", "retention.bytes", "min.insync.replicas", "replication"})
+"""More is as good; -1 is without end."""
+
+
+def differences(where: str, found: Mapping[str, str | None], wanted: Mapping[str, str]) -> list[str]:
+    """Each setting that is not as it must be, one sentence each; others may be as they are."""
+    return [
+        f"{where}: {name} is {found.get(name) or 'not set'}, must be {value}"
+        for name, value in wanted.items()
+        if not _as_good(name, found.get(name), value)
+    ]
+
+
+def _as_good(name: str, found: str | None, wanted: str) -> bool:
+    if found is None:
+        return False
+    if name in AT_LEAST:
+        return found in (wanted, "-1") or (wanted != "-1" and int(found) >= int(wanted))
+    return set(found.split(",")) == set(wanted.split(","))  # Kafka's lists have no order

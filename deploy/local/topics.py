@@ -19,7 +19,7 @@ from aiokafka.errors import (
     for_code,
 )
 
-from schemas.topics import TOPICS, Sizes, Topic
+from schemas.topics import TOPICS, Sizes, Topic, differences
 
 TIMEOUT_MS = 30_000
 _NOT_YET = (UnknownTopicOrPartitionError, LeaderNotAvailableError)
@@ -78,16 +78,7 @@ async def _differences(admin: AIOKafkaAdminClient, topic: Topic, sizes: Sizes) -
         **topic.config(sizes),
     }
     found = {**await _layout(admin, topic.name), **await _settings(admin, topic.name)}
-    return [
-        f"{topic.name}: {name} is {found.get(name, 'not set')}, must be {value}"
-        for name, value in wanted.items()
-        if not _same(found.get(name), value)
-    ]
-
-
-def _same(found: str | None, wanted: str) -> bool:
-    """Kafka lists are sets to us: `delete,compact` is `compact,delete`."""
-    return found is not None and set(found.split(",")) == set(wanted.split(","))
+    return differences(topic.name, found, wanted)
 
 
 async def _layout(admin: AIOKafkaAdminClient, name: str) -> dict[str, str]:

@@ -10,9 +10,9 @@ from aiokafka.errors import KafkaError, for_code
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
-from schemas.topics import CASES_RETENTION_MS, SAME_PARTITIONS, TOPICS, Sizes
+from schemas.topics import CASES_RETENTION_MS, SAME_PARTITIONS, TOPICS, Sizes, differences
 from services.chassis.errors import TryAgain
-from services.rules.adapters.script import AWAY
+from services.chassis.redis import answering
 
 ADMIN_TIMEOUT_MS: Final = 5_000
 OLDEST_REDIS: Final = 7
@@ -22,8 +22,6 @@ REDIS_SETTINGS: Final = {
     "appendonly": "yes",
     "hash-max-listpack-entries": "512",
 }
-AT_LEAST: Final = frozenset({"retention.ms", "retention.bytes", "min.insync.replicas", "replication"})
-"""More is as good; -1 is without end."""
 
 
 async def check_settings(*, bootstrap: str, redis: Redis, sizes: Sizes) -> list[str]:
@@ -35,14 +33,13 @@ async def check_redis(redis: Redis) -> list[str]:
     """The settings of Redis that differ, and those that it does not tell."""
     client: Any = redis  # redis-py types its commands for both kinds of client at once
     try:
-        found = {name: (await client.config_get(name)).get(name) for name in REDIS_SETTINGS}
-        server: dict[str, Any] = await client.info("server")
+        with answering("redis"):
+            found = {name: (await client.config_get(name)).get(name) for name in REDIS_SETTINGS}
+            server: dict[str, Any] = await client.info("server")
     except ResponseError as error:
         return [f"redis: its settings cannot be read, so allow CONFIG GET and INFO: {error}"]
-    except AWAY as error:
-        raise TryAgain(f"redis does not answer: {error}") from error
     version = str(server.get("valkey_version") or server["redis_version"])
-    problems = _differences("redis", REDIS_SETTINGS, {name: _text(value) for name, value in found.items()})
+    problems = differences("redis", {name: _text(value) for name, value in found.items()}, REDIS_SETTINGS)
     if int(version.split(".")[0]) < OLDEST_REDIS:
         problems.append(f"redis: version is {version}, must be {OLDEST_REDIS} or newer")
     return problems
@@ -81,7 +78,7 @@ async def _topics(admin: AIOKafkaAdminClient, sizes: Sizes) -> list[str]:
         found = await _settings(admin, ConfigResourceType.TOPIC, topic.name)
         found["replication"] = str(min(len(one["replicas"]) for one in layout["partitions"]))
         wanted = {**topic.config(sizes), "replication": str(sizes.replication)}
-        problems += _differences(topic.name, wanted, found)
+        problems += differences(topic.name, found, wanted)
     if len({*counts.values(), sizes.partitions}) > 1:
         each = ", ".join(f"{name} has {count}" for name, count in counts.items())
         problems.append(f"partitions: {each}, and MANDAAT_PARTITIONS is {sizes.partitions}; must be the same")
@@ -94,22 +91,6 @@ async def _settings(admin: AIOKafkaAdminClient, kind: ConfigResourceType, name: 
     if code != 0:
         raise for_code(code)(f"{name}: {message}")
     return {entry[0]: entry[1] for entry in entries}
-
-
-def _differences(where: str, wanted: dict[str, str], found: dict[str, str | None]) -> list[str]:
-    return [
-        f"{where}: {name} is {found.get(name)}, must be {value}"
-        for name, value in wanted.items()
-        if not _good(name, value, found.get(name))
-    ]
-
-
-def _good(name: str, wanted: str, found: str | None) -> bool:
-    if found == wanted:
-        return True
-    if name not in AT_LEAST or found is None:
-        return False
-    return found == "-1" or (wanted != "-1" and int(found) >= int(wanted))
 
 
 def _too_short(where: str, name: str, found: dict[str, str | None], least: int) -> list[str]:
