@@ -1,4 +1,7 @@
-"""What intake talks to, without a network: each keeps the contract of the real one."""
+"""What intake talks to, without a network: as much of the real one as intake's component tests need.
+
+No test holds them to the real ones; those have their own on a real Kafka and Redis, in tests/integration/.
+"""
 
 from __future__ import annotations
 

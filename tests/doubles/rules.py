@@ -1,6 +1,6 @@
-"""What rules talks to, without a network: each keeps the contract of the real one.
+"""What rules talks to, without a network: as much of the real one as the tests of the batch and the worker need.
 
-`FakeLedger` is held to the real script's answers by tests/integration/rules/test_the_ledger_double.py.
+No test holds them to the real ones; those have their own on a real Kafka and Redis, in tests/integration/.
 """
 
 from __future__ import annotations
