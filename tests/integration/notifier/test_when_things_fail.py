@@ -186,6 +186,7 @@ async def test_a_webhook_that_fails_is_tried_again_under_the_same_id(
         hooks.write_text(
             json.dumps({"tenant": "acme", "url": f"http://127.0.0.1:{port}/hook", "secret": secret})
         )
+        hooks.chmod(0o600)
         await asyncio.to_thread(sinks.start, "notifier", {"MANDAAT_WEBHOOKS_FILE": str(hooks)})
         try:
             case = marked(mark)
