@@ -1,4 +1,4 @@
-"""What rules talks to, without a network: as much of the real one as the tests of the batch and the worker need.
+"""What rules talks to, without a network: as much of the real one as the tests of batch and worker need.
 
 No test holds them to the real ones; those have their own on a real Kafka and Redis, in tests/integration/.
 """
