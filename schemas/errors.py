@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 
 class Flaw(NamedTuple):
@@ -10,6 +10,13 @@ class Flaw(NamedTuple):
 
     pointer: str
     text: str
+
+
+class Cause(NamedTuple):
+    """What a reason means, and the status (RFC 9110) that says so over HTTP."""
+
+    text: str
+    status: int = 422
 
 
 class Unreadable(Exception):  # noqa: N818 - a word of the design, and a value as much as an exception
@@ -23,26 +30,27 @@ class Unreadable(Exception):  # noqa: N818 - a word of the design, and a value a
             raise ValueError(f"{reason!r} is not a reason that schemas.errors.REASONS knows")
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
+        self.status = REASONS[reason].status
         self.detail = detail
         self.flaws = flaws
 
 
-REASONS = {
-    "empty": "the body is empty",
-    "null_value": "the record has no value",
-    "not_utf8": "the body is not UTF-8",
-    "not_json": "the body is not JSON",
-    "too_large": "the body is larger than is taken",
-    "too_deep": "the body is nested more deeply than is taken",
-    "bad_header": "a header that matters is null or not UTF-8",
-    "header_name_not_utf8": "the name of a header is not UTF-8",
-    "invalid": "a field does not hold what it should",
-    "missing_field": "a field that is needed is absent",
-    "unknown_currency": "the currency is not one of ISO 4217",
-    "unknown_tenant": "no policy is active for the tenant",
-    "unknown_type": "the type of the event is not one that this topic takes",
-    "key_mismatch": "the key of the record disagrees with its body",
-    "conflict": "the request is known with other content",
-    "unknown_approval": "there is no such approval",
-    "unknown_case": "the case of this event was never seen",
+REASONS: Final = {
+    "empty": Cause("the body is empty", 400),
+    "null_value": Cause("the record has no value"),
+    "not_utf8": Cause("the body is not UTF-8", 400),
+    "not_json": Cause("the body is not JSON", 400),
+    "too_large": Cause("the body is larger than is taken", 413),
+    "too_deep": Cause("the body is nested more deeply than is taken", 400),
+    "bad_header": Cause("a header that matters is null or not UTF-8", 400),
+    "header_name_not_utf8": Cause("the name of a header is not UTF-8"),
+    "invalid": Cause("a field does not hold what it should"),
+    "missing_field": Cause("a field that is needed is absent"),
+    "unknown_currency": Cause("the currency is not one of ISO 4217"),
+    "unknown_tenant": Cause("no policy is active for the tenant"),
+    "unknown_type": Cause("the type of the event is not one that this topic takes"),
+    "key_mismatch": Cause("the key of the record disagrees with its body"),
+    "conflict": Cause("the request is known with other content", 409),
+    "unknown_approval": Cause("there is no such approval", 404),
+    "unknown_case": Cause("the case of this event was never seen", 404),
 }

@@ -44,7 +44,9 @@ def _types() -> str:
 
 
 def _reasons() -> str:
-    return _table(("`mandaat-reason`", "means"), ((f"`{code}`", text) for code, text in REASONS.items()))
+    return _table(
+        ("`mandaat-reason`", "means"), ((f"`{code}`", cause.text) for code, cause in REASONS.items())
+    )
 
 
 def _code(text: str) -> str:

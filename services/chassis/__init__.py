@@ -20,7 +20,7 @@ async def main(stop: Stop) -> None:
         health.alive["consumer"] = subscription.alive
         health.ready |= {"consumer": subscription.ready, "kafka": lambda: ready(producer.ping)}
         app = create_app("Mandaat intake", health=health, metrics=metrics)
-        app.include_router(routes(...))                     # raise Problem, Unreadable or TryAgain in them
+        add_routes(app, ...)                                # raise Problem, Unreadable or TryAgain in them
         await stack.enter_async_context(serving(app, settings.http_host, settings.http_port, health))
         await stop.wait()                                   # SIGTERM, SIGINT, or a bug
 

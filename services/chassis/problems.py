@@ -69,24 +69,10 @@ class Problem(HTTPException):
         )
 
 
-STATUS_OF_REASON: Final[Mapping[str, int]] = {
-    "empty": 400,
-    "not_utf8": 400,
-    "not_json": 400,
-    "too_deep": 400,
-    "bad_header": 400,
-    "too_large": 413,
-    "conflict": 409,
-    "unknown_approval": 404,
-    "unknown_case": 404,
-}
-"""Which status an Unreadable of schemas.errors.REASONS gets; the others 422."""
-
-
 def of_unreadable(why: Unreadable) -> Problem:
     """The same refusal over HTTP as a dead letter is over Kafka."""
     return Problem(
-        STATUS_OF_REASON.get(why.reason, 422),
+        why.status,
         why.reason.replace("_", "-"),
         why.detail,
         errors=[_flawed(flaw) for flaw in why.flaws],

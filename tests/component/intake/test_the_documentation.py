@@ -12,7 +12,6 @@ import pytest
 
 from schemas.errors import REASONS
 from schemas.ids import approval_id
-from services.chassis.problems import STATUS_OF_REASON
 from services.intake.core.inbound import read_inbound
 from services.intake.routes import AcceptedCase
 from tests.component.intake.conftest import World
@@ -98,4 +97,4 @@ def test_every_problem_of_a_body_has_the_status_that_the_table_says() -> None:
         "unknown_currency",
         "conflict",
     }:
-        assert status[reason.replace("_", "-")] == STATUS_OF_REASON.get(reason, 422)
+        assert status[reason.replace("_", "-")] == REASONS[reason].status
