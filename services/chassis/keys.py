@@ -1,7 +1,8 @@
 """Who calls: bearer keys of which only the sha256 is kept (DESIGN.md, Contracts).
 
 MANDAAT_KEYS_FILE holds one JSON object a line:
-`{"sha256": "<64 hex>", "tenant": "acme", "scopes": ["submit"]}`. It is read again when it changes.
+`{"sha256": "<64 hex>", "tenant": "acme", "scopes": ["submit"]}`. It is read again when it changes: emptied or
+removed, no key is good any more; with a mistake in it, the former keys stay, and the log says so.
 Others must not be able to write it; that they can read it is said in the log, since a digest of a random
 key gives nothing away.
 """
@@ -42,6 +43,7 @@ class _Line(BaseModel):
     scopes: Annotated[list[Scope], Field(min_length=1)]
 
 
+_ABSENT: Final = (0, 0)
 _LINE: Final = TypeAdapter(_Line)
 
 
@@ -62,7 +64,11 @@ class Keys:
     @classmethod
     def load(cls, path: Path) -> Keys:
         """Reads the file once; `check` looks again when it has changed."""
-        return cls(path, *_read(path))
+        callers, changed = _read(path)
+        if not callers:
+            said = "is not there" if changed == _ABSENT else "holds no key"
+            raise ConfigurationError(f"MANDAAT_KEYS_FILE {path} {said}")
+        return cls(path, callers, changed)
 
     def check(self, authorization: str | None, scope: Scope) -> Caller:
         """The caller of a request with this header. Raises Problem: 401 unknown, 403 without the scope."""
@@ -90,6 +96,11 @@ class Keys:
             )
         return caller
 
+    def ready(self) -> str | None:
+        """What is wrong for /readyz, or None."""
+        self._look_again()
+        return None if self._callers else "no key is known"
+
     def _find(self, key: str) -> Caller | None:
         presented = digest_of(key)
         found = None
@@ -110,15 +121,24 @@ class Keys:
         except (ConfigurationError, OSError) as error:
             log.error("keys_not_read_again", error=type(error).__name__, path=str(self._path))
             return
-        log.info("keys_read_again", number=len(self._callers))
+        if self._callers:
+            log.info("keys_read_again", number=len(self._callers))
+        else:
+            log.error("no_key_is_known", path=str(self._path))
 
 
 def _stamp(path: Path) -> tuple[int, int]:
-    status = path.stat()
+    """What changes with the file; as of an empty one where there is none."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return _ABSENT
     return status.st_mtime_ns, status.st_size
 
 
 def _read(path: Path) -> tuple[dict[str, Caller], tuple[int, int]]:
+    if _stamp(path) == _ABSENT:
+        return {}, _ABSENT
     try:
         changed, mode = _stamp(path), path.stat().st_mode
         text = path.read_text("utf-8")
@@ -135,8 +155,6 @@ def _read(path: Path) -> tuple[dict[str, Caller], tuple[int, int]]:
             if digest in callers:
                 raise ConfigurationError(f"MANDAAT_KEYS_FILE {path}, line {number}: this key is there twice")
             callers[digest] = caller
-    if not callers:
-        raise ConfigurationError(f"MANDAAT_KEYS_FILE {path} holds no key")
     return callers, changed
 
 

@@ -8,16 +8,21 @@ from typing import Annotated
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from schemas.topics import BODY_LIMIT_BYTES, Sizes
+from schemas.topics import Sizes
 
 FROM_ENVIRONMENT = SettingsConfigDict(env_prefix="MANDAAT_", frozen=True, extra="ignore")
 
 
 class KafkaSettings(BaseSettings):
-    """Where Kafka is, and how the topics are laid out (LEDGER.md, Topics)."""
+    """Where Kafka is."""
 
     model_config = FROM_ENVIRONMENT
     kafka_bootstrap: str = "127.0.0.1:9092"
+
+
+class TopicSettings(KafkaSettings):
+    """And how the topics are laid out (LEDGER.md, Topics)."""
+
     partitions: Annotated[int, Field(ge=1, le=1024)] = 12
     replication: Annotated[int, Field(ge=1, le=9)] = 3
     fence_seconds: Annotated[float, Field(gt=0)] = 5.0
@@ -47,7 +52,6 @@ class HttpSettings(BaseSettings):
     model_config = FROM_ENVIRONMENT
     http_host: str = "127.0.0.1"
     http_port: Annotated[int, Field(ge=0, le=65535)] = 8080
-    body_limit_bytes: Annotated[int, Field(ge=1)] = BODY_LIMIT_BYTES
 
 
 class KeysSettings(BaseSettings):

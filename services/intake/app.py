@@ -55,11 +55,9 @@ async def main(stop: Stop) -> None:
         )
         health = Health(
             alive={"inbound": inbound.alive},
-            ready={"kafka": partial(_reach, producer), "joined": inbound.ready},
+            ready={"kafka": partial(_reach, producer), "joined": inbound.ready, "keys": keys.ready},
         )
-        app = create_app(
-            "Mandaat intake", health=health, metrics=metrics, body_limit_bytes=settings.body_limit_bytes
-        )
+        app = create_app("Mandaat intake", health=health, metrics=metrics)
         add_routes(app, intake, keys, settings.notifier_url)
         await stack.enter_async_context(serving(app, settings.http_host, settings.http_port, health))
         await stop.wait()

@@ -90,6 +90,7 @@ async def main(stop: Stop) -> None:
             metrics=of_notifier,
             give_up_after=timedelta(hours=settings.give_up_hours),
             workers={"mail": settings.smtp_connections, "webhook": settings.webhook_connections},
+            tenants_with_webhook=len(hooks_by_tenant),
             clock=_now,
             on_bug=stop.fail,
         )
@@ -113,14 +114,13 @@ async def main(stop: Stop) -> None:
             ready={
                 "kafka": partial(_reach, producer, layout),
                 "redis": partial(ready, store.ping),
+                "keys": keys.ready,
                 "joined": subscription.ready,
                 "staff": staff.ready,
                 "partitions": lambda: _missing(partitions),
             },
         )
-        app = create_app(
-            "Mandaat notifier", health=health, metrics=metrics, body_limit_bytes=settings.body_limit_bytes
-        )
+        app = create_app("Mandaat notifier", health=health, metrics=metrics)
         add_routes(app, store, keys)
         await stack.enter_async_context(serving(app, settings.http_host, settings.http_port, health))
         await staff.start()  # last: while Kafka is away it waits, alive and not ready

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -85,7 +86,7 @@ def test_a_file_that_others_can_write_is_refused(file: Path) -> None:
 
 
 def test_a_missing_or_empty_file_is_one_clear_line(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="cannot be read"):
+    with pytest.raises(ConfigurationError, match="is not there"):
         Keys.load(tmp_path / "none.jsonl")
     (tmp_path / "empty.jsonl").touch(mode=0o600)
     with pytest.raises(ConfigurationError, match="holds no key"):
@@ -103,3 +104,19 @@ def test_a_changed_file_is_read_again_and_a_broken_one_leaves_what_was(
     assert refusal(store, "Bearer sesame").status_code == 401
     file.write_text("{broken\n")
     assert store.check("Bearer new", "submit").tenant == "acme"
+
+
+@pytest.mark.parametrize("gone", [lambda file: file.write_text(""), Path.unlink], ids=["emptied", "removed"])
+def test_taking_the_last_key_away_leaves_none(
+    file: Path, gone: Callable[[Path], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keys, "LOOK_AGAIN_SECONDS", 0)
+    store = Keys.load(file)
+    assert store.ready() is None
+    gone(file)
+    assert store.ready() == "no key is known"
+    assert refusal(store, "Bearer sesame").status_code == 401
+    file.write_text(a_line())
+    file.chmod(0o600)
+    assert store.check("Bearer sesame", "submit").tenant == "acme"
+    assert store.ready() is None

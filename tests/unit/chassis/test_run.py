@@ -13,7 +13,7 @@ PREAMBLE = """
 import asyncio, sys
 from services.chassis.errors import ConfigurationError
 from services.chassis.run import run
-from services.chassis.settings import KafkaSettings
+from services.chassis.settings import TopicSettings
 def say(text):
     print(text, flush=True)
 """
@@ -105,7 +105,7 @@ def test_a_bug_reported_by_a_loop_closes_everything_and_exits_1() -> None:
     ("main", "environment", "said"),
     [
         ("async def main(stop): raise ConfigurationError('MANDAAT_X is wrong')", {}, "MANDAAT_X is wrong"),
-        ("async def main(stop): KafkaSettings()", {"MANDAAT_PARTITIONS": "many"}, "MANDAAT_PARTITIONS"),
+        ("async def main(stop): TopicSettings()", {"MANDAAT_PARTITIONS": "many"}, "MANDAAT_PARTITIONS"),
         ("async def main(stop): pass", {"MANDAAT_LOG_LEVEL": "loud"}, "MANDAAT_LOG_LEVEL"),
     ],
 )
