@@ -28,6 +28,7 @@ from services.notifier.adapters.redis import Ended, Later, Store
 from services.notifier.core import desk
 from services.notifier.core.pending import Pending, ended
 from services.notifier.core.retry import given_up, pause_seconds, too_old
+from services.notifier.lane import Lane
 from services.notifier.loops import Loops, Step, Turn
 from services.notifier.metrics import NotifierMetrics
 from services.notifier.partitions import Held, Partitions
@@ -39,6 +40,14 @@ IDLE_SECONDS: Final = 0.25
 LOOK_SECONDS: Final = 5.0
 GATHER_SECONDS: Final = 0.01
 FINISH_SECONDS: Final = 5.0
+CROWDED_SECONDS: Final = 1.0
+FAILING_SECONDS: Final = 10.0
+"""About so long a notice is put back whose tenant has its share in hand: shorter where that moves."""
+
+
+def share_of(whole: int, tenants: int) -> int:
+    """What one of so many tenants may take of what they share: at most a quarter, where they are four."""
+    return max(1, whole // min(4, max(1, tenants)))
 
 
 class Publisher(Protocol):
@@ -81,6 +90,7 @@ class Sender:
         metrics: NotifierMetrics,
         give_up_after: timedelta,
         workers: Mapping[str, int],
+        tenants_with_webhook: int,
         clock: Callable[[], datetime],
         on_bug: Callable[[BaseException], None],
     ) -> None:
@@ -93,7 +103,12 @@ class Sender:
         self._workers = workers
         self._clock = clock
         self._in_hand: dict[str, InHand] = {}
-        self._jobs: dict[str, asyncio.Queue[InHand]] = {lane: asyncio.Queue() for lane in workers}
+        self._of_tenant = {"webhook": share_of(MOST_IN_HAND, tenants_with_webhook)}
+        shares = {"webhook": share_of(workers["webhook"], tenants_with_webhook)}
+        self._jobs: dict[str, Lane[InHand]] = {
+            lane: Lane(shares.get(lane, number)) for lane, number in workers.items()
+        }
+        self._failing: set[str] = set()  # tenants whose webhook did not take the last post
         self._over: asyncio.Queue[Done] = asyncio.Queue()
         self._published: dict[str, int] = {}
         self._let_go = asyncio.Event()
@@ -166,15 +181,35 @@ class Sender:
             self._partitions.drop(held, why)
             raise
         for one, (case, event, note) in zip(new, material, strict=True):
+            crowded = self._is_crowded(lane, one.tenant)
             self._in_hand[one.notice_id] = job = InHand(held.p, one, Material(case, event, note))
-            self._jobs[lane].put_nowait(job)
+            if crowded:
+                pause = FAILING_SECONDS if one.tenant in self._failing else CROWDED_SECONDS
+                pause *= random.uniform(0.5, 1.5)  # noqa: S311 - jitter
+                self._over.put_nowait(Done(held.p, one, None, pause_seconds=pause))
+            else:
+                self._jobs[lane].put(one.tenant, job)
         return len(new)
 
-    async def _work(self, jobs: asyncio.Queue[InHand], turn: Turn) -> None:
+    def _is_crowded(self, lane: str, tenant: str) -> bool:
+        """Whether so much of a tenant is in hand that, if it hangs, the others would find no room."""
+        most = self._of_tenant.get(lane)
+        if most is None:
+            return False
+        mine = (job.pending for job in self._in_hand.values() if job.pending.tenant == tenant)
+        return sum(one.told.channel == lane for one in mine) >= most
+
+    async def _work(self, lane: Lane[InHand], turn: Turn) -> None:
         """Tells one notice."""
         turn.waits()
-        job = await jobs.get()
+        job = await lane.get()
         turn.begins()
+        try:
+            await self._tell(job)
+        finally:
+            lane.done(job.pending.tenant)
+
+    async def _tell(self, job: InHand) -> None:
         held = self._partitions.held.get(job.p)
         if held is None or job.p in self._finishing:
             self._release(job.pending)
@@ -205,6 +240,8 @@ class Sender:
 
     def _judge(self, p: int, pending: Pending, told: Told) -> Done:
         now, outcome = self._clock(), told.outcome
+        if pending.told.channel == "webhook":
+            (self._failing.add if isinstance(outcome, Passing) else self._failing.discard)(pending.tenant)
         match outcome:
             case Passing() if not given_up(pending.about_time, now, self._give_up_after, pending.attempts):
                 self._metrics.retries.labels(pending.told.channel).inc()
