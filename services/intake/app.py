@@ -11,9 +11,10 @@ from services.chassis.http import Health, create_app, serving
 from services.chassis.keys import Keys
 from services.chassis.metrics import Metrics
 from services.chassis.producer import Producer
+from services.chassis.redis import connect
 from services.chassis.run import Stop
 from services.chassis.subscriber import Subscription
-from services.intake.adapters.known_requests import KnownRequests, connect
+from services.intake.adapters.known_requests import ANSWER_SECONDS, KnownRequests
 from services.intake.handlers import Intake
 from services.intake.metrics import IntakeMetrics
 from services.intake.routes import add_routes
@@ -29,7 +30,7 @@ async def main(stop: Stop) -> None:
     metrics = Metrics()
     of_intake = IntakeMetrics(metrics)
     async with AsyncExitStack() as stack:
-        redis = connect(settings.redis_url.get_secret_value())
+        redis = connect(settings.redis_url.get_secret_value(), ANSWER_SECONDS)
         stack.push_async_callback(redis.aclose)
         producer = Producer(settings.kafka_bootstrap, client_id="mandaat-intake", metrics=metrics)
         await producer.start()

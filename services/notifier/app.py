@@ -19,12 +19,13 @@ from services.chassis.http import Health, create_app, ready, serving
 from services.chassis.keys import Keys
 from services.chassis.metrics import Metrics
 from services.chassis.producer import Producer
+from services.chassis.redis import connect
 from services.chassis.run import Stop
 from services.chassis.subscriber import Subscription
 from services.chassis.table import Table
 from services.notifier.adapters.hooks_file import Hook, open_hooks
 from services.notifier.adapters.mail import Mailer, Server
-from services.notifier.adapters.redis import Store, connect
+from services.notifier.adapters.redis import CALL_TIMEOUT_SECONDS, Store
 from services.notifier.adapters.replay import Replay
 from services.notifier.adapters.webhook import Hooks
 from services.notifier.core.address import is_loopback
@@ -55,7 +56,7 @@ async def main(stop: Stop) -> None:
     bootstrap = settings.kafka_bootstrap
     async with AsyncExitStack() as stack:
         store = Store(
-            connect(settings.redis_url.get_secret_value()),
+            connect(settings.redis_url.get_secret_value(), CALL_TIMEOUT_SECONDS),
             keep_seconds=round(desk_kept.total_seconds()),
             told_seconds=round(DONE_SET.total_seconds()),
         )

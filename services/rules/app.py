@@ -8,11 +8,11 @@ from services.chassis.dead_letters import DeadLetters
 from services.chassis.http import Health, create_app, ready, serving
 from services.chassis.metrics import Metrics
 from services.chassis.producer import Producer
+from services.chassis.redis import connect
 from services.chassis.run import Stop
 from services.chassis.subscriber import Subscription
 from services.rules.adapters.journal import Journal
 from services.rules.adapters.ledger import Ledger
-from services.rules.adapters.script import connect
 from services.rules.adapters.settings_check import check_settings
 from services.rules.adapters.take_over import Fence
 from services.rules.handlers import Handlers

@@ -11,8 +11,6 @@ from typing import Final
 
 from prometheus_client import Counter
 from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from schemas.ids import RequestKey, derived_id
@@ -54,16 +52,6 @@ class KnownRequests:
     def _missed(self, error: Exception) -> None:
         self._away.inc()
         log.warning("known_requests_away", error=type(error).__name__)
-
-
-def connect(url: str) -> Redis:
-    """A client that answers or fails soon. It connects when it is first used."""
-    return Redis.from_url(
-        url,
-        socket_timeout=ANSWER_SECONDS,
-        socket_connect_timeout=ANSWER_SECONDS,
-        retry=Retry(NoBackoff(), 0),
-    )
 
 
 def _name(key: RequestKey) -> str:

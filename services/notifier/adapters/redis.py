@@ -6,29 +6,18 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha1
-from importlib.resources import files
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import msgpack
 from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import (
-    BusyLoadingError,
-    ConnectionError,  # noqa: A004 - Redis' own, and the only one meant in this module
-    NoScriptError,
-    OutOfMemoryError,
-    ReadOnlyError,
-    TimeoutError,  # noqa: A004 - Redis' own, and the only one meant in this module
-)
+from redis.exceptions import NoScriptError
 
 from services.chassis.errors import TryAgain
+from services.chassis.redis import answering, script_with
 
 CALL_TIMEOUT_SECONDS: Final = 5.0
 CASE: Final = "notifier:case:"
 LANES: Final = ("mail", "webhook")
-
-_AWAY: Final = (ConnectionError, TimeoutError, BusyLoadingError, OutOfMemoryError, ReadOnlyError)
 
 Argument: TypeAlias = "str | bytes | int | Sequence[Argument]"
 
@@ -87,18 +76,6 @@ class DeskWrite:
     removed: tuple[str, ...] = ()
 
 
-def connect(url: str) -> Redis:
-    """A client that never repeats a command by itself."""
-    client: Redis = Redis.from_url(
-        url,
-        protocol=2,
-        retry=Retry(NoBackoff(), 0),
-        socket_timeout=CALL_TIMEOUT_SECONDS,
-        socket_connect_timeout=CALL_TIMEOUT_SECONDS,
-    )
-    return client
-
-
 class Store:
     """Calls the script. Each call raises Lost, Fenced or TryAgain; after TryAgain it may have happened."""
 
@@ -110,7 +87,7 @@ class Store:
 
     async def load(self) -> None:
         """Give Redis the script, under a name of this process and this life of Redis. Raises TryAgain."""
-        script = _text(secrets.token_hex(8))
+        script = script_with(secrets.token_hex(8), "services.notifier.adapters", "notifier.lua")
         await self._do("SCRIPT LOAD", script)
         self._sha = sha1(script.encode(), usedforsecurity=False).hexdigest()
 
@@ -183,10 +160,8 @@ class Store:
         async with self._redis.pipeline(transaction=False) as pipe:
             for key, fields in wanted:
                 pipe.hmget(CASE + key, list(fields))
-            try:
+            with answering("redis"):
                 answers: list[list[bytes | None]] = await pipe.execute()
-            except _AWAY as error:
-                raise TryAgain(f"redis is away: {type(error).__name__}") from error
         return answers
 
     async def case(self, key: str) -> dict[bytes, bytes]:
@@ -225,14 +200,5 @@ class Store:
         return answer[1:]
 
     async def _do(self, *command: Any) -> Any:
-        try:
+        with answering("redis"):
             return await self._redis.execute_command(*command)  # type: ignore[no-untyped-call] # redis-py
-        except _AWAY as error:
-            raise TryAgain(f"redis is away: {type(error).__name__}") from error
-
-
-def _text(nonce: str) -> str:
-    first, second, rest = files(__package__).joinpath("notifier.lua").read_text("utf-8").split("\n", 2)
-    if second != "local NONCE = ''":
-        raise ValueError("the second line of notifier.lua is not the nonce")
-    return f"{first}\nlocal NONCE = '{nonce}'\n{rest}"

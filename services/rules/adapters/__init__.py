@@ -2,7 +2,7 @@
 
 How a worker uses it, in order::
 
-    redis = script.connect(url)                                   # retries nothing by itself
+    redis = connect(url)                                   # retries nothing by itself
     ledger, journal = Ledger(redis), Journal(bootstrap, producer) # producer: services.chassis.producer
     fence = Fence(fence_seconds=T, clock_seconds=S)
 

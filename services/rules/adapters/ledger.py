@@ -9,6 +9,7 @@ from typing import Any, Literal
 from redis.asyncio import Redis
 
 from services.chassis.errors import TryAgain
+from services.chassis.redis import answering
 from services.rules.adapters.protocol import (
     Applied,
     Argument,
@@ -28,7 +29,7 @@ from services.rules.adapters.protocol import (
     write_parts,
     write_records,
 )
-from services.rules.adapters.script import AWAY, PREFIX, Cold, run, sha
+from services.rules.adapters.script import LEDGER, PREFIX, Cold, run, sha
 
 Resolved = Literal["ok", "fenced", "moved"]
 
@@ -37,7 +38,7 @@ class Ledger:
     """One worker's view of one epoch. Every method raises Cold or TryAgain; after both, nothing is known.
 
     After TryAgain a call may or may not have been done: it is never sent again, but the partitions of the
-    call go through Take-over. `redis` must not retry by itself (:func:`script.connect`).
+    call go through Take-over. `redis` must not retry by itself (:func:`services.chassis.redis.connect`).
     """
 
     def __init__(self, redis: Redis, *, prefix: str = PREFIX) -> None:
@@ -59,10 +60,8 @@ class Ledger:
 
     async def time_us(self) -> int:
         """Redis' clock, the only one that counts: microseconds since 1970."""
-        try:
+        with answering(LEDGER):
             seconds, microseconds = await self.redis.time()
-        except AWAY as error:
-            raise TryAgain(f"the ledger did not answer: {error}") from error
         return int(seconds) * 1_000_000 + int(microseconds)
 
     async def call(self, parts: Sequence[Part], items: Sequence[Item] = ()) -> Settled:
@@ -139,8 +138,6 @@ class Ledger:
 
     async def _outside_script(self, *command: str) -> str | None:
         client: Any = self.redis  # redis-py types its commands for both kinds of client at once
-        try:
+        with answering(LEDGER):
             answer: bytes | None = await client.execute_command(*command)
-        except AWAY as error:
-            raise TryAgain(f"the ledger did not answer: {error}") from error
         return None if answer is None else answer.decode("ascii")

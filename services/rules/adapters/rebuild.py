@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 from redis.asyncio import Redis
 
 from services.chassis.errors import TryAgain
+from services.chassis.redis import answering
 from services.rules.adapters.protocol import Applied, Argument, write_records
-from services.rules.adapters.script import AWAY, run, text
+from services.rules.adapters.script import LEDGER, run, text
 
 
 class Warm(NamedTuple):
@@ -58,14 +59,12 @@ class Rebuild:
     async def wipe(self) -> None:
         """Remove every key of a ledger that does not know its partitions, but the lock."""
         batch: list[Argument] = []
-        try:
+        with answering(LEDGER):
             async for key in self._redis.scan_iter(match=f"{self._prefix}:*", count=1000):
                 batch.append(key)
                 if len(batch) == 1000:
                     await self._step("wipe", batch)
                     batch = []
-        except AWAY as error:
-            raise TryAgain(f"the ledger did not answer: {error}") from error
         await self._step("wipe", batch)
 
     async def lay(self, partitions: int) -> None:
@@ -84,10 +83,8 @@ class Rebuild:
 
     async def activate(self, nonce: str, positions: Sequence[int]) -> None:
         """Open the epoch: from here workers may settle, if every partition stands where we left it."""
-        try:
+        with answering(LEDGER):
             await self._redis.script_load(text(nonce))
-        except AWAY as error:
-            raise TryAgain(f"the ledger did not answer: {error}") from error
         await self._step("activate", [nonce, len(positions), *positions])
 
     async def _step(self, operation: str, arguments: list[Argument]) -> None:

@@ -9,7 +9,8 @@ import pytest
 from prometheus_client import CollectorRegistry, Counter
 
 from schemas.ids import RequestKey
-from services.intake.adapters.known_requests import KnownRequests, connect
+from services.chassis.redis import connect
+from services.intake.adapters.known_requests import KnownRequests
 from services.intake.handlers import Known
 from tests.doubles.intake import FakeKnownRequests
 

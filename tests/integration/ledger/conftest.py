@@ -8,9 +8,9 @@ import pytest
 from redis.asyncio import Redis
 
 from services.chassis.producer import Producer
+from services.chassis.redis import connect
 from services.rules.adapters.journal import Journal
 from services.rules.adapters.ledger import Ledger
-from services.rules.adapters.script import connect
 from services.rules.adapters.take_over import Fence
 from tests.conftest import MakeTopic
 from tests.integration.ledger.hands import Hands, warm

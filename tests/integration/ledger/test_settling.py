@@ -9,6 +9,7 @@ import pytest
 from redis.asyncio import Redis
 
 from services.chassis.errors import TryAgain
+from services.chassis.redis import connect
 from services.rules.adapters.ledger import Ledger
 from services.rules.adapters.protocol import (
     Applied,
@@ -24,7 +25,7 @@ from services.rules.adapters.protocol import (
     Settled,
     Wanted,
 )
-from services.rules.adapters.script import Cold, connect
+from services.rules.adapters.script import Cold
 from tests.integration.ledger.simulation import look
 
 ASKED = Item(0, "acme/c1/r1", "digest-1")

@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator
 import pytest
 from redis.asyncio import Redis
 
-from services.notifier.adapters.redis import DeskWrite, Ended, Entry, Fenced, Later, Lost, Store, connect
+from services.chassis.redis import connect
+from services.notifier.adapters.redis import DeskWrite, Ended, Entry, Fenced, Later, Lost, Store
 
 DAY = 24 * 3600
 CASE = "acme/c-1"

@@ -8,10 +8,10 @@ import redis
 
 from deploy.local.stack import SIZES, Stack
 from services.chassis.producer import Producer
+from services.chassis.redis import connect
 from services.rules.adapters.cold_start import cold_start
 from services.rules.adapters.journal import Journal
 from services.rules.adapters.ledger import Ledger
-from services.rules.adapters.script import connect
 from services.rules.adapters.take_over import Fence
 from services.rules.worker import applied
 from tests.waiting import eventually

@@ -8,9 +8,9 @@ import httpx
 import redis
 
 from deploy.local.stack import Stack
+from services.chassis.redis import connect
 from services.rules.adapters.ledger import Ledger
 from services.rules.adapters.protocol import Item, Part
-from services.rules.adapters.script import connect
 from tests.integration.rules.driving import PARTITIONS, Office, case_ids_on
 from tests.integration.rules.load import in_thread, under_load, until_sent
 from tests.integration.rules.same_ledger import is_the_journals

@@ -19,10 +19,10 @@ from schemas.topics import CASES, REPLIES
 from services.chassis.dead_letters import Record as Consumed
 from services.chassis.metrics import Metrics
 from services.chassis.producer import Producer
+from services.chassis.redis import connect
 from services.rules.adapters.journal import Journal
 from services.rules.adapters.ledger import Ledger
 from services.rules.adapters.publisher import Entry, Outcome
-from services.rules.adapters.script import connect
 from services.rules.adapters.take_over import Fence
 from services.rules.handlers import Handlers
 from services.rules.metrics import RulesMetrics
@@ -148,7 +148,7 @@ def versions(watch: Watch, case_id: str) -> list[str]:
 
 
 async def test_what_was_overtaken_for_longer_than_the_fence_never_lands(
-    stack: Stack, opened: Opened, watch: Watch, tenant: str
+    opened: Opened, watch: Watch, tenant: str
 ) -> None:
     (case_id,) = case_ids_on(tenant, 2, 1)
     zombie, heir = await opened("zombie"), await opened("heir")
@@ -162,14 +162,9 @@ async def test_what_was_overtaken_for_longer_than_the_fence_never_lands(
     assert zombie.subscription.committed == {}
     assert zombie.partitions.held == frozenset()
     keeps_its_promises(watch.all)
-    await heir.worker.on_idle()
-    await zombie.worker.stop()
-    await is_the_journals(stack)
 
 
-async def test_what_lands_in_time_is_what_the_heir_finds(
-    stack: Stack, opened: Opened, watch: Watch, tenant: str
-) -> None:
+async def test_what_lands_in_time_is_what_the_heir_finds(opened: Opened, watch: Watch, tenant: str) -> None:
     (case_id,) = case_ids_on(tenant, 3, 1)
     zombie, heir = await opened("zombie"), await opened("heir")
     await zombie.has(3)
@@ -183,9 +178,6 @@ async def test_what_lands_in_time_is_what_the_heir_finds(
     assert versions(watch, case_id) == ["zombie", "zombie"]
     assert watch.of(case_id)[0].value == watch.of(case_id)[1].value
     keeps_its_promises(watch.all)
-    await heir.worker.on_idle()
-    await zombie.worker.stop()
-    await is_the_journals(stack)
 
 
 async def test_of_a_round_that_lands_in_one_partition_only_the_other_is_decided_again(
