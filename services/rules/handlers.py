@@ -239,19 +239,18 @@ class Handlers:
         for one, _, rendered in round_.new:
             if one.input.partition not in undone.failed:
                 self.metrics.decided(rendered.outcome, one.record)
-                log.info(
-                    "decided",
-                    case_id=one.input.case_key[1],
-                    request_id=one.input.request_key.request_id,
-                    tenant=one.input.tenant,
-                    outcome=rendered.outcome,
-                )
+                if rendered.outcome == "escalated" and not one.proposal.approvers:
+                    self.metrics.without_approver.inc()
+                log.info("decided", outcome=rendered.outcome, **_ids(one.input))
         for one, _ in round_.repeats:
             if one.input.partition not in undone:
                 self.metrics.repeated()
-                log.info(
-                    "repeated", case_id=one.input.case_key[1], request_id=one.input.request_key.request_id
-                )
+                log.info("repeated", **_ids(one.input))
+
+
+def _ids(one: Input) -> dict[str, str]:
+    """By which a line in the log is found."""
+    return one.request_key._asdict()
 
 
 def ledger_effects(rendered: Rendered, seq: int) -> tuple[Effect, ...]:

@@ -23,6 +23,10 @@ class RulesMetrics:
         self._repeats = Counter(
             "mandaat_repeats_total", "Inputs answered from the journal", registry=registry
         )
+        # Escalated requests that nobody was asked about: nobody has the role of the step.
+        self.without_approver = Counter(
+            "mandaat_approvals_without_approver_total", "Approvals that nobody may answer", registry=registry
+        )
         # From the append on mandaat.cases or mandaat.replies to the journal's acknowledgement.
         self._seconds = Histogram(
             "mandaat_decision_seconds",

@@ -46,9 +46,16 @@ class Forbidden:
 def find_approvers(
     case: Case, book: PolicyBook, staff: StaffDirectory, now: datetime, team: str | None
 ) -> tuple[str, ...]:
-    """The ids of those who may answer: of the asking agent's `team` where it has any, else of all teams."""
-    here = _entitled(case, book, staff, now, team) if team is not None else ()
-    return here or _entitled(case, book, staff, now, None)
+    """The ids of those who may answer: of the asking agent's `team` where it has any, else of all teams.
+
+    Where the mandates of none of them cover the request, a person looks all the same: whoever has the step's
+    role may reject it, or approve what their own mandate covers.
+    """
+    teams = (team, None) if team is not None else (None,)
+    present = [_present(case, book, staff, now, one) for one in teams]
+    able = [[person for person in people if _covers(person, case, book, now)] for people in present]
+    chosen = next((people for people in (*able, *present) if people), ())
+    return tuple(sorted(person.agent_id for person in chosen))
 
 
 def judge_verdict(
@@ -94,6 +101,8 @@ def _judge_approval(
             money = parse_amount(amount, case.request.currency or book.currency)
         except ValueError as flaw:
             return NotEntitled((reasons.amount_unreadable(str(flaw)),))
+    if money is not None and money.currency != book.currency:
+        return NotEntitled((reasons.currency_not_covered(money.currency, book.currency),))
     judge = Judge(Surroundings(case, giver, now, money), book.currency)
     applying = _prohibitions(case, giver, book, judge)
     if applying:
@@ -115,17 +124,16 @@ def _prohibitions(case: Case, giver: StaffMember, book: PolicyBook, judge: Judge
     )
 
 
-def _entitled(
+def _present(
     case: Case, book: PolicyBook, staff: StaffDirectory, now: datetime, team: str | None
-) -> tuple[str, ...]:
-    if case.request.currency not in (None, book.currency):
-        return ()
+) -> list[StaffMember]:
+    """Who has the step's role, or stands in for somebody who has it; never who asked."""
     present = {
         person.agent_id: person
         for holder in staff.with_roles(book.roles[book.step], team)
         if (person := _standing_in(holder, staff, now)) is not None and person.agent_id != case.agent_id
     }
-    return tuple(sorted(name for name, person in present.items() if _covers(person, case, book, now)))
+    return list(present.values())
 
 
 def _standing_in(holder: StaffMember, staff: StaffDirectory, now: datetime) -> StaffMember | None:
@@ -142,6 +150,8 @@ def _standing_in(holder: StaffMember, staff: StaffDirectory, now: datetime) -> S
 
 
 def _covers(person: StaffMember, case: Case, book: PolicyBook, now: datetime) -> bool:
+    if case.request.currency not in (None, book.currency):
+        return False
     rows = book.candidates(person.role, case.request.kind, case.category)
     judge = Judge(Surroundings(case, person, now, case.request.money), book.currency)
     return any(judge.shortfall(row) is None for row in rows)

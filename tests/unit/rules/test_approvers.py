@@ -124,12 +124,33 @@ def test_the_asker_as_delegate_does_not_answer() -> None:
         a_mandate(to="manager"),
     ],
 )
-def test_a_step_whose_role_has_no_mandate_that_covers_the_request_has_nobody(mandate: Any) -> None:
-    assert _approvers(book=a_book(mandate)) == ()
+def test_where_nobodys_mandate_covers_the_request_the_step_looks_all_the_same(mandate: Any) -> None:
+    assert _approvers(book=a_book(mandate)) == ("lead-north",)
+    assert _approvers(book=a_book(mandate), team="east") == ("lead-north", "lead-south")
 
 
-def test_a_currency_that_the_policy_does_not_cover_has_nobody() -> None:
-    assert _approvers(case=a_case(currency="USD")) == ()
+def test_another_team_that_may_grant_it_goes_before_the_own_team_that_may_not() -> None:
+    book = a_book(a_mandate(to="team_lead", when="agent.team == 'south'"))
+    assert _approvers(book=book) == ("lead-south",)
+
+
+def test_where_nobodys_mandate_covers_the_request_it_can_be_rejected_or_granted_in_part() -> None:
+    book = a_book(a_mandate(id="lead", to="team_lead", limit=44))
+    assert _codes(_verdict("lead-north", book=book)) == ["over_limit"]
+    assert _verdict("lead-north", book=book, approves=False) == Allowed(None, None)
+    assert _verdict("lead-north", book=book, amount="44.00") == Allowed("lead", Money(4400, "EUR"))
+
+
+def test_a_currency_that_the_policy_does_not_cover_can_be_rejected_and_not_approved() -> None:
+    dollars = a_case(currency="USD")
+    assert _approvers(case=dollars) == ("lead-north",)
+    assert _codes(_verdict("lead-north", case=dollars)) == ["currency_not_covered"]
+    assert _verdict("lead-north", case=dollars, approves=False) == Allowed(None, None)
+
+
+def test_a_step_that_nobody_has_has_nobody() -> None:
+    book = a_book(LEADS, escalation=[{"id": "default", "steps": [{"to": "manager"}]}])
+    assert _approvers(book=book) == ()
 
 
 def test_conditions_look_at_the_one_who_answers() -> None:

@@ -180,7 +180,8 @@ def test_who_may_answer_is_named_at_the_moment_of_the_request() -> None:
 
 
 def test_an_escalation_that_nobody_may_answer_opens_all_the_same() -> None:
-    rendered = Shop(a_mandate(id="small", limit=40)).decide(a_submission(), SEQ)
+    ladder = [{"id": "default", "steps": [{"to": "manager"}]}]
+    rendered = Shop(a_mandate(id="small", limit=40), escalation=ladder).decide(a_submission(), SEQ)
     assert parsed(rendered)[1]["data"]["approval"]["approvers"] == []
 
 
