@@ -162,6 +162,7 @@ async def test_what_was_overtaken_for_longer_than_the_fence_never_lands(
     assert zombie.subscription.committed == {}
     assert zombie.partitions.held == frozenset()
     keeps_its_promises(watch.all)
+    await heir.worker.on_idle()
 
 
 async def test_what_lands_in_time_is_what_the_heir_finds(opened: Opened, watch: Watch, tenant: str) -> None:
@@ -178,6 +179,7 @@ async def test_what_lands_in_time_is_what_the_heir_finds(opened: Opened, watch: 
     assert versions(watch, case_id) == ["zombie", "zombie"]
     assert watch.of(case_id)[0].value == watch.of(case_id)[1].value
     keeps_its_promises(watch.all)
+    await heir.worker.on_idle()
 
 
 async def test_of_a_round_that_lands_in_one_partition_only_the_other_is_decided_again(
