@@ -27,7 +27,7 @@ def app(health: Health) -> FastAPI:
 
     @app.get("/slow")
     async def slow() -> str:
-        await asyncio.sleep(0.8)
+        await asyncio.sleep(0.8)  # an answer that takes long is what is tested
         return "answered"
 
     @app.post("/raw")

@@ -71,7 +71,7 @@ async def test_a_topic_that_comes_later_is_waited_for(rig: Rig) -> None:
     topic = f"{rig.name}.later"
     table = a_table(rig, topic)
     starting = asyncio.create_task(table.start())
-    await asyncio.sleep(0.5)
+    await until(lambda: table._closing is not None)  # it asks, and there is nothing
     assert table.ready() is not None
     assert not starting.done()
     await rig.topic(topic, config=COMPACTED)
