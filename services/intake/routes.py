@@ -120,4 +120,7 @@ async def _json_body(request: Request) -> bytes:
 def _status_url(notifier_url: str | None, accepted: Accepted) -> str | None:
     if notifier_url is None:
         return None
-    return f"{notifier_url.rstrip('/')}/v1/cases/{quote(accepted.case_id, safe='')}"
+    case_id = quote(accepted.case_id, safe="")
+    if case_id in (".", ".."):  # a client would take these for steps up the path
+        case_id = case_id.replace(".", "%2E")
+    return f"{notifier_url.rstrip('/')}/v1/cases/{case_id}"

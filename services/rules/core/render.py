@@ -34,7 +34,7 @@ def render_first(
     states: tuple[tuple[str, bytes], ...] = ()
     if isinstance(variant, Escalated):
         approval = _opened(submission, proposal, decision, step, approvers)
-        body = ApprovalEvent.model_construct(approval=approval)
+        body = ApprovalEvent.model_construct(approval=approval, reasons=decision.reasons)
         events.append(_about(types.APPROVAL_REQUESTED, approval, approval.version, body, submission, seq))
         states = (_state(approval),)
     return Rendered(key_of(submission), tuple(events), Effects(states), decision.outcome)
