@@ -62,7 +62,9 @@ class ApprovalEvent(Frozen):
         description="Of the reply's content: by it a repeat of the reply is told from a conflict.",
     )
     note: Text | None = Field(default=None, description="What the giver wrote.")
-    reasons: tuple[Reason, ...] = Field(default=(), description="Why it was escalated, or why a reply had no effect.")
+    reasons: tuple[Reason, ...] = Field(
+        default=(), description="Why it was escalated, or why a reply had no effect."
+    )
 
 
 def without_personal_data(case: Case) -> Case:

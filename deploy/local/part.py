@@ -40,13 +40,18 @@ class Part:
         """Whether our process runs, ready or not."""
         return self.process.running() is not None
 
+    def check_ports(self) -> None:
+        """Raises StackError when it does not run, and somebody else has a port that it needs."""
+        if not self.running():
+            for name, port in self.ports.items():
+                _refuse_taken(self.name, name, port)
+
     def begin(self) -> bool:
         """Starts it without waiting; False when it runs already. Raises StackError when a port is taken."""
         if self.running():
             self.resume()
             return False
-        for name, port in self.ports.items():
-            _refuse_taken(self.name, name, port)
+        self.check_ports()
         environment = {**os.environ, "PYTHONUNBUFFERED": "1", **self.environment(), **self.extra}
         self.process.spawn(self.command(), environment, self.ports)
         return True

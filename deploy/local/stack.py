@@ -84,11 +84,15 @@ class Stack:
     def up(self, only: Iterable[str] = ALL) -> None:
         """Starts what does not run, in order, and returns when all of `only` are ready.
 
-        Raises StackError (a port is taken, a topic differs) or StartError; what runs then keeps running.
+        Raises StackError (a port is taken: then nothing was started; or a topic differs) or StartError; what
+        runs then keeps running.
         """
         chosen = tuple(only)
         with self._locked():
             self._prepare()
+            for name in chosen:
+                if name not in self._instead:
+                    self.part(name).check_ports()
             self._start_together([name for name in chosen if name in BACKING])
             if "kafka" in chosen:
                 self.create_topics()

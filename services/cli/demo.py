@@ -123,7 +123,7 @@ async def _all_the_way_round(console: Console, stack: Stack, cases: Sequence[Ret
 def _wait_for_ctrl_c(console: Console, stack: Stack) -> None:
     console.print(
         f"\nThe stack keeps running until Ctrl-C. Meanwhile, elsewhere: "
-        f"[bold]MANDAAT_STATE_DIR={stack.state} mandaat local status[/bold]",
+        f"[bold]MANDAAT_STATE_DIR={stack.state} {sys.argv[0]} local status[/bold]",
         soft_wrap=True,
     )
     with suppress(KeyboardInterrupt):

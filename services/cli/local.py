@@ -105,7 +105,7 @@ def _table(parts: list[PartStatus]) -> Table:
     for part in parts:
         state = "ready" if part.ready else "not ready" if part.pid else "does not run"
         ports = ", ".join(map(str, part.ports.values()))
-        table.add_row(part.name, state, str(part.pid or ""), ports, str(part.log))
+        table.add_row(part.name, state, str(part.pid or ""), ports, part.log.name)
     return table
 
 
