@@ -1,0 +1,141 @@
+"""The ledger in dictionaries answers as the real script does, whatever it is asked in whatever order."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from redis.asyncio import Redis
+
+from services.chassis.redis import connect
+from services.rules.adapters.ledger import Ledger
+from services.rules.adapters.protocol import (
+    Applied,
+    Confirm,
+    Effect,
+    Item,
+    Known,
+    Link,
+    New,
+    Part,
+    SetState,
+    Settled,
+    Wanted,
+)
+from tests.doubles.rules import FakeLedger
+from tests.integration.ledger.hands import warm
+
+PARTITIONS = 3
+STEPS = 120
+IDS = ("a", "b", "c", "d")
+
+
+class Program:
+    """Random calls, the same for the same seed; what was answered, with sequences named by their order."""
+
+    def __init__(self, ledger: Any, seed: int) -> None:
+        self.ledger: Ledger = ledger
+        self.random = random.Random(seed)
+        self.gens = dict.fromkeys(range(PARTITIONS), 0)
+        self.due: dict[int, Confirm] = {}
+        self.positions = dict.fromkeys(range(PARTITIONS), 0)
+        self.names: dict[int, int] = {}
+        self.said: list[Any] = []
+
+    async def run(self) -> list[Any]:
+        for p in range(PARTITIONS):
+            self.gens[p] = (await self.ledger.take(p)).gen
+        for step in range(STEPS):
+            one = self.random.choice([self.call, self.call, self.call, self.read, self.take])
+            self.said.append((step, one.__name__, await one(step)))
+        return self.said
+
+    async def call(self, step: int) -> Any:
+        parts = self.parts()
+        items = [
+            Item(part.p, f"{part.p}/{self.random.choice(IDS)}", self.random.choice(["digest-1", "digest-2"]))
+            for part in parts
+            for _ in range(self.random.randint(0, 3))
+        ]
+        settled = await self.ledger.call(parts, items)
+        self.note(items, settled, step)
+        return self.plain(settled.answers), settled.refused
+
+    async def read(self, _: int) -> Any:
+        parts = self.parts()
+        wanted = [
+            Wanted(part.p, tuple(IDS), tuple(f"{part.p}/{name}" for name in IDS))
+            for part in parts
+            if self.random.random() < 0.7
+        ]
+        reading = await self.ledger.read(parts, wanted)
+        found = {
+            p: (one.states, {name: self.plain([entry]) for name, entry in one.entries.items()})
+            for p, one in reading.found.items()
+        }
+        return found, reading.refused
+
+    async def take(self, step: int) -> Any:
+        p = self.random.randrange(PARTITIONS)
+        taken = await self.ledger.take(p)
+        if self.random.random() < 0.7:
+            self.gens[p] = taken.gen
+        self.due.pop(p, None)
+        answer = None
+        if self.random.random() < 0.8:
+            at = self.positions[p] + self.random.choice([0, 0, 0, 1])
+            answer = await self.ledger.resolve(p, taken.gen, at, self.landed(p, step), taken.pos + 1)
+            if answer == "ok":
+                self.positions[p] = taken.pos + 1
+        return taken, answer
+
+    def parts(self) -> list[Part]:
+        chosen = [p for p in range(PARTITIONS) if self.random.random() < 0.7]
+        return [
+            Part(p, self.gens[p], self.due.get(p) if self.random.random() < 0.8 else None) for p in chosen
+        ]
+
+    def note(self, items: list[Item], settled: Settled, step: int) -> None:
+        fresh: dict[int, list[str]] = {}
+        for item, answer in zip(items, settled.answers, strict=True):
+            if isinstance(answer, New):
+                self.names[answer.seq] = len(self.names)
+                fresh.setdefault(item.p, []).append(item.id)
+        for p, ids in fresh.items():
+            effects: tuple[Effect, ...] = (SetState(self.random.choice(IDS), b"%d" % step),)
+            if self.random.random() < 0.5:
+                effects += (Link(f"{p}/{self.random.choice(IDS)}", settled.b0),)
+            self.positions[p] += len(ids)
+            self.due[p] = Confirm(settled.b0, self.positions[p], effects)
+
+    def landed(self, p: int, step: int) -> list[Applied]:
+        newest = max(self.names, default=0)
+        name = f"{p}/{self.random.choice(IDS)}"
+        if not newest or self.random.random() < 0.5:
+            return []
+        return [Applied(newest, name, "digest-9", (SetState("a", b"landed %d" % step),))]
+
+    def plain(self, answers: Any) -> list[Any]:
+        return [
+            (type(one).__name__, getattr(one, "digest", ""), self.names.get(one.seq))
+            if isinstance(one, New | Known)
+            else one
+            for one in answers
+        ]
+
+
+@pytest.fixture
+async def store(fresh_redis: str) -> AsyncIterator[Redis]:
+    client = connect(fresh_redis)
+    yield client
+    await client.aclose()
+
+
+@pytest.mark.parametrize("seed", range(12))
+async def test_the_double_answers_as_the_script_does(store: Redis, seed: int) -> None:
+    real = await Program(await warm(store, PARTITIONS), seed).run()
+    double = await Program(FakeLedger(PARTITIONS), seed).run()
+    for one, other in zip(real, double, strict=True):
+        assert one == other
