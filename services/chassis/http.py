@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import inspect
-import ipaddress
 import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Mapping
@@ -25,6 +24,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from schemas.topics import BODY_LIMIT_BYTES
 from services.chassis import problems
 from services.chassis.errors import ConfigurationError, TryAgain
+from services.chassis.hosts import is_loopback
 from services.chassis.log import log
 from services.chassis.metrics import Metrics
 from services.chassis.problems import Problem
@@ -106,7 +106,7 @@ async def serving(
     listener = _listen(host, port)
     server = _Server(
         uvicorn.Config(
-            _LoopbackOnly(app) if _is_loopback(host) else app,
+            _LoopbackOnly(app) if is_loopback(host) else app,
             http=_ImpatientProtocol,
             loop="none",
             ws="none",
@@ -154,15 +154,6 @@ def _listen(host: str, port: int) -> socket.socket:
         raise ConfigurationError(
             f"MANDAAT_HTTP_HOST {host}, MANDAAT_HTTP_PORT {port}: cannot listen ({error.strerror})"
         ) from error
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
 
 
 async def _answer(checks: Mapping[str, Check]) -> Response:
@@ -338,7 +329,7 @@ class _LoopbackOnly:
         if scope["type"] == "http":
             named = Headers(scope=scope).get("host", "localhost").rsplit("@", 1)[-1]
             host = named[1:].partition("]")[0] if named.startswith("[") else named.partition(":")[0]
-            if not _is_loopback(host):
+            if not is_loopback(host):
                 refusal = Problem(421, "misdirected-request", "This service listens to this machine only.")
                 await refusal.response()(scope, receive, send)
                 return

@@ -15,6 +15,7 @@ from schemas.staff import read_member
 from schemas.topics import CASES, DECISIONS, STAFF
 from services.chassis.dead_letters import DeadLetters
 from services.chassis.errors import ConfigurationError
+from services.chassis.hosts import is_loopback
 from services.chassis.http import Health, create_app, ready, serving
 from services.chassis.keys import Keys
 from services.chassis.metrics import Metrics
@@ -28,7 +29,6 @@ from services.notifier.adapters.mail import Mailer, Server
 from services.notifier.adapters.redis import CALL_TIMEOUT_SECONDS, Store
 from services.notifier.adapters.replay import Replay
 from services.notifier.adapters.webhook import Hooks
-from services.notifier.core.address import is_loopback
 from services.notifier.core.letters import Letters
 from services.notifier.core.retry import DONE_SET
 from services.notifier.core.words import Words

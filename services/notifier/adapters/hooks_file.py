@@ -14,7 +14,7 @@ from pydantic import SecretStr, ValidationError
 
 from schemas.ids import Tenant
 from schemas.model import Frozen
-from services.notifier.core.address import is_loopback
+from services.chassis.hosts import is_loopback
 
 
 class Hook(Frozen):
