@@ -193,37 +193,52 @@ class Handlers:
     async def _publish(
         self, settled: Settled, unlanded: Mapping[int, Unlanded], round_: Round, undone: Undone
     ) -> None:
-        entries = [
-            Entry(one.input.partition, seq // 1000, _records(rendered)) for one, seq, rendered in round_.new
-        ]
-        entries += await self._stored(settled, round_, undone)
-        outcomes = await self.journal.publish(entries)
+        """What is new goes first: settled, it lands within T or never, and waits for no look-up."""
+        fresh = {(one.input.partition, seq): _records(rendered) for one, seq, rendered in round_.new}
+        places = [(one.input.partition, seq) for one, seq in round_.repeats]
+        entries = [Entry(p, seq // 1000, records) for (p, seq), records in fresh.items()]
+        now_ms = settled.time_us // 1000
+        entries += [Entry(p, now_ms, fresh[p, seq]) for p, seq in places if (p, seq) in fresh]
+        await self._land(entries, settled.b0, unlanded, round_, undone)
+        self._count_new(round_, undone)
+        stored = await self._stored([place for place in places if place not in fresh], round_, undone)
+        await self._land(stored, settled.b0, unlanded, round_, undone)
+        self._count_repeats(round_, undone)
+
+    async def _land(
+        self,
+        entries: Sequence[Entry],
+        b0: int,
+        unlanded: Mapping[int, Unlanded],
+        round_: Round,
+        undone: Undone,
+    ) -> None:
+        outcomes = await self.journal.publish(entries) if entries else {}
         for p, outcome in outcomes.items():
             if isinstance(outcome, Landed):
-                confirm = _confirm(p, settled.b0, outcome.next_offset, round_)
+                confirm = _confirm(p, b0, outcome.next_offset, round_)
                 self.partitions.published(p, unlanded[p].gen, confirm)
             else:
                 log.warning("round_not_landed", partition=p, why=outcome.why)
                 undone.failed[p] = unlanded[p]
-        self._count(round_, undone)
 
-    async def _stored(self, settled: Settled, round_: Round, undone: Undone) -> list[Entry]:
-        """The events of repeats, byte for byte: of this round from memory, of others from the journal."""
-        if not round_.repeats:
+    async def _stored(self, places: Sequence[Place], round_: Round, undone: Undone) -> list[Entry]:
+        """The events of repeats from the journal, byte for byte; where that is away they come again."""
+        wanted = {place for place in places if place[0] not in undone}
+        if not wanted:
             return []
-        places = [(one.input.partition, seq) for one, seq in round_.repeats]
-        known = {(one.input.partition, seq): _records(rendered) for one, seq, rendered in round_.new}
-        wanted = {place for place in places if place not in known}
         try:
-            known |= await self._look_up(wanted)
+            known = await self._look_up(wanted)
+            now_ms = await self.ledger.time_us() // 1000
         except TryAgain as away:
-            # What is new is settled and goes out all the same; only the repeats come again.
-            log.warning("journal_away", error=str(away))
+            log.warning("repeats_wait", error=str(away))
             undone.again |= {p for p, _ in wanted}
-        else:
-            lacking = [one.record for one, seq in round_.repeats if (one.input.partition, seq) not in known]
-            round_.letters += [(record, _ELSEWHERE) for record in lacking]
-        return [Entry(p, settled.time_us // 1000, known[p, seq]) for p, seq in places if (p, seq) in known]
+            return []
+        lacking = wanted - known.keys()
+        round_.letters += [
+            (one.record, _ELSEWHERE) for one, seq in round_.repeats if (one.input.partition, seq) in lacking
+        ]
+        return [Entry(p, now_ms, known[p, seq]) for p, seq in places if (p, seq) in known]
 
     async def _look_up(self, places: Collection[Place]) -> dict[Place, tuple[Record, ...]]:
         """What of them the journal has. Raises TryAgain."""
@@ -235,13 +250,15 @@ class Handlers:
                 return {}
         return {place: records for one in places for place, records in (await self._look_up({one})).items()}
 
-    def _count(self, round_: Round, undone: Undone) -> None:
+    def _count_new(self, round_: Round, undone: Undone) -> None:
         for one, _, rendered in round_.new:
             if one.input.partition not in undone.failed:
                 self.metrics.decided(rendered.outcome, one.record)
                 if rendered.outcome == "escalated" and not one.proposal.approvers:
                     self.metrics.without_approver.inc()
                 log.info("decided", outcome=rendered.outcome, **_ids(one.input))
+
+    def _count_repeats(self, round_: Round, undone: Undone) -> None:
         for one, _ in round_.repeats:
             if one.input.partition not in undone:
                 self.metrics.repeated()

@@ -214,6 +214,39 @@ async def test_stored_events_that_are_away_hold_up_repeats_and_not_what_is_new(b
     assert bench.due(1) is not None
 
 
+async def test_what_is_new_waits_for_no_look_up_of_repeats(bench: Bench) -> None:
+    await bench.decide(case("c-1", 1))
+    seen: list[int] = []
+    real = bench.journal.stored
+
+    async def look_up(wanted: Any) -> Any:
+        seen.append(len(bench.kinds(1)))
+        return await real(wanted)
+
+    bench.journal.stored = look_up  # type: ignore[method-assign] # looks on
+    await bench.decide(case("c-1", 1), case("c-2", 1))
+    assert seen == [4]
+    assert len(bench.kinds(1)) == 6
+    due = bench.due(1)
+    assert due is not None
+    assert (due.b0, due.next_offset, len(due.effects)) == (bench.ledger.pending[1][0], 6, 1)
+
+
+async def test_repeats_that_do_not_land_leave_what_landed_before_them(bench: Bench) -> None:
+    await bench.decide(case("c-1", 1))
+    real = bench.journal.publish
+
+    async def publish(entries: Any) -> Any:
+        outcomes = await real(entries)
+        bench.journal.refuses = {1}
+        return outcomes
+
+    bench.journal.publish = publish  # type: ignore[method-assign] # refuses the second time
+    undone = await bench.decide(case("c-1", 1), case("c-2", 1))
+    assert undone.failed.keys() == {1}
+    assert [event["subject"] for event in bench.events(1)] == ["c-1", "c-1", "c-2", "c-2"]
+
+
 async def test_a_request_that_was_decided_in_another_partition_is_a_dead_letter(bench: Bench) -> None:
     await bench.decide(case("c-1", 1), case("c-2", 2))
     undone = await bench.decide(case("c-1", 2), case("c-2", 2), case("c-3", 2))
