@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from schemas.cloud_event import HEADERS
@@ -32,62 +32,21 @@ from services.rules.adapters.protocol import (
 )
 from services.rules.adapters.publisher import Entry, Landed, Record
 from services.rules.adapters.take_over import Unlanded
+from services.rules.batch import Judged, Letter, Place, Round, Undone
 from services.rules.core.envelope import Rendered
 from services.rules.core.inputs import Input, Reply, read_input
-from services.rules.core.propose import Proposed, propose
+from services.rules.core.propose import propose
 from services.rules.core.rounds import rounds
 from services.rules.core.size import check_size
 from services.rules.metrics import RulesMetrics
 from services.rules.partitions import Partitions
 from services.rules.tables import Tables
 
-Failed = dict[int, Unlanded | None]
-"""Partitions whose round failed; where it was their own publish, what is known of it."""
-Letter = tuple[Consumed, Unreadable]
-Place = tuple[int, int]
-"""A partition of the journal, and a sequence."""
 _ELSEWHERE: Final = Unreadable(
     "key_mismatch",
     "What this repeats was decided in another partition than this record stands in; publish it with"
     " Kafka's usual hash of its key.",
 )
-
-
-@dataclass
-class Undone:
-    """The partitions of a batch that are not done: their offsets are not committed, their records come again.
-
-    `failed` may have something pending: Take-over. With `again` nothing is wrong in the ledger.
-    """
-
-    failed: Failed = field(default_factory=dict)
-    again: set[int] = field(default_factory=set)
-
-    def __contains__(self, p: int) -> bool:
-        return p in self.failed or p in self.again
-
-    @property
-    def partitions(self) -> set[int]:
-        """All of them."""
-        return self.again | self.failed.keys()
-
-
-@dataclass(frozen=True)
-class Judged:
-    """An input, the record it came in, and what is proposed for it."""
-
-    record: Consumed
-    input: Input
-    proposal: Proposed
-
-
-@dataclass
-class Round:
-    """What became of the inputs of one round."""
-
-    new: list[tuple[Judged, int, Rendered]] = field(default_factory=list)
-    repeats: list[tuple[Judged, int]] = field(default_factory=list)
-    letters: list[Letter] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

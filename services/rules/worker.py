@@ -28,8 +28,9 @@ from services.rules.adapters.protocol import Applied, Link, SetState
 from services.rules.adapters.replay import Event
 from services.rules.adapters.script import Cold
 from services.rules.adapters.take_over import Fence, Unlanded, take_over
+from services.rules.batch import Failed
 from services.rules.core.effects import journalled
-from services.rules.handlers import Failed, Handlers
+from services.rules.handlers import Handlers
 from services.rules.metrics import RulesMetrics
 from services.rules.partitions import Partitions
 

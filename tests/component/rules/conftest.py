@@ -8,8 +8,9 @@ import pytest
 from services.chassis.dead_letters import Record as Consumed
 from services.chassis.metrics import Metrics
 from services.rules.adapters.protocol import Confirm
+from services.rules.batch import Undone
 from services.rules.core.policy import PolicyBook
-from services.rules.handlers import Handlers, Undone
+from services.rules.handlers import Handlers
 from services.rules.metrics import RulesMetrics
 from services.rules.partitions import Partitions
 from tests.doubles.rules import FakeJournal, FakeLedger, FakeLetters, FakeTables

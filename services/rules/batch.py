@@ -1,0 +1,55 @@
+"""What becomes of a batch, and of each of its rounds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from schemas.errors import Unreadable
+from services.chassis.dead_letters import Record as Consumed
+from services.rules.adapters.take_over import Unlanded
+from services.rules.core.envelope import Rendered
+from services.rules.core.inputs import Input
+from services.rules.core.propose import Proposed
+
+Failed = dict[int, Unlanded | None]
+"""Partitions whose round failed; where it was their own publish, what is known of it."""
+Letter = tuple[Consumed, Unreadable]
+Place = tuple[int, int]
+"""A partition of the journal, and a sequence."""
+
+
+@dataclass
+class Undone:
+    """The partitions of a batch that are not done: their offsets are not committed, their records come again.
+
+    `failed` may have something pending: Take-over. With `again` nothing is wrong in the ledger.
+    """
+
+    failed: Failed = field(default_factory=dict)
+    again: set[int] = field(default_factory=set)
+
+    def __contains__(self, p: int) -> bool:
+        return p in self.failed or p in self.again
+
+    @property
+    def partitions(self) -> set[int]:
+        """All of them."""
+        return self.again | self.failed.keys()
+
+
+@dataclass(frozen=True)
+class Judged:
+    """An input, the record it came in, and what is proposed for it."""
+
+    record: Consumed
+    input: Input
+    proposal: Proposed
+
+
+@dataclass
+class Round:
+    """What became of the inputs of one round."""
+
+    new: list[tuple[Judged, int, Rendered]] = field(default_factory=list)
+    repeats: list[tuple[Judged, int]] = field(default_factory=list)
+    letters: list[Letter] = field(default_factory=list)
