@@ -138,7 +138,7 @@ async def test_logs_name_the_case_and_no_person(intake: Stack, client: httpx.Asy
     wrong = {**case, "request": a_request(amount="zwaluw")}
     assert (await client.post("/v1/cases", json=case)).status_code == 202
     assert (await client.post("/v1/cases", json=wrong)).status_code == 422
-    await publish(intake.bootstrap, [Raw(as_bytes(case), None), Raw(as_bytes(wrong), b"acme/zwaluw")])
+    await publish(intake.bootstrap, [Raw(as_bytes(case), None), Raw(as_bytes(wrong), b"acme/another")])
 
     def both_logged() -> bool:
         lines = [line for line in intake.log("intake").read_text().splitlines() if case["case_id"] in line]
