@@ -1,4 +1,7 @@
-"""The notifier as a process on the real Kafka, Redis, mail server and webhook receiver."""
+"""The notifier as a process on the real Kafka, Redis, mail server and webhook receiver.
+
+On a stack of its own: these tests write the journal in place of rules, and rules would not start on it.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +13,21 @@ from urllib.parse import quote
 import httpx
 import pytest
 
+from deploy.local.settings import free_ports
 from deploy.local.sinks.mail import KeptMail, kept_mails
 from deploy.local.sinks.webhook import KeptWebhook, kept_webhooks
 from deploy.local.stack import Stack
 from tests.outside import DEAD_LETTERS, NOTICES, Onlooker
 from tests.telling_events import Journal
+
+
+@pytest.fixture(scope="package")
+def backing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    one = Stack(tmp_path_factory.mktemp("notifier"), free_ports())
+    try:
+        yield one
+    finally:
+        one.down()
 
 
 @pytest.fixture
