@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Generic, NamedTuple, Protocol, TypeVar
+from typing import Final, Generic, Literal, NamedTuple, Protocol, TypeVar
+from zoneinfo import ZoneInfo
 
 from services.rules.core.expressions.evaluation import Expression
 
@@ -26,6 +27,45 @@ class Prohibition:
     reason: str
 
 
+Per = Literal["agent", "team", "customer", "tenant"]
+WindowKind = Literal["day", "week", "month", "year", "days"]
+WhenNobody = Literal["last_step", "refuse"]
+UTC: Final = ZoneInfo("UTC")
+
+
+class Window(NamedTuple):
+    """How long a budget runs: a calendar window, or any run of `days` calendar days (`Nd`, kind `days`)."""
+
+    kind: WindowKind
+    days: int = 0
+
+    @property
+    def text(self) -> str:
+        """As the policy writes it: `day`, `30d`."""
+        return f"{self.days}d" if self.kind == "days" else self.kind
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """A pool over a window. `id` as in charges: an inline one is `<mandate>.<id>`.
+
+    Exactly one of `cap` (minor units of the policy's currency) and `count` (decisions) is there.
+    """
+
+    id: str
+    per: Per
+    window: Window
+    cap: int | None = None
+    count: int | None = None
+
+
+class Discretion(NamedTuple):
+    """A mandate to step outside the frame; `review_within` as written (`5d`), `reviewer` a role."""
+
+    review_within: str | None = None
+    reviewer: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Mandate:
     """One row of the authority matrix. `roles` holds those that extend a role too.
@@ -40,6 +80,9 @@ class Mandate:
     categories: frozenset[str] | None
     when: Expression | None
     limit: int | Expression | None
+    budgets: tuple[Budget, ...] = ()
+    discretion: Discretion | None = None
+    """None of an ordinary mandate."""
 
 
 class PolicyName(NamedTuple):
@@ -104,8 +147,17 @@ class PolicyBook:
     prohibitions: ByKind[Prohibition]
     mandates: Mapping[str, ByKind[Mandate]]
     """By role: those it has itself and those of the roles it extends."""
-    step: str
-    """The role whose turn it is when a request is escalated."""
+    steps: tuple[str, ...]
+    """The roles that are asked, in their order, when a request is escalated."""
+    when_nobody: WhenNobody = "last_step"
+    """What becomes of a request that nobody on the ladder may grant."""
+    zone: ZoneInfo = UTC
+    """In which the windows of budgets are reckoned."""
+
+    @property
+    def step(self) -> str:
+        """The role whose turn it is first."""
+        return self.steps[0]
 
     @property
     def tenant(self) -> str:

@@ -72,7 +72,7 @@ def _bind(document: PolicyDocument, tree: Node, meaning: Meaning) -> PolicyBook:
         roles=meaning.roles,
         prohibitions=ByKind(prohibitions),
         mandates={role: ByKind(mandates) for role, mandates in by_role.items()},
-        step=document.escalation[0].steps[0].to,
+        steps=tuple(step.to for step in document.escalation[0].steps),
     )
 
 

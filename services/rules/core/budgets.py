@@ -1,0 +1,160 @@
+"""What a budget is charged, over which window, and how much room it has (DESIGN.md, Policy 6).
+
+The ledger holds counters that know nothing of this: a counter has a key, and in it a field a window.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import Final, NamedTuple, TypeAlias
+from zoneinfo import ZoneInfo
+
+from services.rules.core.policy.book import Budget, WindowKind
+
+_FIRST_DAY: Final = date(1970, 1, 1).toordinal()
+COUNTED: Final = "count"
+"""Stands in a counter's key where another has its currency."""
+
+
+class Charge(NamedTuple):
+    """What a variant takes from a budget, in minor units or a count, where its counter has room below `cap`.
+
+    `scope` and `window` as events write them; `key` and `field` say where the ledger counts it. `days` is N
+    of an `Nd` window, whose field is the number of the day since 1970, else 0.
+    """
+
+    budget: Budget
+    scope: str
+    window: str
+    key: str
+    field: str
+    amount: int
+    cap: int
+    days: int
+
+
+class Used(NamedTuple):
+    """What the counter of a charge held before it.
+
+    `used`: in its window; of an `Nd` window the most in any run of N days that holds the day. `free_day`: of
+    an `Nd` window the first later day, as a number since 1970, on which the amount has room; else None.
+    """
+
+    used: int
+    free_day: int | None = None
+
+
+Takes: TypeAlias = tuple[Charge, ...]
+
+
+def day_number(day: date) -> int:
+    """Days since 1970-01-01."""
+    return day.toordinal() - _FIRST_DAY
+
+
+def window_name(kind: WindowKind, day: date) -> str:
+    """The window that holds the day, as events write it: `2026-03-02`, `2026-W10`, `2026-03`, `2026`."""
+    match kind:
+        case "day" | "days":
+            return day.isoformat()
+        case "week":
+            year, week, _ = day.isocalendar()
+            return f"{year:04d}-W{week:02d}"
+        case "month":
+            return f"{day.year:04d}-{day.month:02d}"
+        case "year":
+            return f"{day.year:04d}"
+
+
+def counter_key(tenant: str, budget: str, window: str, unit: str, scope: str) -> str:
+    """Where the ledger counts. `window`: `day`, `week`, `month`, `year` or `30d`, `unit` a currency or `count`.
+
+    Only the scope may hold a `|`, and it comes last.
+    """
+    return f"{tenant}|{budget}|{window}|{unit}|{scope}"
+
+
+def renews_at(charge: Charge, used: Used, day: date, zone: ZoneInfo) -> datetime | None:
+    """When the window of a charge gives room again; None where an `Nd` window never has room for so much."""
+    match charge.budget.window.kind:
+        case "day":
+            after = day + timedelta(days=1)
+        case "week":
+            after = day + timedelta(days=8 - day.isoweekday())
+        case "month":
+            after = (day.replace(day=1) + timedelta(days=32)).replace(day=1)
+        case "year":
+            after = date(day.year + 1, 1, 1)
+        case "days":
+            if used.free_day is None:
+                return None
+            after = date.fromordinal(used.free_day + _FIRST_DAY)
+    return datetime(after.year, after.month, after.day, tzinfo=zone).astimezone(UTC)
+
+
+def most_in_a_run(by_day: Mapping[int, int], day: int, days: int) -> int:
+    """The most that any run of so many days holds, of those runs that hold `day`."""
+    near = sorted(other for other in by_day if abs(other - day) < days)
+    return max(
+        (
+            sum(by_day[other] for other in near if first <= other < first + days)
+            for first in _firsts(near, day, days)
+        ),
+        default=0,
+    )
+
+
+def _firsts(near: Iterable[int], day: int, days: int) -> Iterable[int]:
+    """Runs that begin on a charged day, or end on the day itself, hold the most."""
+    return {day - days + 1, *(other for other in near if other <= day), day}
+
+
+class Counters:
+    """Counters in memory that settle as the ledger does: for judging offline, and to hold the ledger to."""
+
+    def __init__(self) -> None:
+        self._counters: dict[str, dict[str, int]] = defaultdict(dict)
+
+    def settle(self, takes: Sequence[Takes], looks: Takes = ()) -> tuple[int, tuple[Used, ...]]:
+        """Take the first whose every charge has room; its place from 1, or 0.
+
+        And what was used of each charge of those that failed before it; where none was taken, of `looks` too.
+        """
+        used: list[Used] = []
+        for place, charges in enumerate(takes, 1):
+            seen = [self.look(charge) for charge in charges]
+            if all(one.used + charge.amount <= charge.cap for one, charge in zip(seen, charges, strict=True)):
+                self.add((charge.key, charge.field, charge.amount) for charge in charges)
+                return place, tuple(used)
+            used += seen
+        return 0, (*used, *map(self.look, looks))
+
+    def add(self, amounts: Iterable[tuple[str, str, int]]) -> None:
+        """Count amounts of either sign: key, field, amount."""
+        for key, field, amount in amounts:
+            counter = self._counters[key]
+            counter[field] = counter.get(field, 0) + amount
+            if counter[field] == 0:
+                del counter[field]
+
+    def look(self, charge: Charge) -> Used:
+        """What is used of the counter that the charge would go to."""
+        counter = self._counters.get(charge.key, {})
+        if not charge.days:
+            return Used(counter.get(charge.field, 0))
+        by_day = {int(field): amount for field, amount in counter.items()}
+        day = int(charge.field)
+        return Used(most_in_a_run(by_day, day, charge.days), _free_day(by_day, day, charge))
+
+
+def _free_day(by_day: Mapping[int, int], day: int, charge: Charge) -> int | None:
+    if charge.amount > charge.cap:
+        return None
+    last = max((other for other in by_day if abs(other - day) < 2 * charge.days), default=day)
+    return next(
+        later
+        for later in range(day + 1, max(last, day) + charge.days + 1)
+        if most_in_a_run(by_day, later, charge.days) + charge.amount <= charge.cap
+    )
