@@ -69,7 +69,7 @@ def window_name(kind: WindowKind, day: date) -> str:
 
 
 def counter_key(tenant: str, budget: str, window: str, unit: str, scope: str) -> str:
-    """Where the ledger counts. `window`: `day`, `week`, `month`, `year` or `30d`, `unit` a currency or `count`.
+    """Where the ledger counts; `window` is `day`, ..., `year` or `30d`, `unit` a currency or `count`.
 
     Only the scope may hold a `|`, and it comes last.
     """
