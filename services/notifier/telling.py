@@ -10,10 +10,10 @@ from typing import Final, NamedTuple, Protocol, assert_never
 
 from schemas.case import Case
 from schemas.decision import Decision
+from schemas.language import Language, language_of
 from schemas.staff import StaffMember, staff_key
 from services.notifier.adapters.outcome import Outcome, Passing, Permanent
 from services.notifier.core.address import mailbox
-from services.notifier.core.language import Language, language_of
 from services.notifier.core.letters import Letters
 from services.notifier.core.mail import Sender, compose, message_id, thread_id
 from services.notifier.core.pending import Pending

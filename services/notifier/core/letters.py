@@ -18,9 +18,9 @@ from schemas import types
 from schemas.approval import ApprovalEvent
 from schemas.case import Case
 from schemas.decision import Decision
+from schemas.language import Language, amount_text
 from schemas.staff import StaffMember
 from services.notifier.core.clean import clean_code, clean_line, clean_text, without_tricks
-from services.notifier.core.language import Language, amount_text
 from services.notifier.core.pending import Pending
 from services.notifier.core.who import Event
 from services.notifier.core.words import Words

@@ -10,8 +10,8 @@ from typing import Any, Final
 from pydantic import JsonValue
 
 from schemas.decision import Reason
+from schemas.language import Language, amount_text
 from services.notifier.core.clean import clean_line
-from services.notifier.core.language import Language, amount_text
 
 MOST_FACTS: Final = 30
 MOST_REASONS: Final = 12

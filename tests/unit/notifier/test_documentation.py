@@ -12,10 +12,10 @@ import pytest
 from standardwebhooks import Webhook
 
 from schemas import types
+from schemas.language import amount_text
 from services.notifier.adapters.hooks_file import read_hooks
 from services.notifier.app import letters
 from services.notifier.core import desk
-from services.notifier.core.language import amount_text
 from services.notifier.core.letters import LETTERS
 from services.notifier.core.pending import ended
 from services.notifier.core.who import RULES, who_is_told

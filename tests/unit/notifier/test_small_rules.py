@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.language import amount_text, language_of
 from services.notifier.adapters.hooks_file import read_hooks
 from services.notifier.core.address import mailbox
 from services.notifier.core.clean import clean_code, clean_line, clean_text
-from services.notifier.core.language import amount_text, language_of
 from services.notifier.core.retry import beyond_knowing, given_up, pause_seconds, too_old
 
 NOW = datetime(2026, 3, 2, 8, tzinfo=UTC)
