@@ -61,6 +61,13 @@ class KeysSettings(BaseSettings):
     keys_file: Path
 
 
+class FailpointSettings(BaseSettings):
+    """Where a test has the service fail (services.chassis.failpoints); never set otherwise."""
+
+    model_config = FROM_ENVIRONMENT
+    failpoints: str | None = None
+
+
 class LogSettings(BaseSettings):
     """How much is logged."""
 

@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 from functools import partial
 
 from schemas.topics import CASES, INBOUND, INBOUND_LIMIT_BYTES, REPLIES
+from services.chassis import failpoints
 from services.chassis.dead_letters import DeadLetters
 from services.chassis.http import Health, create_app, serving
 from services.chassis.keys import Keys
@@ -26,6 +27,7 @@ GROUP = "mandaat-intake"
 async def main(stop: Stop) -> None:
     """Takes in what comes until it is told to stop."""
     settings = IntakeSettings()
+    failpoints.arm(settings)
     keys = Keys.load(settings.keys_file)
     metrics = Metrics()
     of_intake = IntakeMetrics(metrics)

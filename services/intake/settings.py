@@ -6,10 +6,19 @@ from typing import Annotated
 
 from pydantic import Field
 
-from services.chassis.settings import HttpSettings, KafkaSettings, KeysSettings, LogSettings, RedisSettings
+from services.chassis.settings import (
+    FailpointSettings,
+    HttpSettings,
+    KafkaSettings,
+    KeysSettings,
+    LogSettings,
+    RedisSettings,
+)
 
 
-class IntakeSettings(KafkaSettings, RedisSettings, HttpSettings, KeysSettings, LogSettings):
+class IntakeSettings(
+    KafkaSettings, RedisSettings, HttpSettings, KeysSettings, LogSettings, FailpointSettings
+):
     """All that intake needs to know."""
 
     http_port: Annotated[int, Field(ge=0, le=65535)] = 8080

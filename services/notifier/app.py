@@ -13,6 +13,7 @@ from jinja2 import PackageLoader
 
 from schemas.staff import read_member
 from schemas.topics import CASES, DECISIONS, STAFF
+from services.chassis import failpoints
 from services.chassis.dead_letters import DeadLetters
 from services.chassis.errors import ConfigurationError
 from services.chassis.hosts import is_loopback
@@ -49,6 +50,7 @@ async def main(stop: Stop) -> None:
     settings = NotifierSettings()
     keys = Keys.load(settings.keys_file)
     hooks_by_tenant = hooks_of(settings.webhooks_file)
+    failpoints.arm(settings, {"MANDAAT_WEBHOOKS_FILE": [hook.url for hook in hooks_by_tenant.values()]})
     server = mail_server(settings)
     metrics = Metrics()
     of_notifier = NotifierMetrics(metrics)

@@ -8,12 +8,21 @@ from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, field_validator
 
-from services.chassis.settings import HttpSettings, KafkaSettings, KeysSettings, LogSettings, RedisSettings
+from services.chassis.settings import (
+    FailpointSettings,
+    HttpSettings,
+    KafkaSettings,
+    KeysSettings,
+    LogSettings,
+    RedisSettings,
+)
 from services.notifier.core.address import mailbox
 from services.notifier.core.mail import Sender
 
 
-class NotifierSettings(KafkaSettings, RedisSettings, HttpSettings, KeysSettings, LogSettings):
+class NotifierSettings(
+    KafkaSettings, RedisSettings, HttpSettings, KeysSettings, LogSettings, FailpointSettings
+):
     """All that the notifier needs to know."""
 
     http_port: Annotated[int, Field(ge=0, le=65535)] = 8082

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import AsyncExitStack
 
+from services.chassis import failpoints
 from services.chassis.dead_letters import DeadLetters
 from services.chassis.http import Health, create_app, ready, serving
 from services.chassis.metrics import Metrics
@@ -29,6 +30,7 @@ GROUP = "mandaat-rules"
 async def main(stop: Stop) -> None:
     """Run until told to stop."""
     settings = RulesSettings()
+    failpoints.arm(settings)
     metrics, health = Metrics(), Health()
     rules_metrics = RulesMetrics(metrics)
     async with AsyncExitStack() as stack:

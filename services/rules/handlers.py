@@ -15,6 +15,7 @@ from schemas.errors import Unreadable
 from services.chassis.dead_letters import DeadLetters
 from services.chassis.dead_letters import Record as Consumed
 from services.chassis.errors import TryAgain
+from services.chassis.failpoints import Point, reach
 from services.chassis.log import log
 from services.rules.adapters.journal import Journal
 from services.rules.adapters.ledger import Ledger
@@ -146,6 +147,8 @@ class Handlers:
         self.partitions.confirmed(parts)
         undone.failed.update(dict.fromkeys(settled.refused))
         _sort(going, settled, round_)
+        if round_.new:
+            reach(Point.AFTER_SETTLE)
         unlanded = {part.p: Unlanded(part.gen, settled_at) for part in parts}
         await self._publish(settled, unlanded, round_, undone)
 
@@ -180,6 +183,8 @@ class Handlers:
             else:
                 log.warning("round_not_landed", partition=p, why=outcome.why)
                 undone.failed[p] = unlanded[p]
+        if round_.new and outcomes:
+            reach(Point.AFTER_ACKNOWLEDGE)
 
     async def _stored(self, places: Sequence[Place], round_: Round, undone: Undone) -> list[Entry]:
         """The events of repeats from the journal, byte for byte; where that is away they come again."""

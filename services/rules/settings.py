@@ -6,10 +6,16 @@ from typing import Annotated
 
 from pydantic import Field
 
-from services.chassis.settings import HttpSettings, LogSettings, RedisSettings, TopicSettings
+from services.chassis.settings import (
+    FailpointSettings,
+    HttpSettings,
+    LogSettings,
+    RedisSettings,
+    TopicSettings,
+)
 
 
-class RulesSettings(TopicSettings, RedisSettings, HttpSettings, LogSettings):
+class RulesSettings(TopicSettings, RedisSettings, HttpSettings, LogSettings, FailpointSettings):
     """Where everything is, and the bounds of the worker."""
 
     http_port: Annotated[int, Field(ge=0, le=65535)] = 8081

@@ -6,6 +6,7 @@ import secrets
 from typing import Final
 
 from services.chassis.errors import TryAgain
+from services.chassis.failpoints import Point, reach
 from services.rules.adapters.journal import Journal
 from services.rules.adapters.ledger import Ledger
 from services.rules.adapters.rebuild import Begun, Locked, Lost, Rebuild, Warm
@@ -72,6 +73,7 @@ async def _rebuilt(
     for p in range(partitions):
         marked = await journal.mark(p, await ledger.time_us())
         pos[p] = await _replay(rebuild, journal, p, pos[p], marked, effects_of)
+    reach(Point.BEFORE_ACTIVATE)
     nonce = secrets.token_hex(8)
     await rebuild.activate(nonce, pos)
     return nonce

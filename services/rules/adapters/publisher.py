@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from services.chassis.errors import SendFailed, TryAgain
+from services.chassis.failpoints import SENT_SECONDS, Point, is_armed, reach
 from services.chassis.producer import BATCH_BYTES, Outgoing, Producer
 
 PUBLISH_SECONDS: Final = 4.0
@@ -61,6 +63,8 @@ async def publish(
     outcomes: dict[int, Outcome] = {}
     waiting = {p: whole_batches(mine) for p, mine in _by_partition(entries).items()}
     while wave := {p: batch for p, batches in waiting.items() if (batch := next(batches, None))}:
+        if outcomes:
+            reach(Point.AFTER_FIRST_BATCH)
         outcomes |= await _send(producer, topic, wave, deadline - time.monotonic())
         waiting = {p: waiting[p] for p in wave if isinstance(outcomes[p], Landed)}
     return outcomes
@@ -94,7 +98,10 @@ async def _send(
     ]
     failed: dict[int, str] = {}
     try:
-        offsets: Sequence[int | None] = await producer.send_all(outgoing, timeout_seconds=timeout_seconds)
+        sending: Awaitable[list[int]] = producer.send_all(outgoing, timeout_seconds=timeout_seconds)
+        if is_armed(Point.AFTER_PUBLISH):
+            sending = await _on_its_way(sending)
+        offsets: Sequence[int | None] = await sending
     except SendFailed as error:
         offsets = error.offsets
         failed = {tp.partition: type(why).__name__ for tp, why in error.failed.items()}
@@ -102,6 +109,14 @@ async def _send(
         return {p: NotLanded(str(error)) for p in wave}
     newest = {record.partition: offset for record, offset in zip(outgoing, offsets, strict=True)}
     return {p: _outcome(newest[p], failed.get(p)) for p in wave}
+
+
+async def _on_its_way(sending: Awaitable[list[int]]) -> Awaitable[list[int]]:
+    """Let it be sent, and reach the point before anybody looks at the acknowledgements."""
+    task = asyncio.ensure_future(sending)
+    await asyncio.wait([task], timeout=SENT_SECONDS)
+    reach(Point.AFTER_PUBLISH)
+    return task
 
 
 def _outcome(newest: int | None, failure: str | None) -> Outcome:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from services.chassis.errors import TryAgain
+from services.chassis.failpoints import Point, reach
 from services.rules.adapters.journal import Journal
 from services.rules.adapters.ledger import Ledger
 from services.rules.adapters.protocol import Applied
@@ -75,6 +76,7 @@ async def take_over(
         async for chunk in applied_between(journal, p, pos, next_offset, effects_of)
         for one in chunk.records
     ]
+    reach(Point.BEFORE_RESOLVE)
     answer = await ledger.resolve(p, gen, pos, records, next_offset)
     if answer != "ok":
         raise TryAgain(f"partition {p} was {answer} while it was taken over")
