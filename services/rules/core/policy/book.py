@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Generic, Literal, NamedTuple, Protocol, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -135,6 +135,12 @@ class ByKind(Generic[Row]):
             self._found[kind] = found
         return found
 
+    def every(self) -> list[Row]:
+        """All rows, in file order."""
+        rows = {row.place: row for of_kind in self._of_kind.values() for row in of_kind}
+        rows |= {row.place: row for row in self._of_every_kind}
+        return [rows[place] for place in sorted(rows)]
+
 
 @dataclass(frozen=True, slots=True)
 class PolicyBook:
@@ -153,6 +159,8 @@ class PolicyBook:
     """What becomes of a request that nobody on the ladder may grant."""
     zone: ZoneInfo = UTC
     """In which the windows of budgets are reckoned."""
+    define: Mapping[str, str] = field(default_factory=dict)
+    """Names that expressions use, and the texts that they stand for."""
 
     @property
     def step(self) -> str:
