@@ -120,6 +120,8 @@ class Letters:
         return {
             "amount": _money(decision.amount, currency, language),
             "approved": decision.outcome == "approved",
+            "by": decision.by or "",
+            "charges": bool(decision.charges),
             "decider": _name(decision.decided_by, staff),
             "own_verdict": decision.decided_by is not None and decision.decided_by == pending.told.person,
             "mandate": decision.mandate or "",
@@ -140,6 +142,7 @@ class Letters:
             "claims": self._words.facts(approval.case.claims, language),
             "decider": _name(closing.decided_by if closing else None, staff),
             "own_verdict": closing is not None and closing.decided_by == pending.told.person,
+            "outcome": closing.outcome if closing else "",
             "closed_as": self._words.sign(closing.outcome, language) if closing else "",
             "reasons": self._words.all_reasons(event.reasons, case.request.currency, language),
         }

@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 from pydantic import JsonValue
 
 from schemas.decision import Reason
-from schemas.language import Language, amount_text
+from schemas.language import Language, amount_text, moment_text
 from services.notifier.core.clean import clean_line
 
 MOST_FACTS: Final = 30
 MOST_REASONS: Final = 12
 _MONEY: Final = frozenset({"limit", "left"})
+_MOMENTS: Final = frozenset({"renews_at"})
 _ROLES: Final = frozenset({"role", "step"})
 
 
@@ -45,18 +47,25 @@ class Words:
         )
 
     def reason(self, reason: Reason, currency: str | None, language: Language) -> str:
-        """A sentence made of the code and the figures.
+        """A sentence made of the code and the figures, and a second one where there are figures for it.
 
         A code that is not known here, or figures that it lacks: the sentence that rules wrote.
         """
-        special = f"{reason.code}.prohibition" if reason.prohibition is not None else reason.code
-        sentences = self.reasons.get(special) or self.reasons.get(reason.code)
-        if sentences is None:
+        figures = _figures(reason, currency, language)
+        special = self._sentence(_special(reason), figures, language)
+        first = special or self._sentence(reason.code, figures, language)
+        if first is None:
             return clean_line(reason.text, 400)
+        more = self._sentence(f"{reason.code}.more", figures, language)
+        return first if more is None else f"{first} {more}"
+
+    def _sentence(self, name: str, figures: Mapping[str, str], language: Language) -> str | None:
+        """None where there is no such sentence, or a figure that it names is not there."""
+        sentences = self.reasons.get(name)
         try:
-            return sentences[language].format_map(_figures(reason, currency, language))
+            return sentences[language].format_map(figures) if sentences else None
         except KeyError:
-            return clean_line(reason.text, 400)
+            return None
 
     def all_reasons(
         self, reasons: Sequence[Reason], currency: str | None, language: Language
@@ -87,17 +96,45 @@ class Words:
                 return clean_line(json.dumps(value, ensure_ascii=False))
 
 
-def _figures(reason: Reason, currency: str | None, language: Language) -> dict[str, str]:
-    figures: dict[str, str] = {}
-    for name, value in reason.figures.items():
-        if name in _MONEY and isinstance(value, str) and currency is not None:
-            figures[name] = amount_text(value, currency, language)
-        elif name in _ROLES and isinstance(value, str):
-            figures[name] = clean_line(value.replace("_", " "))
-        elif isinstance(value, str | int | float) and not isinstance(value, bool):
-            figures[name] = clean_line(str(value))
-    if reason.mandate is not None:
-        figures["mandate"] = clean_line(reason.mandate)
+def _special(reason: Reason) -> str:
+    """The name of the sentence for this use of the code; the code's own stands where it has none."""
     if reason.prohibition is not None:
-        figures["prohibition"] = clean_line(reason.prohibition)
-    return figures
+        return f"{reason.code}.prohibition"
+    return f"{reason.code}.count" if isinstance(reason.figures.get("left"), int) else reason.code
+
+
+def _figures(reason: Reason, currency: str | None, language: Language) -> dict[str, str]:
+    figures = {"mandate": reason.mandate, "prohibition": reason.prohibition}
+    told = {name: clean_line(text) for name, text in figures.items() if text is not None}
+    for name, value in reason.figures.items():
+        text = _figure(name, value, reason, currency, language)
+        if text is not None:
+            told.setdefault(name, text)
+    return told
+
+
+def _figure(
+    name: str, value: JsonValue, reason: Reason, currency: str | None, language: Language
+) -> str | None:
+    """A figure for people; None where it says nothing."""
+    match value:
+        case None | bool() | list() | dict():
+            return None
+        case str() if name in _MONEY and currency is not None:
+            return amount_text(value, currency, language)
+        case str() if name in _ROLES:
+            return clean_line(value.replace("_", " "))
+        case str() if name in _MOMENTS:
+            return _moment(value, reason.figures.get("timezone"), language)
+        case _:
+            return clean_line(str(value))
+
+
+def _moment(value: str, zone: JsonValue, language: Language) -> str | None:
+    try:
+        at = datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    if at.tzinfo is None:
+        return None
+    return moment_text(at, zone if isinstance(zone, str) else None, language)

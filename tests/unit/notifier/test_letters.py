@@ -104,6 +104,57 @@ def test_an_agent_sees_why_and_what_could_have_been_granted_on_the_spot() -> Non
     assert "Mandate “late-delivery” goes up to €40.00." in english.text
 
 
+@pytest.mark.parametrize(
+    ("language", "sentence"),
+    [
+        (
+            "nl",
+            "Het budget “goodwill-day” heeft nog €\u00a05,00 over."
+            " Er is weer ruimte vanaf dinsdag 3 maart 2026.",
+        ),
+        ("en", "The budget “goodwill-day” has €5.00 left. There is room again from Tuesday 3 March 2026."),
+    ],
+)
+def test_a_budget_that_is_used_up_says_what_is_left_and_when_there_is_room_again(
+    language: str, sentence: str
+) -> None:
+    reason = budget_exhausted()
+    for audience, type_ in (("agent", types.DECISION_ESCALATED), ("approver", types.APPROVAL_REQUESTED)):
+        assert sentence in flat(a_letter(audience, type_, language, reasons=(reason,)).text)
+
+
+def test_a_budget_that_never_has_room_for_so_much_promises_none() -> None:
+    text = flat(
+        a_letter("agent", types.DECISION_ESCALATED, "en", reasons=(budget_exhausted(renews_at=None),)).text
+    )
+    assert "The budget “goodwill-day” has €5.00 left. --" in text
+
+
+def test_a_budget_that_counts_has_no_amount() -> None:
+    text = flat(a_letter("agent", types.DECISION_ESCALATED, "en", reasons=(budget_exhausted(left=0),)).text)
+    assert "The budget “goodwill-day” is used up. There is room again" in text
+
+
+def test_a_letter_says_under_whose_authority_it_was_decided() -> None:
+    own = a_letter("agent", types.DECISION_APPROVED, by="discretion")
+    assert "on your own judgement" in flat(own.text)
+    assert "within your mandate" not in flat(own.text)
+    nobody = a_letter("agent", types.DECISION_REFUSED, by="ladder")
+    assert "nobody to pass it on to" in flat(nobody.text)
+    assert "forbids" not in nobody.text
+
+
+@pytest.mark.parametrize("language", ["nl", "en"])
+@pytest.mark.parametrize(
+    "code",
+    ["discretion_needs_reason", "nobody_may_grant", "amount_missing", "no_mandate", "budget_exhausted"],
+)
+def test_the_reasons_of_the_policy_are_told_in_the_readers_own_words(language: str, code: str) -> None:
+    reason = budget_exhausted().model_copy(update={"code": code, "text": "in the words of rules"})
+    letter = a_letter("agent", types.DECISION_ESCALATED, language, reasons=(reason,))
+    assert "in the words of rules" not in letter.text
+
+
 def test_a_reason_that_this_version_does_not_know_is_told_in_the_words_of_rules() -> None:
     reason = Reason(code="moon_phase", text="The moon is wrong.")
     assert "The moon is wrong." in a_letter("agent", types.DECISION_ESCALATED, "nl", reasons=(reason,)).text
@@ -142,6 +193,22 @@ def test_colleagues_read_who_decided_and_what_they_wrote() -> None:
 def test_an_approvers_own_verdict_is_confirmed_to_them() -> None:
     changes: dict[str, Any] = {"by": "person", "decided_by": "lead-02"}
     assert "Your verdict has been recorded" in a_letter("approver", types.DECISION_APPROVED, **changes).text
+
+
+def budget_exhausted(**figures: Any) -> Reason:
+    """A budget has less left than is asked."""
+    known = {
+        "budget": "goodwill-day",
+        "left": "5.00",
+        "renews_at": "2026-03-02T23:00:00Z",
+        "timezone": "Europe/Amsterdam",
+    }
+    return Reason(code="budget_exhausted", text="Full.", mandate="late-delivery", figures=known | figures)
+
+
+def flat(text: str) -> str:
+    """The text with its lines joined."""
+    return re.sub(r"[ \n]+", " ", text)
 
 
 class Tags(HTMLParser):

@@ -10,13 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.language import amount_text, language_of
+from schemas.language import Language, amount_text, language_of, moment_text
 from services.notifier.adapters.hooks_file import read_hooks
 from services.notifier.core.address import mailbox
 from services.notifier.core.clean import clean_code, clean_line, clean_text
 from services.notifier.core.retry import beyond_knowing, given_up, pause_seconds, too_old
 
 NOW = datetime(2026, 3, 2, 8, tzinfo=UTC)
+LANGUAGES: tuple[Language, ...] = ("nl", "en")
 SECRET = "whsec_" + base64.b64encode(b"x" * 24).decode()
 
 
@@ -56,6 +57,46 @@ def test_amounts_look_as_each_language_writes_them(
 ) -> None:
     assert amount_text(amount, currency, "nl").replace("\u00a0", " ") == dutch
     assert amount_text(amount, currency, "en").replace("\u00a0", " ") == english
+
+
+@pytest.mark.parametrize(
+    ("at", "zone", "dutch", "english"),
+    [
+        ("2026-03-02T23:00:00Z", "Europe/Amsterdam", "dinsdag 3 maart 2026", "Tuesday 3 March 2026"),
+        (
+            "2026-10-25T22:00:00Z",
+            "Europe/Amsterdam",
+            "zondag 25 oktober 2026 om 23.00 uur",
+            "Sunday 25 October 2026 at 23:00",
+        ),
+        (
+            "2026-03-03T08:05:00+01:00",
+            None,
+            "dinsdag 3 maart 2026 om 07.05 uur UTC",
+            "Tuesday 3 March 2026 at 07:05 UTC",
+        ),
+        (
+            "2026-03-03T00:00:00Z",
+            "Middle/Earth",
+            "dinsdag 3 maart 2026 om 00.00 uur UTC",
+            "Tuesday 3 March 2026 at 00:00 UTC",
+        ),
+        (
+            "2026-03-03T00:00:00Z",
+            "../etc/passwd",
+            "dinsdag 3 maart 2026 om 00.00 uur UTC",
+            "Tuesday 3 March 2026 at 00:00 UTC",
+        ),
+    ],
+)
+def test_moments_are_told_in_their_time_zone_and_never_without_one(
+    at: str, zone: str | None, dutch: str, english: str
+) -> None:
+    told = {
+        language: moment_text(datetime.fromisoformat(at), zone, language).replace("\u00a0", " ")
+        for language in LANGUAGES
+    }
+    assert told == {"nl": dutch, "en": english}
 
 
 @pytest.mark.parametrize(
