@@ -16,7 +16,7 @@ from services.chassis.dead_letters import DeadLetters
 from services.chassis.dead_letters import Record as Consumed
 from services.chassis.errors import TryAgain
 from services.chassis.failpoints import Point, reach
-from services.chassis.log import log
+from services.chassis.log import log, log_each
 from services.rules.adapters.journal import Journal
 from services.rules.adapters.ledger import Ledger
 from services.rules.adapters.protocol import (
@@ -215,18 +215,16 @@ class Handlers:
         return {place: records for one in places for place, records in (await self._look_up({one})).items()}
 
     def _count_new(self, round_: Round, undone: Undone) -> None:
-        for one, _, rendered in round_.new:
-            if one.input.partition not in undone.failed:
-                self.metrics.decided(rendered.outcome, one.record)
-                if rendered.outcome == "escalated" and not one.proposal.approvers:
-                    self.metrics.without_approver.inc()
-                log.info("decided", outcome=rendered.outcome, **_ids(one.input))
+        done = [(one, new) for one, _, new in round_.new if one.input.partition not in undone.failed]
+        self.metrics.decided([new.outcome for _, new in done], [one.record for one, _ in done])
+        alone = sum(new.outcome == "escalated" and not one.proposal.approvers for one, new in done)
+        self.metrics.without_approver.inc(alone)
+        log_each("decided", ({"outcome": new.outcome, **_ids(one.input)} for one, new in done))
 
     def _count_repeats(self, round_: Round, undone: Undone) -> None:
-        for one, _ in round_.repeats:
-            if one.input.partition not in undone:
-                self.metrics.repeated()
-                log.info("repeated", **_ids(one.input))
+        done = [one for one, _ in round_.repeats if one.input.partition not in undone]
+        self.metrics.repeated(len(done))
+        log_each("repeated", (_ids(one.input) for one in done))
 
 
 def _ids(one: Input) -> dict[str, str]:

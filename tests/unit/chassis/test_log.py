@@ -11,7 +11,7 @@ import pytest
 import structlog
 
 from services.chassis.errors import TryAgain
-from services.chassis.log import Damper, configure, describe
+from services.chassis.log import Damper, configure, describe, log_each
 
 
 @pytest.fixture
@@ -105,3 +105,28 @@ def test_libraries_do_not_write_keys_values_or_addresses(out: io.StringIO) -> No
     logging.getLogger("aiokafka.producer").debug("Sending (key=%s value=%s)", "k", "secret")
     logging.getLogger("httpx").info("HTTP Request: POST https://example.org/hook?token=secret")
     assert out.getvalue() == ""
+
+
+def test_many_lines_at_once_are_each_as_if_written_alone(out: io.StringIO) -> None:
+    rows = [{"outcome": "approved", "case_id": 'c-"1"\n'}, {"outcome": "refused", "case_id": "zaak-é"}]
+    log_each("decided", rows)
+    for row in rows:
+        structlog.stdlib.get_logger("mandaat").info("decided", **row)
+
+    said = lines(out)
+    for line in said:
+        assert line.pop("timestamp").endswith("Z")
+    assert said[:2] == said[2:]
+
+
+def test_no_line_at_once_is_written_below_the_level(out: io.StringIO) -> None:
+    configure("intake", "WARNING")
+    log_each("decided", [{"case_id": "c-1"}])
+    log_each("decided", [])
+
+    assert lines(out) == []
+
+
+def test_nothing_private_is_written_at_once(out: io.StringIO) -> None:
+    with pytest.raises(ValueError, match="private"):
+        log_each("decided", [{"email": "a@example.org"}])
