@@ -1,4 +1,4 @@
-"""Policies, staff and cases to judge, with good defaults: a test shows only what matters to it."""
+"""Staff and cases to judge by policies, with good defaults: a test shows only what matters to it."""
 
 from __future__ import annotations
 
@@ -10,43 +10,26 @@ from schemas.case import Case
 from schemas.reading import read
 from schemas.staff import StaffMember
 from services.rules.core.assess import assess
-from services.rules.core.policy import PolicyBook, load_policy
+from services.rules.core.policy import PolicyBook
 from services.rules.core.proposals import Variant
 from services.rules.core.staff import Staff
+from tests.policies import LEFT_OUT, a_book, a_budget, a_mandate, a_policy, changed
+
+__all__ = [
+    "LEFT_OUT",
+    "NOW",
+    "a_book",
+    "a_budget",
+    "a_case",
+    "a_mandate",
+    "a_person",
+    "a_policy",
+    "a_staff",
+    "codes",
+    "judge",
+]
 
 NOW = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
-ROLES = {
-    "agent": {},
-    "senior": {"extends": "agent"},
-    "team_lead": {"extends": "senior"},
-    "manager": {"extends": "team_lead"},
-}
-LEFT_OUT: Any = object()
-
-
-def a_mandate(**changes: Any) -> dict[str, Any]:
-    """Refunds, for agents, without a ceiling."""
-    return _changed({"id": "m", "grants": "refund", "to": "agent"}, changes)
-
-
-def a_policy(*mandates: dict[str, Any], **changes: Any) -> str:
-    """A policy of `acme` in EUR, as JSON, which is YAML 1.2."""
-    policy = {
-        "policy": "acme",
-        "version": "1",
-        "currency": "EUR",
-        "roles": ROLES,
-        "mandates": list(mandates) or [a_mandate()],
-        "escalation": [{"id": "default", "steps": [{"to": "team_lead"}]}],
-    }
-    if "define" in changes:
-        policy = {"define": changes.pop("define"), **policy}
-    return json.dumps(_changed(policy, changes))
-
-
-def a_book(*mandates: dict[str, Any], **changes: Any) -> PolicyBook:
-    """That policy, ready to judge by."""
-    return load_policy(a_policy(*mandates, **changes))
 
 
 def a_case(**changes: Any) -> Case:
@@ -61,15 +44,15 @@ def a_case(**changes: Any) -> Case:
         "agent_id": "agent-01",
         "category": "delivery",
         "facts": {"days_late": 6, "order_value": 90.0},
-        "request": _changed(request, asked),
+        "request": changed(request, asked),
     }
-    return read(Case, json.dumps(_changed(case, changes)).encode())
+    return read(Case, json.dumps(changed(case, changes)).encode())
 
 
 def a_person(agent_id: str = "agent-01", **changes: Any) -> StaffMember:
     """An agent of team north."""
     record = {"agent_id": agent_id, "tenant": "acme", "name": agent_id, "role": "agent", "team": "north"}
-    return read(StaffMember, json.dumps(_changed(record, changes)).encode())
+    return read(StaffMember, json.dumps(changed(record, changes)).encode())
 
 
 def a_staff(*people: StaffMember) -> Staff:
@@ -94,7 +77,3 @@ def judge(book: PolicyBook, case: Case | None = None, staff: Staff | None = None
 def codes(variant: Variant) -> list[str]:
     """The codes of its reasons."""
     return [reason.code for reason in variant.reasons]
-
-
-def _changed(given: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in {**given, **changes}.items() if value is not LEFT_OUT}

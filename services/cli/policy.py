@@ -9,7 +9,7 @@ import typer
 
 from services.cli.exits import CALLED_WRONGLY, WRONG
 from services.rules.core.policy import CheckedPolicy, Problem, check_policy
-from services.rules.core.policy.document import policy_schema
+from services.rules.core.policy.editor_schema import policy_schema
 
 policy_app = typer.Typer(help="Look at a policy file before it is used.", no_args_is_help=True)
 

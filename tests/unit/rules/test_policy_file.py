@@ -120,47 +120,10 @@ def test_an_alias_may_spare_writing() -> None:
     assert [row.id for row in book.candidates("team_lead", "y", None)] == ["a", "b"]
 
 
-@pytest.mark.parametrize(
-    ("section", "name"),
-    [
-        ("budgets: {a: {per: agent, window: day, cap: 250}}", "budgets"),
-        ("hours: {mon-fri: ['08:00-20:00']}", "hours"),
-        ("holidays: NL", "holidays"),
-    ],
-)
-def test_what_is_not_supported_yet_is_refused_by_name(section: str, name: str) -> None:
-    (only,) = _problems(GOOD + section)
-    assert only.startswith(f"9:1: `{name}` is not supported yet")
-
-
-def test_what_is_not_supported_yet_is_refused_inside_a_mandate() -> None:
-    first, second = _with("{id: m, grants: x, to: agent, budgets: [a], discretion: {review_within: 5d}}")
-    assert first.startswith("8:35: `budgets` is not supported yet")
-    assert second.startswith("8:49: `discretion` is not supported yet")
-
-
-def test_what_is_not_supported_yet_is_refused_inside_the_ladder() -> None:
-    ladder = """\
-escalation:
-  - id: default
-    promise: 4h
-    steps:
-      - {to: team_lead, within: 30m}
-      - {to: agent}
-    acknowledge_within: 15m
-    when_exhausted: keep_open
-    when_nobody: last_step
-  - {id: other, steps: [{to: agent}]}
-"""
-    said = _problems(HEAD + MANDATES + ladder)
-    assert [one.split(";")[0] for one in said] == [
-        "10:5: `promise` is not supported yet",
-        "12:25: `within` is not supported yet",
-        "13:9: more than one step is not supported yet",
-        "14:5: `acknowledge_within` is not supported yet",
-        "15:5: `when_exhausted` is not supported yet",
-        "16:5: `when_nobody` is not supported yet",
-        "17:5: more than one entry of `escalation` is not supported yet",
+def test_a_second_ladder_is_refused() -> None:
+    ladders = "escalation:\n  - {id: a, steps: [{to: agent}]}\n  - {id: b, steps: [{to: agent}]}\n"
+    assert _problems(HEAD + MANDATES + ladders) == [
+        "10:5: more than one entry of `escalation` is not supported yet; keep one"
     ]
 
 
@@ -215,8 +178,8 @@ extra: 1
         "19:31: `limit` must be a number, such as 50, or an expression in quotes",
         "19:49: `categories` must be a list",
         "20:5: this entry of `mandates` must be a mapping of keys to values",
-        "21:1: unknown key `extra`; known are policy, version, currency, timezone, roles, define,"
-        " prohibitions, mandates, escalation",
+        "21:1: unknown key `extra`; known are policy, version, currency, timezone, hours, holidays, roles,"
+        " define, budgets, prohibitions, mandates, escalation",
     ]
 
 

@@ -1,19 +1,20 @@
 """The policy file as it is written (DESIGN.md, Policy).
 
-Its JSON Schema, for editors, is schemas/json/policy.schema.json: `mandaat policy schema` prints it.
+Its JSON Schema, for editors, is made of it (editor_schema.py).
 """
 
 from __future__ import annotations
 
-import json
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Discriminator,
     Field,
     StringConstraints,
+    Tag,
     WithJsonSchema,
     WrapValidator,
 )
@@ -22,6 +23,7 @@ from pydantic_core import PydanticCustomError
 from schemas.ids import MAX_ID_LENGTH, NAME
 
 EVERY_KIND: Final = "*"
+MAX_COUNT: Final = 1_000_000_000
 _NAME_RULE: Final = {"type": "string", "pattern": NAME, "maxLength": MAX_ID_LENGTH}
 _KIND_RULE: Final = {"type": "string", "pattern": rf"{NAME}|^\*$", "maxLength": MAX_ID_LENGTH}
 
@@ -33,6 +35,17 @@ def _one_as_list(value: Any) -> Any:
 def _one_or_list(item: dict[str, Any]) -> WithJsonSchema:
     several = {"type": "array", "items": item, "minItems": 1, "uniqueItems": True}
     return WithJsonSchema({"anyOf": [item, several]})
+
+
+def _whole(value: Any) -> Any:
+    """`20.0` is the same number as `20`."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _cap(value: Any, _: Any) -> Any:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise PydanticCustomError("cap", "must be a number, such as 250")
+    return value
 
 
 def _limit(value: Any, _: Any) -> Any:
@@ -54,6 +67,19 @@ Limit = Annotated[
     int | float | str,
     WrapValidator(_limit),
     WithJsonSchema({"anyOf": [{"type": "number", "minimum": 0}, {"type": "string", "minLength": 1}]}),
+]
+
+Cap = Annotated[int | float, WrapValidator(_cap), WithJsonSchema({"type": "number", "exclusiveMinimum": 0})]
+Count = Annotated[int, Field(ge=1, le=MAX_COUNT), BeforeValidator(_whole)]
+_DAYS: Final = "[1-9][0-9]?|[12][0-9]{2}|3[0-5][0-9]|36[0-6]"  # 1 to 366
+WindowText = Annotated[str, StringConstraints(pattern=rf"^(?:day|week|month|year|(?:{_DAYS})d)$")]
+Duration = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,4}[mhd]$")]
+WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_WEEKDAY: Final = f"(?:{'|'.join(WEEKDAYS)})"
+Days = Annotated[str, StringConstraints(pattern=rf"^{_WEEKDAY}(?:-{_WEEKDAY})?$")]
+Period = Annotated[
+    str,
+    StringConstraints(pattern=r"^(?:[01][0-9]|2[0-3]):[0-5][0-9]-(?:(?:[01][0-9]|2[0-3]):[0-5][0-9]|24:00)$"),
 ]
 
 
@@ -84,8 +110,58 @@ class ProhibitionEntry(_Written):
     reason: Words = Field(description="Why, in words for the customer's and the agent's eyes.")
 
 
+class BudgetEntry(_Written):
+    """A pool over a window that several decisions draw on."""
+
+    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["cap"]}, {"required": ["count"]}]})
+
+    per: Literal["agent", "team", "customer", "tenant"] = Field(description="Whose pool it is.")
+    window: WindowText = Field(
+        description="day, week, month or year by the calendar, or any run of so many calendar days: 30d."
+    )
+    cap: Cap | None = Field(
+        default=None, description="How much may be granted in a window, in major units of the currency."
+    )
+    count: Count | None = Field(default=None, description="How many decisions may be made in a window.")
+
+
+class InlineBudgetEntry(BudgetEntry):
+    """A budget of one mandate alone."""
+
+    id: Name | None = Field(
+        default=None,
+        description="Its name, after the mandate's and a point; else its place in the list, from 1.",
+    )
+
+
+class DiscretionEntry(_Written):
+    """A mandate to step outside the frame; `{}` where nothing more is to be said."""
+
+    review_within: Duration | None = Field(
+        default=None, description="By when somebody looks at such a decision afterwards: 5d."
+    )
+    reviewer: Name | None = Field(default=None, description="The role that looks at it.")
+
+
+def _budget_form(value: Any) -> str:
+    return INLINE_FORM if isinstance(value, dict | list) else ID_FORM
+
+
+ID_FORM: Final = "[id]"
+INLINE_FORM: Final = "[inline]"
+Budgets = Annotated[
+    list[
+        Annotated[
+            Annotated[Name, Tag(ID_FORM)] | Annotated[InlineBudgetEntry, Tag(INLINE_FORM)],
+            Discriminator(_budget_form),
+        ]
+    ],
+    Field(min_length=1, json_schema_extra={"uniqueItems": True}),
+]
+
+
 class MandateEntry(_Written):
-    """One row of the authority matrix: who may grant what, up to which limit."""
+    """One row of the authority matrix: who may grant what, up to which limit, out of which budgets."""
 
     id: Name = Field(description="The name of this mandate, in decisions.")
     grants: Kinds = Field(description='The kinds of request it grants; "*" is every kind.')
@@ -99,20 +175,44 @@ class MandateEntry(_Written):
         description="The largest amount, in major units of the currency: a number, or a CEL expression. "
         "Without it there is no ceiling.",
     )
+    budgets: Budgets | None = Field(
+        default=None,
+        description="The budgets it draws on: ids of those under `budgets`, or budgets of its own.",
+    )
+    discretion: DiscretionEntry | None = Field(
+        default=None,
+        description="Makes it a mandate to step outside the frame, tried only when the request asks for it.",
+    )
 
 
 class StepEntry(_Written):
     """Who is asked."""
 
     to: Name = Field(description="The role that may answer.")
+    within: Duration | None = Field(
+        default=None, description="After this much working time the next step is asked: 30m, 2h, 1d."
+    )
 
 
 class EscalationEntry(_Written):
     """Who decides what no mandate grants."""
 
     id: Name = Field(description="The name of this ladder.")
-    steps: list[StepEntry] = Field(
-        min_length=1, json_schema_extra={"maxItems": 1}, description="The step: one, for now."
+    promise: Duration | None = Field(
+        default=None, description="Within this much working time the customer hears."
+    )
+    steps: list[StepEntry] = Field(min_length=1, description="Who is asked, one after the other.")
+    acknowledge_within: Duration | None = Field(
+        default=None,
+        description="An approval that somebody acknowledged and did not decide goes back after this time.",
+    )
+    when_exhausted: Literal["keep_open", "refuse"] | None = Field(
+        default=None, description="What becomes of a request that nobody answered in time."
+    )
+    when_nobody: Literal["last_step", "refuse"] | None = Field(
+        default=None,
+        description="What becomes of a request that nobody on the ladder may grant: "
+        "the people of the last step look at it (so it is without this key), or it is refused.",
     )
 
 
@@ -127,60 +227,26 @@ class PolicyDocument(_Written):
         description="The currency of all amounts, ISO 4217."
     )
     timezone: Words | None = Field(
-        default=None, description="The time zone you work in, such as Europe/Amsterdam."
+        default=None,
+        description="The time zone you work in, such as Europe/Amsterdam; budgets and hours need it.",
+    )
+    hours: dict[Days, Annotated[list[Period], Field(min_length=1)]] | None = Field(
+        default=None, min_length=1, description="Working time: days, and their periods such as 08:00-20:00."
+    )
+    holidays: Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")] | None = Field(
+        default=None, description="The country whose public holidays are no working time: NL."
     )
     roles: dict[Name, RoleEntry] = Field(min_length=1, description="The roles of staff.")
     define: dict[DefineName, Condition] | None = Field(
         default=None, description="Named CEL conditions and amounts, for the expressions below them."
+    )
+    budgets: dict[Name, BudgetEntry] | None = Field(
+        default=None, description="Pools over a window that mandates share."
     )
     prohibitions: list[ProhibitionEntry] | None = Field(default=None, description="What nobody may grant.")
     mandates: list[MandateEntry] = Field(min_length=1, description="Who may grant what; read top to bottom.")
     escalation: list[EscalationEntry] = Field(
         min_length=1,
         json_schema_extra={"maxItems": 1},
-        description="Who decides the rest: one ladder of one step, for now.",
+        description="Who decides the rest: one ladder, for now.",
     )
-
-
-NOT_YET: Final = frozenset(
-    (
-        "budgets",
-        "discretion",
-        "hours",
-        "holidays",
-        "promise",
-        "within",
-        "acknowledge_within",
-        "when_exhausted",
-        "when_nobody",
-    )
-)
-"""Words of the policy language that are refused by name: a policy is obeyed whole or not at all."""
-
-
-def policy_schema() -> str:
-    """The JSON Schema (draft 2020-12) of a policy file, as the text of schemas/json/policy.schema.json."""
-    schema = _for_editors(PolicyDocument.model_json_schema(by_alias=True))
-    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "Mandaat policy"}
-    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
-
-
-def _for_editors(part: Any) -> Any:
-    """Without null (an empty value is an error), and with names that fit no pattern refused."""
-    if isinstance(part, list):
-        return [_for_editors(item) for item in part if item != {"type": "null"}]
-    if not isinstance(part, dict):
-        return part
-    kept = {key: _for_editors(value) for key, value in part.items() if not _is_noise(key, value)}
-    if "patternProperties" in kept:
-        kept["additionalProperties"] = False
-    choices = kept.get("anyOf")
-    return {**choices[0], **_without(kept, "anyOf")} if choices and len(choices) == 1 else kept
-
-
-def _is_noise(key: str, value: Any) -> bool:
-    return (key == "title" and isinstance(value, str)) or (key == "default" and value is None)
-
-
-def _without(part: dict[str, Any], name: str) -> dict[str, Any]:
-    return {key: value for key, value in part.items() if key != name}

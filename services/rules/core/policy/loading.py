@@ -3,19 +3,39 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from hashlib import sha256
-from typing import NamedTuple
+from typing import NamedTuple, cast
+from zoneinfo import ZoneInfo
 
 import rfc8785
 
 from services.rules.core.expressions.evaluation import Expression
 from services.rules.core.limits import in_minor_units
-from services.rules.core.policy.book import ByKind, Mandate, PolicyBook, PolicyName, Prohibition
-from services.rules.core.policy.document import EVERY_KIND, MandateEntry, PolicyDocument, ProhibitionEntry
+from services.rules.core.policy.book import (
+    UTC,
+    Budget,
+    ByKind,
+    Discretion,
+    Mandate,
+    PolicyBook,
+    PolicyName,
+    Prohibition,
+    Window,
+    WindowKind,
+)
+from services.rules.core.policy.document import (
+    EVERY_KIND,
+    BudgetEntry,
+    MandateEntry,
+    PolicyDocument,
+    ProhibitionEntry,
+)
 from services.rules.core.policy.meaning import Meaning, read_meaning
 from services.rules.core.policy.problems import PolicyProblems, Problem
 from services.rules.core.policy.shape import read_shape
-from services.rules.core.policy.yaml_tree import Node, Plain, parse_yaml
+from services.rules.core.policy.written_budgets import days_of
+from services.rules.core.policy.yaml_tree import Node, Plain, each, parse_yaml
 
 
 class CheckedPolicy(NamedTuple):
@@ -60,11 +80,13 @@ def _bind(document: PolicyDocument, tree: Node, meaning: Meaning) -> PolicyBook:
     prohibitions = [
         _prohibition(entry, place, tree, meaning) for place, entry in enumerate(document.prohibitions or ())
     ]
+    shared = _shared_budgets(document, tree, meaning)
     by_role: dict[str, list[Mandate]] = defaultdict(list)
     for place, entry in enumerate(document.mandates):
-        mandate = _mandate(entry, place, tree, meaning, document.currency)
+        mandate = _mandate(entry, place, tree, meaning, document.currency, shared)
         for role in mandate.roles:
             by_role[role].append(mandate)
+    ladder = document.escalation[0]
     return PolicyBook(
         ref=PolicyName(document.policy, document.version, digest_of(tree.plain())),
         currency=document.currency,
@@ -72,7 +94,10 @@ def _bind(document: PolicyDocument, tree: Node, meaning: Meaning) -> PolicyBook:
         roles=meaning.roles,
         prohibitions=ByKind(prohibitions),
         mandates={role: ByKind(mandates) for role, mandates in by_role.items()},
-        steps=tuple(step.to for step in document.escalation[0].steps),
+        steps=tuple(step.to for step in ladder.steps),
+        when_nobody=ladder.when_nobody or "last_step",
+        zone=UTC if document.timezone is None else ZoneInfo(document.timezone),
+        define=document.define or {},
     )
 
 
@@ -88,8 +113,35 @@ def _prohibition(entry: ProhibitionEntry, place: int, tree: Node, meaning: Meani
     )
 
 
-def _mandate(entry: MandateEntry, place: int, tree: Node, meaning: Meaning, currency: str) -> Mandate:
+def _shared_budgets(document: PolicyDocument, tree: Node, meaning: Meaning) -> dict[str, Budget]:
+    return {
+        name: _budget(name, entry, tree.find(("budgets", name))[0], meaning)
+        for name, entry in (document.budgets or {}).items()
+    }
+
+
+def _budget(name: str, entry: BudgetEntry, node: Node, meaning: Meaning) -> Budget:
+    days = days_of(entry.window)
+    return Budget(
+        id=name,
+        per=entry.per,
+        window=Window("days", days) if days else Window(cast("WindowKind", entry.window)),
+        cap=None if entry.cap is None else meaning.amounts[id(node.get("cap"))],
+        count=entry.count,
+    )
+
+
+def _mandate(
+    entry: MandateEntry,
+    place: int,
+    tree: Node,
+    meaning: Meaning,
+    currency: str,
+    shared: Mapping[str, Budget],
+) -> Mandate:
     row = tree.find(("mandates", place))[0]
+    budgets = zip(entry.budgets or (), each(row.get("budgets")), strict=True)
+    discretion = entry.discretion
     return Mandate(
         id=entry.id,
         place=place,
@@ -98,6 +150,13 @@ def _mandate(entry: MandateEntry, place: int, tree: Node, meaning: Meaning, curr
         categories=frozenset(entry.categories) if entry.categories else None,
         when=_when(row, meaning),
         limit=_limit(row, meaning, currency),
+        budgets=tuple(
+            shared[one]
+            if isinstance(one, str)
+            else _budget(f"{entry.id}.{one.id or number}", one, node, meaning)
+            for number, (one, node) in enumerate(budgets, 1)
+        ),
+        discretion=None if discretion is None else Discretion(discretion.review_within, discretion.reviewer),
     )
 
 
@@ -119,8 +178,8 @@ def _limit(row: Node, meaning: Meaning, currency: str) -> int | Expression | Non
     node = row.get("limit")
     if node is None:
         return None
-    if id(node) in meaning.limits:
-        return meaning.limits[id(node)]
+    if id(node) in meaning.amounts:
+        return meaning.amounts[id(node)]
     expression = meaning.expressions[id(node)]
     constant = expression.constant("amount")
     return in_minor_units(constant, currency) if isinstance(constant, float) else expression

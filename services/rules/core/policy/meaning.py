@@ -5,22 +5,23 @@ Works on the tree, so that every problem is found even where the shape of someth
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal
 from difflib import get_close_matches
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from schemas.money import MAX_MINOR, exponent
+from schemas.money import exponent
 from services.rules.core.expressions.compiling import Compiled, Wanted, compile_expression
 from services.rules.core.expressions.evaluation import Expression, Failure
 from services.rules.core.expressions.names import RESERVED, ROOTS
 from services.rules.core.expressions.translation import Definition
 from services.rules.core.policy.problems import Problem, problem, warning
 from services.rules.core.policy.roles import with_those_that_extend
-from services.rules.core.policy.yaml_tree import Node
+from services.rules.core.policy.written_budgets import read_budgets
+from services.rules.core.policy.written_money import read_money
+from services.rules.core.policy.written_times import check_times
+from services.rules.core.policy.yaml_tree import Node, each, one_or_list, short
 
 
 @dataclass(slots=True)
@@ -31,8 +32,8 @@ class Meaning:
     roles: dict[str, frozenset[str]] = field(default_factory=dict)
     expressions: dict[int, Expression] = field(default_factory=dict)
     """By the `id()` of the node that holds the text, as long as the tree lives."""
-    limits: dict[int, int] = field(default_factory=dict)
-    """Limits that are numbers, in minor units, by the `id()` of their node."""
+    amounts: dict[int, int] = field(default_factory=dict)
+    """Limits that are numbers, and caps, in minor units, by the `id()` of their node."""
 
 
 def read_meaning(tree: Node) -> Meaning:
@@ -55,13 +56,18 @@ class _Reader:
         self._read_timezone()
         for section, roles_key in (("prohibitions", "except"), ("mandates", "to")):
             self._read_ids(section)
-            for row in _items(self._tree.get(section)):
+            for row in each(self._tree.get(section)):
                 self._check_kinds(row.get("kinds" if section == "prohibitions" else "grants"))
                 self._check_roles(row.get(roles_key))
                 self._check_twice(row.get("categories"))
                 self._read_expression(row.get("when"), "condition")
                 self._read_limit(row.get("limit"))
+                if (discretion := row.get("discretion")) is not None:
+                    self._check_roles(discretion.get("reviewer"))
         self._read_ladder()
+        budgets = read_budgets(self._tree, self._decimals)
+        self._found.amounts |= budgets.caps
+        self._found.problems += [*budgets.problems, *check_times(self._tree)]
         return self._found
 
     def _say(self, node: Node, text: str) -> None:
@@ -73,7 +79,7 @@ class _Reader:
         roles = self._tree.get("roles")
         extends: dict[str, list[str]] = {}
         for name, (_, entry) in ((roles and roles.entries) or {}).items():
-            extends[name] = [node.text for node in _one_or_list(entry.get("extends")) if node.text]
+            extends[name] = [node.text for node in one_or_list(entry.get("extends")) if node.text]
         for name in extends:
             entry_node = roles.get(name) if roles else None
             self._check_roles(entry_node.get("extends") if entry_node else None, extends)
@@ -87,46 +93,43 @@ class _Reader:
 
     def _check_roles(self, node: Node | None, known: Mapping[str, object] | None = None) -> None:
         names = self._found.roles if known is None else known
-        for one in _one_or_list(node):
+        for one in one_or_list(node):
             if one.text is not None and one.text not in names and one.text:
                 close = get_close_matches(one.text, names, 1)
                 hint = f"; did you mean `{close[0]}`?" if close else "; write it under `roles`"
-                self._say(one, f"there is no role `{_short(one.text)}`{hint}")
+                self._say(one, f"there is no role `{short(one.text)}`{hint}")
         self._check_twice(node)
 
     def _check_kinds(self, node: Node | None) -> None:
-        kinds = _one_or_list(node)
+        kinds = one_or_list(node)
         if len(kinds) > 1 and any(one.text == "*" for one in kinds):
             self._say(kinds[0], '"*" already is every kind; leave out the others')
         self._check_twice(node)
 
     def _check_twice(self, node: Node | None) -> None:
         seen: set[str] = set()
-        for one in _one_or_list(node):
+        for one in one_or_list(node):
             if one.text is not None and one.text in seen:
-                self._say(one, f"`{_short(one.text)}` stands here twice")
+                self._say(one, f"`{short(one.text)}` stands here twice")
             seen.add(one.text or "")
 
     def _read_ids(self, section: str) -> None:
         seen: dict[str, Node] = {}
-        for row in _items(self._tree.get(section)):
+        for row in each(self._tree.get(section)):
             name = row.get("id")
             if name is None or not name.text:
                 continue
             if name.text in seen:
                 line = seen[name.text].spot.line
-                self._say(name, f"there is another `{_short(name.text)}` in {section}, on line {line}")
+                self._say(name, f"there is another `{short(name.text)}` in {section}, on line {line}")
             seen.setdefault(name.text, name)
 
     def _read_ladder(self) -> None:
-        ladders = list(_items(self._tree.get("escalation")))
+        ladders = list(each(self._tree.get("escalation")))
         for ladder in ladders[1:]:
             self._say(ladder, "more than one entry of `escalation` is not supported yet; keep one")
         for ladder in ladders:
-            steps = list(_items(ladder.get("steps")))
-            for step in steps[1:]:
-                self._say(step, "more than one step is not supported yet; keep one")
-            for step in steps:
+            for step in each(ladder.get("steps")):
                 self._check_roles(step.get("to"))
 
     # Money and time
@@ -146,29 +149,18 @@ class _Reader:
             ZoneInfo(node.value)
         except (ZoneInfoNotFoundError, ValueError, OSError):
             self._say(
-                node, f"there is no time zone {_short(node.value)!r}; write one such as Europe/Amsterdam"
+                node, f"there is no time zone {short(node.value)!r}; write one such as Europe/Amsterdam"
             )
 
     def _read_limit(self, node: Node | None) -> None:
-        if node is None:
-            return
-        value = node.value
-        if isinstance(value, str):
+        if node is None or isinstance(node.value, str):
             self._read_expression(node, "amount")
-        elif value is not None and not isinstance(value, bool) and math.isfinite(value):
-            # The text of a float is exact; that of a whole number may be hexadecimal.
-            self._read_number(node, Decimal(str(value) if isinstance(value, int) else node.text or "0"))
-
-    def _read_number(self, node: Node, limit: Decimal) -> None:
-        minor = limit.scaleb(self._decimals)
-        if minor < 0:
-            return self._say(node, "a limit is not negative")
-        if minor > MAX_MINOR:
-            return self._say(node, "a limit is at most 10^15 minor units; leave it out for no ceiling")
-        if minor != minor.to_integral_value():
-            return self._say(node, f"the currency has {self._decimals} decimals, and this limit has more")
-        self._found.limits[id(node)] = int(minor)
-        return None
+            return
+        minor = read_money(node, self._decimals, "a limit")
+        if isinstance(minor, str):
+            self._say(node, minor)
+        elif minor is not None:
+            self._found.amounts[id(node)] = minor
 
     # Expressions
 
@@ -220,17 +212,3 @@ class _Reader:
             return "; `define` may only use the names above it"
         close = get_close_matches(name, [*self._definitions, *ROOTS], 1)
         return f"; did you mean `{close[0]}`?" if close else ""
-
-
-def _items(node: Node | None) -> Iterator[Node]:
-    yield from (node.items or ()) if node is not None else ()
-
-
-def _one_or_list(node: Node | None) -> list[Node]:
-    if node is None:
-        return []
-    return node.items if node.items is not None else [node]
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= 60 else text[:57] + "..."

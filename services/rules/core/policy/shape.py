@@ -7,12 +7,16 @@ from difflib import get_close_matches
 from typing import Any, Final, get_args
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 
-from services.rules.core.policy.document import NOT_YET, PolicyDocument
+from services.rules.core.policy.document import ID_FORM, INLINE_FORM, MAX_COUNT, PolicyDocument
 from services.rules.core.policy.problems import Problem, problem
 from services.rules.core.policy.yaml_tree import Node, Path
 
 _ID: Final = "must be an id: small letters, digits, `_` and `-`, beginning with a letter or digit"
+_DURATION: Final = "must be a time such as 30m, 4h or 5d"
+_MARKS: Final = frozenset(("[key]", ID_FORM, INLINE_FORM))
+"""Steps of pydantic's paths that are not in the file."""
 _TEXTS: Final[Mapping[str, str]] = {
     "string_type": "must be text; put it in quotes",
     "string_too_short": "is empty",
@@ -20,7 +24,18 @@ _TEXTS: Final[Mapping[str, str]] = {
     "dict_type": "must be a mapping of names to values",
     "model_type": "must be a mapping of keys to values",
     "model_attributes_type": "must be a mapping of keys to values",
+    "int_type": "must be a whole number",
 }
+_PATTERNS: Final[Mapping[str, str]] = {
+    "currency": "must be three capitals, such as EUR (ISO 4217)",
+    "holidays": "must be the two capitals of a country, such as NL (ISO 3166)",
+    "window": "must be day, week, month, year, or 1 to 366 days such as 30d",
+    "review_within": _DURATION,
+    "promise": _DURATION,
+    "within": _DURATION,
+    "acknowledge_within": _DURATION,
+}
+"""By key: what a text that has the wrong form should look like."""
 
 
 def read_shape(tree: Node) -> tuple[PolicyDocument | None, list[Problem]]:
@@ -36,7 +51,7 @@ def read_shape(tree: Node) -> tuple[PolicyDocument | None, list[Problem]]:
 
 
 def _problem(tree: Node, one: Mapping[str, Any]) -> Problem | None:
-    path: Path = tuple(step for step in one["loc"] if step != "[key]")
+    path: Path = tuple(step for step in one["loc"] if step not in _MARKS)
     kind, context = str(one["type"]), one.get("ctx") or {}
     node, _ = tree.find(path)
     if kind == "missing":
@@ -57,21 +72,25 @@ def _text(kind: str, path: Path, one: Mapping[str, Any], context: Mapping[str, A
         return "is empty; name at least one, or take it out"
     if kind == "string_too_long":
         return f"is longer than {context['max_length']} characters"
+    if kind == "literal_error":
+        return f"must be {str(context['expected']).replace(chr(39), '')}"
+    if kind in ("greater_than_equal", "less_than_equal"):
+        return f"must be between 1 and {MAX_COUNT:,}"
     if kind == "string_pattern_mismatch":
         return _pattern_text(path, "[key]" in one["loc"])
     return _TEXTS.get(kind, str(one["msg"]))
 
 
 def _pattern_text(path: Path, is_key: bool) -> str:
-    if path == ("currency",):
-        return "must be three capitals, such as EUR (ISO 4217)"
     if is_key and path[0] == "define":
         return (
             "must be letters, digits and `_`, not beginning with a digit, so that an expression can name it"
         )
+    if path[0] == "hours":
+        return "must be days, such as mon or mon-fri" if is_key else "must be such as 08:00-20:00"
     if len(path) > 2 and path[2] in ("grants", "kinds"):
         return f'{_ID}; or "*" for every kind'
-    return _ID
+    return _PATTERNS.get(str(path[-1]), _ID)
 
 
 def _called(path: Path) -> str:
@@ -84,14 +103,14 @@ def _called(path: Path) -> str:
 def _in(path: Path, node: Node) -> str:
     if not path:
         return ""
-    owner = node.get("id")
-    return f" in {path[0]}: {owner.text}" if owner is not None and owner.text else f" here, in {path[0]}"
+    owner, section = node.get("id"), [step for step in path if isinstance(step, str)]
+    if owner is not None and owner.text:
+        return f" in {section[-1]}: {owner.text}"
+    return f" in {path[0]}: {path[1]}" if len(section) == len(path) == 2 else f" here, in {section[-1]}"
 
 
 def _unknown(path: Path) -> str:
     key = str(path[-1])[:60]
-    if key in NOT_YET:
-        return f"`{key}` is not supported yet; a policy that needs it cannot be used, so take it out"
     known = _keys(path[:-1])
     close = get_close_matches(key, known, 1)
     return f"unknown key `{key}`; " + (
@@ -101,12 +120,17 @@ def _unknown(path: Path) -> str:
 
 def _keys(path: Path) -> list[str]:
     """The keys that a mapping at this path may have."""
-    model: Any = PolicyDocument
+    part: Any = PolicyDocument
     for step in path:
-        if isinstance(step, str) and isinstance(model, type) and issubclass(model, BaseModel):
-            fields = {field.alias or name: field for name, field in model.model_fields.items()}
-            model = _model_in(fields[step].annotation) if step in fields else None
-    return [field.alias or name for name, field in model.model_fields.items()] if model else []
+        model = _model_in(part)
+        known = _fields(model) if model is not None and part is model else {}
+        part = known[str(step)].annotation if step in known else model  # or in a list, or under a given name
+    model = _model_in(part)
+    return list(_fields(model)) if model is not None else []
+
+
+def _fields(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    return {field.alias or name: field for name, field in model.model_fields.items()}
 
 
 def _model_in(annotation: Any) -> type[BaseModel] | None:

@@ -99,6 +99,23 @@ class Node:
         return self.value
 
 
+def each(node: Node | None) -> Iterator[Node]:
+    """The items of a list; nothing where it is none."""
+    yield from (node.items or ()) if node is not None else ()
+
+
+def one_or_list(node: Node | None) -> list[Node]:
+    """The items of a list, or the one that stands there instead of a list."""
+    if node is None:
+        return []
+    return node.items if node.items is not None else [node]
+
+
+def short(text: str) -> str:
+    """A text from a file, cut so that it can stand in a sentence."""
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
 def parse_yaml(text: str) -> tuple[Node, list[Problem]]:
     """The tree of a text with one document, and the problems that do not keep it from being read further.
 
@@ -180,7 +197,7 @@ class _Composer:
         tag = getattr(event, "ctag", None) or event.tag
         if tag:
             self._problems.append(
-                problem(_spot(event), f"tags such as {_short(str(tag))} are not read here; take it out")
+                problem(_spot(event), f"tags such as {short(str(tag))} are not read here; take it out")
             )
         match event:
             case ScalarEvent():
@@ -267,10 +284,10 @@ class _Composer:
                 self._say(key.spot, "a key must be a plain word")
             elif name in entries:
                 first = entries[name][0].spot
-                text = f"`{_short(name)}` stands here twice; the first is on line {first.line}"
+                text = f"`{short(name)}` stands here twice; the first is on line {first.line}"
                 self._say(key.spot, text)
             else:
-                entries[name] = (key, self._full(value, f"`{_short(name)}`", key.spot))
+                entries[name] = (key, self._full(value, f"`{short(name)}`", key.spot))
         return Node(_spot(event), entries=entries, size=size)
 
     def _full(self, node: Node, what: str, spot: Spot | None = None) -> Node:
@@ -285,7 +302,3 @@ class _Composer:
 
 def _spot(event: Any) -> Spot:
     return Spot(event.start_mark.line + 1, event.start_mark.column + 1)
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= 60 else text[:57] + "..."

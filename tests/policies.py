@@ -1,0 +1,51 @@
+"""Policies with good defaults: a test shows only what matters to it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from services.rules.core.policy import PolicyBook, load_policy
+
+ROLES = {
+    "agent": {},
+    "senior": {"extends": "agent"},
+    "team_lead": {"extends": "senior"},
+    "manager": {"extends": "team_lead"},
+}
+LEFT_OUT: Any = object()
+
+
+def a_mandate(**changes: Any) -> dict[str, Any]:
+    """Refunds, for agents, without a ceiling."""
+    return changed({"id": "m", "grants": "refund", "to": "agent"}, changes)
+
+
+def a_budget(**changes: Any) -> dict[str, Any]:
+    """250 a day for each agent."""
+    return changed({"per": "agent", "window": "day", "cap": 250}, changes)
+
+
+def a_policy(*mandates: dict[str, Any], **changes: Any) -> str:
+    """A policy of `acme` in EUR, as JSON, which is YAML 1.2."""
+    policy = {
+        "policy": "acme",
+        "version": "1",
+        "currency": "EUR",
+        "roles": ROLES,
+        "mandates": list(mandates) or [a_mandate()],
+        "escalation": [{"id": "default", "steps": [{"to": "team_lead"}]}],
+    }
+    if "define" in changes:
+        policy = {"define": changes.pop("define"), **policy}
+    return json.dumps(changed(policy, changes))
+
+
+def a_book(*mandates: dict[str, Any], **changes: Any) -> PolicyBook:
+    """That policy, ready to judge by."""
+    return load_policy(a_policy(*mandates, **changes))
+
+
+def changed(given: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """What is given, with changes; LEFT_OUT takes a key out."""
+    return {key: value for key, value in {**given, **changes}.items() if value is not LEFT_OUT}
