@@ -1,0 +1,156 @@
+"""What the topics say about one tenant, sorted out: requests, what came in for them, what was published."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from tests.audit.budgets import Policy, read_policy
+from tests.audit.topics import Parsing, Place, Record, Topics, letters_by_place, place_of
+
+UNHEARD = ("approval.late", "approval.not_entitled")
+CONFLICT = "conflict"
+
+
+class Event(NamedTuple):
+    """An event of the journal at its first appearance."""
+
+    id: str
+    type: str
+    sequence: int
+    record: Record
+    data: dict[str, Any]
+
+
+class Request(NamedTuple):
+    """(case, request) of the tenant."""
+
+    case_id: str
+    request_id: str
+
+
+class Content(NamedTuple):
+    """What makes a repeat the same: compared by value."""
+
+    agent_id: str | None
+    customer_id: str
+    kind: str
+    amount: Decimal | None
+    currency: str | None
+    discretion: bool
+
+
+class Came(NamedTuple):
+    """A submission (with its content) or a withdrawal (without), and where it stands."""
+
+    place: Place
+    content: Content | None
+    time: datetime
+
+
+class Evidence:
+    """Everything about one tenant. `letters`: the reasons of dead letters by where their records stood."""
+
+    def __init__(self, topics: Topics, tenant: str) -> None:
+        self.tenant = tenant
+        self._parsing = Parsing()
+        self._prefix = f"{tenant}/".encode()
+        self.letters: Mapping[Place, set[str]] = letters_by_place(topics.dead_letters)
+        self.journal = [one for one in topics.decisions if self._ours(one)]
+        self.events = self._first_appearances()
+        self.decisions = self._by_request("decision.")
+        self.approvals = self._by_request("approval.")
+        self.policies = self._read_policies(topics.policies)
+        self.came: defaultdict[Request, list[Came]] = defaultdict(list)
+        self.unread: list[Record] = []
+        for record in topics.cases:
+            if self._ours(record):
+                self._sort(record)
+        self.replies = [one for one in topics.replies if self._ours(one)]
+
+    def counted(self, request: Request) -> list[Came]:
+        """What came in for a request and could be read, in the order of its partition."""
+        return [one for one in self.came.get(request, ()) if self.letters.get(one.place, set()) <= {CONFLICT}]
+
+    def event(self, record: Record) -> dict[str, Any]:
+        """The CloudEvent in a record; empty where there is none."""
+        return self._parsing.event(record) or {}
+
+    def policy_of(self, decision: Event) -> Policy | None:
+        """The version that a decision names."""
+        return self.policies.get(decision.data["policy"]["digest"])
+
+    def newest_before(self, withdrawn: Event) -> Event | None:
+        """The decision on the same request before a withdrawal."""
+        before = [
+            one for one in self.decisions[_request(withdrawn.data)] if one.sequence < withdrawn.sequence
+        ]
+        return before[-1] if before else None
+
+    def _ours(self, record: Record) -> bool:
+        return record.key is not None and record.key.startswith(self._prefix)
+
+    def _first_appearances(self) -> list[Event]:
+        found: dict[str, Event] = {}
+        for record in self.journal:
+            said = self.event(record)
+            kind = said["type"].removeprefix("mandaat.").removesuffix(".v1")
+            if said["id"] not in found:
+                found[said["id"]] = Event(said["id"], kind, int(said["sequence"]), record, said["data"])
+        return list(found.values())
+
+    def _by_request(self, kinds: str) -> Mapping[Request, list[Event]]:
+        """In order of sequence."""
+        found: defaultdict[Request, list[Event]] = defaultdict(list)
+        for one in sorted(self.events, key=lambda event: event.sequence):
+            if one.type.startswith(kinds):
+                found[_request(one.data.get("approval") or one.data)].append(one)
+        return found
+
+    def _read_policies(self, records: list[Record]) -> dict[str, Policy]:
+        found = {}
+        for record in records:
+            key = (record.key or b"").decode()
+            if record.value is not None and key.startswith(f"{self.tenant}/"):
+                found[key.partition("/")[2]] = read_policy(json.loads(record.value)["yaml"])
+        return found
+
+    def _sort(self, record: Record) -> None:
+        said = self.event(record)
+        data = said.get("data", {})
+        match said.get("type"):
+            case "mandaat.case.submitted.v1" if "request" in data:
+                asked = data["request"]
+                request = Request(data["case_id"], asked["request_id"])
+                came = Came(place_of(record), _content(data, asked), _moment(said["time"]))
+            case "mandaat.case.withdrawn.v1":
+                request = _request(data)
+                came = Came(place_of(record), None, _moment(said["time"]))
+            case _:
+                self.unread.append(record)
+                return
+        self.came[request].append(came)
+
+
+def _request(data: Mapping[str, Any]) -> Request:
+    return Request(data["case_id"], data["request_id"])
+
+
+def _content(case: Mapping[str, Any], asked: Mapping[str, Any]) -> Content:
+    amount = asked.get("amount")
+    return Content(
+        case.get("agent_id"),
+        case["customer"]["id"],
+        asked["kind"],
+        None if amount is None else Decimal(amount),
+        asked.get("currency"),
+        bool(asked.get("discretion")),
+    )
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text)
