@@ -17,8 +17,10 @@ from services.chassis.dead_letters import Record as Consumed
 from services.chassis.errors import TryAgain
 from services.rules.adapters.ledger import Resolved
 from services.rules.adapters.protocol import (
+    WITHDRAWN,
     Answer,
     Applied,
+    Credit,
     Effect,
     Found,
     Item,
@@ -28,14 +30,18 @@ from services.rules.adapters.protocol import (
     Part,
     Reading,
     Refusal,
+    RemoveState,
     SetState,
     Settled,
+    Take,
     Taken,
+    Used,
     Wanted,
 )
 from services.rules.adapters.publisher import Entry, Landed, NotLanded, Outcome, Record
 from services.rules.adapters.replay import Grouping, Stored
 from services.rules.adapters.script import Cold
+from services.rules.core.budgets import Counters
 from services.rules.core.inputs import Input, Submission
 from services.rules.core.policy import PolicyBook
 from services.rules.core.staff import Staff
@@ -51,7 +57,10 @@ class FakeLedger:
         self.nonce: str | None = "epoch1"
         self.index: dict[str, Known] = {}
         self.states: defaultdict[int, dict[str, bytes]] = defaultdict(dict)
+        self.counters = Counters()
         self.pending: dict[int, tuple[int, list[str]]] = {}
+        self.taken: defaultdict[int, list[Take]] = defaultdict(list)
+        """What is pending of the counters, by partition."""
         self.gens = dict.fromkeys(range(partitions), 0)
         self.positions = dict.fromkeys(range(partitions), 0)
         self.seq = 0
@@ -82,7 +91,7 @@ class FakeLedger:
             else:
                 self.index[item.id] = Known(item.digest, seq)
                 settled[item.p].append(item.id)
-                answers.append(New(seq, 0))
+                answers.append(self._choose(item, seq))
                 seq += 1
         self.pending |= {p: (b0, ids) for p, ids in settled.items()}
         self.seq = max(self.seq, seq - 1)
@@ -116,6 +125,7 @@ class FakeLedger:
             return "moved"
         for one in self.pending.pop(p, (0, []))[1]:
             del self.index[one]
+        self.counters.add((one.key, one.field, -one.amount) for one in self.taken.pop(p, []))
         for seq, index_id, digest, effects in records:
             known = self.index.get(index_id)
             if known is None or known.seq < seq:
@@ -124,6 +134,14 @@ class FakeLedger:
             self.seq = max(self.seq, seq)
         self.positions[p] = next_offset
         return "ok"
+
+    def _choose(self, item: Item, seq: int) -> New:
+        takes: Any = item.takes  # a Take has what the counters look at in a Charge
+        looks: Any = item.looks
+        variant, used = self.counters.settle(takes, looks)
+        if variant:
+            self.taken[item.p] += item.takes[variant - 1]
+        return New(seq, variant, tuple(Used(*one) for one in used))
 
     def _begin(self, name: str, parts: tuple[Part, ...]) -> None:
         self.clock_us += 1000
@@ -145,6 +163,7 @@ class FakeLedger:
         confirm = part.confirm
         if confirm is not None and pending is not None and confirm.b0 == pending[0]:
             del self.pending[part.p]
+            self.taken.pop(part.p, None)
             self._apply(part.p, confirm.effects)
             self.positions[part.p] = confirm.next_offset
         elif pending is not None:
@@ -158,8 +177,13 @@ class FakeLedger:
             match effect:
                 case SetState(state_id, state):
                     self.states[p][state_id] = state
-                case Link(index_id, seq) if index_id in self.index and self.index[index_id].seq < seq:
-                    self.index[index_id] = self.index[index_id]._replace(seq=seq)
+                case RemoveState(state_id):
+                    self.states[p].pop(state_id, None)
+                case Link(index_id, seq):
+                    known = self.index.get(index_id, Known(WITHDRAWN, 0))
+                    self.index[index_id] = known._replace(seq=max(known.seq, seq))
+                case Credit():
+                    self.counters.add([effect])
 
 
 class FakeJournal:

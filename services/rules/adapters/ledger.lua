@@ -20,6 +20,7 @@ local function seven(number) return struct.pack('>I7', number) end
 local function seq_of(value) return (struct.unpack('>I7', value, 9)) end
 local function index_key(bucket) return PREFIX .. 'i:' .. bucket end
 local function state_key(p) return PREFIX .. 's:' .. whole(p) end
+local function counter_key(key) return PREFIX .. 'b:' .. key end
 local function pend_key(p) return PREFIX .. 'pend:' .. whole(p) end
 local function gen_field(p) return 'gen:' .. whole(p) end
 local function pos_field(p) return 'pos:' .. whole(p) end
@@ -30,18 +31,26 @@ local function now_us()
   return tonumber(time[1]) * 1000000 + tonumber(time[2])
 end
 
--- Effects: kind, then its arguments. Credits and timers join here, each kind with its arity.
-local EFFECT_ARITY = { s = 2, x = 1, l = 3 }
+-- A counter at 0 is removed, so that a rebuilt ledger equals the live one.
+local function count(key, field, amount)
+  local counted = redis.call('HINCRBY', key, field, amount)
+  if counted == 0 then redis.call('HDEL', key, field) end
+  return counted
+end
+
+-- Effects: kind, then its arguments. Timers join here, each kind with its arity.
+local EFFECT_ARITY = { s = 2, x = 1, l = 4, c = 3 }
 local EFFECT = {
   s = function(p, i) redis.call('HSET', state_key(p), args[i], args[i + 1]) end,
   x = function(p, i) redis.call('HDEL', state_key(p), args[i]) end,
-  l = function(_, i) -- the index of one id moves on to a newer sequence
-    local key, field, seq = index_key(args[i]), args[i + 1], args[i + 2]
+  l = function(_, i) -- the index of one id moves on to a newer sequence; where it is absent it gets this digest
+    local key, field, digest, seq = index_key(args[i]), args[i + 1], args[i + 2], args[i + 3]
     local known = redis.call('HGET', key, field)
-    if known and seq_of(known) < seq then
-      redis.call('HSET', key, field, string.sub(known, 1, 8) .. seven(seq))
+    if not known or seq_of(known) < seq then
+      redis.call('HSET', key, field, (known and string.sub(known, 1, 8) or digest) .. seven(seq))
     end
   end,
+  c = function(_, i) count(counter_key(args[i]), args[i + 1], args[i + 2]) end, -- a credit, or of either sign
 }
 
 -- Where the arguments go on after `count` effects that begin at i.
@@ -62,10 +71,11 @@ local function effect_all(p, i, count)
   end
 end
 
--- Undo: arguments, then the kind, so that it is walked from its end: newest first. Charges join here.
-local UNDO_ARITY = { i = 2 }
+-- Undo: arguments, then the kind, so that it is walked from its end: newest first.
+local UNDO_ARITY = { i = 2, c = 3 }
 local UNDO = {
   i = function(undo, n) redis.call('HDEL', index_key(undo[n - 2]), undo[n - 1]) end,
+  c = function(undo, n) count(counter_key(undo[n - 3]), undo[n - 2], -undo[n - 1]) end,
 }
 
 local function roll_back(p)
@@ -120,14 +130,158 @@ local function refusals(parts)
   return answer
 end
 
--- items: part (from 1), bucket, field, digest, number of variants. 0 variants: the one without charges. With
--- charges, each variant follows: number of charges, then (key, window, amount, cap, days) of each; the first
--- whose every charge has room is taken, collected in part.undo and answered from 1.
+-- A counter by day. `total`: of all days that share a run of N days with `day`. All of a small hash is read at
+-- once; of a large one only the days that are needed, so that old days do not cost for ever.
+local HASH_PER_DAY = 8 -- HGETALL of so many entries takes as long as HMGET of one day
+local MOST_FIELDS = 1000 -- Lua's stack takes about 8,000
+
+local function read_days(by_day, key, from, to)
+  local total = 0
+  for first = from, to, MOST_FIELDS do
+    local fields = {}
+    for day = first, math.min(to, first + MOST_FIELDS - 1) do fields[#fields + 1] = whole(day) end
+    for i, amount in ipairs(redis.call('HMGET', key, unpack(fields))) do
+      amount = tonumber(amount or 0)
+      by_day[first + i - 1] = amount
+      total = total + amount
+    end
+  end
+  return total
+end
+
+local function near(key, day, days)
+  local by_day, total, from, to = {}, 0, day - days + 1, day + days - 1
+  if redis.call('HLEN', key) > HASH_PER_DAY * (to - from + 1) then
+    return by_day, read_days(by_day, key, from, to), to
+  end
+  local all = redis.call('HGETALL', key)
+  for i = 1, #all, 2 do
+    local other, amount = tonumber(all[i]), tonumber(all[i + 1])
+    by_day[other] = amount
+    if from <= other and other <= to then total = total + amount end
+  end
+  return by_day, total, math.huge
+end
+
+-- The most that any run of N days holds, of those that hold `day`; and the first later day on which the amount
+-- has room, false if never. `read_to` is the last day that was read.
+local function slide(by_day, read_to, key, day, amount, cap, days)
+  local first, free, sum, most = day - days + 1, day + 1, 0, 0
+  for other = first, day do sum = sum + (by_day[other] or 0) end
+  while first <= free do -- the run that begins on `first`
+    local last = first + days
+    if first <= day and sum > most then most = sum end
+    if sum + amount > cap and amount <= cap then free = last end
+    if last > read_to then
+      read_to = last + days
+      read_days(by_day, key, last, read_to)
+    end
+    sum = sum + (by_day[last] or 0) - (by_day[first] or 0)
+    first = first + 1
+  end
+  return most, amount <= cap and free
+end
+
+-- One charge begins at i: key, window (of `Nd` the day), amount, cap, N or 0.
+local function look(i)
+  local key, window, amount, cap, days = counter_key(args[i]), args[i + 1], args[i + 2], args[i + 3], args[i + 4]
+  if days == 0 then return tonumber(redis.call('HGET', key, window) or 0), false end
+  local day = tonumber(window)
+  local by_day, _, read_to = near(key, day, days)
+  return slide(by_day, read_to, key, day, amount, cap, days)
+end
+
+-- Counts the charge where there is room.
+local function take(i)
+  local key, window, amount, cap, days = counter_key(args[i]), args[i + 1], args[i + 2], args[i + 3], args[i + 4]
+  if days == 0 then
+    if redis.call('HINCRBY', key, window, amount) <= cap then return true end
+    count(key, window, -amount)
+    return false
+  end
+  local day = tonumber(window)
+  local by_day, total, read_to = near(key, day, days)
+  if total + amount > cap and slide(by_day, read_to, key, day, amount, cap, days) + amount > cap then
+    return false
+  end
+  redis.call('HINCRBY', key, window, amount)
+  return true
+end
+
+-- All charges of the group at i, or none.
+local function take_all(i)
+  for charge = 1, args[i] do
+    if not take(i + 5 * charge - 4) then
+      for taken = charge - 1, 1, -1 do
+        local one = i + 5 * taken - 4
+        count(counter_key(args[one]), args[one + 1], -args[one + 2])
+      end
+      return false
+    end
+  end
+  return true
+end
+
+-- The first group at i of which every charge has room is taken, collected in undo, and answered from 1; else 0.
+-- Groups that have no room, and the last if none had, add to the answer what was used, and the free day.
+local function choose(i, groups, undo)
+  local answer, n = { 0 }, 1
+  for group = 1, groups do
+    if group < groups and take_all(i) then
+      local u = #undo
+      for first = i + 1, i + 5 * args[i], 5 do
+        undo[u + 1], undo[u + 2], undo[u + 3], undo[u + 4] = args[first], args[first + 1], args[first + 2], 'c'
+        u = u + 4
+      end
+      answer[1] = group
+      break
+    end
+    for first = i + 1, i + 5 * args[i], 5 do
+      answer[n + 1], answer[n + 2] = look(first)
+      n = n + 2
+    end
+    i = i + 1 + 5 * args[i]
+  end
+  return n == 1 and answer[1] or answer
+end
+
+-- Where the arguments go on after so many groups of charges that begin at i.
+local function after_groups(i, groups)
+  for _ = 1, groups do i = i + 1 + 5 * args[i] end
+  return i
+end
+
+local function check_charges(i, groups)
+  for _ = 1, groups do
+    for charge = i + 1, i + 5 * args[i], 5 do
+      local window, amount, cap, days = args[charge + 1], args[charge + 2], args[charge + 3], args[charge + 4]
+      if type(amount) ~= 'number' or type(cap) ~= 'number' or (days > 0 and not tonumber(window)) then
+        error('not a charge of ' .. tostring(args[charge]))
+      end
+    end
+    i = i + 1 + 5 * args[i]
+  end
+  return i
+end
+
+local function check_items(parts, count)
+  local i = at
+  for _ = 1, count do
+    if not parts[args[i + 1]] then error('an item of no part') end
+    local groups = args[i + 5]
+    i = i + 5
+    if groups > 0 then i = check_charges(i + 1, groups) - 1 end
+  end
+  if i ~= #args then error('items do not end with the arguments') end
+end
+
+-- items: part (from 1), bucket, field, digest, number of groups of charges. None: without charges. Else the
+-- groups: of each the number of its charges, then these. The last is only looked at.
 local function settle(parts, count, seq)
   local b0 = math.max(seq + 1, now_us())
   local next_seq, answers = b0, {}
   for k = 1, count do
-    local part, bucket, field = parts[args[at + 1]], args[at + 2], args[at + 3]
+    local part, bucket, field, groups = parts[args[at + 1]], args[at + 2], args[at + 3], args[at + 5]
     if part.refused then
       answers[k] = part.refused
     else
@@ -138,12 +292,12 @@ local function settle(parts, count, seq)
         undo[n + 1], undo[n + 2], undo[n + 3] = bucket, field, 'i'
         part.undo = undo
         next_seq = next_seq + 1
-        answers[k] = 0
+        answers[k] = groups == 0 and 0 or choose(at + 6, groups, undo)
       else
         answers[k] = redis.call('HGET', key, field)
       end
     end
-    at = at + 5
+    at = groups == 0 and at + 5 or after_groups(at + 6, groups) - 1
   end
   for _, part in ipairs(parts) do
     if part.undo then redis.call('SET', pend_key(part.p), seven(b0) .. cmsgpack.pack(part.undo)) end
@@ -184,7 +338,7 @@ function WARM.call(seq)
   local part_count, item_count = args[at + 1], args[at + 2]
   at = at + 2
   local parts = read_parts(part_count)
-  if at + 5 * item_count ~= #args then error('items do not end with the arguments') end
+  check_items(parts, item_count)
   for _, part in ipairs(parts) do confirm(part) end
   local b0, newest, answers = settle(parts, item_count, seq)
   return { whole(now_us()), whole(b0), whole(newest), refusals(parts), answers }

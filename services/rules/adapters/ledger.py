@@ -8,14 +8,12 @@ from typing import Any, Literal
 
 from redis.asyncio import Redis
 
-from services.chassis.errors import TryAgain
 from services.chassis.redis import answering
 from services.rules.adapters.protocol import (
     Applied,
     Argument,
     Found,
     Item,
-    Known,
     Part,
     Reading,
     Settled,
@@ -99,14 +97,6 @@ class Ledger:
                 )
         return Reading(int(time_us), found, refused)
 
-    async def read_states(self, part: Part, ids: Sequence[str]) -> dict[str, bytes]:
-        """The states of one partition. Raises TryAgain where the partition is not held, or still pending."""
-        return (await self._read_one(part, Wanted(part.p, states=tuple(ids)))).states
-
-    async def read_index(self, part: Part, ids: Sequence[str]) -> dict[str, Known]:
-        """What is known of these ids. Raises TryAgain where the partition is not held, or still pending."""
-        return (await self._read_one(part, Wanted(part.p, ids=tuple(ids)))).entries
-
     async def take(self, p: int) -> Taken:
         """Hold partition p from now on: whoever held it is fenced."""
         gen, pos, pending = await self._run("take", [p])
@@ -120,12 +110,6 @@ class Ledger:
         write_records(list(records), arguments)
         answer: bytes = await self._run("resolve", arguments)
         return answer.decode("ascii")  # type: ignore[return-value] # the script answers these three words
-
-    async def _read_one(self, part: Part, wanted: Wanted) -> Found:
-        reading = await self.read([part], [wanted])
-        if part.p in reading.refused:
-            raise TryAgain(f"partition {part.p} is {reading.refused[part.p].name.lower()}")
-        return reading.found[part.p]
 
     async def _run(self, operation: str, arguments: list[Argument]) -> Any:
         if self.nonce is None:

@@ -1,8 +1,8 @@
 """What is said between a worker and the ledger, and how it is written (LEDGER.md, Keys and The script).
 
-Nothing here knows a domain noun: ids, digests, sequences, effects, states and links. An id is any text; of
-its blake2b hash 20 bits choose a bucket and 72 bits the field in it. A digest is 8 characters (48 bits in
-base64). A sequence is a number of 16 digits: the ledger's order, and nearly the microseconds since 1970.
+Nothing here knows a domain noun: ids, digests, sequences, counters, effects, states and links. An id is any
+text; of its blake2b hash 20 bits choose a bucket and 72 bits the field in it. A digest is 8 characters (48
+bits in base64). A sequence is a number of 16 digits: the ledger's order, and nearly microseconds since 1970.
 """
 
 from __future__ import annotations
@@ -10,13 +10,12 @@ from __future__ import annotations
 from binascii import b2a_base64
 from enum import Enum
 from hashlib import blake2b
-from typing import Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 DIGEST_LENGTH: Final = 8
 
-Variants: TypeAlias = tuple[tuple[()], ...]
-"""Candidates in the order to try, each with its charges; the last has none. Charges do not exist yet."""
-ONE_VARIANT: Final[Variants] = ((),)
+WITHDRAWN: Final = "withdrwn"
+"""The digest of what a link points to that was never settled itself: nothing conflicts with it."""
 
 
 class SetState(NamedTuple):
@@ -33,14 +32,25 @@ class RemoveState(NamedTuple):
 
 
 class Link(NamedTuple):
-    """The index of `id` points to `seq` from now on, its digest unchanged."""
+    """The index of `id` points to `seq` from now on, its digest unchanged; WITHDRAWN where there was none."""
 
     id: str
     seq: int
 
 
-Effect: TypeAlias = SetState | RemoveState | Link
-"""What counts only once the journal has it. Credits and timers join here."""
+class Credit(NamedTuple):
+    """A counter changes by `amount`: what a round gives back (negative), or whatever the journal says.
+
+    What a round takes is counted when it is settled, and so is no effect of its confirm.
+    """
+
+    key: str
+    field: str
+    amount: int
+
+
+Effect: TypeAlias = SetState | RemoveState | Link | Credit
+"""What counts only once the journal has it. Timers join here."""
 
 
 class Confirm(NamedTuple):
@@ -63,20 +73,51 @@ class Part(NamedTuple):
     confirm: Confirm | None = None
 
 
+class Take(NamedTuple):
+    """`amount` (1 or more) in minor units or a count goes to a counter's `field`, which holds `cap` at most.
+
+    With `days` the field is a day, as a number since 1970, and the cap is of every run of so many days.
+    """
+
+    key: str
+    field: str
+    amount: int
+    cap: int
+    days: int = 0
+
+
 class Item(NamedTuple):
-    """One input of partition `p`, to be settled once under `id`."""
+    """One input of partition `p`, to be settled once under `id`.
+
+    The first of `takes` of which all have room is taken; where none is, `looks` are looked at too.
+    """
 
     p: int
     id: str
     digest: str
-    variants: Variants = ONE_VARIANT
+    takes: tuple[tuple[Take, ...], ...] = ()
+    looks: tuple[Take, ...] = ()
+
+
+class Used(NamedTuple):
+    """What a counter held: in the field, or the most in any run of `days` that holds the day.
+
+    `free_day`: with `days`, the first later day on which the amount has room, None if never; else None.
+    """
+
+    used: int
+    free_day: int | None = None
 
 
 class New(NamedTuple):
-    """Settled now, tentatively: `variant` is the place of the one that was taken."""
+    """Settled now, tentatively: `variant` is the place of the one of `takes` that was taken, from 1, or 0.
+
+    `used`: of each of those before it that had no room, all in one row; where none was taken, of `looks` too.
+    """
 
     seq: int
     variant: int
+    used: tuple[Used, ...] = ()
 
 
 class Known(NamedTuple):
@@ -171,7 +212,9 @@ def write_effects(effects: tuple[Effect, ...], into: list[Argument]) -> None:
             case RemoveState(state_id):
                 into += ("x", state_id)
             case Link(index_id, seq):
-                into += ("l", *place(index_id), seq)
+                into += ("l", *place(index_id), WITHDRAWN, seq)
+            case Credit(key, field, amount):
+                into += ("c", key, field, amount)
 
 
 def write_parts(parts: list[Part], into: list[Argument]) -> None:
@@ -190,13 +233,19 @@ def write_parts(parts: list[Part], into: list[Argument]) -> None:
 def write_items(parts: list[Part], items: list[Item], into: list[Argument]) -> None:
     """Append each item, its part by place. Raises ValueError, or KeyError where its part is not given."""
     places = {part.p: number for number, part in enumerate(parts, 1)}
-    for p, index_id, digest, variants in items:
+    for p, index_id, digest, takes, looks in items:
         if len(digest) != DIGEST_LENGTH:
             raise ValueError(f"a digest has {DIGEST_LENGTH} characters, not {digest!r}")
-        if variants != ONE_VARIANT:
-            raise ValueError("charges do not exist yet: an item has one variant without any")
         hashed = blake2b(index_id.encode(), digest_size=12).digest()
-        into += (places[p], hashed[:3].hex()[:5], b2a_base64(hashed[3:], newline=False), digest, 0)
+        into += (places[p], hashed[:3].hex()[:5], b2a_base64(hashed[3:], newline=False), digest)
+        if takes or looks:
+            into.append(len(takes) + 1)
+            for group in (*takes, looks):
+                into.append(len(group))
+                for take in group:
+                    into += take
+        else:
+            into.append(0)
 
 
 def write_records(records: list[Applied], into: list[Argument]) -> None:
@@ -207,18 +256,22 @@ def write_records(records: list[Applied], into: list[Argument]) -> None:
         write_effects(effects, into)
 
 
-def read_answers(raw: list[int | bytes], b0: int) -> tuple[Answer, ...]:
+def read_answers(raw: list[int | bytes | list[Any]], b0: int) -> tuple[Answer, ...]:
     """New items got the sequences from b0 on, in order."""
     seq = b0
     answers: list[Answer] = []
     for one in raw:
         if isinstance(one, bytes):
             answers.append(known(one))
-        elif one < 0:
-            answers.append(Refusal(one))
-        else:
+            continue
+        if isinstance(one, list):  # the variant, then two of each that was looked at
+            answers.append(New(seq, one[0], tuple(map(Used, one[1::2], one[2::2]))))
+        elif one >= 0:
             answers.append(New(seq, one))
-            seq += 1
+        else:
+            answers.append(Refusal(one))
+            continue
+        seq += 1
     return tuple(answers)
 
 

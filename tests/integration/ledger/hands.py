@@ -10,7 +10,17 @@ from redis.asyncio import Redis
 
 from services.rules.adapters.journal import Journal
 from services.rules.adapters.ledger import Ledger
-from services.rules.adapters.protocol import Confirm, Effect, Item, Known, New, Part, Settled
+from services.rules.adapters.protocol import (
+    Confirm,
+    Effect,
+    Found,
+    Item,
+    Known,
+    New,
+    Part,
+    Settled,
+    Wanted,
+)
 from services.rules.adapters.publisher import Entry, Landed, Outcome, Record
 from services.rules.adapters.rebuild import Begun, Rebuild
 from services.rules.adapters.take_over import Fence, take_over
@@ -36,6 +46,11 @@ def a_request(case: str = "c1", *, p: int = 0, digest: str = "digest-1") -> Inpu
 def a_verdict(case: str = "c1e", *, p: int = 0, number: str = "v1") -> Input:
     """A verdict on what was escalated in the case."""
     return Input(p, case, number, "verdict1")
+
+
+async def read(ledger: Ledger, part: Part, *, states: Sequence[str] = (), ids: Sequence[str] = ()) -> Found:
+    """What the ledger holds in one partition."""
+    return (await ledger.read([part], [Wanted(part.p, tuple(states), tuple(ids))])).found[part.p]
 
 
 def items(inputs: Sequence[Input]) -> list[Item]:

@@ -21,7 +21,7 @@ from services.rules.adapters.protocol import Known, New, Part
 from services.rules.adapters.rebuild import Begun, Locked, Lost, Rebuild, Warm
 from services.rules.adapters.script import Cold
 from services.rules.adapters.take_over import Fence
-from tests.integration.ledger.hands import Hands, a_request, a_verdict
+from tests.integration.ledger.hands import Hands, a_request, a_verdict, read
 from tests.integration.ledger.simulation import look
 from tests.integration.ledger.world import effects_of
 
@@ -68,7 +68,7 @@ async def test_a_restart_keeps_what_was_published_and_forgets_what_was_not(
     await redis.script_flush()
     ledger = await rebuilt(redis, hands.journal, fence, hands.ledger)
     other = await Hands(ledger, hands.journal, fence).take(0)
-    assert await ledger.read_states(Part(0, other.held[0]), ["c1e"]) == {"c1e": b"open 1"}
+    assert (await read(ledger, Part(0, other.held[0]), states=["c1e"])).states == {"c1e": b"open 1"}
     again = await other.settle(a_request("c1e"), a_request("c2"))
     assert again.answers == (Known("digest-1", decided["request/c1e"]), New(again.b0, 0))
 

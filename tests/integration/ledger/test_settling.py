@@ -12,6 +12,7 @@ from services.chassis.errors import TryAgain
 from services.chassis.redis import connect
 from services.rules.adapters.ledger import Ledger
 from services.rules.adapters.protocol import (
+    WITHDRAWN,
     Applied,
     Confirm,
     Item,
@@ -26,6 +27,7 @@ from services.rules.adapters.protocol import (
     Wanted,
 )
 from services.rules.adapters.script import Cold
+from tests.integration.ledger.hands import read
 from tests.integration.ledger.simulation import look
 
 ASKED = Item(0, "acme/c1/r1", "digest-1")
@@ -119,9 +121,15 @@ async def test_states_and_links_count_only_from_the_confirm(ledger: Ledger) -> N
 async def test_a_link_never_goes_back(ledger: Ledger) -> None:
     part = await held(ledger)
     settled = await ledger.call([part], [ASKED])
-    back = part._replace(confirm=Confirm(settled.b0, 1, (Link(ASKED.id, settled.b0 - 5), Link("never", 5))))
-    entries = await ledger.read_index(back, [ASKED.id, "never"])
-    assert entries == {ASKED.id: Known("digest-1", settled.b0)}
+    back = part._replace(confirm=Confirm(settled.b0, 1, (Link(ASKED.id, settled.b0 - 5),)))
+    assert (await read(ledger, back, ids=[ASKED.id])).entries == {ASKED.id: Known("digest-1", settled.b0)}
+
+
+async def test_a_link_to_what_was_never_settled_answers_whatever_is_asked_under_it(ledger: Ledger) -> None:
+    part = await held(ledger)
+    settled = await ledger.call([part], [Item(0, "in/withdrawal", WITHDRAWN)])
+    done = part._replace(confirm=Confirm(settled.b0, 1, (Link(ASKED.id, settled.b0),)))
+    assert (await ledger.call([done], [ASKED])).answers == (Known(WITHDRAWN, settled.b0),)
 
 
 async def test_a_round_of_repeats_only_moves_the_position(ledger: Ledger) -> None:

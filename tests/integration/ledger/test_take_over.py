@@ -12,7 +12,7 @@ from services.rules.adapters.ledger import Ledger
 from services.rules.adapters.protocol import Known, New, Part, Refusal
 from services.rules.adapters.publisher import Landed, NotLanded
 from services.rules.adapters.take_over import Fence, Unlanded, take_over
-from tests.integration.ledger.hands import Hands, a_request, a_verdict, seq_of
+from tests.integration.ledger.hands import Hands, a_request, a_verdict, read, seq_of
 from tests.integration.ledger.world import effects_of
 
 
@@ -52,7 +52,7 @@ async def test_what_landed_before_a_crash_stays_and_the_rest_is_decided_anew(
 
 async def states(ledger: Ledger, journal: Journal, fence: Fence, *cases: str) -> dict[str, bytes]:
     (p, gen) = next(iter((await Hands(ledger, journal, fence).take(0)).held.items()))
-    return await ledger.read_states(Part(p, gen), cases)
+    return (await read(ledger, Part(p, gen), states=cases)).states
 
 
 async def test_an_acknowledged_round_that_nobody_confirmed_is_not_decided_twice(

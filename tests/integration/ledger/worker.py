@@ -11,7 +11,7 @@ from services.chassis.errors import TryAgain
 from services.rules.adapters.cold_start import cold_start
 from services.rules.adapters.journal import Journal
 from services.rules.adapters.ledger import Ledger
-from services.rules.adapters.protocol import Confirm, Effect, Item, Known, New, Part, Settled
+from services.rules.adapters.protocol import Confirm, Effect, Item, Known, New, Part, Settled, Wanted
 from services.rules.adapters.publisher import Entry, Landed, Outcome, Record
 from services.rules.adapters.script import Cold
 from services.rules.adapters.take_over import Fence, Unlanded, take_over
@@ -136,9 +136,11 @@ class Worker:
         states: dict[str, str] = {}
         for p in sorted({one.p for one in inputs if one.verdict}):
             cases = tuple(one.case for one in inputs if one.p == p and one.verdict)
-            found = await self.ledger.read_states(self._part(p), cases)
+            reading = await self.ledger.read([self._part(p)], [Wanted(p, states=cases)])
+            if reading.refused:
+                raise TryAgain(f"refused: {reading.refused}")
             self.confirms.pop(p, None)
-            states |= {case: state.decode() for case, state in found.items()}
+            states |= {case: state.decode() for case, state in reading.found[p].states.items()}
             assert set(cases) <= set(states), f"a verdict on an approval that nobody knows: {cases}"
         return states
 

@@ -14,6 +14,7 @@ from services.rules.adapters.ledger import Ledger
 from services.rules.adapters.protocol import (
     Applied,
     Confirm,
+    Credit,
     Effect,
     Item,
     Known,
@@ -22,6 +23,7 @@ from services.rules.adapters.protocol import (
     Part,
     SetState,
     Settled,
+    Take,
     Wanted,
 )
 from tests.doubles.rules import FakeLedger
@@ -54,14 +56,19 @@ class Program:
 
     async def call(self, step: int) -> Any:
         parts = self.parts()
-        items = [
-            Item(part.p, f"{part.p}/{self.random.choice(IDS)}", self.random.choice(["digest-1", "digest-2"]))
-            for part in parts
-            for _ in range(self.random.randint(0, 3))
-        ]
+        items = [self.item(part.p) for part in parts for _ in range(self.random.randint(0, 3))]
         settled = await self.ledger.call(parts, items)
         self.note(items, settled, step)
         return self.plain(settled.answers), settled.refused
+
+    def item(self, p: int) -> Item:
+        name, digest = self.random.choice(IDS), self.random.choice(["digest-1", "digest-2"])
+        takes = tuple((self.charge(),) for _ in range(self.random.randint(0, 2)))
+        return Item(p, f"{p}/{name}", digest, takes, (self.charge(),) if self.random.random() < 0.3 else ())
+
+    def charge(self) -> Take:
+        days = self.random.choice([0, 7])
+        return Take(f"counter-{days}", str(self.random.randint(1, 9)), self.random.randint(1, 5), 9, days)
 
     async def read(self, _: int) -> Any:
         parts = self.parts()
@@ -107,6 +114,8 @@ class Program:
             effects: tuple[Effect, ...] = (SetState(self.random.choice(IDS), b"%d" % step),)
             if self.random.random() < 0.5:
                 effects += (Link(f"{p}/{self.random.choice(IDS)}", settled.b0),)
+            if self.random.random() < 0.5:
+                effects += (self.credit(),)
             self.positions[p] += len(ids)
             self.due[p] = Confirm(settled.b0, self.positions[p], effects)
 
@@ -115,11 +124,16 @@ class Program:
         name = f"{p}/{self.random.choice(IDS)}"
         if not newest or self.random.random() < 0.5:
             return []
-        return [Applied(newest, name, "digest-9", (SetState("a", b"landed %d" % step),))]
+        effects = (SetState("a", b"landed %d" % step), self.credit())
+        return [Applied(newest, name, "digest-9", effects)]
+
+    def credit(self) -> Credit:
+        days = self.random.choice([0, 7])
+        return Credit(f"counter-{days}", str(self.random.randint(1, 9)), 1)
 
     def plain(self, answers: Any) -> list[Any]:
         return [
-            (type(one).__name__, getattr(one, "digest", ""), self.names.get(one.seq))
+            (type(one).__name__, one._replace(seq=self.names.get(one.seq, 0)))
             if isinstance(one, New | Known)
             else one
             for one in answers

@@ -8,8 +8,10 @@ from hypothesis import strategies as st
 
 from services.rules.adapters import script
 from services.rules.adapters.protocol import (
+    WITHDRAWN,
     Argument,
     Confirm,
+    Credit,
     Item,
     Known,
     Link,
@@ -17,6 +19,8 @@ from services.rules.adapters.protocol import (
     Part,
     Refusal,
     SetState,
+    Take,
+    Used,
     known,
     place,
     read_answers,
@@ -45,19 +49,37 @@ def test_new_items_get_the_sequences_in_order_and_the_others_none() -> None:
     assert answers == (New(100, 0), Known("12345678", 5), Refusal.FENCED, New(101, 0), Refusal.BUSY)
 
 
+def test_what_was_used_is_read_with_what_was_taken() -> None:
+    answers = read_answers([2, [3, 70, None, 5, 19_785], 0], 100)
+    assert answers == (New(100, 2), New(101, 3, (Used(70), Used(5, 19_785))), New(102, 0))
+
+
 def test_parts_are_written_flat_with_what_they_confirm() -> None:
     written: list[Argument] = []
-    confirm = Confirm(7, 3, (SetState("a", b"\xff"), Link("b", 9)))
+    confirm = Confirm(7, 3, (SetState("a", b"\xff"), Link("b", 9), Credit("k", "f", -5)))
     write_parts([Part(0, 1), Part(1, 2, confirm), Part(2, 3, Confirm(None, 8))], written)
-    assert written == [0, 1, -1, 0, 0, 1, 2, 7, 3, 2, "s", "a", b"\xff", "l", *place("b"), 9, 2, 3, 0, 8, 0]
+    effects = ["s", "a", b"\xff", "l", *place("b"), WITHDRAWN, 9, "c", "k", "f", -5]
+    assert written == [0, 1, -1, 0, 0, 1, 2, 7, 3, 3, *effects, 2, 3, 0, 8, 0]
+
+
+def test_what_an_item_takes_is_written_flat_and_what_it_looks_at_last() -> None:
+    written: list[Argument] = []
+    day, month, run = Take("d", "2026-03-02", 5, 9), Take("m", "2026-03", 5, 99), Take("r", "20514", 5, 7, 30)
+    items = [
+        Item(0, "a", "12345678", ((day, month), (run,)), (day,)),
+        Item(0, "a", "12345678"),
+        Item(0, "a", "12345678", (), (run,)),
+    ]
+    write_items([Part(0, 1)], items, written)
+    begins = [1, *place("a"), "12345678"]
+    first = [*begins, 3, 2, *day, *month, 1, *run, 1, *day]
+    assert written == [*first, *begins, 0, *begins, 1, 1, *run]
 
 
 def test_what_the_script_would_not_take_is_never_sent() -> None:
     part = Part(0, 1)
     with pytest.raises(ValueError, match="8 characters"):
         write_items([part], [Item(0, "id", "short")], [])
-    with pytest.raises(ValueError, match="charges"):
-        write_items([part], [Item(0, "id", "12345678", ((), ()))], [])
     with pytest.raises(KeyError):
         write_items([part], [Item(1, "id", "12345678")], [])
     with pytest.raises(ValueError, match="no effects"):
