@@ -75,7 +75,7 @@ def moment_text(at: datetime, zone: str | None, language: Language) -> str:
     known = _zone(zone)
     local = at.astimezone(known or UTC)
     day, month = _DAYS[language].split()[local.weekday()], _MONTHS[language].split()[local.month - 1]
-    date = f"{day} {local.day} {month} {local.year}"
+    date = f"{day} {local.day}{_NO_BREAK}{month} {local.year}"
     if known is not None and local.time() == time():
         return date
     where = "" if known is not None else f"{_NO_BREAK}UTC"

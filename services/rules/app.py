@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+from importlib.resources import files
 
 from services.chassis import failpoints
 from services.chassis.dead_letters import DeadLetters
 from services.chassis.http import Health, create_app, ready, serving
+from services.chassis.keys import Keys
 from services.chassis.metrics import Metrics
 from services.chassis.producer import Producer
 from services.chassis.redis import connect
 from services.chassis.run import Stop
 from services.chassis.subscriber import Subscription
+from services.rules.adapters.counters import CounterReader
 from services.rules.adapters.journal import Journal
 from services.rules.adapters.ledger import Ledger
 from services.rules.adapters.settings_check import check_settings
 from services.rules.adapters.take_over import Fence
+from services.rules.core.explain.words import FILE as WORDS
+from services.rules.core.explain.words import Words
 from services.rules.handlers import Handlers
 from services.rules.metrics import RulesMetrics
 from services.rules.partitions import Partitions
+from services.rules.routes import Inquiry, add_routes
 from services.rules.settings import RulesSettings
 from services.rules.settings_gate import SettingsGate
 from services.rules.tables import Tables
@@ -33,16 +40,20 @@ async def main(stop: Stop) -> None:
     failpoints.arm(settings)
     metrics, health = Metrics(), Health()
     rules_metrics = RulesMetrics(metrics)
+    keys = Keys.load(settings.keys_file)
     async with AsyncExitStack() as stack:
+        redis = connect(settings.redis_url.get_secret_value(), settings.redis_seconds)
+        stack.push_async_callback(redis.aclose)
+        tables = Tables(bootstrap=settings.kafka_bootstrap, on_bug=stop.fail)
         app = create_app("Mandaat rules", health=health, metrics=metrics)
+        words = Words.parse(files("services.rules.core.explain").joinpath(WORDS).read_text("utf-8"))
+        add_routes(app, Inquiry(tables, CounterReader(redis), words, lambda: datetime.now(UTC)), keys)
         await stack.enter_async_context(serving(app, settings.http_host, settings.http_port, health))
         health.ready["started"] = lambda: "not started yet"
 
         producer = Producer(settings.kafka_bootstrap, client_id="mandaat-rules", metrics=metrics)
         await producer.start()
         stack.push_async_callback(producer.stop)
-        redis = connect(settings.redis_url.get_secret_value(), settings.redis_seconds)
-        stack.push_async_callback(redis.aclose)
         ledger = Ledger(redis)
         journal = Journal(settings.kafka_bootstrap, producer)
         stack.push_async_callback(journal.stop)
@@ -51,7 +62,7 @@ async def main(stop: Stop) -> None:
         )
         health.ready["settings"] = gate.ready
         await gate.passed()
-        tables = await stack.enter_async_context(Tables(bootstrap=settings.kafka_bootstrap, on_bug=stop.fail))
+        await stack.enter_async_context(tables)
 
         partitions = Partitions()
         letters = DeadLetters(producer, "rules", metrics)
@@ -84,6 +95,7 @@ async def main(stop: Stop) -> None:
         health.ready |= {
             "consumer": subscription.ready,
             "kafka": lambda: ready(producer.ping),
+            "keys": keys.ready,
             "ledger": worker.ready,
             "tables": tables.ready,
         }

@@ -9,13 +9,14 @@ from pydantic import Field
 from services.chassis.settings import (
     FailpointSettings,
     HttpSettings,
+    KeysSettings,
     LogSettings,
     RedisSettings,
     TopicSettings,
 )
 
 
-class RulesSettings(TopicSettings, RedisSettings, HttpSettings, LogSettings, FailpointSettings):
+class RulesSettings(TopicSettings, RedisSettings, HttpSettings, KeysSettings, LogSettings, FailpointSettings):
     """Where everything is, and the bounds of the worker."""
 
     http_port: Annotated[int, Field(ge=0, le=65535)] = 8081

@@ -1,0 +1,65 @@
+"""What somebody may decide, mandate by mandate, as sentences to them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from services.rules.core.explain.holdings import Room, defined_in
+from services.rules.core.explain.words import Speech
+from services.rules.core.expressions.evaluation import Expression
+from services.rules.core.policy.book import Budget, Mandate
+
+
+def mandate_in_words(
+    row: Mandate, rooms: Mapping[str, Room | None], define: Mapping[str, str], speech: Speech
+) -> str:
+    """The mandate to whoever has it; `rooms` by the ids of its budgets, None where no customer is named."""
+    sentences = [_granted(row, speech)]
+    if row.categories is not None:
+        sentences.append(speech.say("may.categories", categories=speech.any_of(sorted(row.categories))))
+    if row.when is not None:
+        sentences.append(speech.say("may.when", condition=row.when.text))
+    sentences += [
+        speech.say("may.define", name=name, text=text) for name, text in _defined(row, define).items()
+    ]
+    if row.discretion is not None:
+        sentences.append(speech.say("may.discretion"))
+        if row.discretion.reviewer is not None:
+            reviewer = speech.name(row.discretion.reviewer)
+            sentences.append(speech.say("may.discretion.reviewed", reviewer=reviewer))
+    for budget in row.budgets:
+        sentences += _of_budget(budget, rooms[budget.id], speech)
+    return " ".join(sentences)
+
+
+def _granted(row: Mandate, speech: Speech) -> str:
+    kinds = speech.say("may.every_kind")
+    if row.kinds is not None:
+        kinds = speech.any_of(speech.name(kind) for kind in sorted(row.kinds))
+    if row.limit is None:
+        return speech.say("may.no_limit", kinds=kinds)
+    if isinstance(row.limit, int):
+        return speech.say("may.limit", kinds=kinds, limit=speech.minor(row.limit))
+    return speech.say("may.formula", kinds=kinds, formula=row.limit.text)
+
+
+def _defined(row: Mandate, define: Mapping[str, str]) -> dict[str, str]:
+    expressions = (part for part in (row.when, row.limit) if isinstance(part, Expression))
+    return {name: text for part in expressions for name, text in defined_in(part.text, define).items()}
+
+
+def _of_budget(budget: Budget, room: Room | None, speech: Speech) -> list[str]:
+    cap = budget.cap if budget.cap is not None else budget.count or 0
+    said = {
+        "budget": budget.id,
+        "cap": speech.of_budget(budget, cap),
+        "window": speech.window(budget),
+        "per": speech.per(budget),
+    }
+    if room is None:
+        return [speech.say("may.budget.customer", **said)]
+    used, left = speech.of_budget(budget, room.used), speech.of_budget(budget, room.left)
+    sentences = [speech.say("may.budget", used=used, left=left, **said)]
+    if room.renews_at is not None:
+        sentences.append(speech.say("may.budget.renews", moment=speech.moment(room.renews_at)))
+    return sentences

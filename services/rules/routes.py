@@ -1,0 +1,264 @@
+"""The HTTP side of rules: what somebody may decide, and what is left of each budget."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Annotated, Final, Protocol
+
+from fastapi import Depends, FastAPI, Path, Query, Request, Response, Security
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from pydantic import AwareDatetime, BaseModel, Field
+
+from schemas.decision import PolicyRef
+from schemas.ids import CustomerId
+from schemas.language import Language, preferred_language
+from schemas.money import Money
+from schemas.staff import StaffMember
+from services.chassis.errors import TryAgain
+from services.chassis.keys import Caller, Keys
+from services.chassis.problems import Problem
+from services.chassis.threads import in_thread
+from services.rules.adapters.counters import CounterReader, Reading
+from services.rules.core.budgets import Charge, Counters
+from services.rules.core.explain.holdings import Room, counter_of, mandates_of, one_more, room_of
+from services.rules.core.explain.may import mandate_in_words
+from services.rules.core.explain.words import Speech, Words
+from services.rules.core.policy.book import Budget, Mandate, PolicyBook
+from services.rules.core.staff import StaffDirectory
+
+BEARER: Final = HTTPBearer(auto_error=False, description="A key of MANDAAT_KEYS_FILE; it implies the tenant.")
+DEFAULT_LANGUAGE: Final[Language] = "nl"
+
+
+class AgentView(BaseModel):
+    """Whose mandate it is."""
+
+    agent_id: str
+    role: str
+    team: str
+
+
+class BudgetView(BaseModel):
+    """A budget of a mandate; amounts are decimal strings, decisions are numbers."""
+
+    budget: str = Field(description="As charges and reasons name it.")
+    per: str = Field(description="`agent`, `team`, `customer` or `tenant`.")
+    window: str = Field(description="`day`, `week`, `month`, `year` or `30d`.")
+    scope: str | None = Field(description="Whose counter it is; null where no customer is named.")
+    cap: str | int = Field(description="An amount, or of a budget that counts a number of decisions.")
+    used: str | int | None = Field(description="With what is being decided at this moment.")
+    left: str | int | None = Field(description="Null where no customer is named.")
+    renews_at: AwareDatetime | None = Field(
+        description="When there is more room than now; null where nothing is used."
+    )
+
+
+class LimitView(BaseModel):
+    """The ceiling of one decision: an amount, or a formula that comes out for each case."""
+
+    amount: str | None
+    formula: str | None
+
+
+class DiscretionView(BaseModel):
+    """That the request must say `discretion: true`, with a reason."""
+
+    review_within: str | None
+    reviewer: str | None
+
+
+class MandateItem(BaseModel):
+    """One mandate."""
+
+    mandate: str
+    kinds: list[str] | None = Field(description="The kinds of request; null is every kind.")
+    categories: list[str] | None = Field(description="Only cases of these; null is all.")
+    when: str | None = Field(description="The condition as the policy writes it.")
+    limit: LimitView | None = Field(description="Null is no ceiling.")
+    discretion: DiscretionView | None = Field(description="Null of an ordinary mandate.")
+    budgets: list[BudgetView] = Field(description="All of them must have room.")
+    sentence: str = Field(description="The same in words, in the language of Content-Language.")
+
+
+class MandateView(BaseModel):
+    """What somebody may decide, in the order in which it is tried."""
+
+    agent: AgentView
+    policy: PolicyRef
+    currency: str
+    at: AwareDatetime
+    define: dict[str, str] = Field(description="What the names in conditions and formulas stand for.")
+    mandates: list[MandateItem]
+
+
+class Followed(Protocol):
+    """Policies and staff that follow their topics."""
+
+    def ready(self) -> str | None:
+        """What is wrong, or None."""
+        ...
+
+    def book(self, tenant: str) -> PolicyBook | None:
+        """The active policy of a tenant."""
+        ...
+
+    def staff(self, tenant: str) -> StaffDirectory:
+        """Who works for a tenant."""
+        ...
+
+
+@dataclass(frozen=True)
+class Inquiry:
+    """What the route needs."""
+
+    tables: Followed
+    counters: CounterReader
+    words: Words
+    clock: Callable[[], datetime]
+
+    async def mandate(
+        self, tenant: str, agent_id: str, customer: str | None, asked_language: str | None
+    ) -> tuple[bytes, Language]:
+        """What an agent may decide now: a MandateView as JSON, and the language of its sentences.
+
+        Raises Problem, and TryAgain where tables or ledger are away.
+        """
+        unread = self.tables.ready()
+        if unread is not None:
+            raise TryAgain(unread)
+        book, person = self.tables.book(tenant), self.tables.staff(tenant).get(agent_id)
+        if book is None:
+            raise Problem(404, "no-policy", "No policy is active; publish one.")
+        if person is None:
+            raise Problem(404, "unknown-agent", "Nobody of your staff has that id.")
+        language = preferred_language(asked_language, person.language, DEFAULT_LANGUAGE)
+        now = self.clock()
+        day = now.astimezone(book.zone).date()
+        rows = mandates_of(book, person.role)
+        charges = _charges(rows, book, person, customer, day)
+        rooms = await self._rooms(charges, book, day)
+        speech = self.words.about(book, language)
+
+        def written() -> bytes:
+            return _view(book, person, rows, charges, rooms, speech, now).model_dump_json().encode()
+
+        return await in_thread(written), language  # thousands of mandates would hold up the loop that decides
+
+    async def _rooms(
+        self, charges: Mapping[str, Charge | None], book: PolicyBook, day: date
+    ) -> dict[str, Room | None]:
+        known = {name: charge for name, charge in charges.items() if charge is not None}
+        counters = Counters()
+        if known:
+            wanted = [Reading(charge.key, None if charge.days else charge.field) for charge in known.values()]
+            found = await self.counters.read(wanted)
+            for one, amounts in zip(wanted, found, strict=True):
+                counters.add((one.key, field, amount) for field, amount in amounts.items())
+        rooms: dict[str, Room | None] = dict.fromkeys(charges)
+        for name, charge in known.items():
+            used = counters.look(charge)
+            rooms[name] = room_of(charge, used, counters.look(one_more(charge, used)), day, book)
+        return rooms
+
+
+def add_routes(app: FastAPI, inquiry: Inquiry, keys: Keys) -> None:
+    """Add the routes of rules to an application."""
+
+    async def reader(
+        request: Request, _: Annotated[HTTPAuthorizationCredentials | None, Security(BEARER)]
+    ) -> Caller:
+        return keys.check(request.headers.get("authorization"), "read")
+
+    @app.get(
+        "/v1/agents/{agent_id:path}/mandate",
+        response_model=None,
+        responses={200: {"model": MandateView, "description": "In the order in which they are tried"}},
+        summary="What an agent may decide now, and what is left of each budget",
+    )
+    async def mandate(
+        agent_id: Annotated[str, Path(description="The id of the staff record, percent-encoded.")],
+        request: Request,
+        caller: Annotated[Caller, Depends(reader)],
+        customer: Annotated[
+            CustomerId | None, Query(description="Of whom the budgets per customer are read.")
+        ] = None,
+    ) -> Response:
+        body, language = await inquiry.mandate(
+            caller.tenant, agent_id, customer, request.headers.get("accept-language")
+        )
+        headers = {"Content-Language": language, "Vary": "Accept-Language, Authorization"}
+        return Response(body, media_type="application/json", headers=headers)
+
+
+def _charges(
+    rows: Sequence[Mandate], book: PolicyBook, person: StaffMember, customer: str | None, day: date
+) -> dict[str, Charge | None]:
+    budgets = {budget.id: budget for row in rows for budget in row.budgets}
+    return {name: counter_of(budget, book, person, customer, day) for name, budget in budgets.items()}
+
+
+def _view(
+    book: PolicyBook,
+    person: StaffMember,
+    rows: Sequence[Mandate],
+    charges: Mapping[str, Charge | None],
+    rooms: Mapping[str, Room | None],
+    speech: Speech,
+    now: datetime,
+) -> MandateView:
+    return MandateView(
+        agent=AgentView(agent_id=person.agent_id, role=person.role, team=person.team),
+        policy=PolicyRef(name=book.name, version=book.version, digest=book.digest),
+        currency=book.currency,
+        at=now,
+        define=dict(book.define),
+        mandates=[_item(row, book, charges, rooms, speech) for row in rows],
+    )
+
+
+def _item(
+    row: Mandate,
+    book: PolicyBook,
+    charges: Mapping[str, Charge | None],
+    rooms: Mapping[str, Room | None],
+    speech: Speech,
+) -> MandateItem:
+    discretion = row.discretion
+    return MandateItem(
+        mandate=row.id,
+        kinds=None if row.kinds is None else sorted(row.kinds),
+        categories=None if row.categories is None else sorted(row.categories),
+        when=None if row.when is None else row.when.text,
+        limit=_limit(row, book.currency),
+        discretion=None
+        if discretion is None
+        else DiscretionView(review_within=discretion.review_within, reviewer=discretion.reviewer),
+        budgets=[
+            _budget(budget, charges[budget.id], rooms[budget.id], book.currency) for budget in row.budgets
+        ],
+        sentence=mandate_in_words(row, rooms, book.define, speech),
+    )
+
+
+def _limit(row: Mandate, currency: str) -> LimitView | None:
+    if row.limit is None:
+        return None
+    if isinstance(row.limit, int):
+        return LimitView(amount=Money(row.limit, currency).text, formula=None)
+    return LimitView(amount=None, formula=row.limit.text)
+
+
+def _budget(budget: Budget, charge: Charge | None, room: Room | None, currency: str) -> BudgetView:
+    def number(value: int) -> str | int:
+        return value if budget.cap is None else Money(value, currency).text
+
+    return BudgetView(
+        budget=budget.id,
+        per=budget.per,
+        window=budget.window.text,
+        scope=None if charge is None else charge.scope,
+        cap=number(budget.cap if budget.cap is not None else budget.count or 0),
+        used=None if room is None else number(room.used),
+        left=None if room is None else number(room.left),
+        renews_at=None if room is None else room.renews_at,
+    )
