@@ -110,9 +110,12 @@ def test_an_agent_sees_why_and_what_could_have_been_granted_on_the_spot() -> Non
         (
             "nl",
             "Het budget “goodwill-day” heeft nog €\u00a05,00 over."
-            " Er is weer ruimte vanaf dinsdag 3 maart 2026.",
+            " Er is weer ruimte vanaf dinsdag 3\u00a0maart 2026.",
         ),
-        ("en", "The budget “goodwill-day” has €5.00 left. There is room again from Tuesday 3 March 2026."),
+        (
+            "en",
+            "The budget “goodwill-day” has €5.00 left. There is room again from Tuesday 3\u00a0March 2026.",
+        ),
     ],
 )
 def test_a_budget_that_is_used_up_says_what_is_left_and_when_there_is_room_again(
