@@ -26,7 +26,7 @@ from services.rules.adapters.ledger import Ledger
 from services.rules.adapters.membership import check_membership
 from services.rules.adapters.protocol import Applied, Link, SetState
 from services.rules.adapters.replay import Event
-from services.rules.adapters.script import Cold
+from services.rules.adapters.script import Cold, NewerLedger
 from services.rules.adapters.take_over import Fence, Unlanded, take_over
 from services.rules.batch import Failed
 from services.rules.core.effects import journalled
@@ -83,6 +83,8 @@ class Worker:
         self._warming: asyncio.Task[None] | None = None
         self._uncommitted: dict[TopicPartition, int] = {}
         self._away: str | None = None
+        self._outdated = False
+        """Whether it is a newer version of the ledger that `_away` is about."""
         self._called = 0.0
         self.subscription: Subscription
         metrics.partitions_held.set_function(lambda: len(partitions.held))
@@ -90,6 +92,8 @@ class Worker:
     def ready(self) -> str | None:
         """What is wrong for /readyz, or None."""
         why = "" if self._away is None else f" ({self._away})"
+        if self._outdated:
+            return self._away
         if self._warming is not None:
             return f"the ledger is being rebuilt{why}"
         missing = sorted(self._assigned - self._partitions.held)
@@ -106,7 +110,7 @@ class Worker:
         it was revoked (the consumer was replaced): others may have had it since.
         """
         if self._ledger.nonce is None:
-            await self._ledger.adopt()
+            await self._adopt()
         self._forget(self._assigned)
         self._assigned = {tp.partition for tp in partitions}
         self._pause(self._assigned)
@@ -168,7 +172,7 @@ class Worker:
             self._go_cold(str(cold))
         except TryAgain as away:
             log.warning("ledger_away", error=str(away))
-            self._away = str(away)
+            self._note_away(away)
             self._called = time.monotonic()
             self._recover(dict.fromkeys(wanted))
 
@@ -182,11 +186,25 @@ class Worker:
 
     # Confirming, taking, rebuilding
 
+    async def _adopt(self) -> None:
+        try:
+            await self._ledger.adopt()
+        except TryAgain as away:
+            self._note_away(away)
+            raise
+        self._note_back()
+
+    def _note_away(self, away: BaseException) -> None:
+        self._away, self._outdated = str(away), isinstance(away, NewerLedger)
+
+    def _note_back(self) -> None:
+        self._away, self._outdated = None, False
+
     async def _confirm(self, partitions: Iterable[int]) -> None:
         parts = self._partitions.parts(partitions)
         settled = await self._ledger.call(parts)
         self._called = time.monotonic()
-        self._away = None
+        self._note_back()
         self._partitions.confirmed(parts)
         self._recover(dict.fromkeys(settled.refused))
 
@@ -247,7 +265,7 @@ class Worker:
         if held.waited:
             self._metrics.take_overs.inc()
             log.info("taken_over", partition=p)
-        self._away = None
+        self._note_back()
         self._partitions.hold(p, held.gen)
         self._taking.pop(p, None)
         self._resume([p])
@@ -267,7 +285,7 @@ class Worker:
         await cold_start(ledger=self._ledger, journal=self._journal, effects_of=applied, fence=self._fence)
         self._metrics.cold_starts.inc()
         log.info("ledger_warm")
-        self._away = None
+        self._note_back()
         self._warming = None
         for p in self._assigned:
             self._begin_taking(p, None)
@@ -279,7 +297,8 @@ class Worker:
             if ended.family is Family.BUG and ended.error is not None:
                 self._on_bug(ended.error)
                 return
-            self._away = str(ended.error)
+            if ended.error is not None:
+                self._note_away(ended.error)
             if tries % TRIES_PER_LINE == 0:
                 log.warning(waits, error=self._away)
             tries += 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from typing import Final
 
 from services.chassis.errors import TryAgain
@@ -11,6 +10,7 @@ from services.rules.adapters.journal import Journal
 from services.rules.adapters.ledger import Ledger
 from services.rules.adapters.rebuild import Begun, Locked, Lost, Rebuild, Warm
 from services.rules.adapters.replay import EffectsOf
+from services.rules.adapters.script import new_nonce
 from services.rules.adapters.take_over import Fence, applied_between
 
 POLL_SECONDS: Final = 0.25
@@ -74,7 +74,7 @@ async def _rebuilt(
         marked = await journal.mark(p, await ledger.time_us())
         pos[p] = await _replay(rebuild, journal, p, pos[p], marked, effects_of)
     reach(Point.BEFORE_ACTIVATE)
-    nonce = secrets.token_hex(8)
+    nonce = new_nonce()
     await rebuild.activate(nonce, pos)
     return nonce
 

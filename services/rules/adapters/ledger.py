@@ -27,7 +27,7 @@ from services.rules.adapters.protocol import (
     write_parts,
     write_records,
 )
-from services.rules.adapters.script import LEDGER, PREFIX, Cold, run, sha
+from services.rules.adapters.script import LEDGER, PREFIX, VERSION, Cold, NewerLedger, run, sha, version_of
 
 Resolved = Literal["ok", "fenced", "moved"]
 
@@ -48,9 +48,14 @@ class Ledger:
         self._floor = 0
 
     async def adopt(self, nonce: str | None = None) -> bool:
-        """Work under this epoch, or the one that Redis names; False where it names none: it is cold."""
+        """Work under this epoch, or the one that Redis names; False where it names none: it is cold.
+
+        An epoch of an older version of the script turns out to be cold at the first call. Raises NewerLedger.
+        """
         if nonce is None:
             nonce = await self._outside_script("HGET", f"{self.prefix}:meta", "epoch")
+        if nonce is not None and (version := version_of(nonce)) > VERSION:
+            raise NewerLedger(version)
         if nonce != self.nonce:
             self._floor = 0
         self.nonce = nonce

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from functools import cache
 from hashlib import sha1
 from typing import Any, Final
@@ -10,11 +11,26 @@ import msgpack
 from redis.asyncio import Redis
 from redis.exceptions import NoScriptError
 
+from services.chassis.errors import TryAgain
 from services.chassis.redis import answering, script_with
 from services.rules.adapters.protocol import Argument
 
 PREFIX: Final = "{L0}"
 LEDGER: Final = "the ledger"
+
+
+VERSION: Final = 2
+"""Of the script, which rises with every change of ledger.lua: workers of two versions side by side would turn
+each other cold for ever. The nonce of an epoch begins with it; without one it is of version 1."""
+
+
+class NewerLedger(TryAgain):
+    """The epoch is of a newer version of the script than this worker has: it must not touch it."""
+
+    def __init__(self, version: int) -> None:
+        super().__init__(
+            f"the ledger is of version {version}, this worker of version {VERSION}; start a newer worker"
+        )
 
 
 class Cold(Exception):  # noqa: N818 - a word of the protocol: an answer, which leads to Cold start
@@ -31,6 +47,17 @@ def text(nonce: str) -> str:
 def sha(nonce: str) -> str:
     """The name under which Redis knows the script of an epoch, if it is loaded."""
     return sha1(text(nonce).encode(), usedforsecurity=False).hexdigest()
+
+
+def new_nonce() -> str:
+    """Of an epoch of this version."""
+    return f"{VERSION}v{secrets.token_hex(8)}"
+
+
+def version_of(nonce: str) -> int:
+    """The version of the script that an epoch was opened with."""
+    version, mark, _ = nonce.partition("v")
+    return int(version) if mark else 1
 
 
 async def run(redis: Redis, prefix: str, command: str, script: str, arguments: list[Argument]) -> Any:

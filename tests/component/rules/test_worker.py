@@ -15,7 +15,7 @@ from services.chassis.errors import TryAgain
 from services.chassis.metrics import Metrics
 from services.rules import worker as worker_module
 from services.rules.adapters.protocol import Confirm
-from services.rules.adapters.script import Cold
+from services.rules.adapters.script import Cold, NewerLedger
 from services.rules.adapters.take_over import Fence
 from services.rules.metrics import RulesMetrics
 from services.rules.worker import Worker
@@ -370,3 +370,27 @@ async def test_a_partition_that_only_repeated_is_confirmed_without_a_round(rig: 
     assert rig.due(1) == Confirm(None, 4)
     await rig.worker.on_idle()
     assert rig.ledger.positions[1] == 4
+
+
+async def test_a_worker_leaves_a_newer_ledger_alone_and_says_so(rig: Rig) -> None:
+    rig.ledger.nonce = None
+    rig.ledger.fails = [NewerLedger(7)]
+    with pytest.raises(TryAgain):
+        await rig.worker.on_assigned(both(1))
+    assert "of version 7" in str(rig.worker.ready())
+    assert [name for name, _ in rig.ledger.calls] == ["adopt"]
+    rig.ledger.nonce = "epoch1"
+    await rig.hold(1)
+    assert rig.worker.ready() is None
+
+
+async def test_a_worker_whose_ledger_went_on_to_a_newer_version_waits_and_says_so(rig: Rig) -> None:
+    await rig.hold(1)
+    rig.ledger.nonce = None
+    rig.rebuild_fails = [NewerLedger(7)] * 1000
+    await rig.worker.on_idle()
+    await eventually(lambda: "of version 7" in str(rig.worker.ready()))
+    assert rig.worker.ready() == str(NewerLedger(7))
+    rig.rebuild_fails = []
+    await rig.until_held(1)
+    assert rig.worker.ready() is None

@@ -14,12 +14,15 @@ from redis.asyncio import Redis
 
 from deploy.local.stack import Stack
 from services.chassis.errors import TryAgain
+from services.rules.adapters import ledger as ledger_module
+from services.rules.adapters import rebuild as rebuild_module
+from services.rules.adapters import script
 from services.rules.adapters.cold_start import PositionsDisagree, cold_start
 from services.rules.adapters.journal import Journal
 from services.rules.adapters.ledger import Ledger
 from services.rules.adapters.protocol import Known, New, Part
 from services.rules.adapters.rebuild import Begun, Locked, Lost, Rebuild, Warm
-from services.rules.adapters.script import Cold
+from services.rules.adapters.script import Cold, NewerLedger
 from services.rules.adapters.take_over import Fence
 from tests.integration.ledger.hands import Hands, a_request, a_verdict, read
 from tests.integration.ledger.simulation import look
@@ -198,3 +201,55 @@ async def test_what_other_services_keep_in_the_same_redis_is_left_alone(
     await rebuilt(redis, journal, fence)
     assert await redis.get("intake:known") == b"yes"
     assert await redis.exists("{L0}:i:left-over") == 0
+
+
+async def test_workers_of_two_versions_side_by_side_come_to_rest_with_the_newer(
+    hands: Hands, redis: Redis, fence: Fence, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await hands.decide(a_request("c1"))
+    await hands.confirm()
+    older = hands.ledger
+    with monkeypatch.context() as newer_worker:
+        of_version(newer_worker, script.VERSION + 1)
+        newer = Ledger(redis)
+        assert await newer.adopt()
+        with pytest.raises(Cold):
+            await newer.take(0)
+        await rebuilt(redis, hands.journal, fence, newer)
+    epoch: Any = await redis.execute_command("HGET", "{L0}:meta", "epoch")  # type: ignore[no-untyped-call] # redis-py has no type for it
+    with pytest.raises(Cold):
+        await hands.confirm()
+    for ledger in (older, Ledger(redis)):
+        with pytest.raises(NewerLedger, match=f"version {script.VERSION + 1}"):
+            await rebuilt(redis, hands.journal, fence, ledger)
+    with pytest.raises(NewerLedger):
+        await Ledger(redis).adopt()
+    assert await redis.execute_command("HGET", "{L0}:meta", "epoch") == epoch  # type: ignore[no-untyped-call] # as above
+    with monkeypatch.context() as newer_worker:
+        of_version(newer_worker, script.VERSION + 1)
+        assert (await newer.take(0)).pending is False
+
+
+async def test_an_epoch_without_a_version_is_an_old_one(redis: Redis, journal: Journal, fence: Fence) -> None:
+    rebuild = Rebuild(redis, "old", prefix="{L0}")
+    await rebuild.begin(None)
+    await rebuild.lay(3)
+    await rebuild.activate("0123456789abcdef", [0, 0, 0])
+    await redis.script_flush()  # what it loaded was another text
+    ledger = Ledger(redis)
+    assert await ledger.adopt()
+    with pytest.raises(Cold):
+        await ledger.take(0)
+    assert script.version_of((await rebuilt(redis, journal, fence, ledger)).nonce or "") == script.VERSION
+
+
+def of_version(patch: pytest.MonkeyPatch, version: int) -> None:
+    """What runs now is a worker with another text of the script."""
+    patch.setattr(script, "VERSION", version)
+    patch.setattr(ledger_module, "VERSION", version)
+    whole = script.text
+    patch.setattr(script, "text", lambda nonce: whole(nonce) + f"-- version {version}\n")
+    patch.setattr(rebuild_module, "text", script.text)
+    script.sha.cache_clear()
+    patch.setattr(script, "sha", script.sha.__wrapped__)
+    patch.setattr(ledger_module, "sha", script.sha)

@@ -37,7 +37,7 @@ class Hand:
     """The script, called by hand; a sequence is not looked at."""
 
     def __init__(self, store: redis.Redis) -> None:
-        self.store = store
+        self.store: Any = store  # redis-py types its commands for both kinds of client at once
         self.script = store.register_script(text("nonce"))
         self.gen = 0
         self.due: Confirm | None = None

@@ -91,3 +91,17 @@ def test_the_name_of_the_script_changes_with_the_epoch() -> None:
     assert len({script.sha("abc"), script.sha("abd"), script.sha("")}) == 3
     with pytest.raises(ValueError, match="letters and digits"):
         script.text("a'b")
+
+
+SHA_BY_VERSION = {2: "448cdb0b12790645051cb57d3010ca145befb7e5"}
+
+
+def test_a_changed_script_has_a_new_version() -> None:
+    """Put the new sha beside a version that no release had (docs/decisions/0006)."""
+    assert script.sha("") == SHA_BY_VERSION[script.VERSION]
+
+
+def test_a_nonce_says_its_version() -> None:
+    assert script.version_of(script.new_nonce()) == script.VERSION
+    assert script.version_of("0123456789abcdef") == 1
+    assert script.new_nonce().isalnum()
