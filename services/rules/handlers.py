@@ -21,6 +21,7 @@ from services.rules.adapters.journal import Journal
 from services.rules.adapters.ledger import Ledger
 from services.rules.adapters.protocol import (
     Confirm,
+    Credit,
     Effect,
     Item,
     Known,
@@ -29,11 +30,14 @@ from services.rules.adapters.protocol import (
     Refusal,
     SetState,
     Settled,
+    Take,
     Wanted,
 )
 from services.rules.adapters.publisher import Entry, Landed, Record
 from services.rules.adapters.take_over import Unlanded
 from services.rules.batch import Judged, Letter, Place, Round, Undone
+from services.rules.core.budgets import Takes, Used
+from services.rules.core.effects import Effects
 from services.rules.core.envelope import Rendered
 from services.rules.core.inputs import Input, Reply, read_input
 from services.rules.core.propose import propose
@@ -136,7 +140,7 @@ class Handlers:
         if not going:
             return
         parts = self.partitions.parts(one.input.partition for one in going)
-        items = [Item(one.input.partition, one.input.index_id, one.input.digest) for one in going]
+        items = [_item(one) for one in going]
         try:
             settled = await self.ledger.call(parts, items)
         except TryAgain as away:
@@ -232,17 +236,38 @@ def _ids(one: Input) -> dict[str, str]:
     return one.request_key._asdict()
 
 
-def ledger_effects(rendered: Rendered, seq: int) -> tuple[Effect, ...]:
-    """The effects as the ledger takes them."""
-    states = tuple(SetState(state_id, state) for state_id, state in rendered.effects.states)
-    return states + tuple(Link(index_id, seq) for index_id in rendered.effects.links)
+def _item(one: Judged) -> Item:
+    p, index_id, digest = one.input.partition, one.input.index_id, one.input.digest
+    takes, looks = one.proposal.takes, one.proposal.looks
+    if not takes and not looks:
+        return Item(p, index_id, digest)
+    return Item(p, index_id, digest, tuple(map(_takes, takes)), _takes(looks))
+
+
+def _takes(charges: Takes) -> tuple[Take, ...]:
+    return tuple([Take(one.key, one.field, one.amount, one.cap, one.days) for one in charges])
+
+
+def ledger_effects(effects: Effects, seq: int) -> tuple[Effect, ...]:
+    """The effects of an input as the ledger takes them, charges of either sign among them."""
+    states = tuple(SetState(state_id, state) for state_id, state in effects.states)
+    links = tuple(Link(index_id, seq) for index_id in effects.links)
+    return states + links + tuple(Credit(*charge) for charge in effects.charges)
+
+
+def _left_to_confirm(effects: Effects) -> Effects:
+    """What is charged counts since it was settled."""
+    if not effects.charges:
+        return effects
+    return effects._replace(charges=tuple(one for one in effects.charges if one[2] < 0))
 
 
 def _sort(judged: Sequence[Judged], settled: Settled, round_: Round) -> None:
     for one, answer in zip(judged, settled.answers, strict=True):
         match answer:
-            case New(seq):
-                round_.new.append((one, seq, one.proposal.render(seq)))
+            case New(seq, variant, used):
+                seen = [Used(*each) for each in used]
+                round_.new.append((one, seq, one.proposal.render(seq, variant, seen)))
             case Known(digest, seq) if digest == one.input.digest:
                 round_.repeats.append((one, seq))
             case Known():
@@ -254,7 +279,9 @@ def _sort(judged: Sequence[Judged], settled: Settled, round_: Round) -> None:
 def _confirm(p: int, b0: int, next_offset: int, round_: Round) -> Confirm:
     """What the ledger hears of partition p of this round, now that the journal has it."""
     mine = [(seq, rendered) for one, seq, rendered in round_.new if one.input.partition == p]
-    effects = tuple(effect for seq, rendered in mine for effect in ledger_effects(rendered, seq))
+    effects = tuple(
+        effect for seq, rendered in mine for effect in ledger_effects(_left_to_confirm(rendered.effects), seq)
+    )
     return Confirm(b0 if mine else None, next_offset, effects)
 
 

@@ -24,13 +24,13 @@ from services.rules.adapters.cold_start import cold_start
 from services.rules.adapters.journal import Journal
 from services.rules.adapters.ledger import Ledger
 from services.rules.adapters.membership import check_membership
-from services.rules.adapters.protocol import Applied, Link, SetState
+from services.rules.adapters.protocol import Applied
 from services.rules.adapters.replay import Event
 from services.rules.adapters.script import Cold, NewerLedger
 from services.rules.adapters.take_over import Fence, Unlanded, take_over
 from services.rules.batch import Failed
 from services.rules.core.effects import journalled
-from services.rules.handlers import Handlers
+from services.rules.handlers import Handlers, ledger_effects
 from services.rules.metrics import RulesMetrics
 from services.rules.partitions import Partitions
 
@@ -49,8 +49,7 @@ def applied(events: Sequence[Event]) -> Applied:
     """What the events of one sequence did, as the ledger applies it."""
     seq = int(events[0]["sequence"])
     index_id, digest, effects = journalled(events)
-    states = tuple(SetState(state_id, state) for state_id, state in effects.states)
-    return Applied(seq, index_id, digest, states + tuple(Link(link, seq) for link in effects.links))
+    return Applied(seq, index_id, digest, ledger_effects(effects, seq))
 
 
 class Worker:
