@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, JsonValue
 
@@ -12,6 +12,10 @@ from schemas.moment import Moment
 
 Outcome = Literal["approved", "escalated", "refused", "withdrawn"]
 By = Literal["mandate", "discretion", "prohibition", "person", "ladder"]
+
+
+def _absent(value: Any) -> bool:
+    return value is None
 
 
 class PolicyRef(Frozen):
@@ -27,11 +31,9 @@ class Reason(Frozen):
 
     code: str = Field(description="For software: `over_limit`, `fact_missing`, `no_mandate`, ...")
     text: str = Field(description="For people, in English.")
-    mandate: Name | None = Field(
-        default=None, exclude_if=lambda value: value is None, description="The mandate it is about."
-    )
+    mandate: Name | None = Field(default=None, exclude_if=_absent, description="The mandate it is about.")
     prohibition: Name | None = Field(
-        default=None, exclude_if=lambda value: value is None, description="The prohibition it is about."
+        default=None, exclude_if=_absent, description="The prohibition it is about."
     )
     figures: dict[str, JsonValue] = Field(default_factory=dict, description="Such as `limit` or `left`.")
 
@@ -44,13 +46,18 @@ class AgentRef(Frozen):
 
 
 class Charge(Frozen):
-    """What a decision took from a budget, in minor units or a count."""
+    """What a decision took from a budget, money or a count; less than 0 where a withdrawal gives it back."""
 
     budget: str = Field(description="The budget's id; an inline one is `<mandate>.<id>`.")
     scope: str = Field(description="`agent:agent-01`, `team:north`, `customer:cu-1` or `tenant`.")
-    window: str = Field(description="`2026-03-02`, `2026-W10`, `2026-03` or `2026`.")
-    amount: str | None = Field(default=None, exclude_if=lambda value: value is None)
-    count: int | None = Field(default=None, exclude_if=lambda value: value is None)
+    window: str = Field(description="`2026-03-02`, `2026-W10`, `2026-03` or `2026`; for `Nd` the day.")
+    days: int | None = Field(
+        default=None, exclude_if=_absent, description="N, where the window is any run of N days (`Nd`)."
+    )
+    amount: str | None = Field(
+        default=None, exclude_if=_absent, description="In major units of the decision's currency."
+    )
+    count: int | None = Field(default=None, exclude_if=_absent, description="How often it was granted.")
 
 
 class Decision(Frozen):

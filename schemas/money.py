@@ -81,3 +81,9 @@ def parse_amount(text: str, currency: str) -> Money:
     if minor > MAX_MINOR:
         raise ValueError("the amount is more than 10^15 minor units")
     return Money(minor, currency)
+
+
+def parse_signed(text: str, currency: str) -> Money:
+    """Read an amount of either sign, as charges have it. Raises ValueError as :func:`parse_amount`."""
+    minor = parse_amount(text.removeprefix("-"), currency).minor
+    return Money(-minor if text.startswith("-") else minor, currency)

@@ -10,6 +10,7 @@ from schemas.case import Case
 from schemas.reading import read
 from schemas.staff import StaffMember
 from services.rules.core.assess import assess
+from services.rules.core.budgets import Counters
 from services.rules.core.policy import PolicyBook
 from services.rules.core.proposals import Variant
 from services.rules.core.staff import Staff
@@ -69,9 +70,16 @@ def a_staff(*people: StaffMember) -> Staff:
     return staff
 
 
-def judge(book: PolicyBook, case: Case | None = None, staff: Staff | None = None) -> Variant:
-    """What the policy concludes."""
-    return assess(case or a_case(), book, staff or a_staff(), NOW).only
+def judge(
+    book: PolicyBook,
+    case: Case | None = None,
+    staff: Staff | None = None,
+    counters: Counters | None = None,
+    now: datetime = NOW,
+) -> Variant:
+    """What the policy concludes; what it takes is counted."""
+    proposal = assess(case or a_case(), book, staff or a_staff(), now)
+    return proposal.conclude(*(counters or Counters()).settle(proposal.takes, proposal.looks))
 
 
 def codes(variant: Variant) -> list[str]:

@@ -1,4 +1,4 @@
-"""`mandaat decide`: the rules, offline, with an empty index of its own (DESIGN.md, Command line)."""
+"""`mandaat decide`: the rules, offline, with an empty ledger of its own (DESIGN.md, Command line)."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from schemas.staff import StaffMember
 from services.cli.exits import CALLED_WRONGLY, WRONG
 from services.cli.policy import read_bytes, read_policy
 from services.rules.core.assess import assess
+from services.rules.core.budgets import Counters
 from services.rules.core.decision import first_decision
 from services.rules.core.policy import PolicyBook
 from services.rules.core.staff import Staff
@@ -36,6 +37,7 @@ class Offline:
     def __init__(self, book: PolicyBook, staff: Staff) -> None:
         self._book = book
         self._staff = staff
+        self._counters = Counters()
         self._known: dict[RequestKey, tuple[str, str]] = {}
 
     def decide(self, line: bytes) -> str:
@@ -45,7 +47,8 @@ class Offline:
         known = self._known.get(case.key)
         if known is None:
             proposal = assess(case, self._book, self._staff, case.opened_at)
-            decision = first_decision(case, proposal, proposal.only).model_dump_json()
+            settled = self._counters.settle(proposal.takes, proposal.looks)
+            decision = first_decision(case, proposal, proposal.conclude(*settled)).model_dump_json()
             known = self._known[case.key] = (digest, decision)
         if known[0] != digest:
             request = f"request {case.request.request_id!r} of case {case.case_id!r}"

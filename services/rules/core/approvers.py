@@ -1,12 +1,15 @@
-"""Who may answer an approval, and what their verdict may do (DESIGN.md, Policy 8).
+"""What a verdict on an approval may do (DESIGN.md, Policy 8).
 
-Expressions are judged with the one who answers as `agent`: it is their own mandate that is used.
+Expressions are judged with the one who answers as `agent`: it is their own mandates that are used, and the
+budgets of those that are charged.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeAlias
 
 from schemas.approval import Approval
 from schemas.case import Case
@@ -14,7 +17,10 @@ from schemas.money import Money, parse_amount
 from schemas.reply import Verdict
 from schemas.staff import StaffMember
 from services.rules.core import reasons
+from services.rules.core.budgets import Spender, Takes, Used
+from services.rules.core.candidates import Tried, rows_for, try_candidates
 from services.rules.core.expressions.evaluation import Surroundings
+from services.rules.core.ladder import Ladder
 from services.rules.core.mandates import Judge
 from services.rules.core.policy.book import PolicyBook
 from services.rules.core.proposals import Reason
@@ -23,10 +29,12 @@ from services.rules.core.staff import StaffDirectory, absence_of
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
-    """The verdict counts. `mandate` and `money` are of an approval; a rejection has neither."""
+    """The verdict counts. `mandate`, `money`, the mandates passed over and the charges are of an approval."""
 
-    mandate: str | None
-    money: Money | None
+    mandate: str | None = None
+    money: Money | None = None
+    reasons: tuple[Reason, ...] = ()
+    charges: Takes = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,22 +51,36 @@ class Forbidden:
     reasons: tuple[Reason, ...]
 
 
-def find_approvers(
-    case: Case, book: PolicyBook, staff: StaffDirectory, now: datetime, team: str | None
-) -> tuple[str, ...]:
-    """The ids of those who may answer: of the asking agent's `team` where it has any, else of all teams.
-
-    Where the mandates of none of them cover the request, a person looks all the same: whoever has the step's
-    role may reject it, or approve what their own mandate covers.
-    """
-    teams = (team, None) if team is not None else (None,)
-    present = [_present(case, book, staff, now, one) for one in teams]
-    able = [[person for person in people if _covers(person, case, book, now)] for people in present]
-    chosen = next((people for people in (*able, *present) if people), ())
-    return tuple(sorted(person.agent_id for person in chosen))
+Conclusion: TypeAlias = Allowed | NotEntitled | Forbidden
 
 
-def judge_verdict(
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """What a verdict may come to: for an approval it depends on the room in the giver's own budgets."""
+
+    answer: NotEntitled | Forbidden | Allowed | Tried
+
+    @property
+    def takes(self) -> tuple[Takes, ...]:
+        """What each of the giver's mandates charges that does charge something, in the order to try them."""
+        return self.answer.takes if isinstance(self.answer, Tried) else ()
+
+    @property
+    def reasons(self) -> tuple[Reason, ...]:
+        """Why it is not simply allowed, as far as it can be told without the ledger."""
+        return self.answer.shortfalls if isinstance(self.answer, Tried) else self.answer.reasons
+
+    def conclude(self, variant: int = 0, used: Sequence[Used] = ()) -> Conclusion:
+        """What is concluded where the ledger took this one of `takes`, from 1, or none of them."""
+        if not isinstance(self.answer, Tried):
+            return self.answer
+        granting, passed = self.answer.settled(variant, used)
+        if granting is None:
+            return NotEntitled(passed)
+        return Allowed(granting.mandate.id, self.answer.judge.money, passed, granting.charges)
+
+
+def weigh_verdict(
     approval: Approval,
     verdict: Verdict,
     *,
@@ -66,54 +88,54 @@ def judge_verdict(
     book: PolicyBook,
     staff: StaffDirectory,
     now: datetime,
-) -> Allowed | NotEntitled | Forbidden:
-    """What a verdict on an open approval comes to."""
+) -> Weighed:
+    """What a verdict on an open approval may come to."""
     giver = staff.get(verdict.agent_id)
     if giver is None:
-        return NotEntitled((reasons.unknown_agent(verdict.agent_id),))
-    shut_out = _shut_out(approval, giver, book, staff, now)
+        return Weighed(NotEntitled((reasons.unknown_agent(verdict.agent_id),)))
+    case = approval.case
+    judge = Judge(Surroundings(case, giver, now, case.request.money), book.currency)
+    ladder = Ladder(case, book, staff, now, approval.agent.team, judge)
+    shut_out = _shut_out(approval, giver, ladder, now)
     if shut_out is not None:
-        return NotEntitled((shut_out,))
+        return Weighed(NotEntitled((shut_out,)))
     if not approves:
-        return Allowed(mandate=None, money=None)
-    return _judge_approval(approval.case, verdict.amount, giver, book, now)
+        return Weighed(Allowed())
+    return Weighed(_weigh_approval(case, verdict, giver, book, judge, now))
 
 
-def _shut_out(
-    approval: Approval, giver: StaffMember, book: PolicyBook, staff: StaffDirectory, now: datetime
-) -> Reason | None:
+def _shut_out(approval: Approval, giver: StaffMember, ladder: Ladder, now: datetime) -> Reason | None:
     """Why this person may not answer at all."""
     if giver.agent_id == approval.case.agent_id:
         return reasons.own_request()
     if absence_of(giver, now) is not None:
         return reasons.absent(giver.agent_id)
-    if giver.agent_id not in find_approvers(approval.case, book, staff, now, approval.agent.team):
-        return reasons.not_an_approver(giver.agent_id, book.step)
+    if all(giver.agent_id != person.agent_id for person in ladder.entitled(approval.step)):
+        return reasons.not_an_approver(giver.agent_id, approval.step)
     return None
 
 
-def _judge_approval(
-    case: Case, amount: str | None, giver: StaffMember, book: PolicyBook, now: datetime
-) -> Allowed | NotEntitled | Forbidden:
-    money = case.request.money
-    if amount is not None:
+def _weigh_approval(
+    case: Case, verdict: Verdict, giver: StaffMember, book: PolicyBook, judge: Judge, now: datetime
+) -> NotEntitled | Forbidden | Tried:
+    request = case.request
+    money = request.money
+    if verdict.amount is not None:
         try:
-            money = parse_amount(amount, case.request.currency or book.currency)
+            money = parse_amount(verdict.amount, request.currency or book.currency)
         except ValueError as flaw:
             return NotEntitled((reasons.amount_unreadable(str(flaw)),))
     if money is not None and money.currency != book.currency:
         return NotEntitled((reasons.currency_not_covered(money.currency, book.currency),))
-    judge = Judge(Surroundings(case, giver, now, money), book.currency)
+    judge = judge if money == request.money else judge.of_amount(money)
     applying = _prohibitions(case, giver, book, judge)
     if applying:
         return Forbidden(applying)
-    passed: list[Reason] = []
-    for row in book.candidates(giver.role, case.request.kind, case.category):
-        shortfall = judge.shortfall(row)
-        if shortfall is None:
-            return Allowed(row.id, money)
-        passed.append(shortfall)
-    return NotEntitled(tuple(passed) or (reasons.no_mandate(giver.role, case.request.kind),))
+    rows = rows_for(book, giver.role, request, case.category)
+    if not rows:
+        return NotEntitled((reasons.no_mandate(giver.role, request.kind),))
+    spender = Spender(case.tenant, giver.agent_id, giver.team, case.customer.id)
+    return try_candidates(rows, judge, spender, now, book.zone, verdict.reason)
 
 
 def _prohibitions(case: Case, giver: StaffMember, book: PolicyBook, judge: Judge) -> tuple[Reason, ...]:
@@ -122,36 +144,3 @@ def _prohibitions(case: Case, giver: StaffMember, book: PolicyBook, judge: Judge
     return tuple(
         reasons.prohibited(row) for row in rows if row.when is None or judge.condition(row.when) is True
     )
-
-
-def _present(
-    case: Case, book: PolicyBook, staff: StaffDirectory, now: datetime, team: str | None
-) -> list[StaffMember]:
-    """Who has the step's role, or stands in for somebody who has it; never who asked."""
-    present = {
-        person.agent_id: person
-        for holder in staff.with_roles(book.roles[book.step], team)
-        if (person := _standing_in(holder, staff, now)) is not None and person.agent_id != case.agent_id
-    }
-    return list(present.values())
-
-
-def _standing_in(holder: StaffMember, staff: StaffDirectory, now: datetime) -> StaffMember | None:
-    """The person, or who stands in for them while they are away; None where nobody is there."""
-    seen: set[str] = set()
-    person: StaffMember | None = holder
-    while person is not None and person.agent_id not in seen:
-        absence = absence_of(person, now)
-        if absence is None:
-            return person
-        seen.add(person.agent_id)
-        person = None if absence.delegate is None else staff.get(absence.delegate)
-    return None
-
-
-def _covers(person: StaffMember, case: Case, book: PolicyBook, now: datetime) -> bool:
-    if case.request.currency not in (None, book.currency):
-        return False
-    rows = book.candidates(person.role, case.request.kind, case.category)
-    judge = Judge(Surroundings(case, person, now, case.request.money), book.currency)
-    return any(judge.shortfall(row) is None for row in rows)

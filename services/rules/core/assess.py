@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, TypeAlias
 
 from schemas.case import Case
 from schemas.money import Money
 from schemas.staff import StaffMember
 from services.rules.core import reasons
+from services.rules.core.budgets import Spender, Takes, Used
+from services.rules.core.candidates import Tried, rows_for, try_candidates
 from services.rules.core.expressions.evaluation import Surroundings
+from services.rules.core.ladder import Ladder
 from services.rules.core.mandates import Judge
-from services.rules.core.policy.book import PolicyBook
-from services.rules.core.proposals import Approved, Asker, Escalated, Proposal, Reason, Refused, Variant
+from services.rules.core.policy.book import PolicyBook, PolicyName
+from services.rules.core.proposals import Approved, Asker, Escalated, Reason, Refused, Variant
 from services.rules.core.staff import StaffDirectory
 
 
 class Hearing:
     """One request with all it is judged by."""
 
-    __slots__ = ("agent", "book", "case", "judge", "money")
+    __slots__ = ("agent", "book", "case", "judge", "now")
 
     def __init__(
         self, case: Case, book: PolicyBook, agent: StaffMember | None, now: datetime, money: Money | None
@@ -28,7 +32,7 @@ class Hearing:
         self.case = case
         self.book = book
         self.agent = agent
-        self.money = money
+        self.now = now
         self.judge = Judge(Surroundings(case, agent, now, money), book.currency)
 
 
@@ -69,26 +73,67 @@ def in_another_currency(hearing: Hearing) -> Escalated | None:
     return Escalated((reasons.currency_not_covered(currency, covered),))
 
 
-def by_mandate(hearing: Hearing) -> Approved | Escalated:
-    """Approved by the first candidate that covers the request; else escalated with a reason for each."""
-    case, book, judge = hearing.case, hearing.book, hearing.judge
-    role = "" if hearing.agent is None else hearing.agent.role
-    candidates = book.candidates(role, case.request.kind, case.category)
-    passed: list[Reason] = []
-    for row in candidates:
-        shortfall = judge.shortfall(row)
-        if shortfall is None:
-            return Approved(row.id, tuple(passed))
-        passed.append(shortfall)
-    if not candidates:
-        return Escalated((reasons.no_mandate(role, case.request.kind),))
-    over = [row for row, reason in zip(candidates, passed, strict=True) if reason.code == "over_limit"]
-    offers = [offer for row in over if (offer := judge.offer(row)) is not None]
-    return Escalated(tuple(passed), max(offers, default=None, key=lambda offer: offer.minor))
+def by_mandate(hearing: Hearing) -> Tried:
+    """The candidates: the first that covers the request and has room in its budgets approves it."""
+    case, book, agent = hearing.case, hearing.book, hearing.agent
+    role, team = ("", "") if agent is None else (agent.role, agent.team)
+    rows = rows_for(book, role, case.request, case.category)
+    spender = Spender(case.tenant, case.agent_id or "", team, case.customer.id)
+    tried = try_candidates(rows, hearing.judge, spender, hearing.now, book.zone, case.request.reason)
+    return tried if rows else tried._replace(candidates=(reasons.no_mandate(role, case.request.kind),))
 
 
-Check = Callable[[Hearing], Variant | None]
+Answer: TypeAlias = Refused | Escalated | Tried
+Check = Callable[[Hearing], Answer | None]
 CHECKS: Final[tuple[Check, ...]] = (prohibited, by_nobody_known, in_another_currency, by_mandate)
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """What may be concluded on a request: it depends on the room in the budgets, which the ledger knows."""
+
+    answer: Answer
+    asker: Asker
+    policy: PolicyName
+    ladder: Ladder
+
+    @property
+    def takes(self) -> tuple[Takes, ...]:
+        """What each candidate charges that does charge something, in the order to try them."""
+        return self.answer.takes if isinstance(self.answer, Tried) else ()
+
+    @property
+    def looks(self) -> Takes:
+        """The charges whose room is of interest where nothing was taken."""
+        return self.answer.looks if isinstance(self.answer, Tried) else ()
+
+    @property
+    def reasons(self) -> tuple[Reason, ...]:
+        """Why it is not simply approved, as far as it can be told without the ledger."""
+        return self.answer.shortfalls if isinstance(self.answer, Tried) else self.answer.reasons
+
+    def conclude(self, variant: int = 0, used: Sequence[Used] = ()) -> Variant:
+        """What is concluded where the ledger took this one of `takes`, from 1, or none of them."""
+        match self.answer:
+            case Refused():
+                return self.answer
+            case Escalated(why):
+                return self._escalated(why, None)
+            case tried:
+                granting, passed = tried.settled(variant, used)
+                if granting is None:
+                    return self._escalated(passed, tried.on_the_spot(used))
+                row = granting.mandate
+                return Approved(
+                    row.id, passed, granting.charges, "mandate" if row.discretion is None else "discretion"
+                )
+
+    def _escalated(self, why: tuple[Reason, ...], on_the_spot: Money | None) -> Escalated | Refused:
+        """Escalated to whoever may grant it; where nobody may, the policy may want it refused."""
+        asked = self.ladder.asked
+        if asked is None:
+            return Refused((*why, reasons.nobody_may_grant(self.ladder.steps)), "ladder")
+        return Escalated(why, on_the_spot, *asked)
 
 
 def assess(case: Case, book: PolicyBook, staff: StaffDirectory, now: datetime) -> Proposal:
@@ -96,5 +141,6 @@ def assess(case: Case, book: PolicyBook, staff: StaffDirectory, now: datetime) -
     agent = None if case.agent_id is None else staff.get(case.agent_id)
     hearing = Hearing(case, book, agent, now, case.request.money)
     asker = Asker(None, None) if agent is None else Asker(agent.role, agent.team)
-    variant = next(answer for check in CHECKS if (answer := check(hearing)) is not None)
-    return Proposal((variant,), asker, book.ref)
+    answer = next(answer for check in CHECKS if (answer := check(hearing)) is not None)
+    ladder = Ladder(case, book, staff, now, asker.team, hearing.judge)
+    return Proposal(answer, asker, book.ref, ladder)

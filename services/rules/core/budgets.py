@@ -8,10 +8,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
+from itertools import count
 from typing import Final, NamedTuple, TypeAlias
 from zoneinfo import ZoneInfo
 
-from services.rules.core.policy.book import Budget, WindowKind
+from schemas.money import Money
+from services.rules.core.policy.book import Budget, Per, WindowKind
 
 _FIRST_DAY: Final = date(1970, 1, 1).toordinal()
 COUNTED: Final = "count"
@@ -49,11 +52,69 @@ class Used(NamedTuple):
 Takes: TypeAlias = tuple[Charge, ...]
 
 
+class Spender(NamedTuple):
+    """Whose budgets are charged."""
+
+    tenant: str
+    agent_id: str
+    team: str
+    customer_id: str
+
+    def scope(self, per: Per) -> str:
+        """As events write it: `agent:agent-01`, `team:north`, `customer:cu-1` or `tenant`."""
+        match per:
+            case "agent":
+                return f"agent:{self.agent_id}"
+            case "team":
+                return f"team:{self.team}"
+            case "customer":
+                return f"customer:{self.customer_id}"
+            case "tenant":
+                return "tenant"
+
+
+def charges(budgets: Iterable[Budget], spender: Spender, money: Money | None, day: date) -> Takes:
+    """What granting this amount takes from these budgets: nothing of money for 0.00, or for no amount.
+
+    `day` is a day of the policy's time zone.
+    """
+    return tuple(
+        _charge(budget, spender, money.minor, money.currency, day)
+        if budget.cap is not None and money is not None
+        else _charge(budget, spender, 1, COUNTED, day)
+        for budget in budgets
+        if budget.cap is None or (money is not None and money.minor > 0)
+    )
+
+
+def _charge(budget: Budget, spender: Spender, amount: int, unit: str, day: date) -> Charge:
+    kind, days = budget.window
+    window = window_name(kind, day)
+    scope = spender.scope(budget.per)
+    cap = budget.cap if budget.cap is not None else budget.count
+    return Charge(
+        budget,
+        scope,
+        window,
+        counter_key(spender.tenant, budget.id, budget.window.text, unit, scope),
+        str(day_number(day)) if days else window,
+        amount,
+        0 if cap is None else cap,
+        days,
+    )
+
+
+def local_day(moment: datetime, zone: ZoneInfo) -> date:
+    """The calendar day of that moment in the policy's time zone."""
+    return moment.astimezone(zone).date()
+
+
 def day_number(day: date) -> int:
     """Days since 1970-01-01."""
     return day.toordinal() - _FIRST_DAY
 
 
+@lru_cache(maxsize=1_000)
 def window_name(kind: WindowKind, day: date) -> str:
     """The window that holds the day, as events write it: `2026-03-02`, `2026-W10`, `2026-03`, `2026`."""
     match kind:
@@ -74,6 +135,19 @@ def counter_key(tenant: str, budget: str, window: str, unit: str, scope: str) ->
     Only the scope may hold a `|`, and it comes last.
     """
     return f"{tenant}|{budget}|{window}|{unit}|{scope}"
+
+
+def counter_of(window: str, days: int) -> tuple[str, str]:
+    """The window's kind as in a counter's key, and the counter's field, of a window as events write it.
+
+    Raises ValueError where it is no window.
+    """
+    if days:
+        return f"{days}d", str(day_number(date.fromisoformat(window)))
+    kinds = {4: "year", 7: "month", 8: "week", 10: "day"}
+    if len(window) not in kinds:
+        raise ValueError(f"{window!r} is no window")
+    return kinds[len(window)], window
 
 
 def renews_at(charge: Charge, used: Used, day: date, zone: ZoneInfo) -> datetime | None:
@@ -152,9 +226,8 @@ class Counters:
 def _free_day(by_day: Mapping[int, int], day: int, charge: Charge) -> int | None:
     if charge.amount > charge.cap:
         return None
-    last = max((other for other in by_day if abs(other - day) < 2 * charge.days), default=day)
     return next(
         later
-        for later in range(day + 1, max(last, day) + charge.days + 1)
+        for later in count(day + 1)
         if most_in_a_run(by_day, later, charge.days) + charge.amount <= charge.cap
     )

@@ -6,14 +6,17 @@ from functools import lru_cache
 from typing import assert_never
 
 from schemas.case import Case
-from schemas.decision import AgentRef, By, Decision, Outcome, PolicyRef, Reason
+from schemas.decision import AgentRef, By, Charge, Decision, Outcome, PolicyRef, Reason
 from schemas.ids import approval_id, derived_id
+from schemas.money import Money
 from schemas.request_digest import request_digest
 from schemas.types import DECISION_TYPES
 from services.rules.core import proposals
+from services.rules.core.assess import Proposal
+from services.rules.core.budgets import Takes
 from services.rules.core.envelope import FIRST
 from services.rules.core.policy.book import PolicyName
-from services.rules.core.proposals import Approved, Asker, Escalated, Proposal, Refused, Variant
+from services.rules.core.proposals import Approved, Asker, Escalated, Refused, Variant
 
 
 def decision_id(case: Case, outcome: Outcome, number: int = FIRST) -> str:
@@ -22,7 +25,7 @@ def decision_id(case: Case, outcome: Outcome, number: int = FIRST) -> str:
 
 
 def first_decision(case: Case, proposal: Proposal, variant: Variant) -> Decision:
-    """The first decision on a request, where this variant of the proposal was settled."""
+    """The first decision on a request, where this is what was concluded of the proposal."""
     outcome, by = _conclusion(variant)
     request = case.request
     return Decision.model_construct(
@@ -38,10 +41,10 @@ def first_decision(case: Case, proposal: Proposal, variant: Variant) -> Decision
         currency=request.currency,
         agent_id=case.agent_id,
         customer_id=case.customer.id,
-        policy=policy_ref(proposal),
+        policy=policy_ref(proposal.policy),
         reasons=told(variant.reasons),
         on_the_spot=_on_the_spot(variant),
-        charges=(),
+        charges=charged(variant.charges, request.currency) if isinstance(variant, Approved) else (),
         request_digest=request_digest(case),
         agent=agent_ref(proposal.asker),
         approval_id=approval_id(case.case_id, request.request_id) if outcome == "escalated" else None,
@@ -49,14 +52,10 @@ def first_decision(case: Case, proposal: Proposal, variant: Variant) -> Decision
     )
 
 
-def policy_ref(proposal: Proposal) -> PolicyRef:
-    """The policy version that made the proposal."""
-    return _policy_ref(proposal.policy)
-
-
 # The same few for thousands of decisions a second; building a model takes longer than judging a mandate.
 @lru_cache(maxsize=1_000)
-def _policy_ref(policy: PolicyName) -> PolicyRef:
+def policy_ref(policy: PolicyName) -> PolicyRef:
+    """The policy version that decides, as the contracts write it."""
     return PolicyRef.model_construct(name=policy.name, version=policy.version, digest=policy.digest)
 
 
@@ -80,14 +79,29 @@ def told(reasons: tuple[proposals.Reason, ...]) -> tuple[Reason, ...]:
     )
 
 
+def charged(charges: Takes, currency: str | None) -> tuple[Charge, ...]:
+    """Charges as the contracts write them; `currency` is the one of the amounts."""
+    return tuple(
+        Charge.model_construct(
+            budget=one.budget.id,
+            scope=one.scope,
+            window=one.window,
+            days=one.days or None,
+            amount=None if one.budget.cap is None or currency is None else Money(one.amount, currency).text,
+            count=one.amount if one.budget.cap is None else None,
+        )
+        for one in charges
+    )
+
+
 def _conclusion(variant: Variant) -> tuple[Outcome, By | None]:
     match variant:
         case Approved():
-            return "approved", "mandate"
+            return "approved", variant.by
         case Escalated():
             return "escalated", None
         case Refused():
-            return "refused", "prohibition"
+            return "refused", variant.by
         case _:
             assert_never(variant)
 

@@ -1,16 +1,16 @@
-"""What the rules conclude on a request before the ledger has settled it. Values only."""
+"""What the rules conclude on a request, and why. Values only."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from schemas.money import Money
-from services.rules.core.policy.book import PolicyName
+from services.rules.core.budgets import Takes
 
-NO_FIGURES: Final[Mapping[str, str | None]] = MappingProxyType({})
+NO_FIGURES: Final[Mapping[str, str | int | None]] = MappingProxyType({})
 
 
 class Reason(NamedTuple):
@@ -20,16 +20,7 @@ class Reason(NamedTuple):
     text: str
     mandate: str | None = None
     prohibition: str | None = None
-    figures: Mapping[str, str | None] = NO_FIGURES
-
-
-class Charge(NamedTuple):
-    """What a variant takes from a budget, in minor units or a count. None yet: budgets are not supported."""
-
-    budget: str
-    scope: str
-    window: str
-    amount: int
+    figures: Mapping[str, str | int | None] = NO_FIGURES
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,24 +29,29 @@ class Approved:
 
     mandate: str
     reasons: tuple[Reason, ...] = ()
-    charges: tuple[Charge, ...] = ()
+    charges: Takes = ()
+    by: Literal["mandate", "discretion"] = "mandate"
 
 
 @dataclass(frozen=True, slots=True)
 class Escalated:
-    """Somebody else must decide. `on_the_spot`: the largest amount that could have been granted at once."""
+    """Somebody else must decide: `approvers` are asked, whose turn it is as `step`.
+
+    `on_the_spot`: the largest amount that could have been granted at once.
+    """
 
     reasons: tuple[Reason, ...]
     on_the_spot: Money | None = None
-    charges: tuple[Charge, ...] = ()
+    step: str = ""
+    approvers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Prohibited, by each of the reasons."""
+    """Prohibited, by each of the reasons; or by the ladder, as nobody on it may grant this."""
 
     reasons: tuple[Reason, ...]
-    charges: tuple[Charge, ...] = ()
+    by: Literal["prohibition", "ladder"] = "prohibition"
 
 
 Variant = Approved | Escalated | Refused
@@ -66,21 +62,3 @@ class Asker(NamedTuple):
 
     role: str | None
     team: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Proposal:
-    """What may be concluded: the first variant whose charges all have room; the last has no charges.
-
-    Without budgets there is exactly one.
-    """
-
-    variants: tuple[Variant, ...]
-    asker: Asker
-    policy: PolicyName = field(repr=False)
-
-    @property
-    def only(self) -> Variant:
-        """The variant, where there is one."""
-        (variant,) = self.variants
-        return variant

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, assert_never
+from typing import Protocol
 
 from schemas import types
 from schemas.approval import Approval
 from schemas.errors import Unreadable
-from services.rules.core.approvers import Allowed, Forbidden, NotEntitled, find_approvers, judge_verdict
-from services.rules.core.assess import assess
+from services.rules.core.approvers import NotEntitled, Weighed, weigh_verdict
+from services.rules.core.assess import Proposal, assess
+from services.rules.core.budgets import Takes, Used
 from services.rules.core.envelope import Rendered
 from services.rules.core.inputs import Input, Reply, Submission
 from services.rules.core.policy.book import PolicyBook
-from services.rules.core.proposals import Escalated, Proposal, Reason
+from services.rules.core.proposals import Reason
 from services.rules.core.render import render_closing, render_first, render_unheard
 from services.rules.core.staff import StaffDirectory
 
@@ -35,17 +36,32 @@ class Proposed(Protocol):
     """What would be published, once the ledger has given the input its sequence."""
 
     @property
+    def takes(self) -> tuple[Takes, ...]:
+        """What each variant charges that does charge something, in the order to try them."""
+        ...
+
+    @property
+    def looks(self) -> Takes:
+        """Charges of which only matters what was used, and only where none of `takes` had room."""
+        ...
+
+    @property
     def reasons(self) -> tuple[Reason, ...]:
-        """Why, where there is something to say."""
+        """Why, where there is something to say; what the ledger must first tell is not among them."""
         ...
 
     @property
     def approvers(self) -> tuple[str, ...]:
-        """Whose names it adds to what the input and the approval hold."""
+        """Who is asked, if it is escalated: at most `MOST_NAMED` of :mod:`services.rules.core.ladder`."""
         ...
 
-    def render(self, seq: int) -> Rendered:
-        """The records of the journal, and their effects. `seq` is microseconds since 1970."""
+    def render(self, seq: int, variant: int = 0, used: Sequence[Used] = ()) -> Rendered:
+        """The records of the journal, and their effects. `seq` is microseconds since 1970.
+
+        `variant`: which of `takes` was taken, from 1; 0 = none of them, and what comes then charges nothing.
+        `used`: of each charge of each of `takes` that failed before it, in order; of variant 0 then of each
+        of `looks`.
+        """
         ...
 
 
@@ -55,59 +71,79 @@ class First:
 
     submission: Submission
     proposal: Proposal
-    step: str
-    approvers: tuple[str, ...]
+
+    @property
+    def takes(self) -> tuple[Takes, ...]:
+        """Of each candidate."""
+        return self.proposal.takes
+
+    @property
+    def looks(self) -> Takes:
+        """Of candidates over their limit."""
+        return self.proposal.looks
 
     @property
     def reasons(self) -> tuple[Reason, ...]:
-        """Of each prohibition, or each candidate passed over."""
-        return self.proposal.only.reasons
+        """Of each prohibition, or each candidate that does not cover the request."""
+        return self.proposal.reasons
 
-    def render(self, seq: int) -> Rendered:
+    @property
+    def approvers(self) -> tuple[str, ...]:
+        """Who may grant it, or looks all the same. They are looked for when this is first asked."""
+        asked = self.proposal.ladder.asked
+        return () if asked is None else asked.approvers
+
+    def render(self, seq: int, variant: int = 0, used: Sequence[Used] = ()) -> Rendered:
         """decision.*, and approval.requested where it is escalated."""
-        return render_first(
-            self.submission, self.proposal, self.proposal.only, self.step, self.approvers, seq
-        )
+        concluded = self.proposal.conclude(variant, used)
+        return render_first(self.submission, self.proposal, concluded, seq)
 
 
 @dataclass(frozen=True)
-class Closed:
-    """The verdict decides."""
+class Heard:
+    """A verdict on an open approval: it decides, unless its giver may not give it or has no budget for it."""
 
     reply: Reply
     approval: Approval
-    conclusion: Allowed | Forbidden
+    weighed: Weighed
     book: PolicyBook
     approvers: tuple[str, ...] = ()
+    looks: Takes = ()
+
+    @property
+    def takes(self) -> tuple[Takes, ...]:
+        """Of each mandate of the giver."""
+        return self.weighed.takes
 
     @property
     def reasons(self) -> tuple[Reason, ...]:
-        """Of the prohibitions against it."""
-        return self.conclusion.reasons if isinstance(self.conclusion, Forbidden) else ()
+        """Of the prohibitions against it, or of the giver's mandates that do not cover it."""
+        return self.weighed.reasons
 
-    def render(self, seq: int) -> Rendered:
-        """decision.approved or .refused, and approval.closed."""
-        return render_closing(self.reply, self.approval, self.conclusion, self.book, seq)
+    def render(self, seq: int, variant: int = 0, used: Sequence[Used] = ()) -> Rendered:
+        """decision.approved or .refused, and approval.closed; or approval.not_entitled."""
+        conclusion = self.weighed.conclude(variant, used)
+        if isinstance(conclusion, NotEntitled):
+            return render_unheard(
+                self.reply, self.approval, types.APPROVAL_NOT_ENTITLED, conclusion.reasons, seq
+            )
+        return render_closing(self.reply, self.approval, conclusion, self.book, seq)
 
 
 @dataclass(frozen=True)
-class Unheard:
-    """The verdict changes nothing: it came late, or from somebody who may not give it."""
+class Late:
+    """A verdict on an approval that is closed: it changes nothing."""
 
     reply: Reply
     approval: Approval
-    event_type: str
-    why: NotEntitled | None
+    takes: tuple[Takes, ...] = ()
+    looks: Takes = ()
+    reasons: tuple[Reason, ...] = ()
     approvers: tuple[str, ...] = ()
 
-    @property
-    def reasons(self) -> tuple[Reason, ...]:
-        """Why somebody may not give it."""
-        return () if self.why is None else self.why.reasons
-
-    def render(self, seq: int) -> Rendered:
-        """approval.late or .not_entitled."""
-        return render_unheard(self.reply, self.approval, self.event_type, self.why, seq)
+    def render(self, seq: int, variant: int = 0, used: Sequence[Used] = ()) -> Rendered:
+        """approval.late."""
+        return render_unheard(self.reply, self.approval, types.APPROVAL_LATE, (), seq)
 
 
 def propose(one: Input, authority: Authority, states: Mapping[str, bytes]) -> Proposed:
@@ -123,7 +159,7 @@ def propose(one: Input, authority: Authority, states: Mapping[str, bytes]) -> Pr
         )
     staff = authority.staff(one.tenant)
     if isinstance(one, Submission):
-        return _on_submission(one, book, staff)
+        return First(one, assess(one.case, book, staff, one.time))
     state = states.get(one.state_id)
     if state is None:
         raise Unreadable(
@@ -133,18 +169,10 @@ def propose(one: Input, authority: Authority, states: Mapping[str, bytes]) -> Pr
     return _on_reply(one, Approval.model_validate_json(state), book, staff)
 
 
-def _on_submission(one: Submission, book: PolicyBook, staff: StaffDirectory) -> First:
-    proposal = assess(one.case, book, staff, one.time)
-    approvers: tuple[str, ...] = ()
-    if isinstance(proposal.only, Escalated):
-        approvers = find_approvers(one.case, book, staff, one.time, proposal.asker.team)
-    return First(one, proposal, book.step, approvers)
-
-
-def _on_reply(reply: Reply, approval: Approval, book: PolicyBook, staff: StaffDirectory) -> Closed | Unheard:
+def _on_reply(reply: Reply, approval: Approval, book: PolicyBook, staff: StaffDirectory) -> Heard | Late:
     if approval.state == "closed":
-        return Unheard(reply, approval, types.APPROVAL_LATE, None)
-    answer = judge_verdict(
+        return Late(reply, approval)
+    weighed = weigh_verdict(
         approval,
         reply.verdict,
         approves=reply.type == types.VERDICT_APPROVE,
@@ -152,10 +180,4 @@ def _on_reply(reply: Reply, approval: Approval, book: PolicyBook, staff: StaffDi
         staff=staff,
         now=reply.time,
     )
-    match answer:
-        case NotEntitled():
-            return Unheard(reply, approval, types.APPROVAL_NOT_ENTITLED, answer)
-        case Allowed() | Forbidden():
-            return Closed(reply, approval, answer, book)
-        case _:
-            assert_never(answer)
+    return Heard(reply, approval, weighed, book)

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from typing import Final
+
 from schemas.money import Money
+from services.rules.core.budgets import Charge
 from services.rules.core.expressions.evaluation import Failure
 from services.rules.core.policy.book import Mandate, Prohibition
 from services.rules.core.proposals import Reason
+
+OVER_LIMIT: Final = "over_limit"
 
 
 def prohibited(row: Prohibition) -> Reason:
@@ -63,8 +69,9 @@ def limit_failed(row: Mandate, failure: Failure) -> Reason:
 
 
 def amount_missing(row: Mandate) -> Reason:
-    """It has a limit, and the request no amount."""
-    text = f"Mandate {row.id} has a limit, and the request names no amount."
+    """It has a limit or a budget in money, and the request no amount."""
+    has = "a limit" if row.limit is not None else "a budget in money"
+    text = f"Mandate {row.id} has {has}, and the request names no amount."
     return Reason("amount_missing", text, mandate=row.id)
 
 
@@ -72,7 +79,40 @@ def over_limit(row: Mandate, amount: Money, limit: Money) -> Reason:
     """More is asked than it lets grant."""
     text = f"Mandate {row.id} goes up to {limit.text} {limit.currency}, and {amount.text} is asked."
     figures = {"limit": limit.text, "amount": amount.text, "currency": limit.currency}
-    return Reason("over_limit", text, mandate=row.id, figures=figures)
+    return Reason(OVER_LIMIT, text, mandate=row.id, figures=figures)
+
+
+def budget_exhausted(
+    row: Mandate, charge: Charge, used: int, asked: Money | None, renews_at: datetime | None
+) -> Reason:
+    """A budget has no room for it. `left` was left, and its window gives room again at `renews_at`, if ever.
+
+    `left` is money as a decimal string, or a count; also where a lowered cap is overdrawn it is not negative.
+    """
+    renewed = None if renews_at is None else renews_at.isoformat().replace("+00:00", "Z")
+    left = max(0, charge.cap - used)
+    figures: dict[str, str | int | None] = {"budget": charge.budget.id, "left": left, "renews_at": renewed}
+    if charge.budget.cap is not None and asked is not None:
+        money = Money(left, asked.currency)
+        figures |= {"left": money.text, "amount": asked.text, "currency": asked.currency}
+        what = f"{money.text} {asked.currency} left, and {asked.text} is asked"
+    else:
+        what = f"{left} left"
+    again = "not for so much at any time" if renewed is None else f"not before {renewed}"
+    text = f"Mandate {row.id}: budget {charge.budget.id} of {charge.scope} has {what}; {again}."
+    return Reason("budget_exhausted", text, mandate=row.id, figures=figures)
+
+
+def discretion_needs_reason(row: Mandate) -> Reason:
+    """It is a step outside the frame, and nobody says why."""
+    text = f"Mandate {row.id} is for discretion, and discretion needs a reason."
+    return Reason("discretion_needs_reason", text, mandate=row.id)
+
+
+def nobody_may_grant(steps: tuple[str, ...]) -> Reason:
+    """No step of the ladder has anybody whose mandate covers the request."""
+    text = f"Nobody on the ladder ({', '.join(steps)}) may grant this."
+    return Reason("nobody_may_grant", text, figures={"steps": ", ".join(steps)})
 
 
 def own_request() -> Reason:

@@ -7,37 +7,33 @@ from typing import Final, Literal
 from schemas import types
 from schemas.approval import Approval, ApprovalEvent, Closing, without_personal_data
 from schemas.cloud_event import CloudEvent
-from schemas.decision import AgentRef, Decision, PolicyRef, Reason
+from schemas.decision import AgentRef, Decision, Reason
 from schemas.ids import RequestKey, approval_id
-from services.rules.core.approvers import Allowed, Forbidden, NotEntitled
-from services.rules.core.decision import decision_id, first_decision, policy_ref, told
-from services.rules.core.effects import Effects
+from services.rules.core import proposals
+from services.rules.core.approvers import Allowed, Forbidden
+from services.rules.core.assess import Proposal
+from services.rules.core.decision import charged, decision_id, first_decision, policy_ref, told
+from services.rules.core.effects import Counted, Effects
 from services.rules.core.envelope import CLOSING, Rendered, envelope, event_id, key_of
 from services.rules.core.inputs import Input, Reply, Submission, state_id
 from services.rules.core.policy.book import PolicyBook
-from services.rules.core.proposals import Escalated, Proposal, Variant
+from services.rules.core.proposals import Approved, Escalated, Variant
 
 _FIRST_VERSION: Final = 1
 
 
-def render_first(
-    submission: Submission,
-    proposal: Proposal,
-    variant: Variant,
-    step: str,
-    approvers: tuple[str, ...],
-    seq: int,
-) -> Rendered:
-    """The first decision on a request; escalated, with the approval that waits for `approvers`."""
-    decision = first_decision(submission.case, proposal, variant)
-    events = [_decided(decision, submission, seq)]
-    states: tuple[tuple[str, bytes], ...] = ()
-    if isinstance(variant, Escalated):
-        approval = _opened(submission, proposal, decision, step, approvers)
-        body = ApprovalEvent.model_construct(approval=approval, reasons=decision.reasons)
-        events.append(_about(types.APPROVAL_REQUESTED, approval, approval.version, body, submission, seq))
-        states = (_state(approval),)
-    return Rendered(key_of(submission), tuple(events), Effects(states), decision.outcome)
+def render_first(submission: Submission, proposal: Proposal, concluded: Variant, seq: int) -> Rendered:
+    """The first decision on a request; escalated, with the approval that waits for its approvers."""
+    decision = first_decision(submission.case, proposal, concluded)
+    decided = _decided(decision, submission, seq)
+    key = key_of(submission)
+    if not isinstance(concluded, Escalated):
+        effects = Effects(charges=_counted(concluded))
+        return Rendered(key, (decided,), effects, decision.outcome)
+    approval = _opened(submission, proposal, decision, concluded)
+    body = ApprovalEvent.model_construct(approval=approval, reasons=decision.reasons)
+    requested = _about(types.APPROVAL_REQUESTED, approval, approval.version, body, submission, seq)
+    return Rendered(key, (decided, requested), Effects((_state(approval),)), decision.outcome)
 
 
 def render_closing(
@@ -59,15 +55,15 @@ def render_closing(
         _decided(decision, reply, seq),
         _about(types.APPROVAL_CLOSED, closed, closed.version, body, reply, seq),
     )
-    effects = Effects((_state(closed),), (reply.request_key.index_id,))
+    effects = Effects((_state(closed),), (reply.request_key.index_id,), _counted(conclusion))
     return Rendered(key_of(reply), events, effects, decision.outcome)
 
 
 def render_unheard(
-    reply: Reply, approval: Approval, event_type: str, why: NotEntitled | None, seq: int
+    reply: Reply, approval: Approval, event_type: str, why: tuple[proposals.Reason, ...], seq: int
 ) -> Rendered:
     """A verdict that changes nothing; the approval is as it was."""
-    body = _body(approval, reply, () if why is None else told(why.reasons))
+    body = _body(approval, reply, told(why))
     number = reply.verdict.reply_id
     outcome = "late" if event_type == types.APPROVAL_LATE else "not_entitled"
     return Rendered(
@@ -96,10 +92,12 @@ def _closing_decision(
         currency=case.request.currency if money is None else money.currency,
         agent_id=case.agent_id,
         customer_id=case.customer.id,
-        policy=PolicyRef.model_construct(name=book.name, version=book.version, digest=book.digest),
-        reasons=told(conclusion.reasons) if isinstance(conclusion, Forbidden) else (),
+        policy=policy_ref(book.ref),
+        reasons=told(conclusion.reasons),
         on_the_spot=None,
-        charges=(),
+        charges=charged(conclusion.charges, money.currency if money else None)
+        if isinstance(conclusion, Allowed)
+        else (),
         request_digest=approval.request_digest,
         agent=approval.agent,
         approval_id=approval.approval_id,
@@ -138,9 +136,7 @@ def _about(
     return event.to_bytes()
 
 
-def _opened(
-    submission: Submission, proposal: Proposal, decision: Decision, step: str, approvers: tuple[str, ...]
-) -> Approval:
+def _opened(submission: Submission, proposal: Proposal, decision: Decision, escalated: Escalated) -> Approval:
     case = submission.case
     return Approval.model_construct(
         approval_id=approval_id(case.case_id, case.request.request_id),
@@ -153,13 +149,20 @@ def _opened(
         respond_by=None,
         case=without_personal_data(case),
         agent=AgentRef.model_construct(role=proposal.asker.role, team=proposal.asker.team),
-        step=step,
-        approvers=approvers,
+        step=escalated.step,
+        approvers=escalated.approvers,
         escalation=decision.decision_id,
-        policy=policy_ref(proposal),
+        policy=policy_ref(proposal.policy),
         request_digest=decision.request_digest,
         closing=None,
     )
+
+
+def _counted(concluded: Variant | Allowed | Forbidden) -> tuple[Counted, ...]:
+    """What it takes from the ledger's counters."""
+    if isinstance(concluded, Approved | Allowed):
+        return tuple((one.key, one.field, one.amount) for one in concluded.charges)
+    return ()
 
 
 def _state(approval: Approval) -> tuple[str, bytes]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from schemas.errors import Unreadable
+from services.rules.core.budgets import Used
 from services.rules.core.propose import Proposed
 
 MOST_BYTES: Final = 850_000
@@ -13,19 +14,23 @@ _SURELY_FITS_BYTES: Final = 100_000
 """Numbers grow at most five times when they are written again, and everything else less."""
 _REASON_BYTES: Final = 400
 """More than a reason takes beside its text, which stands in its figures too. Two events hold the reasons."""
-
-_NAME_BYTES: Final = 3
-"""Quotes and a comma; a character takes 12 bytes at most."""
+_CHARGE_BYTES: Final = 1_000
+"""More than a charge takes beside the names in it, or the reason that its budget has no room."""
 
 
 def check_size(given_bytes: int, proposal: Proposed) -> None:
-    """Raise Unreadable, too_large. `given_bytes`: of the input and of the approval that it is about."""
-    reasons = proposal.reasons
-    about = given_bytes + 2 * sum(_REASON_BYTES + 8 * len(one.text) for one in reasons)
-    about += sum(_NAME_BYTES + 12 * len(name) for name in proposal.approvers)
+    """Raise Unreadable, too_large. `given_bytes`: of the input, and of what is stored that it is about.
+
+    The names of approvers take 240,000 bytes at most (`MOST_NAMED`, each character 12 bytes at most).
+    """
+    about = given_bytes + 2 * sum(_REASON_BYTES + 8 * len(one.text) for one in proposal.reasons)
+    for charges in proposal.takes:
+        about += sum(_CHARGE_BYTES + 24 * len(one.budget.id) + 12 * len(one.scope) for one in charges)
     if about <= _SURELY_FITS_BYTES:
         return
-    size = sum(map(len, proposal.render(0).values))
+    none_left = [Used(one.cap) for charges in proposal.takes for one in charges]
+    looked = [Used(0)] * len(proposal.looks)
+    size = sum(map(len, proposal.render(0, 0, (*none_left, *looked)).values))
     if size > MOST_BYTES:
         raise Unreadable(
             "too_large",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -16,7 +16,7 @@ class StaffDirectory(Protocol):
         """The person, or None where nobody has that id."""
         ...
 
-    def with_roles(self, roles: Iterable[str], team: str | None = None) -> list[StaffMember]:
+    def with_roles(self, roles: Iterable[str], team: str | None = None) -> Sequence[StaffMember]:
         """Everybody who has one of these roles, in that team or in any, in order of their ids."""
         ...
 
@@ -27,6 +27,7 @@ class Staff:
     def __init__(self, members: Iterable[StaffMember] = ()) -> None:
         self._members: dict[str, StaffMember] = {}
         self._by_role: dict[str, dict[str, dict[str, StaffMember]]] = {}
+        self._found: dict[tuple[frozenset[str], str | None], tuple[StaffMember, ...]] = {}
         for member in members:
             self.put(member)
 
@@ -38,27 +39,37 @@ class Staff:
         self.remove(member.agent_id)
         self._members[member.agent_id] = member
         self._by_role.setdefault(member.role, {}).setdefault(member.team, {})[member.agent_id] = member
+        self._found.clear()
 
     def remove(self, agent_id: str) -> None:
         """Forget somebody; nothing happens where nobody has that id."""
         member = self._members.pop(agent_id, None)
         if member is not None:
             del self._by_role[member.role][member.team][agent_id]
+            self._found.clear()
 
     def get(self, agent_id: str) -> StaffMember | None:
         """The person, or None where nobody has that id."""
         return self._members.get(agent_id)
 
-    def with_roles(self, roles: Iterable[str], team: str | None = None) -> list[StaffMember]:
-        """Everybody who has one of these roles, in that team or in any, in order of their ids."""
-        found = [
-            member
-            for role in roles
-            for name, members in self._by_role.get(role, {}).items()
-            if team is None or name == team
-            for member in members.values()
-        ]
-        return sorted(found, key=lambda member: member.agent_id)
+    def with_roles(self, roles: Iterable[str], team: str | None = None) -> Sequence[StaffMember]:
+        """Everybody who has one of these roles, in that team or in any, in order of their ids.
+
+        What was found is kept until somebody comes, goes or changes.
+        """
+        asked = frozenset(roles)
+        found = self._found.get((asked, team))
+        if found is None:
+            found = tuple(sorted(self._members_with(asked, team), key=lambda member: member.agent_id))
+            if found:  # no more of them than there are teams, whatever teams are asked for
+                self._found[asked, team] = found
+        return found
+
+    def _members_with(self, roles: Iterable[str], team: str | None) -> Iterable[StaffMember]:
+        for role in roles:
+            teams = self._by_role.get(role, {})
+            for members in teams.values() if team is None else (teams.get(team, {}),):
+                yield from members.values()
 
 
 def absence_of(member: StaffMember, now: datetime) -> Absence | None:

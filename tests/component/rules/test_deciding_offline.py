@@ -159,7 +159,7 @@ def test_a_policy_that_cannot_be_used_decides_nothing(tmp_path: Path) -> None:
         "decide", "--policy", policy, "--staff", RETAIL / "staff.jsonl", stdin=json.dumps(CASE).encode()
     )
     assert (done.exit_code, done.stdout) == (1, "")
-    assert "`budgets` is not supported yet" in done.stderr
+    assert "a budget has a `cap` (money) or a `count` (decisions)" in done.stderr
 
 
 def test_staff_that_cannot_be_read_is_said_line_by_line(tmp_path: Path) -> None:

@@ -11,7 +11,11 @@ from schemas.case import Case
 from schemas.decision import AgentRef, PolicyRef
 from schemas.money import Money
 from schemas.reply import Verdict
-from services.rules.core.approvers import Allowed, Forbidden, NotEntitled, find_approvers, judge_verdict
+from services.rules.core.approvers import Allowed, Conclusion, Forbidden, NotEntitled, weigh_verdict
+from services.rules.core.budgets import Counters
+from services.rules.core.expressions.evaluation import Surroundings
+from services.rules.core.ladder import Ladder
+from services.rules.core.mandates import Judge
 from services.rules.core.policy import PolicyBook
 from services.rules.core.staff import Staff
 from tests.judging import NOW, a_book, a_case, a_mandate, a_person, a_staff
@@ -23,7 +27,11 @@ AWAY = {"from": "2026-03-02T00:00:00Z", "until": "2026-03-03T00:00:00Z"}
 def _approvers(
     *people: Any, book: PolicyBook | None = None, case: Case | None = None, team: str | None = "north"
 ) -> tuple[str, ...]:
-    return find_approvers(case or a_case(), book or a_book(LEADS), a_staff(*people), NOW, team)
+    case, book = case or a_case(), book or a_book(LEADS)
+    judge = Judge(Surroundings(case, None, NOW, case.request.money), book.currency)
+    asked = Ladder(case, book, a_staff(*people), NOW, team, judge).asked
+    assert asked is not None
+    return asked.approvers
 
 
 def _verdict(
@@ -33,7 +41,7 @@ def _verdict(
     approves: bool = True,
     book: PolicyBook | None = None,
     case: Case | None = None,
-) -> Allowed | NotEntitled | Forbidden:
+) -> Conclusion:
     case, book = case or a_case(), book or a_book(LEADS)
     approval = Approval(
         approval_id="apr_x",
@@ -54,10 +62,11 @@ def _verdict(
         agent_id=by, reply_id="reply", amount=amount, approval_id="apr_x", case_id="c-1", request_id="r1"
     )
     staff: Staff = a_staff(*people)
-    return judge_verdict(approval, verdict, approves=approves, book=book, staff=staff, now=NOW)
+    weighed = weigh_verdict(approval, verdict, approves=approves, book=book, staff=staff, now=NOW)
+    return weighed.conclude(*Counters().settle(weighed.takes))
 
 
-def _codes(verdict: Allowed | NotEntitled | Forbidden) -> list[str]:
+def _codes(verdict: Conclusion) -> list[str]:
     assert isinstance(verdict, NotEntitled)
     return [reason.code for reason in verdict.reasons]
 

@@ -13,7 +13,6 @@ import deploy.local
 from schemas.case import Case
 from schemas.reading import read
 from schemas.staff import StaffMember
-from services.rules.core.approvers import find_approvers
 from services.rules.core.assess import assess
 from services.rules.core.policy import PolicyBook, check_policy
 from services.rules.core.staff import Staff
@@ -42,7 +41,7 @@ def test_every_case_comes_to_what_is_expected(book: PolicyBook, people: list[Sta
     with (RETAIL / "expected.csv").open() as file:
         expected = {row["case_id"]: row["expected"] for row in csv.DictReader(file)}
     staff = Staff(people)
-    outcomes = {case.case_id: assess(case, book, staff, case.opened_at).only for case in _cases()}
+    outcomes = {case.case_id: assess(case, book, staff, case.opened_at).conclude() for case in _cases()}
     assert {case_id: type(one).__name__.lower() for case_id, one in outcomes.items()} == expected
     assert len(outcomes) == 1_166
 
@@ -54,7 +53,8 @@ def test_the_lead_of_the_agent_s_team_may_answer_all_that_is_escalated(
     for case in _cases():
         agent = staff.get(case.agent_id or "")
         assert agent is not None
-        assert find_approvers(case, book, staff, case.opened_at, agent.team) == (f"lead-{agent.team}",)
+        asked = assess(case, book, staff, case.opened_at).ladder.asked
+        assert asked == ("team_lead", (f"lead-{agent.team}",))
 
 
 def test_twelve_agents_in_two_teams_with_a_lead_each_and_half_of_them_read_dutch(

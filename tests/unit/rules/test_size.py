@@ -6,6 +6,7 @@ import pytest
 
 from schemas.errors import Unreadable
 from services.chassis.producer import BATCH_BYTES
+from services.rules.core.ladder import MOST_NAMED
 from services.rules.core.propose import propose
 from services.rules.core.size import MOST_BYTES, check_size
 from tests.intake_cases import a_case
@@ -44,11 +45,14 @@ def test_more_reasons_than_fit_are_not_taken() -> None:
         check_size(2_000, propose(a_submission(), Shop(prohibitions=never), {}))
 
 
-def test_more_approvers_than_fit_are_not_taken() -> None:
-    people = [a_person(f"lead-{place:06d}-{'x' * 100}", role="team_lead") for place in range(8_000)]
+def test_of_very_many_approvers_so_many_are_named_as_fit() -> None:
+    people = [a_person(f"lead-{place:06d}-" + "\u0141" * 180, role="team_lead") for place in range(500)]
     shop = Shop(a_mandate(limit=1), a_mandate(id="lead", to="team_lead"), people=people)
-    with pytest.raises(Unreadable, match="too_large"):
-        check_size(2_000, propose(a_submission(), shop, {}))
+    case = a_case(facts={"n": [1e15] * 14_000})
+    proposal = propose(a_submission(case), shop, {})
+    check_size(100_000, proposal)
+    assert len(proposal.approvers) == MOST_NAMED
+    assert sum(map(len, proposal.render(0).values)) < MOST_BYTES
 
 
 def test_what_is_let_through_fits_a_record_batch() -> None:

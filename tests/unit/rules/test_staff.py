@@ -11,8 +11,8 @@ from tests.judging import NOW, a_person
 def test_who_changes_role_or_team_is_found_where_they_are_now() -> None:
     staff = Staff([a_person("a")])
     staff.put(a_person("a", role="team_lead", team="south"))
-    assert staff.with_roles(["agent"]) == []
-    assert staff.with_roles(["team_lead"], "north") == []
+    assert not staff.with_roles(["agent"])
+    assert not staff.with_roles(["team_lead"], "north")
     assert [one.agent_id for one in staff.with_roles(["team_lead"], "south")] == ["a"]
     assert len(staff) == 1
 

@@ -1,0 +1,156 @@
+"""The mandates that somebody may try for a request, tried in their order (DESIGN.md, Policy 2 to 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from schemas.case import DecisionRequest
+from schemas.money import Money
+from services.rules.core import reasons
+from services.rules.core.budgets import Spender, Takes, Used, charges, local_day, renews_at
+from services.rules.core.mandates import Judge
+from services.rules.core.policy.book import Mandate, PolicyBook
+from services.rules.core.proposals import Reason
+
+
+class Fitting(NamedTuple):
+    """A mandate that covers the request, and grants it where each of its charges has room."""
+
+    mandate: Mandate
+    charges: Takes
+
+
+class Look(NamedTuple):
+    """A mandate that might grant a part of what is asked: at most so much, with charges on these budgets."""
+
+    mandate: Mandate
+    most: int
+    charges: Takes
+
+
+class Tried(NamedTuple):
+    """The candidates in their order, up to the first that fits and charges nothing.
+
+    What is not :class:`Fitting` says why. `looking`: those over their limit, where no candidate is free.
+    """
+
+    candidates: tuple[Fitting | Reason, ...]
+    judge: Judge
+    now: datetime
+    zone: ZoneInfo
+    looking: tuple[Look, ...] = ()
+
+    @property
+    def takes(self) -> tuple[Takes, ...]:
+        """What each candidate charges, where it charges something."""
+        return tuple(one.charges for one in self.candidates if isinstance(one, Fitting) and one.charges)
+
+    @property
+    def looks(self) -> Takes:
+        """The charges whose room is of interest where nothing was taken: for `on_the_spot`."""
+        return tuple(charge for look in self.looking for charge in look.charges)
+
+    @property
+    def shortfalls(self) -> tuple[Reason, ...]:
+        """Why candidates do not cover the request, whatever room their budgets have."""
+        return tuple(one for one in self.candidates if isinstance(one, Reason))
+
+    def settled(self, variant: int, used: Sequence[Used]) -> tuple[Fitting | None, tuple[Reason, ...]]:
+        """The candidate that grants it, None where none does, and why each before it does not.
+
+        `variant` and `used` as :class:`services.rules.core.propose.Proposed` has them.
+        """
+        passed: list[Reason] = []
+        place = at = 0
+        for one in self.candidates:
+            if isinstance(one, Reason):
+                passed.append(one)
+                continue
+            place += bool(one.charges)
+            if not one.charges or place == variant:
+                return one, tuple(passed)
+            passed.append(self._exhausted(one, used[at : at + len(one.charges)]))
+            at += len(one.charges)
+        return None, tuple(passed)
+
+    def on_the_spot(self, used: Sequence[Used]) -> Money | None:
+        """The largest amount that a candidate would have granted now; `used` as where none had room."""
+        asked = self.judge.money
+        if asked is None:
+            return None
+        fitting = (one for one in self.candidates if isinstance(one, Fitting))
+        exhausted = (Look(one.mandate, asked.minor, one.charges) for one in fitting)
+        offers: list[Money] = []
+        at = 0
+        for look in (*exhausted, *self.looking):
+            most = _most(look, used[at : at + len(look.charges)])
+            at += len(look.charges)
+            offer = self.judge.offer(look.mandate, most)
+            if offer is not None:
+                offers.append(offer)
+        return max(offers, default=None, key=lambda offer: offer.minor)
+
+    def _exhausted(self, one: Fitting, used: Sequence[Used]) -> Reason:
+        """Of the first of its budgets that has no room."""
+        charge, seen = next(
+            (charge, seen)
+            for charge, seen in zip(one.charges, used, strict=True)
+            if seen.used + charge.amount > charge.cap
+        )
+        renewed = renews_at(charge, seen, local_day(self.now, self.zone), self.zone)
+        return reasons.budget_exhausted(one.mandate, charge, seen.used, self.judge.money, renewed)
+
+
+def try_candidates(
+    rows: Iterable[Mandate], judge: Judge, spender: Spender, now: datetime, zone: ZoneInfo, why: str | None
+) -> Tried:
+    """Try each until one grants it without a charge; `why` is the reason that discretion needs."""
+    candidates: list[Fitting | Reason] = []
+    over: list[tuple[Mandate, int]] = []
+    explained = bool(why and why.strip())
+    for row in rows:
+        one = _try(row, judge, spender, now, zone, explained)
+        candidates.append(one)
+        if isinstance(one, Fitting):
+            if not one.charges:
+                return Tried(tuple(candidates), judge, now, zone)
+        elif one.code == reasons.OVER_LIMIT and (limit := judge.limit_below(row)):
+            over.append((row, limit))
+    looking = tuple(
+        Look(row, limit, _charges(row, judge, spender, now, zone)) for row, limit in over if limit > 0
+    )
+    return Tried(tuple(candidates), judge, now, zone, looking)
+
+
+def _try(
+    row: Mandate, judge: Judge, spender: Spender, now: datetime, zone: ZoneInfo, explained: bool
+) -> Fitting | Reason:
+    if row.discretion is not None and not explained:
+        return reasons.discretion_needs_reason(row)
+    shortfall = judge.shortfall(row)
+    return Fitting(row, _charges(row, judge, spender, now, zone)) if shortfall is None else shortfall
+
+
+def _charges(row: Mandate, judge: Judge, spender: Spender, now: datetime, zone: ZoneInfo) -> Takes:
+    return charges(row.budgets, spender, judge.money, local_day(now, zone)) if row.budgets else ()
+
+
+def rows_for(book: PolicyBook, role: str, request: DecisionRequest, category: str | None) -> list[Mandate]:
+    """The candidates: ordinary ones in the file's order, then, where asked for, those with discretion."""
+    rows = book.candidates(role, request.kind, category)
+    if all(row.discretion is None for row in rows):
+        return rows
+    ordinary = [row for row in rows if row.discretion is None]
+    return ordinary + [row for row in rows if row.discretion is not None] if request.discretion else ordinary
+
+
+def _most(look: Look, used: Sequence[Used]) -> int:
+    """So much the limit and the budgets leave; 0 where a count is used up."""
+    most = look.most
+    for charge, seen in zip(look.charges, used, strict=True):
+        room = charge.cap - seen.used
+        most = min(most, room if charge.budget.cap is not None else most * (room >= 1))
+    return most
