@@ -101,7 +101,7 @@ class Tried(NamedTuple):
             if seen.used + charge.amount > charge.cap
         )
         renewed = renews_at(charge, seen, local_day(self.now, self.zone), self.zone)
-        return reasons.budget_exhausted(one.mandate, charge, seen.used, self.judge.money, renewed)
+        return reasons.budget_exhausted(one.mandate, charge, seen.used, self.judge.money, renewed, self.zone)
 
 
 def try_candidates(

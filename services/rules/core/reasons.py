@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from schemas.money import Money
 from services.rules.core.budgets import Charge
@@ -83,15 +84,17 @@ def over_limit(row: Mandate, amount: Money, limit: Money) -> Reason:
 
 
 def budget_exhausted(
-    row: Mandate, charge: Charge, used: int, asked: Money | None, renews_at: datetime | None
+    row: Mandate, charge: Charge, used: int, asked: Money | None, renews_at: datetime | None, zone: ZoneInfo
 ) -> Reason:
     """A budget has no room for it. `left` was left, and its window gives room again at `renews_at`, if ever.
 
+    `timezone` is that of the window, so that people can be told the day as they know it.
     `left` is money as a decimal string, or a count; also where a lowered cap is overdrawn it is not negative.
     """
     renewed = None if renews_at is None else renews_at.isoformat().replace("+00:00", "Z")
     left = max(0, charge.cap - used)
     figures: dict[str, str | int | None] = {"budget": charge.budget.id, "left": left, "renews_at": renewed}
+    figures["timezone"] = zone.key
     if charge.budget.cap is not None and asked is not None:
         money = Money(left, asked.currency)
         figures |= {"left": money.text, "amount": asked.text, "currency": asked.currency}
