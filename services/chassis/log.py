@@ -46,9 +46,9 @@ def log_each(event: str, rows: Iterable[Mapping[str, str]]) -> None:
     if not logger.isEnabledFor(logging.INFO):
         return
     rows = list(rows)
-    if PRIVATE_KEYS.intersection(*rows[:1]):
-        raise ValueError(f"{event} would write what is private")
     if rows:
+        if PRIVATE_KEYS & rows[0].keys():
+            raise ValueError(f"{event} would write what is private")
         logger.info("%d times %s", len(rows), event, extra={"lines": Lines(event, rows)})
 
 

@@ -127,6 +127,12 @@ def test_no_line_at_once_is_written_below_the_level(out: io.StringIO) -> None:
     assert lines(out) == []
 
 
+def test_no_lines_at_once_are_no_line(out: io.StringIO) -> None:
+    log_each("decided", [])
+
+    assert lines(out) == []
+
+
 def test_nothing_private_is_written_at_once(out: io.StringIO) -> None:
     with pytest.raises(ValueError, match="private"):
         log_each("decided", [{"email": "a@example.org"}])
