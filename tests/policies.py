@@ -21,6 +21,11 @@ def a_mandate(**changes: Any) -> dict[str, Any]:
     return changed({"id": "m", "grants": "refund", "to": "agent"}, changes)
 
 
+def a_lead(**changes: Any) -> dict[str, Any]:
+    """Everything, for team leads: so that those who are asked may grant what agents may not."""
+    return changed({"id": "lead", "grants": "*", "to": "team_lead"}, changes)
+
+
 def a_budget(**changes: Any) -> dict[str, Any]:
     """250 a day for each agent."""
     return changed({"per": "agent", "window": "day", "cap": 250}, changes)

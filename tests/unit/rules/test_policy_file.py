@@ -17,7 +17,7 @@ roles:
   agent: {}
   team_lead: {extends: agent}
 """
-MANDATES = "mandates: [{id: m, grants: refund, to: agent}]\n"
+MANDATES = 'mandates: [{id: m, grants: refund, to: agent}, {id: lead, grants: "*", to: team_lead}]\n'
 LADDER = "escalation: [{id: default, steps: [{to: team_lead}]}]\n"
 GOOD = HEAD + MANDATES + LADDER
 
@@ -31,7 +31,8 @@ def _problems(text: str) -> list[str]:
 
 def _with(mandate: str, before: str = "") -> list[str]:
     """The problems of a mandate that begins on line 8 (or further down), column 5."""
-    return _problems(f"{HEAD}{before}mandates:\n  - {mandate}\n{LADDER}")
+    lead = '  - {id: lead, grants: "*", to: team_lead}\n'
+    return _problems(f"{HEAD}{before}mandates:\n  - {mandate}\n{lead}{LADDER}")
 
 
 def test_a_good_policy_has_no_problems() -> None:
@@ -195,7 +196,7 @@ extra: 1
     ],
 )
 def test_a_limit_is_exact_in_the_currency_s_smallest_unit(currency: str, limit: str, minor: int) -> None:
-    text = GOOD.replace("EUR", currency).replace("to: agent}]", f"to: agent, limit: {limit}}}]")
+    text = GOOD.replace("EUR", currency).replace("to: agent}", f"to: agent, limit: {limit}}}")
     assert load_policy(text).candidates("agent", "refund", None)[0].limit == minor
 
 
@@ -284,7 +285,7 @@ def test_dividing_by_what_a_case_brings_is_a_warning_and_the_policy_can_be_used(
 
 def test_the_digest_is_of_what_the_file_says_and_not_of_how() -> None:
     digest = load_policy(GOOD).digest
-    assert digest == "024ce5fe69cefaa2ddb156e2a1d79c1fd81c0bea8f81961e7f8face76ce744e5"
+    assert digest == "dab8d55793b508c2e3abff834a96b72737a09f55265d26010354a7946e73c5ba"
     same = """\
 # A comment.
 currency: 'EUR'
@@ -296,6 +297,9 @@ mandates:
 - to: agent
   grants: refund
   id: m
+- id: lead
+  to: team_lead
+  grants: "*"
 roles: {team_lead: {extends: agent}, agent: {}}
 version: '1'
 policy: acme
@@ -307,7 +311,7 @@ policy: acme
 
 def test_a_number_spelled_otherwise_is_the_same_number_in_the_digest() -> None:
     digests = {
-        load_policy(GOOD.replace("to: agent}]", f"to: agent, limit: {limit}}}]")).digest
+        load_policy(GOOD.replace("to: agent}", f"to: agent, limit: {limit}}}")).digest
         for limit in ("50", "50.0", "50.00", "5e1", "0x32")
     }
     assert len(digests) == 1

@@ -9,7 +9,7 @@ import pytest
 
 from services.rules.core.policy import check_policy
 from services.rules.core.policy.document import PolicyDocument
-from tests.policies import a_mandate, a_policy
+from tests.policies import a_lead, a_mandate, a_policy
 
 PAGE = (Path(__file__).parents[3] / "docs" / "policy.md").read_text()
 AROUND = {
@@ -17,7 +17,7 @@ AROUND = {
     "version": 'version: "1"',
     "currency": "currency: EUR",
     "roles": "roles: {agent: {}, team_lead: {}}",
-    "mandates": "mandates: [{id: m, grants: refund, to: agent}]",
+    "mandates": "mandates: [{id: m, grants: refund, to: agent}, {id: lead, grants: '*', to: team_lead}]",
     "escalation": "escalation: [{id: default, steps: [{to: team_lead}]}]",
 }
 
@@ -34,7 +34,7 @@ def test_every_policy_can_be_used(block: str) -> None:
 
 @pytest.mark.parametrize("when", [line for block in _blocks("cel") for line in block.splitlines()])
 def test_every_expression_can_be_used(when: str) -> None:
-    assert check_policy(a_policy(a_mandate(when=when))).problems == ()
+    assert check_policy(a_policy(a_mandate(when=when), a_lead())).problems == ()
 
 
 def test_there_are_examples() -> None:

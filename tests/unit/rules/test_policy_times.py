@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from services.rules.core.policy import check_policy
-from tests.policies import LEFT_OUT, a_mandate, a_policy
+from tests.policies import LEFT_OUT, a_lead, a_mandate, a_policy
 
 ZONE = {"timezone": "Europe/Amsterdam"}
 
@@ -16,7 +16,7 @@ def _errors(**changes: object) -> list[str]:
 
 
 def _warnings(*mandates: dict[str, object], **changes: object) -> list[str]:
-    book, problems = check_policy(a_policy(*mandates, **ZONE, **changes))
+    book, problems = check_policy(a_policy(*mandates, a_lead(), **ZONE, **changes))
     assert book is not None
     return [one.text for one in problems]
 
@@ -93,6 +93,6 @@ def test_one_warning_names_the_words_that_nothing_obeys_yet() -> None:
 def test_the_warning_names_only_what_is_there() -> None:
     (only,) = _warnings(holidays="NL")
     assert only.startswith("checked, but not acted on yet: `holidays`: an approval waits")
-    (only,) = _warnings(a_mandate(), a_mandate(id="n", discretion={"reviewer": "team_lead"}))
+    (only,) = _warnings(a_mandate(limit=5), a_mandate(id="n", discretion={"reviewer": "team_lead"}))
     assert only.startswith("checked, but not acted on yet: `reviewer`: a decision at discretion")
-    assert _warnings(a_mandate(), a_mandate(id="n", discretion={})) == []
+    assert _warnings(a_mandate(limit=5), a_mandate(id="n", discretion={})) == []

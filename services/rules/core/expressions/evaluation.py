@@ -89,6 +89,11 @@ class Expression:
         self.names_agent = any(root == "agent" for root, _ in uses.fields | uses.presence)
 
     @property
+    def names_now(self) -> bool:
+        """Whether it may come out otherwise at another time."""
+        return self._now
+
+    @property
     def is_constant(self) -> bool:
         """Whether it names nothing of a case, so that it comes out the same for all."""
         return not (self._fields or self._has or self._open or self._now)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from hashlib import sha256
 from typing import NamedTuple, cast
 from zoneinfo import ZoneInfo
@@ -31,6 +31,7 @@ from services.rules.core.policy.document import (
     PolicyDocument,
     ProhibitionEntry,
 )
+from services.rules.core.policy.lints import lint
 from services.rules.core.policy.meaning import Meaning, read_meaning
 from services.rules.core.policy.problems import PolicyProblems, Problem
 from services.rules.core.policy.shape import read_shape
@@ -47,24 +48,40 @@ class CheckedPolicy(NamedTuple):
 
 def load_policy(text: str) -> PolicyBook:
     """The policy, ready to judge by. Raises PolicyProblems; warnings are left out."""
-    book, problems = check_policy(text)
-    if book is None:
-        raise PolicyProblems(one for one in problems if one.severity == "error")
-    return book
+    found = _read(text)
+    if found.book is None:
+        raise PolicyProblems(one for one in found.problems if one.severity == "error")
+    return found.book
 
 
-def check_policy(text: str) -> CheckedPolicy:
-    """Read a policy and say all that is wrong with it."""
+def check_policy(text: str, held: Collection[str] | None = None) -> CheckedPolicy:
+    """Read a policy and say all that is wrong with it, or that its author can hardly mean.
+
+    `held`: the roles that the staff have, where they are known; the policy is held against them too.
+    """
+    book, problems, tree = _read(text)
+    if book is None or tree is None:
+        return CheckedPolicy(None, problems)
+    return CheckedPolicy(book, tuple(sorted([*problems, *lint(book, tree, held)])))
+
+
+class _Read(NamedTuple):
+    book: PolicyBook | None
+    problems: tuple[Problem, ...]
+    tree: Node | None = None
+
+
+def _read(text: str) -> _Read:
     try:
         tree, problems = parse_yaml(text)
     except PolicyProblems as found:
-        return CheckedPolicy(None, tuple(sorted(found.problems)))
+        return _Read(None, tuple(sorted(found.problems)))
     document, shape = read_shape(tree)
     meaning = read_meaning(tree) if tree.entries is not None else Meaning()
-    every = sorted(dict.fromkeys([*problems, *shape, *meaning.problems]))
+    every = tuple(sorted(dict.fromkeys([*problems, *shape, *meaning.problems])))
     if document is None or any(one.severity == "error" for one in every):
-        return CheckedPolicy(None, tuple(every))
-    return CheckedPolicy(_bind(document, tree, meaning), tuple(every))
+        return _Read(None, every)
+    return _Read(_bind(document, tree, meaning), every, tree)
 
 
 def digest_of(document: Plain) -> str:

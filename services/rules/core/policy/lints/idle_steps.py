@@ -1,0 +1,66 @@
+"""Steps whose role may grant nothing that gets there: whoever asks has those mandates already."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from services.rules.core.expressions.evaluation import Expression
+from services.rules.core.policy.book import Mandate, PolicyBook
+from services.rules.core.policy.lints.covering import Coverage, Row
+from services.rules.core.policy.problems import Problem, warning
+from services.rules.core.policy.yaml_tree import Node, each
+
+
+def idle_steps(book: PolicyBook, tree: Node) -> list[Problem]:
+    """A warning at the role of each such step.
+
+    A mandate with a budget may have room for one person and not for another, or tomorrow; one that names
+    `agent` or `now` may fit another person, or later. Any other that every role has grants nothing there.
+    Left out of account is what gets there because its agent is unknown, or a prohibition cannot be judged.
+    """
+    steps = [one for ladder in each(tree.get("escalation")) for one in each(ladder.get("steps"))]
+    everybody = _held_by_everybody(book)
+    problems: list[Problem] = []
+    for role, step in zip(book.steps, steps, strict=True):
+        own = _mandates(book, (role,))
+        if own:
+            idle = all(_is_held_by_all(row, everybody, book) for row in own)
+            text = f"`{role}` may grant nothing that gets here: every role has all its mandates"
+        else:
+            idle = not _mandates(book, book.roles[role])
+            text = f"`{role}` may grant nothing that gets here: it has no mandate"
+        if idle:
+            problems.append(warning((step.get("to") or step).spot, text))
+    return problems
+
+
+def _mandates(book: PolicyBook, roles: Iterable[str]) -> list[Mandate]:
+    return [row for role in roles if role in book.mandates for row in book.mandates[role].every()]
+
+
+def _held_by_everybody(book: PolicyBook) -> tuple[Coverage, Coverage]:
+    """What covers mandates: ordinary ones, and beside them those at discretion, which cover their like."""
+    ordinary, discretion = Coverage(), Coverage()
+    for row in {row.place: row for row in _mandates(book, book.mandates)}.values():
+        if not row.budgets and not _differs(row.when) and not _differs(row.limit):
+            (ordinary if row.discretion is None else discretion).add(Row.of_mandate(row))
+    return ordinary, discretion
+
+
+def _differs(part: object) -> bool:
+    """Whether it may come out otherwise for another person, or later."""
+    return isinstance(part, Expression) and (part.names_agent or part.names_now)
+
+
+def _is_held_by_all(mandate: Mandate, everybody: tuple[Coverage, Coverage], book: PolicyBook) -> bool:
+    """Whether every role has this mandate, or others that cover it."""
+    row = Row.of_mandate(mandate)
+    coverages = everybody if mandate.discretion is not None else everybody[:1]
+    for kind in row.kinds or (None,):
+        missing = frozenset(book.roles)
+        for coverage in coverages:
+            for cover in coverage.of(row, kind):
+                missing -= cover.roles
+        if missing:
+            return False
+    return True
