@@ -130,56 +130,71 @@ local function refusals(parts)
   return answer
 end
 
--- A counter by day. `total`: of all days that share a run of N days with `day`. All of a small hash is read at
--- once; of a large one only the days that are needed, so that old days do not cost for ever.
-local HASH_PER_DAY = 8 -- HGETALL of so many entries takes as long as HMGET of one day
+-- Counters by day that this call has read, by key: `by_day`, from the day `first` to the day `last`.
+local read = {}
+local HASH_PER_DAY = 2 -- HGETALL of so many entries takes as long as HMGET of one day
 local MOST_FIELDS = 1000 -- Lua's stack takes about 8,000
 
-local function read_days(by_day, key, from, to)
-  local total = 0
-  for first = from, to, MOST_FIELDS do
+local function read_days(by_day, key, first, last)
+  for from = first, last, MOST_FIELDS do
     local fields = {}
-    for day = first, math.min(to, first + MOST_FIELDS - 1) do fields[#fields + 1] = whole(day) end
+    for day = from, math.min(last, from + MOST_FIELDS - 1) do fields[#fields + 1] = whole(day) end
     for i, amount in ipairs(redis.call('HMGET', key, unpack(fields))) do
-      amount = tonumber(amount or 0)
-      by_day[first + i - 1] = amount
-      total = total + amount
+      by_day[from + i - 1] = tonumber(amount or 0)
     end
   end
-  return total
 end
 
+-- A small hash is read whole; of a large one the days that are needed, so that old days do not cost for ever.
 local function near(key, day, days)
-  local by_day, total, from, to = {}, 0, day - days + 1, day + days - 1
-  if redis.call('HLEN', key) > HASH_PER_DAY * (to - from + 1) then
-    return by_day, read_days(by_day, key, from, to), to
+  local first, last = day - days + 1, day + days - 1
+  local known = read[key]
+  if not known or last < known.first or first > known.last then
+    known = { by_day = {}, first = first, last = last }
+    read[key] = known
+    if redis.call('HLEN', key) > HASH_PER_DAY * (last - first + 1) then
+      read_days(known.by_day, key, first, last)
+    else
+      local all = redis.call('HGETALL', key)
+      for i = 1, #all, 2 do known.by_day[tonumber(all[i])] = tonumber(all[i + 1]) end
+      known.first, known.last = -math.huge, math.huge
+    end
   end
-  local all = redis.call('HGETALL', key)
-  for i = 1, #all, 2 do
-    local other, amount = tonumber(all[i]), tonumber(all[i + 1])
-    by_day[other] = amount
-    if from <= other and other <= to then total = total + amount end
+  if first < known.first then
+    read_days(known.by_day, key, first, known.first - 1)
+    known.first = first
   end
-  return by_day, total, math.huge
+  if last > known.last then
+    read_days(known.by_day, key, known.last + 1, last)
+    known.last = last
+  end
+  return known
 end
 
 -- The most that any run of N days holds, of those that hold `day`; and the first later day on which the amount
--- has room, false if never. `read_to` is the last day that was read.
-local function slide(by_day, read_to, key, day, amount, cap, days)
-  local first, free, sum, most = day - days + 1, day + 1, 0, 0
+-- has room, false if never.
+local function slide(known, key, day, amount, cap, days)
+  local by_day, first, free, sum, most = known.by_day, day - days + 1, day + 1, 0, 0
   for other = first, day do sum = sum + (by_day[other] or 0) end
   while first <= free do -- the run that begins on `first`
-    local last = first + days
+    local after = first + days
     if first <= day and sum > most then most = sum end
-    if sum + amount > cap and amount <= cap then free = last end
-    if last > read_to then
-      read_to = last + days
-      read_days(by_day, key, last, read_to)
+    if sum + amount > cap and amount <= cap then free = after end
+    if after > known.last then
+      read_days(by_day, key, after, after + days)
+      known.last = after + days
     end
-    sum = sum + (by_day[last] or 0) - (by_day[first] or 0)
+    sum = sum + (by_day[after] or 0) - (by_day[first] or 0)
     first = first + 1
   end
   return most, amount <= cap and free
+end
+
+-- Whether all days that share a run with `day` hold so little together that no run needs to be looked at.
+local function surely_has_room(known, day, amount, cap, days)
+  local total = amount
+  for other = day - days + 1, day + days - 1 do total = total + (known.by_day[other] or 0) end
+  return total <= cap
 end
 
 -- One charge begins at i: key, window (of `Nd` the day), amount, cap, N or 0.
@@ -187,35 +202,43 @@ local function look(i)
   local key, window, amount, cap, days = counter_key(args[i]), args[i + 1], args[i + 2], args[i + 3], args[i + 4]
   if days == 0 then return tonumber(redis.call('HGET', key, window) or 0), false end
   local day = tonumber(window)
-  local by_day, _, read_to = near(key, day, days)
-  return slide(by_day, read_to, key, day, amount, cap, days)
+  return slide(near(key, day, days), key, day, amount, cap, days)
+end
+
+-- Counts the charge at i, or takes it back with the sign -1.
+local function add(i, sign)
+  local key, window, amount = counter_key(args[i]), args[i + 1], sign * args[i + 2]
+  local known = read[key]
+  if known then
+    local day = tonumber(window)
+    known.by_day[day] = (known.by_day[day] or 0) + amount
+  end
+  return count(key, window, amount)
 end
 
 -- Counts the charge where there is room.
 local function take(i)
-  local key, window, amount, cap, days = counter_key(args[i]), args[i + 1], args[i + 2], args[i + 3], args[i + 4]
+  local cap, days = args[i + 3], args[i + 4]
   if days == 0 then
-    if redis.call('HINCRBY', key, window, amount) <= cap then return true end
-    count(key, window, -amount)
+    if add(i, 1) <= cap then return true end
+    add(i, -1)
     return false
   end
-  local day = tonumber(window)
-  local by_day, total, read_to = near(key, day, days)
-  if total + amount > cap and slide(by_day, read_to, key, day, amount, cap, days) + amount > cap then
+  local key, day, amount = counter_key(args[i]), tonumber(args[i + 1]), args[i + 2]
+  local known = near(key, day, days)
+  if not surely_has_room(known, day, amount, cap, days) and
+      slide(known, key, day, amount, cap, days) + amount > cap then
     return false
   end
-  redis.call('HINCRBY', key, window, amount)
+  add(i, 1)
   return true
 end
 
 -- All charges of the group at i, or none.
 local function take_all(i)
-  for charge = 1, args[i] do
-    if not take(i + 5 * charge - 4) then
-      for taken = charge - 1, 1, -1 do
-        local one = i + 5 * taken - 4
-        count(counter_key(args[one]), args[one + 1], -args[one + 2])
-      end
+  for charge = i + 1, i + 5 * args[i], 5 do
+    if not take(charge) then
+      for taken = charge - 5, i + 1, -5 do add(taken, -1) end
       return false
     end
   end
