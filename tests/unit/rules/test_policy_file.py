@@ -249,6 +249,19 @@ def test_a_limit_that_means_nothing_is_refused(limit: str, problem: str | None) 
         ("facts.x % 2 == 0", "`%` does not work on a value of a case and a number; numbers are doubles"),
         ("now > 1", "`>` does not work on a time and a number"),
         ("facts.x == 'a' && 1", "`&&` does not work on true or false and a number"),
+        ("request.amount == 'x'", "`==` does not work on a number and a text"),
+        ("case.category != 5", "`!=` does not work on a text and a number"),
+        ("now == '2026-03-02'", "`==` does not work on a time and a text"),
+        ("request.discretion == 'yes'", "`==` does not work on true or false and a text"),
+        ("case.category == null", "`==` does not work on a text and null"),
+        ("now - case.opened_at > 24", "`>` does not work on a duration and a number"),
+        ("size(facts.items) == '3'", "`==` does not work on a number and a text"),
+        ("case.category in [1, 2]", "`in` does not work on a text and a list"),
+        (
+            "(facts.x ? 1 : 'a') == 1",
+            "`? :` comes out as a number or a text, and should be the same on both sides",
+        ),
+        ("a_time > now", "unknown name `a_time`"),
         ("'text'", "this comes out as a text, and should come out as true or false"),
         ("facts", "this comes out as an object, and should come out as true or false"),
         ("facts.x >", "syntax error: the expression ends too early"),
@@ -277,10 +290,52 @@ def test_definitions_that_grow_without_end_are_refused() -> None:
     assert "has more than 20,000 characters" in said[0]
 
 
-def test_dividing_by_what_a_case_brings_is_a_warning_and_the_policy_can_be_used() -> None:
-    (only,) = _with('{id: m, grants: x, to: agent, limit: "facts.x / facts.y"}')
-    assert only.startswith("8:51: warning: this divides by what a case may make zero")
-    assert _with('{id: m, grants: x, to: agent, limit: "facts.x / 2"}') == []
+@pytest.mark.parametrize(
+    ("define", "mandate", "problem"),
+    [
+        ("request.amount == 'x'", "when: d", "`==` does not work on a number and a text"),
+        (
+            "case.category",
+            "limit: 1",
+            "this comes out as a text, and should come out as true or false, or a number",
+        ),
+        ("facts.x > 2", "limit: d", "this comes out as true or false, and should come out as a number"),
+        ("facts.x * 2", "when: d", "this comes out as a number, and should come out as true or false"),
+        ("facts.x", "when: d == request.amount && d != case.category", None),
+    ],
+)
+def test_what_define_names_has_a_type_too(define: str, mandate: str, problem: str | None) -> None:
+    said = _with(f"{{id: m, grants: x, to: agent, {mandate}}}", f"define: {{d: {json.dumps(define)}}}\n")
+    assert [one.split(": ", 1)[1] for one in said] == ([] if problem is None else [problem])
+
+
+@pytest.mark.parametrize(
+    ("by", "warns"),
+    [
+        ("facts.y", True),
+        ("-facts.y", True),
+        ("(1 + facts.y)", True),
+        ("size(facts.l)", True),
+        ("brought", True),
+        ("2 / facts.y", True),
+        ("{'a': 1}[facts.tier]", True),
+        ("2", False),
+        ("-2.5e0", False),
+        ("(1 + 1)", False),
+        ("two", False),
+        ("(two * 2)", False),
+    ],
+)
+def test_dividing_by_what_a_case_brings_is_a_warning_and_the_policy_can_be_used(by: str, warns: bool) -> None:
+    define = 'define: {two: "2", brought: "facts.y + two"}\n'
+    said = _with("{id: m, grants: x, to: agent, limit: " + json.dumps(f"facts.x / {by}") + "}", define)
+    assert ["divides by what a case may make zero" in one for one in said] == [True] * warns
+
+
+@pytest.mark.parametrize("zero", ["0", "-0", "0.0", "0e5", "0x0"])
+def test_dividing_by_zero_is_refused(zero: str) -> None:
+    (only,) = _with("{id: m, grants: x, to: agent, limit: " + json.dumps(f"facts.x / {zero}") + "}")
+    assert only.endswith("this divides by zero")
 
 
 def test_the_digest_is_of_what_the_file_says_and_not_of_how() -> None:

@@ -114,6 +114,8 @@ def _reworded(text: str) -> str:
         return "this is nested more than 32 levels deep; use `define`, or fewer brackets"
     if found := re.match(r"found no matching overload for '(.*?)' applied to '\((.*)\)'", text):
         types = [in_words(kind) for kind in re.split(r", (?![^(]*\))", found[2])]
+        if found[1] == "_?_:_":
+            return f"`? :` comes out as {types[1]} or {types[2]}, and should be the same on both sides"
         hint = "; numbers are doubles, which have no remainder" if found[1] == "_%_" else ""
         return f"`{operation(found[1])}` does not work on {' and '.join(types)}{hint}"
     if text.startswith("Syntax error: "):

@@ -58,6 +58,11 @@ class Uses:
     loops: int = 0
     """How deep loops stand in each other: 1 for `facts.l.exists(x, x > 1)`."""
 
+    @property
+    def names_nothing(self) -> bool:
+        """Whether it comes out the same for all."""
+        return not (self.fields or self.presence or self.paths or self.now)
+
     def add(self, other: Uses) -> None:
         """Add what another expression names, which is used in this one."""
         self.fields |= other.fields
@@ -347,15 +352,30 @@ class _Translator:
     # Division, and the text
 
     def _division(self, number: int, token: Token) -> None:
-        by = self._tokens[number + 1] if number + 1 < len(self._tokens) else None
-        if by is None:
+        first = number + 1
+        while self._symbol(first) == "-":
+            first += 1
+        if first >= len(self._tokens):
             return
-        if by.kind in (Kind.INTEGER, Kind.FLOAT) and self._symbol(number + 2) not in (".", "["):
-            if float(_as_double(by.text)) == 0:
-                self._flaws.append(Flaw(by.start, "this divides by zero"))
-            return
-        text = "this divides by what a case may make zero; a limit that comes out infinite approves nothing"
-        self._flaws.append(Flaw(token.start, text, warning=True))
+        last, by = self._pairs.get(first, first), self._tokens[first]
+        goes_on = self._symbol(last + 1) in (".", "[")
+        if goes_on or not all(self._is_constant(at) for at in range(first, last + 1)):
+            text = (
+                "this divides by what a case may make zero; a limit that comes out infinite approves nothing"
+            )
+            self._flaws.append(Flaw(token.start, text, warning=True))
+        elif by.kind in (Kind.INTEGER, Kind.FLOAT) and float(_as_double(by.text)) == 0:
+            self._flaws.append(Flaw(by.start, "this divides by zero"))
+
+    def _is_constant(self, number: int) -> bool:
+        """Whether a token names nothing of a case; a call counts as naming something."""
+        token = self._tokens[number]
+        if token.kind is not Kind.NAME:
+            return token.kind is not Kind.QUOTED_NAME
+        definition = self._definitions.get(token.text)
+        return definition is not None and (
+            definition.translation is None or definition.translation.uses.names_nothing
+        )
 
     def _pieces(self) -> list[Piece]:
         pieces: list[Piece] = []
