@@ -19,7 +19,7 @@ from schemas.reading import read
 from schemas.request_digest import request_digest
 from schemas.staff import StaffMember
 from services.cli.exits import CALLED_WRONGLY, WRONG
-from services.cli.policy import read_bytes, read_policy
+from services.cli.policy_files import read_bytes, read_policy
 from services.rules.core.assess import assess
 from services.rules.core.budgets import Counters
 from services.rules.core.decision import first_decision
@@ -99,9 +99,9 @@ def _decide_line(engine: Offline, number: int, line: bytes) -> bool:
 
 def _load_book(file: Path) -> PolicyBook:
     book, problems = read_policy(file)
-    for problem in problems:
-        typer.echo(f"{file}:{problem}", err=True)
     if book is None:
+        for problem in problems:
+            typer.echo(f"{file}:{problem}", err=True)
         raise typer.Exit(WRONG)
     return book
 

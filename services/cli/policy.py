@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from services.cli.exits import CALLED_WRONGLY, WRONG
-from services.rules.core.policy import CheckedPolicy, Problem, check_policy
+from services.cli.exits import WRONG
+from services.cli.policy_files import read_policy
+from services.cli.policy_test import run_tests
 from services.rules.core.policy.editor_schema import policy_schema
 
 policy_app = typer.Typer(help="Look at a policy file before it is used.", no_args_is_help=True)
@@ -36,22 +37,4 @@ def schema() -> None:
     typer.echo(policy_schema(), nl=False)
 
 
-def read_policy(file: Path) -> CheckedPolicy:
-    """Read a policy file; what cannot even be opened ends the command (exit 2)."""
-    text = read_bytes(file)
-    try:
-        return check_policy(text.decode())
-    except UnicodeDecodeError as error:
-        line = text.count(b"\n", 0, error.start) + 1
-        column = len(text[text.rfind(b"\n", 0, error.start) + 1 : error.start].decode(errors="replace")) + 1
-        what = f"not UTF-8: byte {text[error.start]:#04x}; save the file as UTF-8"
-        return CheckedPolicy(None, (Problem(line, column, what),))
-
-
-def read_bytes(file: Path) -> bytes:
-    """The content of a file; what cannot be opened ends the command (exit 2)."""
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        typer.echo(f"{file}: {error.strerror or error}", err=True)
-        raise typer.Exit(CALLED_WRONGLY) from error
+policy_app.command("test")(run_tests)

@@ -1,0 +1,31 @@
+"""Files that commands are given: what can be read of them, and what ends the command."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+from services.cli.exits import CALLED_WRONGLY
+from services.rules.core.policy import CheckedPolicy, Problem, check_policy
+
+
+def read_policy(file: Path) -> CheckedPolicy:
+    """Read a policy file; what cannot even be opened ends the command (exit 2)."""
+    text = read_bytes(file)
+    try:
+        return check_policy(text.decode())
+    except UnicodeDecodeError as error:
+        line = text.count(b"\n", 0, error.start) + 1
+        column = len(text[text.rfind(b"\n", 0, error.start) + 1 : error.start].decode(errors="replace")) + 1
+        what = f"not UTF-8: byte {text[error.start]:#04x}; save the file as UTF-8"
+        return CheckedPolicy(None, (Problem(line, column, what),))
+
+
+def read_bytes(file: Path) -> bytes:
+    """The content of a file; what cannot be opened ends the command (exit 2)."""
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        typer.echo(f"{file}: {error.strerror or error}", err=True)
+        raise typer.Exit(CALLED_WRONGLY) from error

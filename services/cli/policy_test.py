@@ -1,0 +1,121 @@
+"""`mandaat policy test`: run the tests that stand beside a policy (docs/policy-tests.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Final, NamedTuple
+
+import typer
+
+from services.cli.exits import CALLED_WRONGLY, WRONG
+from services.cli.policy_files import read_bytes, read_policy
+from services.rules.core.policy import PolicyBook, Problem
+from services.rules.core.policy_tests.plan import Plan, make_plan
+from services.rules.core.policy_tests.running import Covered, run_test
+from services.rules.core.policy_tests.shape import TestsFile, read_file
+
+ENDINGS: Final = ("*.test.yaml", "*.test.yml")
+
+
+class Result(NamedTuple):
+    """How many tests of a file passed, of how many; and whether the file could be used at all."""
+
+    passed: int
+    tests: int
+    usable: bool = True
+
+
+def run_tests(
+    path: Annotated[Path, typer.Argument(help="A file of tests, or a folder with files *.test.yaml.")],
+    every_rule: Annotated[
+        bool, typer.Option("--every-rule", help="Fail where a rule of the policy has no say in any test.")
+    ] = False,
+) -> None:
+    """Run policy tests: one line each, and where one fails what was expected and what came.
+
+    Exits 1 where a test fails or a file is wrong, 2 where there is nothing to run.
+    """
+    files = _files(path)
+    if not files:
+        typer.echo(f"{path}: there is no file {' or '.join(ENDINGS)} here", err=True)
+        raise typer.Exit(CALLED_WRONGLY)
+    covered: dict[Path, tuple[PolicyBook, Covered]] = {}
+    results = [_run(file, covered) for file in files]
+    lacking = [
+        (policy, what, name)
+        for policy, (book, touched) in covered.items()
+        for what, name in touched.lacking(book)
+    ]
+    for policy, what, name in lacking:
+        typer.echo(f"{policy}: no test is about the {what} {name}")
+    passed, total = sum(one.passed for one in results), sum(one.tests for one in results)
+    typer.echo(f"tests: {passed} passed, {total - passed} failed")
+    unusable = not all(one.usable for one in results)
+    if unusable or passed != total or (every_rule and lacking):
+        raise typer.Exit(WRONG)
+
+
+def _files(path: Path) -> list[Path]:
+    if not path.exists():
+        typer.echo(f"{path}: there is no such file or folder", err=True)
+        raise typer.Exit(CALLED_WRONGLY)
+    if path.is_dir():
+        return sorted({file for ending in ENDINGS for file in path.rglob(ending)})
+    return [path]
+
+
+def _run(file: Path, covered: dict[Path, tuple[PolicyBook, Covered]]) -> Result:
+    """Run the tests of one file; the rules that they touch join those of its policy's other files."""
+    try:
+        policy, book, plan = _load(file)
+    except _UnusableError as flawed:
+        typer.echo("\n".join(flawed.lines))
+        return Result(0, 0, usable=False)
+    touched = covered.setdefault(policy, (book, Covered()))[1]
+    passed = 0
+    for one in plan.tests:
+        differences = run_test(one, book, plan.staff, touched)
+        mark = "FAILED" if differences else "passed"
+        typer.echo(f"{mark} {file}:{one.spot.line}: {one.name}")
+        for difference in differences:
+            typer.echo(f"       {file}:{difference.spot.line}: {difference.text}")
+        passed += not differences
+    return Result(passed, len(plan.tests))
+
+
+class _UnusableError(Exception):
+    """A file that cannot be used, and all that is wrong with it."""
+
+    def __init__(self, file: Path, problems: Sequence[Problem]) -> None:
+        super().__init__("; ".join(map(str, problems)))
+        self.lines = [f"{file}:{problem}" for problem in problems]
+
+
+def _load(file: Path) -> tuple[Path, PolicyBook, Plan]:
+    """The policy, and what is to be run. Raises _UnusableError."""
+    try:
+        read, problems = read_file(read_bytes(file).decode())
+    except UnicodeDecodeError as error:
+        read, problems = None, [Problem(1, 1, f"not UTF-8: {error.reason} at byte {error.start}")]
+    if read is None:
+        raise _UnusableError(file, problems)
+    policy = _beside(file, read, "policy", read.document.policy)
+    book, found = read_policy(policy)
+    if book is None:
+        raise _UnusableError(policy, [one for one in found if one.severity == "error"])
+    staff = read.document.staff
+    lines = read_bytes(_beside(file, read, "staff", staff)).splitlines() if isinstance(staff, str) else None
+    plan = make_plan(read.document, read.tree, book, lines)
+    if plan.problems:
+        raise _UnusableError(file, plan.problems)
+    return policy, book, plan
+
+
+def _beside(file: Path, read: TestsFile, key: str, named: str) -> Path:
+    """A file that the tests name, from where they stand."""
+    path = file.parent / named
+    if not path.is_file():
+        spot = read.tree.find((key,))[0].spot
+        raise _UnusableError(file, [Problem(spot.line, spot.column, f"there is no file {path}")])
+    return path

@@ -1,0 +1,142 @@
+"""A file of policy tests as it is written (docs/policy-tests.md)."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
+
+from schemas.decision import By
+from schemas.ids import AgentId, CaseId
+from schemas.moment import Moment
+
+NOTHING: Final = "nothing"
+"""Where there is expected to be none: YAML's null is an empty value, which is an error."""
+MAX_NAME: Final = 300
+
+Outcome = Literal["approved", "escalated", "refused", "withdrawn", "late", "not_entitled"]
+
+
+def as_text(value: Any) -> Any:
+    """A number as the contracts write amounts; anything else as it is."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return value
+    return format(Decimal(repr(value)), "f")
+
+
+def _coded(value: Any) -> Any:
+    return {"code": value} if isinstance(value, str) else value
+
+
+Line = Annotated[str, StringConstraints(min_length=1, max_length=MAX_NAME)]
+Amount = Annotated[
+    str, BeforeValidator(as_text), WithJsonSchema({"type": ["number", "string"], "description": "12.50"})
+]
+Figure = Annotated[str, BeforeValidator(as_text), WithJsonSchema({"type": ["number", "string"]})]
+Words = Annotated[str, StringConstraints(min_length=1, max_length=8000)]
+
+
+class _Written(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class ExpectedReason(_Written):
+    """One reason; what is not said of it may be anything."""
+
+    code: Line = Field(description="Such as over_limit.")
+    mandate: Line | None = Field(default=None, description="The mandate that it is about.")
+    prohibition: Line | None = Field(default=None, description="The prohibition that it is about.")
+    figures: dict[str, Figure] | None = Field(default=None, description="Those that matter, such as limit.")
+
+
+class ExpectedCharge(_Written):
+    """One charge; what is not said of it may be anything."""
+
+    budget: Line = Field(description="The budget's id; an inline one is <mandate>.<id>.")
+    scope: Line | None = Field(default=None, description="agent:<id>, team:<team>, customer:<id> or tenant.")
+    window: Line | None = Field(default=None, description="2026-03-02, 2026-W10, 2026-03 or 2026.")
+    amount: Amount | None = Field(default=None, description="What was taken, of a budget of money.")
+    count: int | None = Field(default=None, description="How often, of a budget that counts.")
+
+
+class Expectation(_Written):
+    """What must become of it; what is left out may be anything."""
+
+    outcome: Outcome = Field(description="late and not_entitled are of verdicts that change nothing.")
+    mandate: Line | None = Field(default=None, description="The mandate that grants it.")
+    by: By | None = Field(default=None, description="mandate, discretion, prohibition, person or ladder.")
+    amount: Amount | None = Field(default=None, description="What is granted, where a person granted less.")
+    reasons: (
+        Annotated[
+            list[Annotated[ExpectedReason, BeforeValidator(_coded)]],
+            WithJsonSchema(
+                {
+                    "type": "array",
+                    "items": {"anyOf": [{"type": "string"}, {"$ref": "#/$defs/ExpectedReason"}]},
+                }
+            ),
+        ]
+        | None
+    ) = Field(default=None, description="All of them, in order: a code, or more. [] is none.")
+    on_the_spot: Amount | None = Field(
+        default=None, description="The amount that could have been granted at once, or `nothing`."
+    )
+    charges: list[ExpectedCharge] | None = Field(
+        default=None, description="All of them, in order. [] is none."
+    )
+    step: Line | None = Field(default=None, description="The role that is asked.")
+    approvers: list[AgentId] | None = Field(default=None, description="Who is asked, in any order.")
+
+
+class VerdictEntry(_Written):
+    """What somebody says of a request that was escalated."""
+
+    by: AgentId = Field(description="Who says it.")
+    case: CaseId | None = Field(default=None, description="Of which case; left out: the last one.")
+    amount: Amount | None = Field(default=None, description="Another amount that is approved.")
+    reason: Words | None = Field(default=None, description="Why.")
+
+
+class WithdrawalEntry(_Written):
+    """A request is taken back."""
+
+    case: CaseId | None = Field(default=None, description="Of which case; left out: the last one.")
+
+
+class StepEntry(_Written):
+    """Something that happens, and what must become of it."""
+
+    case: dict[str, Any] | None = Field(default=None, description="A case is submitted.")
+    approve: VerdictEntry | None = Field(default=None, description="Somebody approves.")
+    reject: VerdictEntry | None = Field(default=None, description="Somebody rejects.")
+    withdraw: WithdrawalEntry | None = Field(default=None, description="A request is withdrawn.")
+    time: Moment | None = Field(
+        default=None, description="When; left out: when the case was opened, or that of the case before."
+    )
+    expect: Expectation
+
+
+class TestEntry(_Written):
+    """Steps in order, on budgets of which nothing is used."""
+
+    test: Line = Field(description="What is promised, in a sentence.")
+    case: dict[str, Any] | None = Field(default=None, description="What every case of this test has.")
+    cases: list[StepEntry] = Field(min_length=1, description="What happens, in order.")
+
+
+class PolicyTestsDocument(_Written):
+    """Tests of a policy of Mandaat."""
+
+    policy: Line = Field(description="The policy's file, from this one.")
+    staff: Any = Field(
+        description="A file of staff, one JSON record a line; or a list of records.",
+        json_schema_extra={
+            "anyOf": [
+                {"type": "string"},
+                {"type": "array", "items": {"type": "object", "required": ["agent_id", "role", "team"]}},
+            ]
+        },
+    )
+    case: dict[str, Any] | None = Field(default=None, description="What every case has.")
+    tests: list[TestEntry] = Field(min_length=1, description="The tests.")

@@ -1,0 +1,66 @@
+"""Decide one input after the other on an empty ledger in memory, by the same steps as a worker."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from schemas.errors import Unreadable
+from services.rules.core.budgets import Counters
+from services.rules.core.inputs import Input
+from services.rules.core.policy.book import PolicyBook
+from services.rules.core.propose import propose
+from services.rules.core.staff import StaffDirectory
+
+Event = Mapping[str, Any]
+"""A CloudEvent of mandaat.decisions, as JSON says it."""
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+
+
+class Rehearsal:
+    """The rules of one policy with its staff, and all that the ledger would know."""
+
+    def __init__(self, book: PolicyBook, staff: StaffDirectory) -> None:
+        self._book = book
+        self._staff = staff
+        self.counters = Counters()
+        self._states: dict[str, bytes] = {}
+        self._known: dict[str, tuple[str, tuple[Event, ...]]] = {}
+        self._seq = 0
+
+    def book(self, tenant: str) -> PolicyBook | None:
+        """The policy, for its own tenant."""
+        return self._book if tenant == self._book.tenant else None
+
+    def staff(self, tenant: str) -> StaffDirectory:
+        """The staff."""
+        return self._staff
+
+    def decide(self, one: Input) -> tuple[Event, ...]:
+        """The events of an input; of a repeat those of the newest decision again.
+
+        Raises Unreadable: unknown_tenant, unknown_approval, conflict.
+        """
+        known = self._known.get(one.index_id)
+        if known is not None:
+            return _repeated(known, one)
+        proposal = propose(one, self, self._states)
+        variant, used = self.counters.settle(proposal.takes, proposal.looks)
+        self._seq = max(self._seq + 1, (one.time - _EPOCH) // _MICROSECOND)
+        rendered = proposal.render(self._seq, variant, used)
+        events: tuple[Event, ...] = tuple(json.loads(value) for value in rendered.values)
+        self._known[one.index_id] = (one.digest, events)
+        self._states.update(rendered.effects.states)
+        for link in rendered.effects.links:
+            self._known[link] = (self._known[link][0], events)
+        return events
+
+
+def _repeated(known: tuple[str, tuple[Event, ...]], one: Input) -> tuple[Event, ...]:
+    digest, events = known
+    if digest != one.digest:
+        raise Unreadable("conflict", "this is known with other content; give it a new id")
+    return events

@@ -1,0 +1,227 @@
+"""`mandaat policy test`, as whoever writes a policy calls it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+import deploy.local
+from services.cli.app import build
+from tests.judging import a_mandate, a_policy
+
+LOCAL = Path(deploy.local.__path__[0])
+ONE = "tests:\n  - test: x\n    cases:\n"
+"""The beginning of one test."""
+HEAD = """\
+policy: policy.yaml
+staff: [{agent_id: agent-01, role: agent, team: north}, {agent_id: lead, role: team_lead, team: north}]
+case: {agent_id: agent-01, request: {kind: refund}}
+"""
+Try = Callable[[str], Result]
+
+
+def _run(*words: str | Path) -> Result:
+    return CliRunner().invoke(build("policy"), ["policy", "test", *(str(word) for word in words)])
+
+
+@pytest.fixture
+def attempt(tmp_path: Path) -> Try:
+    """Runs these tests on a policy where agents grant 50 for what is late, out of 80 a day."""
+    small = a_mandate(id="small", when="facts.days_late >= 2", limit=50, budgets=["day"])
+    lead = a_mandate(id="lead", to="team_lead", limit=500)
+    budgets = {"day": {"per": "agent", "window": "day", "cap": 80}}
+    (tmp_path / "policy.yaml").write_text(a_policy(small, lead, budgets=budgets, timezone="Europe/Amsterdam"))
+
+    def attempt(text: str) -> Result:
+        (tmp_path / "refunds.test.yaml").write_text(text)
+        return _run(tmp_path)
+
+    return attempt
+
+
+@pytest.mark.parametrize("policy", ["retail", "hotel"])
+def test_the_policies_of_this_project_keep_their_promises_and_every_rule_has_a_test(policy: str) -> None:
+    done = _run("--every-rule", LOCAL / policy)
+    assert done.exit_code == 0, done.stdout
+    assert "0 failed" in done.stdout
+
+
+def test_a_test_that_holds_is_one_line(attempt: Try) -> None:
+    done = attempt(
+        HEAD
+        + """\
+tests:
+  - test: an agent refunds what is late
+    cases:
+      - case: {facts: {days_late: 6}, request: {amount: 45}}
+        expect: {outcome: approved, mandate: small, charges: [{budget: day, amount: 45}]}
+"""
+    )
+    first, *rest = done.stdout.splitlines()
+    assert first.startswith("passed ")
+    assert first.endswith("refunds.test.yaml:5: an agent refunds what is late")
+    assert rest[-1] == "tests: 1 passed, 0 failed"
+    assert done.exit_code == 0
+
+
+def test_a_test_that_fails_says_what_was_expected_and_what_came_and_where(attempt: Try) -> None:
+    done = attempt(
+        HEAD
+        + """\
+tests:
+  - test: an agent refunds anything
+    cases:
+      - case: {facts: {days_late: 6}, request: {amount: 60.00}}
+        expect:
+          outcome: approved
+          mandate: small
+          on_the_spot: 40
+          reasons: [{code: over_limit, figures: {limit: 40}}]
+"""
+    )
+    found = [line.partition("refunds.test.yaml:")[2] for line in done.stdout.splitlines()]
+    assert found[:6] == [
+        "5: an agent refunds anything",
+        "9: outcome: expected approved, came escalated (Mandate small goes up to 50.00 EUR, and 60.00 is"
+        " asked.)",
+        "10: mandate: expected small, came nothing",
+        "11: on_the_spot: expected 40, came 50.00",
+        "12: reasons[0].figures.limit: expected 40, came 50.00 in over_limit (Mandate small goes up to 50.00"
+        " EUR, and 60.00 is asked.)",
+        "",
+    ]
+    assert done.stdout.splitlines()[-1] == "tests: 0 passed, 1 failed"
+    assert done.exit_code == 1
+
+
+def test_the_cases_of_a_test_share_budgets_and_tests_do_not(attempt: Try) -> None:
+    late = "{facts: {days_late: 6}, request: {amount: 45}}"
+    done = attempt(
+        HEAD
+        + f"""\
+tests:
+  - test: the second of a day is too much
+    cases:
+      - case: {late}
+        expect: {{outcome: approved}}
+      - case: {late}
+        expect:
+          outcome: escalated
+          reasons: [{{code: budget_exhausted, figures: {{left: 35}}}}]
+          on_the_spot: 35
+      - case: {late}
+        time: "2026-01-06T12:00:00Z"
+        expect: {{outcome: approved}}
+  - test: another test begins with nothing used
+    cases:
+      - case: {late}
+        expect: {{outcome: approved}}
+"""
+    )
+    assert done.exit_code == 0, done.stdout
+
+
+def test_verdicts_are_tested_too(attempt: Try) -> None:
+    done = attempt(
+        HEAD
+        + """\
+tests:
+  - test: a lead decides what an agent may not, once
+    cases:
+      - case: {case_id: c-1, facts: {days_late: 1}, request: {amount: 45}}
+        expect: {outcome: escalated, step: team_lead, approvers: [lead]}
+      - approve: {by: agent-01}
+        expect: {outcome: not_entitled, reasons: [own_request]}
+      - approve: {by: lead, case: c-1, amount: 40}
+        expect: {outcome: approved, by: person, mandate: lead, amount: 40}
+      - reject: {by: lead}
+        expect: {outcome: late}
+"""
+    )
+    assert done.exit_code == 0, done.stdout
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("policy: policy.yaml\n", "1:1: `staff` is missing here"),
+        (
+            HEAD.replace("policy.yaml", "gone.yaml")
+            + "tests: [{test: x, cases: [{case: {}, expect: {outcome: late}}]}]",
+            "1:9: there is no file",
+        ),
+        (HEAD + "tests: []", "4:8: `tests` is empty; name at least one"),
+        (HEAD + "tests: {}", "4:8: `tests` must be a list"),
+        (
+            HEAD + ONE + "      - case: {}\n        expects: {}\n",
+            "8:9: unknown key `expects`; did you mean `expect`?",
+        ),
+        (
+            HEAD + ONE + "      - expect: {outcome: aproved}\n",
+            "7:27: `outcome` must be approved, escalated, refused, withdrawn, late or not_entitled",
+        ),
+        (
+            HEAD + ONE + "      - expect: {outcome: approved}\n",
+            "7:9: say one of case, approve, reject, withdraw here",
+        ),
+        (
+            HEAD + ONE + "      - approve: {by: lead}\n        expect: {outcome: late}\n",
+            "7:9: there is no case before this",
+        ),
+        (
+            HEAD + ONE + "      - case: {fact: {}}\n        expect: {outcome: approved}\n",
+            "7:16: unknown key `fact`; did you mean `facts`?",
+        ),
+        (
+            HEAD
+            + ONE
+            + "      - case: {request: {amount: 1.234}}\n"
+            + "        expect: {outcome: approved}\n",
+            "7:26: /request/amount EUR has 2 decimals, and this amount has 3",
+        ),
+        (
+            HEAD.replace("role: agent,", "rol: agent,")
+            + ONE
+            + "      - case: {}\n        expect: {outcome: approved}\n",
+            "2:9: this is no staff record: /role: is missing",
+        ),
+        ("policy: [\n", "2:1: not YAML"),
+    ],
+)
+def test_what_is_wrong_with_a_file_is_said_with_its_place(attempt: Try, text: str, said: str) -> None:
+    done = attempt(text)
+    assert f"refunds.test.yaml:{said}" in done.stdout
+    assert done.exit_code == 1
+
+
+def test_what_is_wrong_with_the_policy_is_said_too(attempt: Try, tmp_path: Path) -> None:
+    done = attempt(HEAD + ONE + "      - case: {}\n        expect: {outcome: late}\n")
+    assert done.exit_code == 1
+    (tmp_path / "policy.yaml").write_text("policy: acme\n")
+    done = _run(tmp_path)
+    assert "policy.yaml:1:1: `version` is missing" in done.stdout
+    assert done.exit_code == 1
+
+
+def test_a_rule_without_a_test_is_named_and_fails_where_that_is_asked(attempt: Try, tmp_path: Path) -> None:
+    done = attempt(
+        HEAD
+        + """\
+tests:
+  - test: an agent refunds what is late
+    cases:
+      - case: {facts: {days_late: 6}, request: {amount: 45}}
+        expect: {outcome: approved}
+"""
+    )
+    assert "policy.yaml: no test is about the mandate lead" in done.stdout
+    assert done.exit_code == 0
+    assert _run("--every-rule", tmp_path).exit_code == 1
+
+
+def test_calling_it_wrongly_exits_2(tmp_path: Path) -> None:
+    assert _run(tmp_path / "gone").exit_code == 2
+    assert _run(tmp_path).exit_code == 2
