@@ -12,6 +12,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from services.chassis.errors import ConfigurationError
+from services.chassis.garbage import look_seldom
 from services.chassis.log import configure, log
 from services.chassis.settings import LogSettings
 
@@ -63,6 +64,7 @@ def exit_code(service: str, main: Main) -> int:
     """As `run`, but gives the exit code."""
     try:
         configure(service, LogSettings().log_level)
+        look_seldom()
         return asyncio.run(_until_stopped(main))
     except ConfigurationError as error:
         return _refuse(service, str(error))

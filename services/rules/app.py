@@ -8,6 +8,7 @@ from importlib.resources import files
 
 from services.chassis import failpoints
 from services.chassis.dead_letters import DeadLetters
+from services.chassis.garbage import keep_what_is_there
 from services.chassis.http import Health, create_app, ready, serving
 from services.chassis.keys import Keys
 from services.chassis.metrics import Metrics

@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+
+import pytest
+
+from services.chassis.garbage import YOUNG, keep_what_is_there, look_seldom
+
+
+@pytest.fixture(autouse=True)
+def as_it_was() -> Iterator[None]:
+    thresholds = gc.get_threshold()
+    yield
+    gc.set_threshold(*thresholds)
+    gc.unfreeze()
+
+
+def test_a_batch_is_not_looked_through_while_it_is_handled() -> None:
+    look_seldom()
+
+    assert gc.isenabled()
+    assert gc.get_threshold()[0] == YOUNG
+
+
+def test_what_is_there_when_the_service_is_ready_is_never_looked_through() -> None:
+    staff = [{"agent": n} for n in range(1000)]
+    keep_what_is_there()
+
+    assert gc.get_freeze_count() >= len(staff)
+    assert not any(one is staff for one in gc.get_objects())
