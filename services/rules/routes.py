@@ -20,7 +20,7 @@ from services.chassis.problems import Problem
 from services.chassis.threads import in_thread
 from services.rules.adapters.counters import CounterReader, Reading
 from services.rules.core.budgets import Charge, Counters
-from services.rules.core.explain.holdings import Room, counter_of, mandates_of, one_more, room_of
+from services.rules.core.explain.holdings import Room, counter_for, mandates_of, room_of
 from services.rules.core.explain.may import mandate_in_words
 from services.rules.core.explain.words import Speech, Words
 from services.rules.core.policy.book import Budget, Mandate, PolicyBook
@@ -156,8 +156,7 @@ class Inquiry:
                 counters.add((one.key, field, amount) for field, amount in amounts.items())
         rooms: dict[str, Room | None] = dict.fromkeys(charges)
         for name, charge in known.items():
-            used = counters.look(charge)
-            rooms[name] = room_of(charge, used, counters.look(one_more(charge, used)), day, book)
+            rooms[name] = room_of(charge, counters.look, day, book.zone)
         return rooms
 
 
@@ -194,7 +193,7 @@ def _charges(
     rows: Sequence[Mandate], book: PolicyBook, person: StaffMember, customer: str | None, day: date
 ) -> dict[str, Charge | None]:
     budgets = {budget.id: budget for row in rows for budget in row.budgets}
-    return {name: counter_of(budget, book, person, customer, day) for name, budget in budgets.items()}
+    return {name: counter_for(budget, book, person, customer, day) for name, budget in budgets.items()}
 
 
 def _view(

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from zoneinfo import ZoneInfo
 
+from schemas.money import Money
 from schemas.staff import StaffMember
-from services.rules.core.budgets import (
-    COUNTED,
-    Charge,
-    Used,
-    counter_key,
-    day_number,
-    renews_at,
-    window_name,
-)
+from services.rules.core.budgets import Charge, Spender, Used, charges, renews_at
 from services.rules.core.expressions.tokens import Kind, tokenize
 from services.rules.core.policy.book import Budget, Mandate, PolicyBook
 
@@ -39,36 +33,25 @@ def mandates_of(book: PolicyBook, role: str) -> list[Mandate]:
     return sorted(rows, key=lambda row: (row.discretion is not None, row.place))
 
 
-def counter_of(
+def counter_for(
     budget: Budget, book: PolicyBook, person: StaffMember, customer: str | None, day: date
 ) -> Charge | None:
     """Where what this person grants is counted that day, with nothing to charge; None: of which customer?"""
-    scope = _scope(budget, person, customer)
-    if scope is None:
+    if budget.per == "customer" and customer is None:
         return None
-    window = budget.window
-    unit = COUNTED if budget.cap is None else book.currency
-    return Charge(
-        budget=budget,
-        scope=scope,
-        window=window_name(window.kind, day),
-        key=counter_key(book.tenant, budget.id, window.text, unit, scope),
-        field=str(day_number(day)) if window.kind == "days" else window_name(window.kind, day),
-        amount=0,
-        cap=_cap(budget),
-        days=window.days,
-    )
+    spender = Spender(book.tenant, person.agent_id, person.team, customer or "")
+    (charge,) = charges((budget,), spender, Money(1, book.currency), day)
+    return charge._replace(amount=0)
 
 
-def room_of(charge: Charge, used: Used, next_used: Used, day: date, book: PolicyBook) -> Room:
-    """What a counter says. `next_used`: what it said of one more than there is room for."""
-    renews = None if used.used == 0 else renews_at(charge, next_used, day, book.zone)
-    return Room(used.used, max(0, charge.cap - used.used), renews)
-
-
-def one_more(charge: Charge, used: Used) -> Charge:
-    """The least that has no room; nothing ever has room for more than the cap."""
-    return charge._replace(amount=min(charge.cap, max(0, charge.cap - used.used) + 1))
+def room_of(charge: Charge, look: Callable[[Charge], Used], day: date, zone: ZoneInfo) -> Room:
+    """What a counter says that `look` looks at."""
+    used = look(charge).used
+    left = max(0, charge.cap - used)
+    if used == 0:
+        return Room(used, left, None)
+    more = charge._replace(amount=min(charge.cap, left + 1))
+    return Room(used, left, renews_at(charge, look(more), day, zone))
 
 
 def defined_in(text: str, define: Mapping[str, str]) -> dict[str, str]:
@@ -84,19 +67,3 @@ def defined_in(text: str, define: Mapping[str, str]) -> dict[str, str]:
                 waiting.append(define[token.text])
             before = token.text
     return found
-
-
-def _scope(budget: Budget, person: StaffMember, customer: str | None) -> str | None:
-    match budget.per:
-        case "agent":
-            return f"agent:{person.agent_id}"
-        case "team":
-            return f"team:{person.team}"
-        case "tenant":
-            return "tenant"
-        case "customer":
-            return None if customer is None else f"customer:{customer}"
-
-
-def _cap(budget: Budget) -> int:
-    return budget.cap if budget.cap is not None else budget.count or 0

@@ -67,6 +67,7 @@ class Expression:
         "_now",
         "_open",
         "_paths",
+        "names",
         "names_agent",
         "names_amount",
         "text",
@@ -87,6 +88,7 @@ class Expression:
         self._most = MAX_WEIGHT if uses.loops == 1 else MAX_WEIGHT_OF_LOOPS_IN_LOOPS
         self.names_amount = ("request", "amount") in uses.fields | uses.presence
         self.names_agent = any(root == "agent" for root, _ in uses.fields | uses.presence)
+        self.names = (*sorted(uses.fields | uses.presence), *uses.paths)
 
     @property
     def names_now(self) -> bool:
