@@ -18,9 +18,9 @@ ApprovalState = Literal["open", "acknowledged", "returned", "closed"]
 class Closing(Frozen):
     """How an approval ended."""
 
-    outcome: Literal["approved", "refused"]
+    outcome: Literal["approved", "refused", "withdrawn"]
     decision_id: EventId = Field(description="Of the decision that closed it.")
-    decided_by: AgentId | None = Field(description="The person, where one decided.")
+    decided_by: AgentId | None = Field(description="The person who decided or withdrew it, where known.")
     reply_id: PlainId | None = Field(description="The reply that closed it, where one did.")
 
 

@@ -69,22 +69,29 @@ class Decision(Frozen):
     outcome: Outcome = Field(description="What was concluded.")
     final: bool = Field(description="False only when escalated.")
     by: By | None = Field(description="What or who concluded it; null when escalated.")
-    decided_by: AgentId | None = Field(default=None, description="The person, where one decided.")
+    decided_by: AgentId | None = Field(
+        default=None, description="The person who decided or withdrew it, where known."
+    )
     mandate: Name | None = Field(default=None, description="The mandate under which it was granted.")
     amount: str | None = Field(
         default=None, description="In major units: what was asked, or what a person granted in its place."
     )
     currency: str | None = Field(default=None, description="ISO 4217.")
     agent_id: AgentId | None = Field(default=None, description="Who asked.")
-    customer_id: CustomerId
+    customer_id: CustomerId | None = Field(
+        description="Null only where a request is withdrawn that never came."
+    )
     policy: PolicyRef
     reasons: tuple[Reason, ...] = Field(
-        default=(), description="One for each prohibition that refuses, or for each mandate passed over."
+        default=(),
+        description="Of each prohibition that refuses, each mandate passed over, or of the withdrawal.",
     )
     on_the_spot: str | None = Field(
         default=None, description="The largest amount that could have been granted at once, where any."
     )
-    charges: tuple[Charge, ...] = Field(default=(), description="What it took from which budgets.")
+    charges: tuple[Charge, ...] = Field(
+        default=(), description="What it took from which budgets; withdrawn, what it gives back."
+    )
     request_digest: str = Field(description="Of what was asked: by it a repeat is told from a conflict.")
     agent: AgentRef = AgentRef()
     approval_id: ApprovalId | None = Field(default=None, description="The approval, where it was escalated.")

@@ -115,8 +115,8 @@ TOPICS: Final[tuple[Topic, ...]] = (
         CASES,
         ("intake",),
         ("rules", "notifier"),
-        "Cases that were accepted.",
-        (types.CASE_SUBMITTED,),
+        "Cases that were accepted, and requests that were withdrawn.",
+        (types.CASE_SUBMITTED, types.CASE_WITHDRAWN),
         _A_MONTH,
     ),
     Topic(

@@ -12,8 +12,10 @@ from schemas.marker import Marker
 from schemas.model import Frozen
 from schemas.notice import Notice
 from schemas.reply import Verdict
+from schemas.withdrawal import Withdrawal
 
 CASE_SUBMITTED: Final = "mandaat.case.submitted.v1"
+CASE_WITHDRAWN: Final = "mandaat.case.withdrawn.v1"
 
 VERDICT_APPROVE: Final = "mandaat.verdict.approve.v1"
 VERDICT_REJECT: Final = "mandaat.verdict.reject.v1"
@@ -21,6 +23,7 @@ VERDICT_REJECT: Final = "mandaat.verdict.reject.v1"
 DECISION_APPROVED: Final = "mandaat.decision.approved.v1"
 DECISION_ESCALATED: Final = "mandaat.decision.escalated.v1"
 DECISION_REFUSED: Final = "mandaat.decision.refused.v1"
+DECISION_WITHDRAWN: Final = "mandaat.decision.withdrawn.v1"
 
 APPROVAL_REQUESTED: Final = "mandaat.approval.requested.v1"
 APPROVAL_CLOSED: Final = "mandaat.approval.closed.v1"
@@ -36,6 +39,7 @@ DECISION_TYPES: Final = {
     "approved": DECISION_APPROVED,
     "escalated": DECISION_ESCALATED,
     "refused": DECISION_REFUSED,
+    "withdrawn": DECISION_WITHDRAWN,
 }
 """Outcome -> type of the event that says so."""
 
@@ -50,13 +54,15 @@ APPROVAL_EVENTS: Final = CHANGES_APPROVAL | {APPROVAL_LATE, APPROVAL_NOT_ENTITLE
 
 MEANINGS: Final = {
     CASE_SUBMITTED: "A case was accepted, with what its agent asks to grant.",
+    CASE_WITHDRAWN: "A request is withdrawn, whatever was decided on it, and also before it came.",
     VERDICT_APPROVE: "Somebody approves what is asked, or another amount.",
     VERDICT_REJECT: "Somebody rejects what is asked.",
     DECISION_APPROVED: "It is granted: under a mandate on the spot, or by a person after an escalation.",
     DECISION_ESCALATED: "The agent may not grant it; somebody who may is asked.",
-    DECISION_REFUSED: "It is not granted: it is prohibited, or a person rejected it.",
+    DECISION_REFUSED: "It is not granted: it is prohibited, a person rejected it, or nobody may grant it.",
+    DECISION_WITHDRAWN: "It was withdrawn; what an approval took from budgets is given back.",
     APPROVAL_REQUESTED: "An approval is open, and waits for one of its approvers.",
-    APPROVAL_CLOSED: "An approval ended; the decision beside it says how.",
+    APPROVAL_CLOSED: "An approval ended, by a verdict or a withdrawal; the decision beside it says how.",
     APPROVAL_LATE: "A verdict came after the approval was closed; it changes nothing.",
     APPROVAL_NOT_ENTITLED: "A verdict came from somebody who may not give it; it changes nothing.",
     LEDGER_MARKED: "The ledger's own mark in a partition; to be ignored.",
@@ -67,11 +73,13 @@ MEANINGS: Final = {
 
 MODELS: Final[dict[str, type[Frozen]]] = {
     CASE_SUBMITTED: Case,
+    CASE_WITHDRAWN: Withdrawal,
     VERDICT_APPROVE: Verdict,
     VERDICT_REJECT: Verdict,
     DECISION_APPROVED: Decision,
     DECISION_ESCALATED: Decision,
     DECISION_REFUSED: Decision,
+    DECISION_WITHDRAWN: Decision,
     APPROVAL_REQUESTED: ApprovalEvent,
     APPROVAL_CLOSED: ApprovalEvent,
     APPROVAL_LATE: ApprovalEvent,

@@ -15,7 +15,7 @@ from schemas.staff import StaffMember, read_member
 from schemas.topics import POLICIES, STAFF
 from services.chassis.log import log
 from services.chassis.table import Table
-from services.rules.core.inputs import Input, Submission
+from services.rules.core.inputs import Input, Submission, Withdrawal
 from services.rules.core.policy.book import PolicyBook
 from services.rules.core.policy.loading import load_policy
 from services.rules.core.policy.problems import PolicyProblems
@@ -91,6 +91,8 @@ class Tables:
     def _is_unknown(self, one: Input) -> bool:
         if one.tenant not in self._books:
             return True
+        if isinstance(one, Withdrawal):
+            return False
         person = one.case.agent_id if isinstance(one, Submission) else one.verdict.agent_id
         return person is not None and self.staff(one.tenant).get(person) is None
 

@@ -20,12 +20,14 @@ from schemas.topics import CASES, DEAD_LETTERS, DECISIONS, INBOUND, NOTICES, POL
 from services.intake.core.acceptance import case_submitted
 from services.intake.core.inbound import read_inbound
 from services.notifier.core.pending import Told, notice_id
+from services.rules.core.budgets import Counters
 from services.rules.core.inputs import Input, Reply, read_input
 from services.rules.core.policy import load_policy
 from services.rules.core.policy.book import PolicyBook
 from services.rules.core.propose import propose
 from services.rules.core.staff import Staff, StaffDirectory
 from tests.contract.examples import Example, example
+from tests.intake_cases import case_of
 
 
 def headers_of(one: Example) -> list[tuple[str, bytes | None]]:
@@ -66,13 +68,17 @@ def taken(topic: str, stem: str) -> Input:
     return read_input(topic, 3, f"retail/{one.json['subject']}".encode(), one.value)
 
 
-def published(one: Input, *expected: str, approval: Any = None) -> list[Any]:
-    """What rules publishes on an input, at the place in the order that the first of the examples has."""
+def published(one: Input, *expected: str, approval: Any = None, newest: Any = ()) -> list[Any]:
+    """What rules publishes on an input, at the place in the order that the first of the examples has.
+
+    All budgets have room; `newest` is what was published on the request before.
+    """
     states: Mapping[str, bytes] = {}
     if isinstance(one, Reply):
         states = {one.state_id: json.dumps(approval).encode()}
     sequence = int(example(DECISIONS, expected[0]).json["sequence"])
-    rendered = propose(one, Retail(), states).render(sequence)
+    proposed = propose(one, Retail(), states, {one.request_key.index_id: newest})
+    rendered = proposed.render(sequence, *Counters().settle(proposed.takes))
     return [json.loads(value) for value in rendered.values]
 
 
@@ -90,7 +96,7 @@ def test_intake_reads_a_structured_event_and_publishes_the_case() -> None:
 
     received = read_inbound(key_of(one), one.value, headers_of(one))
     event = case_submitted(
-        received.case,
+        case_of(received),
         event_id=derived_id(INBOUND, 3, 118),
         accepted_at=wanted.time,
         traceparent=received.traceparent,
@@ -103,7 +109,7 @@ def test_intake_reads_a_structured_event_and_publishes_the_case() -> None:
 def test_intake_reads_the_other_forms_too(stem: str) -> None:
     one = example(INBOUND, stem)
 
-    case = read_inbound(key_of(one), one.value, headers_of(one)).case
+    case = case_of(read_inbound(key_of(one), one.value, headers_of(one)))
 
     assert (case.tenant, case.case_id) == ("retail", one.json["case_id"])
     assert (case.origin is None) == stem.endswith("--bare")
@@ -154,12 +160,31 @@ def test_rules_answers_who_asked_with_not_entitled() -> None:
 
 def test_rules_approves_on_the_spot_what_is_within_a_mandate() -> None:
     wanted = example(DECISIONS, "decision.approved--on-the-spot").json
-    case = read_inbound(None, example(INBOUND, "case.submitted--bare").value, []).case
+    case = case_of(read_inbound(None, example(INBOUND, "case.submitted--bare").value, []))
     accepted = datetime.fromisoformat("2026-03-02T08:00:00.804+00:00")
     event = case_submitted(case, event_id=wanted["cause"], accepted_at=accepted, traceparent=None)
     one = read_input(CASES, 0, b"retail/task-0-4", event.to_bytes())
 
     assert published(one, "decision.approved--on-the-spot") == [wanted]
+
+
+@pytest.mark.parametrize(
+    ("case", "decision"),
+    [
+        ("case.submitted--goodwill", "decision.approved--charged"),
+        ("case.submitted--discretion", "decision.approved--discretion"),
+    ],
+)
+def test_rules_charges_the_budgets_of_the_mandate(case: str, decision: str) -> None:
+    assert published(taken(CASES, case), decision) == examples(decision)
+
+
+def test_rules_gives_back_what_is_withdrawn() -> None:
+    newest = examples("decision.approved--charged")
+
+    withdrawn = published(taken(CASES, "case.withdrawn"), "decision.withdrawn", newest=newest)
+
+    assert withdrawn == examples("decision.withdrawn")
 
 
 @pytest.mark.parametrize("stem", ["notice.delivered", "notice.failed"])

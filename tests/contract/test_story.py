@@ -16,7 +16,7 @@ from schemas.reading import read
 from schemas.reply import Verdict
 from schemas.request_digest import reply_digest
 from schemas.topics import CASES, DECISIONS, INBOUND, NOTICES, POLICIES, REPLIES, STAFF
-from tests.contract.examples import example
+from tests.contract.examples import EXAMPLES, example
 
 
 def event(topic: str, stem: str) -> Any:
@@ -114,9 +114,10 @@ def test_what_happens_later_comes_later_in_the_order() -> None:
 def test_every_decision_names_the_published_policy() -> None:
     policy = event(POLICIES, "policy")
     named = {key: policy[key] for key in ("name", "version", "digest")}
-    decisions = ("escalated", "approved", "refused", "approved--on-the-spot")
+    decisions = [one.json for one in EXAMPLES if one.topic == DECISIONS and one.name.startswith("decision.")]
 
-    assert all(event(DECISIONS, f"decision.{name}")["data"]["policy"] == named for name in decisions)
+    assert len(decisions) == 7
+    assert all(one["data"]["policy"] == named for one in decisions)
     assert REQUESTED["data"]["approval"]["policy"] == named
 
 
@@ -131,12 +132,37 @@ def test_the_digest_of_a_policy_is_that_of_its_canonical_json() -> None:
 def test_the_mandates_that_decisions_name_are_in_the_policy() -> None:
     rows = YAML(typ="safe").load(event(POLICIES, "policy")["yaml"])["mandates"]
     known = {row["id"] for row in rows}
-    stories = [ESCALATED, APPROVED, event(DECISIONS, "decision.approved--on-the-spot")]
+    stories = [one.json for one in EXAMPLES if one.topic == DECISIONS and one.name.startswith("decision.")]
     named = {one["data"]["mandate"] for one in stories} | {
         reason.get("mandate") for one in stories for reason in one["data"]["reasons"]
     }
 
     assert named - {None} <= known
+
+
+def test_a_withdrawal_gives_back_exactly_what_was_charged() -> None:
+    charged = event(DECISIONS, "decision.approved--charged")["data"]
+    withdrawn = event(DECISIONS, "decision.withdrawn")["data"]
+    given_back = [{**one, "amount": "-" + one["amount"]} for one in charged["charges"]]
+
+    assert withdrawn["charges"] == given_back
+    assert withdrawn["request_digest"] == charged["request_digest"]
+    assert withdrawn["decided_by"] == event(CASES, "case.withdrawn")["data"]["agent_id"]
+
+
+def test_the_budgets_that_are_charged_are_in_the_policy() -> None:
+    policy = YAML(typ="safe").load(event(POLICIES, "policy")["yaml"])
+    inline = {
+        f"{row['id']}.{one['id']}"
+        for row in policy["mandates"]
+        for one in row.get("budgets", ())
+        if isinstance(one, dict)
+    }
+    decisions = [one.json["data"] for one in EXAMPLES if one.name.startswith("decision.")]
+
+    assert {charge["budget"] for one in decisions for charge in one["charges"]} == inline | set(
+        policy["budgets"]
+    )
 
 
 def test_the_approver_is_of_the_staff() -> None:

@@ -42,7 +42,7 @@ from services.rules.adapters.publisher import Entry, Landed, NotLanded, Outcome,
 from services.rules.adapters.replay import Grouping, Stored
 from services.rules.adapters.script import Cold
 from services.rules.core.budgets import Counters
-from services.rules.core.inputs import Input, Submission
+from services.rules.core.inputs import Input, Submission, Withdrawal
 from services.rules.core.policy import PolicyBook
 from services.rules.core.staff import Staff
 from tests.judging import a_book, a_staff
@@ -268,6 +268,8 @@ class FakeTables:
             self.books |= self.published
 
     def _is_unknown(self, one: Input) -> bool:
+        if isinstance(one, Withdrawal):
+            return one.tenant not in self.books
         person = one.case.agent_id if isinstance(one, Submission) else one.verdict.agent_id
         return one.tenant not in self.books or (
             person is not None and self.staff(one.tenant).get(person) is None

@@ -65,7 +65,7 @@ def agent_ref(asker: Asker) -> AgentRef:
     return AgentRef.model_construct(role=asker.role, team=asker.team)
 
 
-def told(reasons: tuple[proposals.Reason, ...]) -> tuple[Reason, ...]:
+def told(given: tuple[proposals.Reason, ...]) -> tuple[Reason, ...]:
     """Reasons as the contracts write them."""
     return tuple(
         Reason.model_construct(
@@ -75,7 +75,7 @@ def told(reasons: tuple[proposals.Reason, ...]) -> tuple[Reason, ...]:
             prohibition=one.prohibition,
             figures=dict(one.figures),
         )
-        for one in reasons
+        for one in given
     )
 
 

@@ -13,8 +13,9 @@ from pydantic_core import to_json
 from schemas import types
 from schemas.ids import RequestKey
 from schemas.money import parse_signed
+from schemas.withdrawal import WITHDRAWN
 from services.rules.core.budgets import COUNTED, counter_key, counter_of
-from services.rules.core.inputs import reply_index_id, state_id
+from services.rules.core.inputs import reply_index_id, state_id, withdrawal_index_id
 
 Event = Mapping[str, Any]
 """A CloudEvent as JSON says it."""
@@ -44,23 +45,23 @@ class Journalled(NamedTuple):
     effects: Effects
 
 
-def charges_in(decision: Event) -> Iterator[Counted]:
-    """What the event of a decision says was counted. Raises ValueError or KeyError, if rules wrote none."""
-    data = decision["data"]
+def charges_in(tenant: str, data: Event) -> Iterator[Counted]:
+    """What a decision says was counted. Raises ValueError or KeyError: rules did not write it."""
     for charge in data["charges"]:
         window, field = counter_of(charge["window"], charge.get("days") or 0)
         amount, unit = charge.get("count"), COUNTED
         if amount is None:
             unit = data["currency"]
             amount = parse_signed(charge["amount"], unit).minor
-        key = counter_key(decision["tenant"], charge["budget"], window, unit, charge["scope"])
+        key = counter_key(tenant, charge["budget"], window, unit, charge["scope"])
         yield key, field, amount
 
 
 def journalled(events: Sequence[Event]) -> Journalled:
     """Read what the journal says of one input. Raises ValueError or KeyError: rules did not write it.
 
-    An approval event with a reply was caused by that reply; else the request of the decision was the input.
+    A withdrawn decision tells of a withdrawal, an approval event with a reply of that reply; else the request
+    of the decision was the input.
     """
     decisions = [event for event in events if event["type"] in types.DECISION_EVENTS]
     approvals = [event["data"] for event in events if event["type"] not in types.DECISION_EVENTS]
@@ -73,17 +74,26 @@ def journalled(events: Sequence[Event]) -> Journalled:
             for event in events
             if event["type"] in types.CHANGES_APPROVAL
         ),
-        charges=tuple(counted for event in decisions for counted in charges_in(event)),
+        charges=tuple(
+            counted for event in decisions for counted in charges_in(event["tenant"], event["data"])
+        ),
     )
+    if decisions and decisions[0]["type"] == types.DECISION_WITHDRAWN:
+        request = _request_of(decisions[0])
+        effects = effects._replace(links=(request.index_id,))
+        return Journalled(withdrawal_index_id(request), WITHDRAWN, effects)
     replied = [data for data in approvals if data["reply_id"] is not None]
     if replied:
         data, about = replied[0], replied[0]["approval"]
         index_id = reply_index_id(about["tenant"], about["approval_id"], data["reply_id"])
-        request = RequestKey(about["tenant"], about["case_id"], about["request_id"]).index_id
-        links = (request,) if decisions else ()
+        request = RequestKey(about["tenant"], about["case_id"], about["request_id"])
+        links = (request.index_id,) if decisions else ()
         return Journalled(index_id, data["reply_digest"], effects._replace(links=links))
     if not decisions:
         raise ValueError("the events of a sequence hold neither a decision nor a reply")
-    event = decisions[0]
-    key = RequestKey(event["tenant"], event["data"]["case_id"], event["data"]["request_id"])
-    return Journalled(key.index_id, event["data"]["request_digest"], effects)
+    request_digest = decisions[0]["data"]["request_digest"]
+    return Journalled(_request_of(decisions[0]).index_id, request_digest, effects)
+
+
+def _request_of(decision: Event) -> RequestKey:
+    return RequestKey(decision["tenant"], decision["data"]["case_id"], decision["data"]["request_id"])

@@ -1,4 +1,4 @@
-"""What comes in to be decided: submissions of cases and verdicts of people, read and checked."""
+"""What comes in to be decided: submissions of cases, withdrawals and verdicts, read and checked."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from schemas import topics, types
 from schemas.case import Case
 from schemas.cloud_event import CloudEvent
 from schemas.errors import Unreadable
-from schemas.ids import RequestKey, record_key, split_approval_id
+from schemas.ids import RequestKey, approval_id, record_key, split_approval_id
 from schemas.model import ENVELOPE_DEPTH, MAX_DEPTH
 from schemas.reading import parse_json, read
 from schemas.reply import Verdict
 from schemas.request_digest import reply_digest, request_digest
+from schemas.withdrawal import WITHDRAWN
+from schemas.withdrawal import Withdrawal as RequestWithdrawn
 
 
 @dataclass(frozen=True)
@@ -92,17 +94,67 @@ class Reply:
         return reply_digest(self.type, self.verdict)
 
 
-Input = Submission | Reply
+@dataclass(frozen=True)
+class Withdrawal:
+    """A request that is withdrawn, at `partition` of mandaat.cases."""
+
+    partition: int
+    event_id: str
+    time: datetime
+    traceparent: str | None
+    asked: RequestWithdrawn
+
+    @property
+    def tenant(self) -> str:
+        """Whose case it is."""
+        return self.asked.tenant
+
+    @property
+    def case_key(self) -> tuple[str, str]:
+        """What identifies the case."""
+        return self.asked.tenant, self.asked.case_id
+
+    @property
+    def request_key(self) -> RequestKey:
+        """The request that is withdrawn."""
+        return self.asked.key
+
+    @property
+    def state_id(self) -> str:
+        """Where the ledger keeps the approval of the request, if it has one."""
+        return state_id(self.tenant, approval_id(self.asked.case_id, self.asked.request_id))
+
+    @cached_property
+    def index_id(self) -> str:
+        """The id under which the ledger settles it: a request is withdrawn once, for ever."""
+        return withdrawal_index_id(self.asked.key)
+
+    @property
+    def digest(self) -> str:
+        """Every withdrawal of a request is the same one."""
+        return WITHDRAWN
+
+
+Input = Submission | Withdrawal | Reply
 
 _TAKES: Final = {
-    topics.CASES: frozenset({types.CASE_SUBMITTED}),
+    topics.CASES: frozenset({types.CASE_SUBMITTED, types.CASE_WITHDRAWN}),
     topics.REPLIES: frozenset({types.VERDICT_APPROVE, types.VERDICT_REJECT}),
 }
+_WITHDRAWN: Final = types.CASE_WITHDRAWN.encode()
 
 
 def reply_index_id(tenant: str, approval_id: str, reply_id: str) -> str:
     """The id of a reply in the ledger's index."""
     return f"in/{tenant}/{approval_id}/{reply_id}"
+
+
+def withdrawal_index_id(request: RequestKey) -> str:
+    """The id of the withdrawal of a request in the ledger's index.
+
+    Its second NUL keeps it apart from every request, also of a tenant that is called `in`.
+    """
+    return f"in/{request.index_id}\x00withdrawn"
 
 
 def state_id(tenant: str, approval_id: str) -> str:
@@ -114,7 +166,7 @@ def read_input(topic: str, partition: int, key: bytes | None, value: bytes | Non
     """Read one record of mandaat.cases or mandaat.replies. Raises Unreadable."""
     try:
         if topic == topics.CASES:
-            return _submission(partition, key, read(CloudEvent[Case], value))
+            return _of_case(partition, key, value)
         return _reply(partition, key, read(CloudEvent[Verdict], value))
     except Unreadable as why:
         other = _of_another_type(topic, value)
@@ -125,16 +177,36 @@ def read_input(topic: str, partition: int, key: bytes | None, value: bytes | Non
 
 def _of_another_type(topic: str, value: bytes | None) -> Unreadable | None:
     """What an event of a type that is not taken lacks of one that is, says nothing."""
+    given = _type_of(value)
+    return _unknown_type(topic) if given is not None and given not in _TAKES[topic] else None
+
+
+def _type_of(value: bytes | None) -> str | None:
     try:
         event = parse_json(value, MAX_DEPTH + ENVELOPE_DEPTH)
     except Unreadable:
         return None
     given = event.get("type") if isinstance(event, dict) else None
-    return _unknown_type(topic) if isinstance(given, str) and given not in _TAKES[topic] else None
+    return given if isinstance(given, str) else None
+
+
+def _of_case(partition: int, key: bytes | None, value: bytes | None) -> Submission | Withdrawal:
+    # Nearly all are submissions: another type is looked for only where it may stand.
+    if value is not None and _WITHDRAWN in value and _type_of(value) == types.CASE_WITHDRAWN:
+        return _withdrawal(partition, key, read(CloudEvent[RequestWithdrawn], value))
+    return _submission(partition, key, read(CloudEvent[Case], value))
+
+
+def _withdrawal(partition: int, key: bytes | None, event: CloudEvent[RequestWithdrawn]) -> Withdrawal:
+    asked = event.data
+    _check(event, topics.CASES, key, asked.tenant, asked.case_id)
+    return Withdrawal(partition, event.id, event.time, event.traceparent, asked)
 
 
 def _submission(partition: int, key: bytes | None, event: CloudEvent[Case]) -> Submission:
     case = event.data
+    if event.type == types.CASE_WITHDRAWN:  # in letters that JSON escapes, and with a whole case as its data
+        raise _unknown_type(topics.CASES)
     _check(event, topics.CASES, key, case.tenant, case.case_id)
     return Submission(partition, event.id, event.time, event.traceparent, case)
 
@@ -155,7 +227,7 @@ def _reply(partition: int, key: bytes | None, event: CloudEvent[Verdict]) -> Rep
 
 
 def _check(
-    event: CloudEvent[Case] | CloudEvent[Verdict],
+    event: CloudEvent[Case] | CloudEvent[RequestWithdrawn] | CloudEvent[Verdict],
     topic: str,
     key: bytes | None,
     tenant: str | None,

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from types import MappingProxyType
+from typing import Final, Protocol
 
 from schemas import types
 from schemas.approval import Approval
 from schemas.errors import Unreadable
+from services.rules.core import reasons
 from services.rules.core.approvers import NotEntitled, Weighed, weigh_verdict
 from services.rules.core.assess import Proposal, assess
 from services.rules.core.budgets import Takes, Used
+from services.rules.core.effects import Event
 from services.rules.core.envelope import Rendered
-from services.rules.core.inputs import Input, Reply, Submission
+from services.rules.core.inputs import Input, Reply, Submission, Withdrawal
 from services.rules.core.policy.book import PolicyBook
 from services.rules.core.proposals import Reason
 from services.rules.core.render import render_closing, render_first, render_unheard
 from services.rules.core.staff import StaffDirectory
+from services.rules.core.withdrawal import render_withdrawn
+
+NOTHING_STORED: Final[Mapping[str, Sequence[Event]]] = MappingProxyType({})
 
 
 class Authority(Protocol):
@@ -146,8 +152,38 @@ class Late:
         return render_unheard(self.reply, self.approval, types.APPROVAL_LATE, (), seq)
 
 
-def propose(one: Input, authority: Authority, states: Mapping[str, bytes]) -> Proposed:
-    """What this input comes to; `states` holds the approvals that replies are about.
+@dataclass(frozen=True)
+class Withdrawn:
+    """A request is withdrawn: `newest` are the events of its newest decision, if it has any."""
+
+    withdrawal: Withdrawal
+    newest: Sequence[Event]
+    approval: Approval | None
+    book: PolicyBook
+    takes: tuple[Takes, ...] = ()
+    looks: Takes = ()
+    approvers: tuple[str, ...] = ()
+
+    @property
+    def reasons(self) -> tuple[Reason, ...]:
+        """Why, in the words of who withdraws it."""
+        return (reasons.withdrawn(self.withdrawal.asked),)
+
+    def render(self, seq: int, variant: int = 0, used: Sequence[Used] = ()) -> Rendered:
+        """decision.withdrawn, and approval.closed where an approval is open."""
+        return render_withdrawn(self.withdrawal, self.newest, self.approval, self.book, seq)
+
+
+def propose(
+    one: Input,
+    authority: Authority,
+    states: Mapping[str, bytes],
+    newest: Mapping[str, Sequence[Event]] = NOTHING_STORED,
+) -> Proposed:
+    """What this input comes to.
+
+    `states` holds the approvals that replies and withdrawals are about, by `state_id`; `newest` the events of
+    the newest decision on each request that is withdrawn, as JSON says them, by the request's index id.
 
     Raises Unreadable: unknown_tenant, unknown_approval.
     """
@@ -161,6 +197,9 @@ def propose(one: Input, authority: Authority, states: Mapping[str, bytes]) -> Pr
     if isinstance(one, Submission):
         return First(one, assess(one.case, book, staff, one.time))
     state = states.get(one.state_id)
+    if isinstance(one, Withdrawal):
+        approval = None if state is None else Approval.model_validate_json(state)
+        return Withdrawn(one, newest.get(one.request_key.index_id, ()), approval, book)
     if state is None:
         raise Unreadable(
             "unknown_approval",

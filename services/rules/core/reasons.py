@@ -7,6 +7,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from schemas.money import Money
+from schemas.withdrawal import Withdrawal
 from services.rules.core.budgets import Charge
 from services.rules.core.expressions.evaluation import Failure
 from services.rules.core.policy.book import Mandate, Prohibition
@@ -137,6 +138,12 @@ def not_an_approver(agent_id: str, step: str) -> Reason:
 def amount_unreadable(flaw: str) -> Reason:
     """The other amount that was approved is none."""
     return Reason("amount_unreadable", f"The amount cannot be read: {flaw}.", figures={"error": flaw})
+
+
+def withdrawn(asked: Withdrawal) -> Reason:
+    """It was taken back, with whatever was said of it."""
+    text = f"It was withdrawn: {asked.reason}" if asked.reason else "It was withdrawn."
+    return Reason("withdrawn", text, figures={"agent": asked.agent_id, "reason": asked.reason})
 
 
 def _of_failure(beginning: str, failure: Failure) -> Reason:

@@ -6,18 +6,18 @@ from typing import Final, Literal
 
 from schemas import types
 from schemas.approval import Approval, ApprovalEvent, Closing, without_personal_data
-from schemas.cloud_event import CloudEvent
 from schemas.decision import AgentRef, Decision, Reason
-from schemas.ids import RequestKey, approval_id
+from schemas.ids import approval_id
 from services.rules.core import proposals
 from services.rules.core.approvers import Allowed, Forbidden
 from services.rules.core.assess import Proposal
 from services.rules.core.decision import charged, decision_id, first_decision, policy_ref, told
 from services.rules.core.effects import Counted, Effects
-from services.rules.core.envelope import CLOSING, Rendered, envelope, event_id, key_of
-from services.rules.core.inputs import Input, Reply, Submission, state_id
+from services.rules.core.envelope import CLOSING, Rendered, key_of
+from services.rules.core.inputs import Reply, Submission
 from services.rules.core.policy.book import PolicyBook
 from services.rules.core.proposals import Approved, Escalated, Variant
+from services.rules.core.records import about_approval, closed_by, decided, state_of
 
 _FIRST_VERSION: Final = 1
 
@@ -25,15 +25,15 @@ _FIRST_VERSION: Final = 1
 def render_first(submission: Submission, proposal: Proposal, concluded: Variant, seq: int) -> Rendered:
     """The first decision on a request; escalated, with the approval that waits for its approvers."""
     decision = first_decision(submission.case, proposal, concluded)
-    decided = _decided(decision, submission, seq)
+    said = decided(decision, submission, seq)
     key = key_of(submission)
     if not isinstance(concluded, Escalated):
         effects = Effects(charges=_counted(concluded))
-        return Rendered(key, (decided,), effects, decision.outcome)
+        return Rendered(key, (said,), effects, decision.outcome)
     approval = _opened(submission, proposal, decision, concluded)
     body = ApprovalEvent.model_construct(approval=approval, reasons=decision.reasons)
-    requested = _about(types.APPROVAL_REQUESTED, approval, approval.version, body, submission, seq)
-    return Rendered(key, (decided, requested), Effects((_state(approval),)), decision.outcome)
+    requested = about_approval(types.APPROVAL_REQUESTED, approval, approval.version, body, submission, seq)
+    return Rendered(key, (said, requested), Effects((state_of(approval),)), decision.outcome)
 
 
 def render_closing(
@@ -47,15 +47,13 @@ def render_closing(
         decided_by=reply.verdict.agent_id,
         reply_id=reply.verdict.reply_id,
     )
-    closed = approval.model_copy(
-        update={"state": "closed", "version": approval.version + 1, "closing": closing}
-    )
+    closed = closed_by(approval, closing)
     body = _body(closed, reply)
     events = (
-        _decided(decision, reply, seq),
-        _about(types.APPROVAL_CLOSED, closed, closed.version, body, reply, seq),
+        decided(decision, reply, seq),
+        about_approval(types.APPROVAL_CLOSED, closed, closed.version, body, reply, seq),
     )
-    effects = Effects((_state(closed),), (reply.request_key.index_id,), _counted(conclusion))
+    effects = Effects((state_of(closed),), (reply.request_key.index_id,), _counted(conclusion))
     return Rendered(key_of(reply), events, effects, decision.outcome)
 
 
@@ -67,7 +65,7 @@ def render_unheard(
     number = reply.verdict.reply_id
     outcome = "late" if event_type == types.APPROVAL_LATE else "not_entitled"
     return Rendered(
-        key_of(reply), (_about(event_type, approval, number, body, reply, seq),), Effects(), outcome
+        key_of(reply), (about_approval(event_type, approval, number, body, reply, seq),), Effects(), outcome
     )
 
 
@@ -116,26 +114,6 @@ def _body(approval: Approval, reply: Reply, reasons: tuple[Reason, ...] = ()) ->
     )
 
 
-def _decided(decision: Decision, caused_by: Input, seq: int) -> bytes:
-    event_type = types.DECISION_TYPES[decision.outcome]
-    return envelope(event_type, decision.decision_id, caused_by, seq, decision).to_bytes()
-
-
-def _about(
-    event_type: str,
-    approval: Approval,
-    number: int | str,
-    body: ApprovalEvent,
-    caused_by: Input,
-    seq: int,
-) -> bytes:
-    key = RequestKey(approval.tenant, approval.case_id, approval.request_id)
-    event: CloudEvent[ApprovalEvent] = envelope(
-        event_type, event_id(event_type, key, number), caused_by, seq, body
-    )
-    return event.to_bytes()
-
-
 def _opened(submission: Submission, proposal: Proposal, decision: Decision, escalated: Escalated) -> Approval:
     case = submission.case
     return Approval.model_construct(
@@ -163,7 +141,3 @@ def _counted(concluded: Variant | Allowed | Forbidden) -> tuple[Counted, ...]:
     if isinstance(concluded, Approved | Allowed):
         return tuple((one.key, one.field, one.amount) for one in concluded.charges)
     return ()
-
-
-def _state(approval: Approval) -> tuple[str, bytes]:
-    return state_id(approval.tenant, approval.approval_id), approval.__pydantic_serializer__.to_json(approval)

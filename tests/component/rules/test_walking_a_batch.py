@@ -314,7 +314,7 @@ async def test_one_of_each_kind_in_every_batch_ends_in_events_or_letters(bench: 
         verdict("c-1"),
         case("c-1", amount="1.00"),
         verdict("c-2"),
-        a_record(as_bytes({"type": "mandaat.case.withdrawn.v1"})),
+        a_record(as_bytes({"type": "mandaat.case.reopened.v1"})),
     ]
     undone = await bench.decide(*records)
     assert not undone.partitions

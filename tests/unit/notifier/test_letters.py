@@ -75,7 +75,7 @@ def test_a_customer_reads_amounts_as_their_language_writes_them() -> None:
     assert "Amount: €1,285.12" in english.text
 
 
-@pytest.mark.parametrize("type_", types.DECISION_TYPES.values())
+@pytest.mark.parametrize("type_", [type_ for audience, type_ in LETTERS if audience == "customer"])
 @pytest.mark.parametrize("language", ["nl", "en"])
 def test_a_customer_reads_no_internal_reason_mandate_or_policy(type_: str, language: str) -> None:
     reason = Reason(code="house_rule", text="customer is on the fraud list", mandate="fraud-desk")
@@ -191,6 +191,47 @@ def test_colleagues_read_who_decided_and_what_they_wrote() -> None:
         assert "> Half is fair." in text
         assert "€30.00" in text
         assert "€45.00" in text
+
+
+@pytest.mark.parametrize("language", ["nl", "en"])
+def test_colleagues_read_who_withdrew_a_request_and_why_and_the_customer_does_not(language: str) -> None:
+    asked = Reason(code="withdrawn", text="It was.", figures={"agent": "lead-01", "reason": "sent twice"})
+    changes: dict[str, Any] = {"by": "person", "decided_by": "lead-01", "reasons": (asked,)}
+    for audience in ("agent", "approver"):
+        text = flat(a_letter(audience, types.DECISION_WITHDRAWN, language, **changes).text)
+        assert "M. de Boer" in text
+        assert "> sent twice" in text
+    customer = a_letter("customer", types.DECISION_WITHDRAWN, language, **changes)
+    assert "sent twice" not in customer.text + customer.html
+    assert "Boer" not in customer.text
+
+
+def test_an_agent_hears_that_budgets_are_free_again_only_where_there_were_any() -> None:
+    back = {"budget": "day", "scope": "tenant", "window": "2026-03-02", "amount": "-45.00"}
+    with_charges = a_letter("agent", types.DECISION_WITHDRAWN, charges=(back,))
+    assert "is free again" in flat(with_charges.text)
+    assert "free again" not in flat(a_letter("agent", types.DECISION_WITHDRAWN).text)
+
+
+def test_who_withdrew_it_is_not_named_to_themselves() -> None:
+    text = flat(a_letter("agent", types.DECISION_WITHDRAWN, decided_by="agent-01").text)
+    assert "has been withdrawn: nothing further" in text
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        ("en", "It came after this request had been withdrawn by M. de Boer, so it changed nothing."),
+        ("nl", "M. de Boer had dit verzoek al ingetrokken, dus het heeft niets veranderd."),
+    ],
+)
+def test_a_verdict_after_a_withdrawal_hears_that_it_was_withdrawn(language: Any, words: str) -> None:
+    case = a_case()
+    approval = closed(case, "lead-01", outcome="withdrawn")
+    event = about_approval(types.APPROVAL_LATE, approval, giver="lead-02", reply_id="reply-9")
+    pending = a_pending(event, "giver", "lead-02")
+    letter = WRITER.write(pending, event, case, "A. Bakker", language, STAFF.get, "")
+    assert words in flat(letter.text)
 
 
 def test_an_approvers_own_verdict_is_confirmed_to_them() -> None:

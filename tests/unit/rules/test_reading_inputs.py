@@ -102,9 +102,9 @@ def test_a_case_that_is_wrong_somewhere_says_what_and_where(case: Any, reason: s
 @pytest.mark.parametrize(
     "changes",
     [
-        {"type": "mandaat.case.withdrawn.v1"},
+        {"type": "mandaat.case.reopened.v1"},
         {"type": "mandaat.case.submitted.v2"},
-        {"type": "mandaat.case.withdrawn.v1", "data": {"case_id": "c-1", "request_id": "r1"}},
+        {"type": "mandaat.case.withdrawn.v2", "data": {"case_id": "c-1", "request_id": "r1"}},
         {"type": "mandaat.verdict.approve.v1"},
     ],
 )
