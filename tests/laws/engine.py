@@ -1,0 +1,151 @@
+"""The rules service's own judging, on plain JSON values, with counters in memory."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime
+from functools import lru_cache
+from typing import Any
+
+from schemas.case import Case
+from schemas.reading import read
+from schemas.staff import StaffMember
+from services.rules.core.assess import Proposal, assess
+from services.rules.core.budgets import Counters
+from services.rules.core.decision import first_decision
+from services.rules.core.policy import PolicyBook, load_policy
+from services.rules.core.proposals import Escalated
+from services.rules.core.staff import Staff
+from tests.laws.naive import Charge, Json, Reason, Told, text_of
+from tests.laws.worlds import TENANT
+
+FIGURES = ("limit", "left", "renews_at", "budget", "fact")
+EPOCH = date(1970, 1, 1)
+
+
+@lru_cache(maxsize=8)
+def _book(text: str) -> PolicyBook:
+    return load_policy(text)
+
+
+def as_book(policy: Json) -> PolicyBook:
+    """The policy, compiled."""
+    return _book(json.dumps(policy))
+
+
+def as_case(case: Json) -> Case:
+    """The case, read."""
+    return read(Case, json.dumps(case).encode())
+
+
+def as_staff(staff: Iterable[Json]) -> Staff:
+    """The directory."""
+    return Staff(read(StaffMember, json.dumps(person).encode()) for person in staff)
+
+
+def counter_of(charge: Charge) -> tuple[str, str, int]:
+    """Where the ledger counts it (LEDGER.md, Keys), and how much."""
+    field = str((charge.day - EPOCH).days) if charge.days else charge.window
+    key = f"{TENANT}|{charge.budget}|{charge.kind}|{charge.unit}|{charge.scope}"
+    return key, field, charge.amount
+
+
+def counters_of(charges: Iterable[Charge]) -> dict[str, dict[str, int]]:
+    """What the ledger must hold after these: without what came to nothing."""
+    found: dict[str, dict[str, int]] = {}
+    for key, field, amount in map(counter_of, charges):
+        fields = found.setdefault(key, {})
+        fields[field] = fields.get(field, 0) + amount
+    kept = {key: {field: held for field, held in fields.items() if held} for key, fields in found.items()}
+    return {key: fields for key, fields in kept.items() if fields}
+
+
+def a_ledger(charges: Iterable[Charge] = ()) -> Counters:
+    """Counters in which these were counted."""
+    counters = Counters()
+    counters.add(map(counter_of, charges))
+    return counters
+
+
+def held(counters: Counters) -> dict[str, dict[str, int]]:
+    """What they hold."""
+    return {key: dict(fields) for key, fields in counters._counters.items() if fields}
+
+
+def propose(policy: Json, staff: Sequence[Json], case: Json, now: datetime) -> Proposal:
+    """What may be concluded."""
+    return assess(as_case(case), as_book(policy), as_staff(staff), now)
+
+
+def decide(
+    policy: Json, staff: Sequence[Json], counters: Counters, case: Json, now: datetime
+) -> dict[str, Any]:
+    """The data of decision.*, as JSON says it; what it takes is taken from the counters."""
+    proposal = propose(policy, staff, case, now)
+    variant = proposal.conclude(*counters.settle(proposal.takes, proposal.looks))
+    decision = first_decision(as_case(case), proposal, variant)
+    told: dict[str, Any] = json.loads(decision.model_dump_json())
+    if isinstance(variant, Escalated):
+        told["asked"] = {"step": variant.step, "approvers": list(variant.approvers)}
+    return told
+
+
+def as_told(decision: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a decision the naive model says too."""
+    return {
+        "outcome": decision["outcome"],
+        "by": decision["by"],
+        "mandate": decision["mandate"],
+        "on_the_spot": decision["on_the_spot"],
+        "reasons": [as_reason(one) for one in decision["reasons"]],
+        "charges": decision["charges"],
+    }
+
+
+def as_reason(reason: Mapping[str, Any]) -> dict[str, Any]:
+    """A reason without its sentence, and without the figures that only repeat what was asked."""
+    figures = {key: value for key, value in reason["figures"].items() if key in FIGURES}
+    return {"code": reason["code"], "of": reason.get("mandate") or reason.get("prohibition"), **figures}
+
+
+def expected(told: Told, currency: str) -> dict[str, Any]:
+    """What the naive model says, as decisions say it."""
+    return {
+        "outcome": told.outcome,
+        "by": told.by,
+        "mandate": told.mandate,
+        "on_the_spot": told.on_the_spot,
+        "reasons": [_reason(one) for one in told.reasons],
+        "charges": [charge_json(one) for one in told.charges],
+    }
+
+
+def forgiving(told: dict[str, Any], said: dict[str, Any]) -> dict[str, Any]:
+    """Where either of two errors could be named, whichever was."""
+    if len(told["reasons"]) != len(said["reasons"]):
+        return told
+    pairs = zip(told["reasons"], said["reasons"], strict=True)
+    named = ("fact_missing", "condition_error")
+    forgiven = [
+        {"code": "failed", "of": one["of"]} if other["code"] == "failed" and one["code"] in named else one
+        for one, other in pairs
+    ]
+    return told | {"reasons": forgiven}
+
+
+def _reason(reason: Reason) -> dict[str, Any]:
+    said = {"code": reason.code, "of": reason.of, **reason.figures}
+    if isinstance(said.get("renews_at"), datetime):
+        said["renews_at"] = said["renews_at"].isoformat().replace("+00:00", "Z")
+    return said
+
+
+def charge_json(charge: Charge) -> dict[str, Any]:
+    """As events write it."""
+    said: dict[str, Any] = {"budget": charge.budget, "scope": charge.scope, "window": charge.window}
+    if charge.days:
+        said["days"] = charge.days
+    if charge.unit == "count":
+        return said | {"count": charge.amount}
+    return said | {"amount": text_of(charge.amount, charge.unit)}
