@@ -1,7 +1,8 @@
 """YAML 1.2 as a tree that knows where everything stands.
 
-Read from ruamel.yaml's events, not by its constructor: so duplicate keys, empty values, tags and merge keys
-become problems with a place, and depth, size and aliases are bounded before anything walks the tree.
+Read from the events of a library (yaml_events.py), not by its constructor: so duplicate keys, empty values,
+tags and merge keys become problems with a place, and depth, size and aliases are bounded before anything
+walks the tree.
 """
 
 from __future__ import annotations
@@ -12,21 +13,23 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.events import (
-    AliasEvent,
-    DocumentStartEvent,
-    MappingEndEvent,
-    NodeEvent,
-    ScalarEvent,
-    SequenceEndEvent,
-    SequenceStartEvent,
-)
 from ruamel.yaml.reader import ReaderError
 
 from services.rules.core.policy.problems import PolicyProblems, Problem, Spot, problem
 from services.rules.core.policy.scalar_places import place_in_scalar
+from services.rules.core.policy.yaml_events import (
+    ALIAS,
+    DOCUMENT,
+    MAPPING_END,
+    NODE,
+    SCALAR,
+    SEQUENCE,
+    SEQUENCE_END,
+    NotReadError,
+    exact_events,
+    fast_events,
+)
 
 MAX_CHARACTERS: Final = 8 * 1024 * 1024
 MAX_DEPTH: Final = 20
@@ -122,9 +125,22 @@ def parse_yaml(text: str) -> tuple[Node, list[Problem]]:
     Raises PolicyProblems where there is no tree to go on with.
     """
     _check_text(text)
+    try:
+        return read_tree(text, fast_events(text))
+    except NotReadError:
+        return _read_exactly(text)
+
+
+def read_tree(text: str, events: Iterator[Any]) -> tuple[Node, list[Problem]]:
+    """The tree of these events. Raises PolicyProblems, and whatever the events raise."""
+    problems: list[Problem] = []
+    return _Composer(text, events, problems).compose(), problems
+
+
+def _read_exactly(text: str) -> tuple[Node, list[Problem]]:
     problems: list[Problem] = []
     try:
-        return _Composer(text, problems).compose(), problems
+        return _Composer(text, exact_events(text), problems).compose(), problems
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         spot = Spot(mark.line + 1, mark.column + 1) if mark else Spot(1, 1)
@@ -154,10 +170,10 @@ def _spot_of(text: str, index: int) -> Spot:
 
 
 class _Composer:
-    def __init__(self, text: str, problems: list[Problem]) -> None:
+    def __init__(self, text: str, events: Iterator[Any], problems: list[Problem]) -> None:
         # ruamel counts a byte order mark as a character of the text, but not as a column.
         self._text = text
-        self._events: Iterator[Any] = YAML(typ="safe", pure=True).parse(text)
+        self._events = events
         self._problems = problems
         self._anchors: dict[str, Node | None] = {}
         self._nodes = 0
@@ -165,18 +181,18 @@ class _Composer:
     def compose(self) -> Node:
         root: Node | None = None
         for event in self._events:
-            if isinstance(event, DocumentStartEvent) and event.version not in (None, (1, 2)):
+            if isinstance(event, DOCUMENT) and event.version not in (None, (1, 2)):
                 self._problems.append(
                     problem(_spot(event), "write YAML 1.2, and no %YAML line for another version")
                 )
-            elif isinstance(event, DocumentStartEvent) and root is not None:
+            elif isinstance(event, DOCUMENT) and root is not None:
                 raise PolicyProblems(
                     [
                         *self._problems,
                         problem(_spot(event), "a policy file holds one document; take out the `---`"),
                     ]
                 )
-            elif isinstance(event, NodeEvent):
+            elif isinstance(event, NODE):
                 root = self._node(event, 1)
         if root is None:
             raise PolicyProblems(
@@ -188,7 +204,7 @@ class _Composer:
         self._problems.append(problem(spot, text))
 
     def _node(self, event: Any, depth: int) -> Node:
-        if isinstance(event, AliasEvent):
+        if isinstance(event, ALIAS):
             return self._alias(event)
         self._bound(event, depth, 1)
         anchor = event.anchor
@@ -199,13 +215,12 @@ class _Composer:
             self._problems.append(
                 problem(_spot(event), f"tags such as {short(str(tag))} are not read here; take it out")
             )
-        match event:
-            case ScalarEvent():
-                node = self._scalar(event)
-            case SequenceStartEvent():
-                node = self._sequence(event, depth)
-            case _:
-                node = self._mapping(event, depth)
+        if isinstance(event, SCALAR):
+            node = self._scalar(event)
+        elif isinstance(event, SEQUENCE):
+            node = self._sequence(event, depth)
+        else:
+            node = self._mapping(event, depth)
         if anchor is not None:
             self._anchors[anchor] = node
         return node
@@ -233,8 +248,9 @@ class _Composer:
         text = self._characters(event)
         start, end = event.start_mark.index, event.end_mark.index
         spot = _spot(event)
-        value = self._resolve(text, spot) if event.style is None else text
-        return Node(spot, text, value, source=self._text, start=start, end=end, style=event.style)
+        style = event.style or None
+        value = self._resolve(text, spot) if style is None else text
+        return Node(spot, text, value, source=self._text, start=start, end=end, style=style)
 
     def _characters(self, event: Any) -> str:
         """The text; JSON writes a character past U+FFFF as two escapes, which ruamel leaves as two halves."""
@@ -265,7 +281,7 @@ class _Composer:
     def _sequence(self, event: Any, depth: int) -> Node:
         items: list[Node] = []
         for inner in self._events:
-            if isinstance(inner, SequenceEndEvent):
+            if isinstance(inner, SEQUENCE_END):
                 break
             items.append(self._full(self._node(inner, depth + 1), "this place in the list"))
         return Node(_spot(event), items=items, size=1 + sum(item.size for item in items))
@@ -274,7 +290,7 @@ class _Composer:
         entries: dict[str, tuple[Node, Node]] = {}
         size = 1
         for inner in self._events:
-            if isinstance(inner, MappingEndEvent):
+            if isinstance(inner, MAPPING_END):
                 break
             key = self._node(inner, depth + 1)
             value = self._node(next(self._events), depth + 1)
