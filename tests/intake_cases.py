@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from schemas.case import Case
+from services.intake.core.inbound import Received
+
 STRUCTURED = (("content-type", b"application/cloudevents+json"),)
 ABSENT: Any = object()
 """A key to leave out."""
@@ -41,6 +44,18 @@ def a_case(request: Any = None, **changes: Any) -> dict[str, Any]:
     return _changed(case, changes)
 
 
+def a_withdrawal(**changes: Any) -> dict[str, Any]:
+    """A withdrawal as the data of an event."""
+    withdrawal = {
+        "case_id": "c-1",
+        "tenant": "acme",
+        "request_id": "r1",
+        "agent_id": "agent-01",
+        "reason": "sent twice",
+    }
+    return _changed(withdrawal, changes)
+
+
 def an_event(data: Any = None, **changes: Any) -> dict[str, Any]:
     """A CloudEvent in structured mode around a case."""
     event = {
@@ -67,6 +82,12 @@ def binary_headers(**changes: Any) -> Headers:
         ("content-type", b"application/json"),
         *((f"ce_{name}", text.encode() if isinstance(text, str) else text) for name, text in given.items()),
     )
+
+
+def case_of(received: Received) -> Case:
+    """The case that was read."""
+    assert isinstance(received.data, Case)
+    return received.data
 
 
 def as_bytes(value: Any) -> bytes:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 
 from schemas.case import Case
 from schemas.cloud_event import HEADERS, CloudEvent
@@ -14,17 +14,19 @@ from schemas.errors import Unreadable
 from schemas.ids import RequestKey, derived_id, record_key, split_approval_id, uuid7
 from schemas.request_digest import request_digest
 from schemas.topics import CASES, REPLIES
+from schemas.withdrawal import Withdrawal
 from services.chassis.dead_letters import Record
 from services.chassis.dead_letters import about as about_record
 from services.chassis.log import log
 from services.chassis.problems import Problem
 from services.chassis.producer import Outgoing
-from services.intake.core.acceptance import accepted_at, case_submitted, verdict_given
-from services.intake.core.inbound import read_inbound, well_formed
+from services.intake.core.acceptance import accepted_at, case_submitted, case_withdrawn, verdict_given
+from services.intake.core.inbound import Received, read_inbound, well_formed
 from services.intake.core.replies import read_verdict
-from services.intake.core.submission import read_submission
+from services.intake.core.submission import is_case_id, read_submission, read_withdrawal
 from services.intake.metrics import Door, IntakeMetrics
 
+InboundEvent: TypeAlias = CloudEvent[Case] | CloudEvent[Withdrawal]
 ANSWER_SECONDS: Final = 5.0
 """How long a caller waits for the broker before a 503; what was sent may still be in the log."""
 
@@ -67,7 +69,7 @@ def _now() -> datetime:
 
 @dataclass(frozen=True)
 class Intake:
-    """The doors of Mandaat: cases and replies over HTTP, cases from mandaat.inbound."""
+    """The doors of Mandaat: cases, withdrawals and replies over HTTP, the first two from mandaat.inbound."""
 
     publisher: Publisher
     known: Known
@@ -84,7 +86,9 @@ class Intake:
         """
         began = self.now()
         with self._counting_refusals(tenant=tenant) as about:
-            case = _of_tenant(tenant, body)
+            submitted = read_submission(body)
+            _check_tenant(tenant, submitted.tenant)
+            case = submitted.of(tenant, origin=None)
             about |= {"case_id": case.case_id, "request_id": case.request.request_id}
             digest = request_digest(case)
             _check_known(await self.known.digest_of(case.key), digest, case)
@@ -99,6 +103,27 @@ class Intake:
         )
         await self.known.note({case.key: digest})
         return self._accepted("http", event, case.case_id, case.request.request_id, began)
+
+    async def accept_withdrawal(
+        self, case_id: str, body: bytes, *, tenant: str, traceparent: str | None = None
+    ) -> Accepted:
+        """Accepts the withdrawal of a request; what it takes back is for rules to say.
+
+        Raises Unreadable, Problem 403 for another tenant's case, TryAgain.
+        """
+        began = self.now()
+        named = {"case_id": case_id} if is_case_id(case_id) else {}
+        with self._counting_refusals(tenant=tenant, **named) as about:
+            submitted = read_withdrawal(case_id, body)
+            about |= {"request_id": submitted.request_id}
+            _check_tenant(tenant, submitted.tenant)
+        event = case_withdrawn(
+            submitted.of(tenant), event_id=uuid7(), accepted_at=began, traceparent=well_formed(traceparent)
+        )
+        await self.publisher.send_all(
+            [_outgoing(CASES, tenant, case_id, event)], timeout_seconds=ANSWER_SECONDS
+        )
+        return self._accepted("http", event, case_id, submitted.request_id, began)
 
     async def accept_verdict(
         self, verb: str, approval: str, body: bytes, *, tenant: str, traceparent: str | None = None
@@ -135,15 +160,12 @@ class Intake:
         await self.dead_letters.put_all(unreadable)
         await self.known.note(_first_digests(events))
         for event in events:
-            case = event.data
-            self._accepted("kafka", event, case.case_id, case.request.request_id, event.time)
+            self._accepted("kafka", event, event.data.case_id, event.data.key.request_id, event.time)
         for record, flaw in unreadable:
             self._refused("kafka", flaw.reason, about_record(record))
 
-    def _read(
-        self, records: Sequence[Record]
-    ) -> tuple[list[CloudEvent[Case]], list[tuple[Record, Unreadable]]]:
-        events: list[CloudEvent[Case]] = []
+    def _read(self, records: Sequence[Record]) -> tuple[list[InboundEvent], list[tuple[Record, Unreadable]]]:
+        events: list[InboundEvent] = []
         unreadable: list[tuple[Record, Unreadable]] = []
         for record in records:
             try:
@@ -151,15 +173,16 @@ class Intake:
             except Unreadable as flaw:
                 unreadable.append((record, flaw))
                 continue
-            events.append(
-                case_submitted(
-                    received.case,
-                    event_id=derived_id(record.topic, record.partition, record.offset),
-                    accepted_at=accepted_at(record.timestamp, record.timestamp_type, self.now()),
-                    traceparent=received.traceparent,
-                )
-            )
+            events.append(self._event(record, received))
         return events, unreadable
+
+    def _event(self, record: Record, received: Received) -> InboundEvent:
+        event_id = derived_id(record.topic, record.partition, record.offset)
+        at = accepted_at(record.timestamp, record.timestamp_type, self.now())
+        data, trace = received
+        if isinstance(data, Withdrawal):
+            return case_withdrawn(data, event_id=event_id, accepted_at=at, traceparent=trace)
+        return case_submitted(data, event_id=event_id, accepted_at=at, traceparent=trace)
 
     def _accepted(
         self, door: Door, event: CloudEvent[Any], case_id: str, request_id: str, since: datetime
@@ -190,16 +213,14 @@ class Intake:
         log.info("refused", door=door, reason=reason, **about)
 
 
-def _of_tenant(tenant: str, body: bytes) -> Case:
-    submitted = read_submission(body)
-    if submitted.tenant not in (None, tenant):
+def _check_tenant(tenant: str, named: str | None) -> None:
+    if named not in (None, tenant):
         raise Problem(
             403,
             "other-tenant",
             "The case is of another tenant than the key; leave the tenant out, or use that tenant's key.",
             errors=[{"pointer": "/tenant", "detail": "is not the tenant of the key"}],
         )
-    return submitted.of(tenant, origin=None)
 
 
 def _named(approval: str) -> dict[str, str]:
@@ -219,10 +240,11 @@ def _check_known(noted: str | None, digest: str, case: Case) -> None:
         )
 
 
-def _first_digests(events: Sequence[CloudEvent[Case]]) -> dict[RequestKey, str]:
+def _first_digests(events: Sequence[InboundEvent]) -> dict[RequestKey, str]:
     digests: dict[RequestKey, str] = {}
     for event in events:
-        digests.setdefault(event.data.key, request_digest(event.data))
+        if isinstance(event.data, Case):
+            digests.setdefault(event.data.key, request_digest(event.data))
     return digests
 
 

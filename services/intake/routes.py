@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 
 from schemas.case import SubmittedCase
 from schemas.reply import ReplyBody
+from schemas.withdrawal import WithdrawalBody
 from services.chassis.keys import Caller, Keys
 from services.chassis.problems import Problem
 from services.intake.core.acceptance import VERDICT_TYPES
@@ -25,6 +26,17 @@ class AcceptedCase(BaseModel):
     case_id: str
     request_id: str
     event_id: str = Field(description="The id of mandaat.case.submitted on mandaat.cases.")
+    status_url: str | None = Field(
+        description="Where GET answers how the case stands, soon after this; null where intake was not told."
+    )
+
+
+class AcceptedWithdrawal(BaseModel):
+    """The withdrawal is kept; customer and agent are told when it is done."""
+
+    case_id: str
+    request_id: str
+    event_id: str = Field(description="The id of mandaat.case.withdrawn on mandaat.cases.")
     status_url: str | None = Field(
         description="Where GET answers how the case stands, soon after this; null where intake was not told."
     )
@@ -69,10 +81,30 @@ def add_routes(app: FastAPI, intake: Intake, keys: Keys, notifier_url: str | Non
             backfill="backfill" in caller.scopes,
             traceparent=request.headers.get("traceparent"),
         )
-        where = _status_url(notifier_url, accepted)
-        if where is not None:
-            response.headers["location"] = where
+        where = _told_where(response, notifier_url, accepted)
         return AcceptedCase(**accepted._asdict(), status_url=where)
+
+    @app.post(
+        "/v1/cases/{case_id:path}/withdrawal",
+        status_code=202,
+        response_model=AcceptedWithdrawal,
+        summary="Withdraw a request; 202 when that is kept",
+        openapi_extra=body_of(WithdrawalBody),
+    )
+    async def withdraw(
+        case_id: Annotated[str, Path(description="The source's id of the case, percent-encoded.")],
+        request: Request,
+        response: Response,
+        caller: Annotated[Caller, Depends(submitter)],
+    ) -> AcceptedWithdrawal:
+        accepted = await intake.accept_withdrawal(
+            case_id,
+            await _json_body(request),
+            tenant=caller.tenant,
+            traceparent=request.headers.get("traceparent"),
+        )
+        where = _told_where(response, notifier_url, accepted)
+        return AcceptedWithdrawal(**accepted._asdict(), status_url=where)
 
     for verb in VERDICT_TYPES:
         app.post(
@@ -83,7 +115,7 @@ def add_routes(app: FastAPI, intake: Intake, keys: Keys, notifier_url: str | Non
             operation_id=verb,
             openapi_extra=body_of(ReplyBody),
         )(_verdict_route(intake, verb, replier))
-    describe_bodies(app, SubmittedCase, ReplyBody)
+    describe_bodies(app, SubmittedCase, WithdrawalBody, ReplyBody)
 
 
 def _verdict_route(intake: Intake, verb: str, replier: Any) -> Any:
@@ -115,6 +147,14 @@ async def _json_body(request: Request) -> bytes:
             headers={"Accept": JSON},
         )
     return await request.body()
+
+
+def _told_where(response: Response, notifier_url: str | None, accepted: Accepted) -> str | None:
+    """Where to look, also in the header."""
+    where = _status_url(notifier_url, accepted)
+    if where is not None:
+        response.headers["location"] = where
+    return where
 
 
 def _status_url(notifier_url: str | None, accepted: Accepted) -> str | None:

@@ -8,7 +8,8 @@ from typing import Final
 from schemas.case import Case
 from schemas.cloud_event import CloudEvent
 from schemas.reply import Verdict
-from schemas.types import CASE_SUBMITTED, VERDICT_APPROVE, VERDICT_REJECT
+from schemas.types import CASE_SUBMITTED, CASE_WITHDRAWN, VERDICT_APPROVE, VERDICT_REJECT
+from schemas.withdrawal import Withdrawal
 
 SOURCE: Final = "/mandaat/intake"
 VERDICT_TYPES: Final = {"approve": VERDICT_APPROVE, "reject": VERDICT_REJECT}
@@ -41,6 +42,22 @@ def case_submitted(
         tenant=case.tenant,
         traceparent=traceparent,
         data=case,
+    )
+
+
+def case_withdrawn(
+    withdrawal: Withdrawal, *, event_id: str, accepted_at: datetime, traceparent: str | None
+) -> CloudEvent[Withdrawal]:
+    """The event of an accepted withdrawal."""
+    return CloudEvent[Withdrawal](
+        id=event_id,
+        source=SOURCE,
+        type=CASE_WITHDRAWN,
+        subject=withdrawal.case_id,
+        time=accepted_at,
+        tenant=withdrawal.tenant,
+        traceparent=traceparent,
+        data=withdrawal,
     )
 
 

@@ -1,10 +1,13 @@
-"""Reading one record of mandaat.inbound: a CloudEvent of either mode, or a bare case as JSON."""
+"""Reading one record of mandaat.inbound: a CloudEvent of either mode, or a bare case as JSON.
+
+An event may also withdraw a request; what is bare is always a case.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Final, Literal, NamedTuple
+from typing import Annotated, Final, Literal, NamedTuple, TypeAlias
 
 from pydantic import Field, TypeAdapter, ValidationError
 
@@ -14,19 +17,21 @@ from schemas.ids import PlainId, Tenant
 from schemas.model import MAX_DEPTH, Frozen, Line
 from schemas.reading import check_bytes, parse_json, read, unreadable
 from schemas.topics import BODY_LIMIT_BYTES
-from schemas.types import CASE_SUBMITTED
+from schemas.types import CASE_SUBMITTED, CASE_WITHDRAWN
+from schemas.withdrawal import SubmittedWithdrawal, Withdrawal
 from services.intake.core import headers as header
 
 TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 """W3C Trace Context, level 1."""
+Submitted: TypeAlias = SubmittedCase | SubmittedWithdrawal
 _TENANT: Final = TypeAdapter[str](Tenant)
 _SPECVERSION: Final = b'"specversion"'
 
 
 class Received(NamedTuple):
-    """A case that can be accepted, and the trace that it belongs to."""
+    """A case or a withdrawal that can be accepted, and the trace that it belongs to."""
 
-    case: Case
+    data: Case | Withdrawal
     traceparent: str | None
 
 
@@ -46,23 +51,28 @@ class _WithCase(Frozen):
     data: SubmittedCase
 
 
+class _WithWithdrawal(Frozen):
+    data: SubmittedWithdrawal
+
+
 def read_inbound(
     key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes | None]]
 ) -> Received:
-    """The case in a record. Raises Unreadable, and nothing else, whatever the record holds."""
+    """What a record holds. Raises Unreadable, and nothing else, whatever the record holds."""
     relevant = header.that_matter(headers)
     media = header.media_type(relevant)
     levels = MAX_DEPTH + 1 if media == header.STRUCTURED_JSON else MAX_DEPTH
     attributes, submitted = _opened(media, _in_bounds(value, levels), relevant)
     tenant = _agreed(submitted, attributes, _keyed(key))
-    if attributes is None:
-        return Received(submitted.of(tenant, origin=None), None)
-    origin = Origin(id=attributes.id, source=attributes.source)
-    return Received(submitted.of(tenant, origin=origin), well_formed(attributes.traceparent))
+    traceparent = None if attributes is None else well_formed(attributes.traceparent)
+    if isinstance(submitted, SubmittedWithdrawal):
+        return Received(submitted.of(tenant), traceparent)
+    origin = None if attributes is None else Origin(id=attributes.id, source=attributes.source)
+    return Received(submitted.of(tenant, origin=origin), traceparent)
 
 
 def well_formed(traceparent: str | None) -> str | None:
-    """The trace, if it is one: a wrong one is no reason to refuse a case."""
+    """The trace, if it is one: a wrong one is no reason to refuse anything."""
     return traceparent if traceparent and TRACEPARENT.fullmatch(traceparent) else None
 
 
@@ -77,11 +87,12 @@ def _in_bounds(value: bytes | None, levels: int) -> bytes:
     return body
 
 
-def _opened(media: str, body: bytes, relevant: Mapping[str, str]) -> tuple[_Attributes | None, SubmittedCase]:
-    """The envelope, where there is one, and the case in it."""
+def _opened(media: str, body: bytes, relevant: Mapping[str, str]) -> tuple[_Attributes | None, Submitted]:
+    """The envelope, where there is one, and what is in it."""
     if media == header.STRUCTURED_JSON:
         attributes = read(_Attributes, body)
-        _check_type(attributes)
+        if _withdraws(attributes):
+            return attributes, read(_WithWithdrawal, body).data
         return attributes, read(_WithCase, body).data
     if media.startswith(header.STRUCTURED):
         raise Unreadable(
@@ -90,7 +101,8 @@ def _opened(media: str, body: bytes, relevant: Mapping[str, str]) -> tuple[_Attr
         )
     if given := header.attributes(relevant):
         attributes = _of_headers(given)
-        _check_type(attributes)
+        if _withdraws(attributes):
+            return attributes, read(SubmittedWithdrawal, body)
         return attributes, read(SubmittedCase, body)
     return None, _bare(body)
 
@@ -117,11 +129,15 @@ def _of_headers(given: dict[str, str]) -> _Attributes:
         raise Unreadable(found.reason, "; ".join(flaw.text for flaw in flaws), flaws) from error
 
 
-def _check_type(attributes: _Attributes) -> None:
-    if attributes.type != CASE_SUBMITTED:
+def _withdraws(attributes: _Attributes) -> bool:
+    """Whether the event withdraws a request; else it submits a case. Raises unknown_type."""
+    if attributes.type not in (CASE_SUBMITTED, CASE_WITHDRAWN):
         raise Unreadable(
-            "unknown_type", f"The type {attributes.type[:80]!r} is not taken here; send {CASE_SUBMITTED}."
+            "unknown_type",
+            f"The type {attributes.type[:80]!r} is not taken here;"
+            f" send {CASE_SUBMITTED} or {CASE_WITHDRAWN}.",
         )
+    return attributes.type == CASE_WITHDRAWN
 
 
 def _keyed(key: bytes | None) -> tuple[str, str] | None:
@@ -141,7 +157,7 @@ def _keyed(key: bytes | None) -> tuple[str, str] | None:
     return tenant, case_id
 
 
-def _agreed(submitted: SubmittedCase, attributes: _Attributes | None, keyed: tuple[str, str] | None) -> str:
+def _agreed(submitted: Submitted, attributes: _Attributes | None, keyed: tuple[str, str] | None) -> str:
     """The tenant, when all that name it agree, and on the case too. Raises key_mismatch, missing_field."""
     tenants = {"body": submitted.tenant}
     cases: dict[str, str | None] = {"body": submitted.case_id}

@@ -10,15 +10,24 @@ from aiokafka import ConsumerRecord
 
 from schemas.case import Case
 from schemas.cloud_event import CloudEvent
-from schemas.ids import derived_id
+from schemas.ids import RequestKey, derived_id
+from schemas.model import Frozen
 from schemas.reading import read
+from schemas.types import CASE_SUBMITTED, CASE_WITHDRAWN
+from schemas.withdrawal import Withdrawal
 from services.chassis.dead_letters import Record
 from services.chassis.errors import TryAgain
 from tests.component.intake.conftest import World
-from tests.intake_cases import a_case, a_request, as_bytes
+from tests.intake_cases import STRUCTURED, a_case, a_request, a_withdrawal, an_event, as_bytes
 
 CREATE_TIME, LOG_APPEND_TIME = 0, 1
 MONDAY = datetime(2026, 3, 2, 8, tzinfo=UTC)
+
+
+class Typed(Frozen):
+    """As much of an event as says what it is."""
+
+    type: str
 
 
 def a_record(value: bytes | None, offset: int = 0, timestamp_type: int = CREATE_TIME) -> Record:
@@ -56,6 +65,21 @@ async def test_good_cases_pass_and_bad_ones_stay_behind_with_a_reason(world: Wor
     assert world.dead_letters.letters[0][0] is batch[1]
     assert world.value("mandaat_intake_unreadable_total", door="kafka", reason="not_json") == 1
     assert world.value("mandaat_intake_outcomes_total", door="kafka", outcome="accepted") == 2
+
+
+async def test_a_withdrawal_goes_the_same_way_in_its_place(world: World) -> None:
+    withdrawal = an_event(a_withdrawal(), type=CASE_WITHDRAWN)
+    batch = records(as_bytes(an_event()), as_bytes(withdrawal), as_bytes(an_event()))
+    for record in batch:
+        record.headers = STRUCTURED
+    await world.intake.accept_records(batch)
+    types = [read(Typed, record.value).type for record in world.publisher.sent]
+    assert types == [CASE_SUBMITTED, CASE_WITHDRAWN, CASE_SUBMITTED]
+    event = read(CloudEvent[Withdrawal], world.publisher.sent[1].value)
+    assert (event.id, event.subject, event.tenant) == (derived_id("mandaat.inbound", 3, 1), "c-1", "acme")
+    assert world.publisher.sent[1].key == b"acme/c-1"
+    assert (event.data.request_id, event.data.agent_id, event.data.reason) == ("r1", "agent-01", "sent twice")
+    assert list(world.known.digests) == [RequestKey("acme", "c-1", "r1")]
 
 
 async def test_a_record_that_comes_again_gives_the_same_id(world: World) -> None:

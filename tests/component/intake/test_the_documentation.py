@@ -12,10 +12,11 @@ import pytest
 
 from schemas.errors import REASONS
 from schemas.ids import approval_id
+from schemas.withdrawal import Withdrawal
 from services.intake.core.inbound import read_inbound
 from services.intake.routes import AcceptedCase
 from tests.component.intake.conftest import World
-from tests.intake_cases import STRUCTURED, a_case, a_request, as_bytes
+from tests.intake_cases import STRUCTURED, a_case, a_request, as_bytes, case_of
 
 TEXT = (Path(__file__).parents[3] / "docs" / "intake.md").read_text(encoding="utf-8")
 
@@ -42,7 +43,7 @@ async def test_the_cases_are_accepted_at_both_doors(
 ) -> None:
     answer = await client.post("/v1/cases", json=json.loads(example))
     assert answer.status_code == 202
-    assert read_inbound(None, example.encode(), ()).case.case_id == answer.json()["case_id"]
+    assert case_of(read_inbound(None, example.encode(), ())).case_id == answer.json()["case_id"]
 
 
 async def test_the_answer_looks_like_that(client: httpx.AsyncClient) -> None:
@@ -58,6 +59,16 @@ async def test_the_reply_is_accepted(client: httpx.AsyncClient) -> None:
     assert (await client.post(path, json=json.loads(example))).status_code == 202
 
 
+async def test_the_withdrawals_are_accepted(client: httpx.AsyncClient) -> None:
+    (example,) = examples("withdrawal")
+    answer = await client.post("/v1/cases/c-1/withdrawal", json=json.loads(example))
+    assert answer.status_code == 202
+    (event,) = examples("withdrawn")
+    withdrawal = read_inbound(None, event.encode(), STRUCTURED).data
+    assert isinstance(withdrawal, Withdrawal)
+    assert (withdrawal.tenant, withdrawal.case_id, withdrawal.request_id) == ("acme", "c-3", "r1")
+
+
 async def test_the_problem_looks_like_that(client: httpx.AsyncClient) -> None:
     (example,) = examples("problem")
     answer = await client.post("/v1/cases", json=a_case(a_request(amount="45.001")))
@@ -66,7 +77,7 @@ async def test_the_problem_looks_like_that(client: httpx.AsyncClient) -> None:
 
 def test_the_event_is_read() -> None:
     (example,) = examples("structured")
-    case = read_inbound(None, example.encode(), STRUCTURED).case
+    case = case_of(read_inbound(None, example.encode(), STRUCTURED))
     assert (case.tenant, case.case_id) == ("acme", "c-3")
 
 

@@ -42,11 +42,22 @@ async def test_the_body_of_a_case_is_described(document: dict[str, Any]) -> None
     assert not validator.is_valid({})
 
 
+async def test_the_body_of_a_withdrawal_is_described(document: dict[str, Any]) -> None:
+    operation = document["paths"]["/v1/cases/{case_id}/withdrawal"]["post"]
+    assert [one["name"] for one in operation["parameters"]] == ["case_id"]
+    body = operation["requestBody"]
+    schema = {**body["content"]["application/json"]["schema"], "components": document["components"]}
+    validator = Draft202012Validator(schema)
+    assert validator.is_valid({"request_id": "r1"})
+    assert not validator.is_valid({"agent_id": "agent-01"})
+
+
 async def test_answers_and_keys_are_described(document: dict[str, Any]) -> None:
     assert sorted(document["paths"]) == [
         "/v1/approvals/{approval_id}/approve",
         "/v1/approvals/{approval_id}/reject",
         "/v1/cases",
+        "/v1/cases/{case_id}/withdrawal",
     ]
     for path in document["paths"].values():
         operation = path["post"]

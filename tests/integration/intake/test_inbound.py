@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import defaultdict
 
 from cloudevents.core.bindings import kafka as sdk
@@ -15,7 +16,7 @@ from schemas.ids import derived_id
 from schemas.reading import read
 from services.chassis.producer import partition_for
 from services.cli.kafka import read_to_the_end
-from tests.intake_cases import a_case, a_request, as_bytes
+from tests.intake_cases import STRUCTURED, a_case, a_request, a_withdrawal, an_event, as_bytes
 from tests.integration.intake.conftest import publish, records_of
 from tests.raw_records import Raw
 from tests.waiting import eventually
@@ -63,6 +64,24 @@ async def test_every_mode_becomes_a_case_under_the_key_and_on_the_partition_of_i
         assert (origin and (origin.id, origin.source)) == (
             None if event.subject == "bare" else ("evt-7", "/crm")
         )
+
+
+async def test_a_withdrawal_becomes_one_in_its_place(intake: Stack, tenant: str) -> None:
+    event = an_event(a_withdrawal(tenant=tenant), type="mandaat.case.withdrawn.v1")
+    await publish(
+        intake.bootstrap,
+        [Raw(as_bytes(a_case(tenant=tenant)), None), Raw(as_bytes(event), None, STRUCTURED)],
+    )
+
+    async def types() -> list[str]:
+        records = await records_of(intake.bootstrap, "mandaat.cases", tenant)
+        return [str(json.loads(record.value or b"")["type"]) for record in records]
+
+    async def both() -> bool:
+        return len(await types()) == 2
+
+    await eventually(both, seconds=30)
+    assert await types() == ["mandaat.case.submitted.v1", "mandaat.case.withdrawn.v1"]
 
 
 async def test_after_a_kill_in_the_middle_nothing_is_lost_and_what_comes_twice_has_one_id(

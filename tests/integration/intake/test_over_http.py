@@ -16,6 +16,7 @@ from schemas.cloud_event import CloudEvent
 from schemas.ids import approval_id
 from schemas.reading import read
 from schemas.reply import Verdict
+from schemas.withdrawal import Withdrawal
 from services.chassis.producer import partition_for
 from tests.intake_cases import a_case, a_request, as_bytes
 from tests.integration.intake.conftest import publish, records_of
@@ -39,7 +40,8 @@ def a_new_case(request: Any = None, **changes: Any) -> dict[str, Any]:
 async def cases(intake: Stack) -> dict[str, CloudEvent[Case]]:
     """By event id."""
     records = await records_of(intake.bootstrap, "mandaat.cases", TENANT)
-    return {event.id: event for event in (read(CloudEvent[Case], record.value) for record in records)}
+    submitted = [record for record in records if b"mandaat.case.submitted" in (record.value or b"")]
+    return {event.id: event for event in (read(CloudEvent[Case], record.value) for record in submitted)}
 
 
 async def test_after_a_202_the_case_is_in_the_log(intake: Stack, client: httpx.AsyncClient) -> None:
@@ -71,6 +73,22 @@ async def test_a_verdict_goes_to_the_partition_of_its_case(intake: Stack, client
     ]
     assert record.partition == partition_for(key, 6)
     assert read(CloudEvent[Verdict], record.value).data.agent_id == "lead-01"
+
+
+async def test_a_withdrawal_goes_after_its_case(intake: Stack, client: httpx.AsyncClient) -> None:
+    case = a_new_case()
+    case_id = case["case_id"]
+    assert (await client.post("/v1/cases", json=case)).status_code == 202
+    body = {"request_id": "r1", "agent_id": "agent-01", "reason": "sent twice"}
+    answer = await client.post(f"/v1/cases/{case_id}/withdrawal", json=body)
+    assert answer.status_code == 202
+    key = f"{TENANT}/{case_id}".encode()
+    first, second = [
+        one for one in await records_of(intake.bootstrap, "mandaat.cases", TENANT) if one.key == key
+    ]
+    assert first.partition == second.partition == partition_for(key, 6)
+    event = read(CloudEvent[Withdrawal], second.value)
+    assert (event.id, event.data.reason) == (answer.json()["event_id"], "sent twice")
 
 
 async def test_without_redis_cases_are_accepted_all_the_same(

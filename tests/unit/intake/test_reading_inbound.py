@@ -6,8 +6,11 @@ from typing import Any
 
 import pytest
 
+from schemas.case import Origin
 from schemas.errors import Unreadable
 from schemas.topics import BODY_LIMIT_BYTES
+from schemas.types import CASE_WITHDRAWN
+from schemas.withdrawal import Withdrawal
 from services.intake.core.acceptance import case_submitted
 from services.intake.core.inbound import Received, read_inbound
 from tests.intake_cases import (
@@ -16,9 +19,11 @@ from tests.intake_cases import (
     Headers,
     a_case,
     a_request,
+    a_withdrawal,
     an_event,
     as_bytes,
     binary_headers,
+    case_of,
     nested,
 )
 
@@ -29,6 +34,11 @@ def structured(**changes: Any) -> Received:
     return read_inbound(None, as_bytes(an_event(**changes)), STRUCTURED)
 
 
+def origin_id(received: Received) -> str | None:
+    origin = case_of(received).origin
+    return None if origin is None else origin.id
+
+
 def refused(key: bytes | None, value: bytes | None, headers: Headers = ()) -> Unreadable:
     with pytest.raises(Unreadable) as caught:
         read_inbound(key, value, headers)
@@ -37,12 +47,8 @@ def refused(key: bytes | None, value: bytes | None, headers: Headers = ()) -> Un
 
 def test_a_bare_case_is_taken_as_it_is() -> None:
     received = read_inbound(None, as_bytes(a_case()), ())
-    assert (received.case.tenant, received.case.case_id, received.case.request.amount) == (
-        "acme",
-        "c-1",
-        "45.00",
-    )
-    assert received.case.origin is None
+    case = case_of(received)
+    assert (case.tenant, case.case_id, case.request.amount, case.origin) == ("acme", "c-1", "45.00", None)
 
 
 @pytest.mark.parametrize(
@@ -55,23 +61,20 @@ def test_a_bare_case_is_taken_as_it_is() -> None:
 )
 def test_a_structured_event_gives_its_case_and_its_origin(content_type: bytes) -> None:
     received = read_inbound(None, as_bytes(an_event()), (("Content-Type", content_type),))
-    assert received.case.case_id == "c-1"
-    assert received.case.origin is not None
-    assert (received.case.origin.id, received.case.origin.source) == ("evt-1", "https://crm.example/cases")
+    assert case_of(received).case_id == "c-1"
+    assert case_of(received).origin == Origin(id="evt-1", source="https://crm.example/cases")
 
 
 def test_a_binary_event_gives_its_case_and_its_origin() -> None:
     received = read_inbound(None, as_bytes(a_case()), binary_headers(traceparent=TRACE))
-    assert received.case.case_id == "c-1"
-    assert received.case.origin is not None
-    assert received.case.origin.id == "evt-1"
+    assert case_of(received).case_id == "c-1"
+    assert origin_id(received) == "evt-1"
     assert received.traceparent == TRACE
 
 
 def test_an_event_in_structured_mode_ignores_what_ce_headers_say() -> None:
     received = read_inbound(None, as_bytes(an_event()), (*STRUCTURED, ("ce_id", b"other")))
-    assert received.case.origin is not None
-    assert received.case.origin.id == "evt-1"
+    assert origin_id(received) == "evt-1"
 
 
 def test_a_trace_that_is_none_is_left_out() -> None:
@@ -93,12 +96,12 @@ def test_the_tenant_stands_in_the_body_the_extension_or_the_key(
     key: bytes | None, changes: dict[str, Any], extension: Any
 ) -> None:
     body = as_bytes(an_event(a_case(**changes), tenant=extension))
-    assert read_inbound(key, body, STRUCTURED).case.tenant == "acme"
+    assert case_of(read_inbound(key, body, STRUCTURED)).tenant == "acme"
 
 
 def test_a_case_id_may_hold_slashes() -> None:
     received = read_inbound(b"acme/2026/c/1", as_bytes(a_case(case_id="2026/c/1")), ())
-    assert received.case.case_id == "2026/c/1"
+    assert case_of(received).case_id == "2026/c/1"
 
 
 @pytest.mark.parametrize(
@@ -166,7 +169,7 @@ def test_what_is_wrong_with_a_body_is_said_in_words(value: bytes | None, reason:
 
 
 def test_thirty_two_levels_are_taken() -> None:
-    assert read_inbound(None, as_bytes(a_case(facts=nested(31))), ()).case.case_id == "c-1"
+    assert case_of(read_inbound(None, as_bytes(a_case(facts=nested(31))), ())).case_id == "c-1"
 
 
 @pytest.mark.parametrize("header", ["content-type", "ce_id", "CE_whatever"])
@@ -180,7 +183,7 @@ def test_a_header_that_matters_must_be_text(header: str, value: bytes | None, bo
 
 def test_any_other_header_may_hold_anything() -> None:
     headers: Headers = (*STRUCTURED, ("x-trace", None), ("cell", b"\xff"), ("ce", None))
-    assert read_inbound(None, as_bytes(an_event()), headers).case.case_id == "c-1"
+    assert case_of(read_inbound(None, as_bytes(an_event()), headers)).case_id == "c-1"
 
 
 def test_another_type_is_not_taken_and_its_data_not_looked_at() -> None:
@@ -220,11 +223,53 @@ def test_an_event_without_its_header_gets_a_hint() -> None:
 
 def test_the_origin_is_the_event_it_came_in_and_nothing_that_the_body_says() -> None:
     pretended = a_case(origin={"id": "x", "source": "y"})
-    assert read_inbound(None, as_bytes(pretended), ()).case.origin is None
+    assert case_of(read_inbound(None, as_bytes(pretended), ())).origin is None
 
 
 def test_the_largest_case_fits_a_record_however_its_numbers_are_written() -> None:
     body = as_bytes(a_case(facts={"n": ["x"]})).replace(b'"x"', b",".join([b"9e15"] * 26_000))
-    case = read_inbound(None, body, ()).case
+    case = case_of(read_inbound(None, body, ()))
     event = case_submitted(case, event_id="e", accepted_at=case.opened_at, traceparent=None)
     assert BODY_LIMIT_BYTES * 0.9 < len(body) < len(event.to_bytes()) < 600_000
+
+
+WITHDRAWAL = Withdrawal(
+    tenant="acme", case_id="c-1", request_id="r1", agent_id="agent-01", reason="sent twice"
+)
+
+
+@pytest.mark.parametrize("key", [None, b"acme/c-1"])
+def test_an_event_may_withdraw_a_request_in_both_modes(key: bytes | None) -> None:
+    event = an_event(a_withdrawal(), type=CASE_WITHDRAWN, traceparent=TRACE)
+    assert read_inbound(key, as_bytes(event), STRUCTURED) == Received(WITHDRAWAL, TRACE)
+    headers = binary_headers(type=CASE_WITHDRAWN, traceparent=TRACE)
+    assert read_inbound(key, as_bytes(a_withdrawal()), headers) == Received(WITHDRAWAL, TRACE)
+
+
+def test_the_tenant_of_a_withdrawal_may_stand_beside_it() -> None:
+    event = an_event(a_withdrawal(tenant=ABSENT), type=CASE_WITHDRAWN, tenant="acme")
+    assert read_inbound(None, as_bytes(event), STRUCTURED).data == WITHDRAWAL
+    flaw = refused(b"acme/c-2", as_bytes(event), STRUCTURED)
+    assert flaw.reason == "key_mismatch"
+
+
+@pytest.mark.parametrize(
+    ("change", "reason", "pointer"),
+    [
+        ({"request_id": ABSENT}, "missing_field", "/data/request_id"),
+        ({"case_id": ABSENT}, "missing_field", "/data/case_id"),
+        ({"case_id": "c\n1"}, "invalid", "/data/case_id"),
+        ({"agent_id": 7}, "invalid", "/data/agent_id"),
+        ({"reason": "x" * 8001}, "invalid", "/data/reason"),
+    ],
+)
+def test_what_is_wrong_with_a_withdrawal_is_said(change: Any, reason: str, pointer: str) -> None:
+    event = an_event(a_withdrawal(**change), type=CASE_WITHDRAWN)
+    flaw = refused(None, as_bytes(event), STRUCTURED)
+    assert (flaw.reason, [one.pointer for one in flaw.flaws]) == (reason, [pointer])
+
+
+def test_a_case_is_no_withdrawal_and_a_withdrawal_no_case() -> None:
+    assert refused(None, as_bytes(an_event(a_withdrawal())), STRUCTURED).reason == "missing_field"
+    assert refused(None, as_bytes(an_event(type=CASE_WITHDRAWN)), STRUCTURED).reason == "missing_field"
+    assert refused(None, as_bytes(a_withdrawal())).reason == "missing_field"

@@ -1,9 +1,10 @@
-"""Whatever is in a record, reading it gives a case or Unreadable, and never another error."""
+"""Whatever is in a record, reading it gives a case, a withdrawal or Unreadable, and never another error."""
 
 from __future__ import annotations
 
 import json
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any
 
 from cloudevents.core.bindings import kafka as sdk
@@ -15,10 +16,12 @@ from schemas.case import Case
 from schemas.cloud_event import CloudEvent as Event
 from schemas.errors import REASONS, Unreadable
 from schemas.reading import read
-from services.intake.core.acceptance import case_submitted
+from schemas.types import CASE_WITHDRAWN
+from schemas.withdrawal import Withdrawal
+from services.intake.core.acceptance import case_submitted, case_withdrawn
 from services.intake.core.inbound import Received, read_inbound
 from services.intake.core.replies import read_verdict
-from tests.intake_cases import a_case, a_request, an_event, as_bytes
+from tests.intake_cases import a_case, a_request, a_withdrawal, an_event, as_bytes, case_of
 
 JSON = st.recursive(
     st.none()
@@ -43,6 +46,9 @@ def _mutated(whole: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
     )
 
 
+MONDAY = datetime(2026, 3, 2, 8, tzinfo=UTC)
+
+
 def _escaped(value: Any) -> bytes:
     return json.dumps(value).encode()
 
@@ -55,6 +61,7 @@ BODIES = st.one_of(
     CASES.map(_escaped),
     CASES.map(an_event).map(_escaped),
     _mutated(an_event()).map(_escaped),
+    _mutated(a_withdrawal()).map(lambda withdrawal: an_event(withdrawal, type=CASE_WITHDRAWN)).map(_escaped),
 )
 NAMES = st.sampled_from(
     ["content-type", "ce_id", "ce_type", "ce_source", "ce_specversion", "ce_tenant", "ce_subject", "x"]
@@ -90,7 +97,7 @@ def _outcome(
 @example(None, as_bytes(a_case(subject="x")).replace(b'"x"', b'"\\ud800"'), [])
 @example(None, b'{"a":' * 100_000, [])
 @example(None, b'\xef\xbb\xbf{"case_id": "c-1"}', [])
-def test_any_record_is_a_case_or_unreadable(
+def test_any_record_is_a_case_a_withdrawal_or_unreadable(
     key: bytes | None, value: bytes | None, headers: list[tuple[str, bytes | None]]
 ) -> None:
     read_or_not = _outcome(key, value, headers)
@@ -98,9 +105,14 @@ def test_any_record_is_a_case_or_unreadable(
         assert read_or_not.reason in REASONS
         assert read_or_not.detail.encode()
         return
-    case = read_or_not.case
-    event = case_submitted(case, event_id="e", accepted_at=case.opened_at, traceparent=None)
-    assert read(Event[Case], event.to_bytes()).data == case
+    event: Event[Case] | Event[Withdrawal]
+    match read_or_not.data:
+        case Case() as one:
+            event = case_submitted(one, event_id="e", accepted_at=one.opened_at, traceparent=None)
+            assert read(Event[Case], event.to_bytes()).data == one
+        case withdrawal:
+            event = case_withdrawn(withdrawal, event_id="e", accepted_at=MONDAY, traceparent=None)
+            assert read(Event[Withdrawal], event.to_bytes()).data == withdrawal
 
 
 @given(st.sampled_from(["approve", "reject"]), st.text(max_size=40) | st.just("apr_YwByMQ"), BODIES)
@@ -118,5 +130,6 @@ def test_what_the_sdk_of_cloudevents_writes_is_read_in_both_modes(event_id: str)
     event = CloudEvent({**attributes, "datacontenttype": "application/json"}, a_case())
     for written in (sdk.to_binary_event(event), sdk.to_structured_event(event)):
         received = read_inbound(None, written.value, list(written.headers.items()))
-        assert received.case.origin is not None
-        assert (received.case.case_id, received.case.origin.id) == ("c-1", event_id)
+        case = case_of(received)
+        assert case.origin is not None
+        assert (case.case_id, case.origin.id) == ("c-1", event_id)
