@@ -87,18 +87,26 @@ class Onlooker:
         wanted: dict[str, set[tuple[str, str, str | None]]] = defaultdict(set)
         approvers: dict[str, list[str]] = {}
         escalated: set[str] = set()
+        closed: set[str] = set()
         for one in self.seen:
             event, data, case_id = one.event["id"], one.event["data"], one.case_id
-            if one.type in ("decision.approved", "decision.refused", "decision.escalated"):
+            if one.type in (
+                "decision.approved",
+                "decision.refused",
+                "decision.escalated",
+                "decision.withdrawn",
+            ):
                 wanted[case_id] |= {
                     (event, "customer", data["customer_id"]),
                     (event, "agent", data["agent_id"]),
                     (event, "webhook", None),
-                }
+                } - {(event, "customer", None), (event, "agent", None)}
                 if one.type == "decision.escalated":
                     escalated.add(case_id)
-                elif case_id in escalated:
+                elif case_id in escalated - closed:
                     wanted[case_id] |= {(event, "approver", name) for name in approvers.get(case_id, ())}
+            elif one.type == "approval.closed":
+                closed.add(case_id)
             elif one.type == "approval.requested":
                 approvers[case_id] = data["approval"]["approvers"]
                 wanted[case_id] |= {(event, "approver", name) for name in approvers[case_id]}

@@ -8,12 +8,14 @@ from typing import NamedTuple
 
 from aiokafka import TopicPartition
 
+from schemas.case import Case
 from schemas.errors import Unreadable
 from schemas.ids import record_key
 from schemas.topics import CASES, DECISIONS, NOTICES
 from services.chassis.dead_letters import DeadLetters, Record
 from services.notifier.adapters.redis import DeskWrite, Ended, Entry, Fenced, Lost, Store
 from services.notifier.core import desk
+from services.notifier.core.early import came_first, of_request
 from services.notifier.core.pending import Pending
 from services.notifier.core.plan import notices_of
 from services.notifier.core.reading import Seen, read_case, read_decision, read_notice
@@ -26,10 +28,16 @@ Letters = list[tuple[Record, Unreadable]]
 
 
 class Known(NamedTuple):
-    """What the desk says of the request that an event is about."""
+    """What the desk says of the request that an event is about, and the event with that."""
 
+    seen: Seen
     submitted: bool
     approvers: tuple[str, ...]
+
+    @property
+    def can_be_told(self) -> bool:
+        """Not an event of a case that should be there; a withdrawal may come before its request."""
+        return self.submitted or came_first(self.seen.event)
 
 
 class Notifier:
@@ -135,12 +143,12 @@ class Notifier:
         for record, seen in read:
             about = known[seen.event.id]
             old = beyond_knowing(seen.event.time, self._clock())
-            if about.submitted:
+            if about.can_be_told:
                 writes.append(DeskWrite(seen.key, *desk.of_event(seen.event, seen.raw)))
             elif not old:
                 letters.append((record, _unknown_case(seen)))
-            if about.submitted and not old:
-                notices += notices_of(seen, about.approvers, has_webhook=self._has_webhook(seen.tenant))
+            if about.can_be_told and not old:
+                notices += notices_of(about.seen, about.approvers, has_webhook=self._has_webhook(seen.tenant))
             elif old:
                 self._metrics.too_old.inc()
         await self._dead_letters.put_all(letters)
@@ -164,22 +172,40 @@ class Notifier:
 
     async def _known(self, events: Sequence[Seen]) -> Mapping[str, Known]:
         """What is known of each event's request: from the desk, and from the events before it in here."""
+        events = await self._with_requests(events)
         wanted = []
         for seen in events:
             request_id, digest = desk.about(seen.event)
             fields = (desk.submission_field(request_id, digest), desk.approvers_field(request_id))
             wanted.append((seen.key, fields))
         found = await self._store.of_cases(wanted)
-        opened: dict[tuple[str, str], tuple[str, ...]] = {}
+        waiting: dict[tuple[str, str], tuple[str, ...]] = {}
         known = {}
         for seen, (submitted, approvers) in zip(events, found, strict=True):
             request = seen.key, desk.about(seen.event)[0]
-            opened.setdefault(request, desk.read_approvers(approvers))
-            for field, value in desk.of_event(seen.event, seen.raw)[0]:
-                if field == desk.approvers_field(request[1]):
-                    opened[request] = desk.read_approvers(value)
-            known[seen.event.id] = Known(submitted is not None, opened[request])
+            waiting.setdefault(request, desk.read_approvers(approvers))
+            known[seen.event.id] = Known(seen, submitted is not None, waiting[request])
+            after = desk.approvers_after(seen.event)
+            if after is not None:
+                waiting[request] = after
         return known
+
+    async def _with_requests(self, events: Sequence[Seen]) -> list[Seen]:
+        """The events, those that withdrew a request before it came with that request, where it has come."""
+        early = [seen for seen in events if came_first(seen.event)]
+        last = await self._store.of_cases(
+            [(seen.key, (desk.last_field(desk.about(seen.event)[0]),)) for seen in early]
+        )
+        came = [(seen, digest.decode()) for seen, (digest,) in zip(early, last, strict=True) if digest]
+        cases = await self._store.of_cases(
+            [(seen.key, (desk.submission_field(desk.about(seen.event)[0], digest),)) for seen, digest in came]
+        )
+        found = {
+            seen.event.id: of_request(seen, Case.model_validate_json(case))
+            for (seen, _), (case,) in zip(came, cases, strict=True)
+            if case
+        }
+        return [found.get(seen.event.id, seen) for seen in events]
 
     async def _learn(self, held: Held, records: Sequence[Record], next_offset: int) -> None:
         """What was told already, by us or by who owned the partition before."""

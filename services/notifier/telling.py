@@ -110,13 +110,15 @@ class Telling:
     async def tell(self, pending: Pending, material: Material, now: datetime) -> Told:
         """One try. Raises TryAgain when the staff cannot be looked up now."""
         seen = read_decision(material.event) if material.event is not None else None
-        if seen is None or material.case is None:
+        if seen is None:
             return self.unsent(pending, Permanent("case_gone"))
         match pending.told.channel:
             case "webhook":
                 outcome = await self._webhooks.send(pending.tenant, pending.notice_id, seen.raw, now)
                 return Told(outcome, pending.notice_id)
             case "mail":
+                if material.case is None:
+                    return self.unsent(pending, Permanent("case_gone"))
                 if (
                     pending.told.audience != "customer"
                     and _awaits_note(seen, material)
@@ -176,4 +178,6 @@ class Telling:
 
 
 def _awaits_note(seen: Seen, material: Material) -> bool:
-    return isinstance(seen.event.data, Decision) and seen.event.data.by == "person" and material.note is None
+    data = seen.event.data
+    by_verdict = isinstance(data, Decision) and data.by == "person" and data.outcome != "withdrawn"
+    return by_verdict and material.note is None

@@ -2,8 +2,9 @@
 
 ```
 s:<request_id> NUL <digest>   the case as it was submitted with that request
+l:<request_id>                the digest of that request as it was submitted last
 e:<event id>                  an event of mandaat.decisions, byte for byte
-p:<request_id>                the approvers of the request's approval, newest last
+p:<request_id>                the approvers of the request's approval, while it is open
 o:<request_id>                there while the approval is open
 w:<request_id>                what the person wrote whose verdict closed it, empty where nothing
 n:<notice id>                 how a notice ended
@@ -35,6 +36,11 @@ def submission_field(request_id: str, digest: str) -> str:
     return f"s:{request_id}\x00{digest}"
 
 
+def last_field(request_id: str) -> str:
+    """Where the digest of the request stands as it was submitted last."""
+    return f"l:{request_id}"
+
+
 def event_field(event_id: str) -> str:
     """Where an event stands."""
     return f"e:{event_id}"
@@ -52,8 +58,11 @@ def note_field(request_id: str) -> str:
 
 def of_case(case: Case) -> tuple[tuple[str, bytes], ...]:
     """The fields that a submission sets."""
-    field = submission_field(case.request.request_id, request_digest(case))
-    return ((field, case.model_dump_json().encode()),)
+    request_id, digest = case.request.request_id, request_digest(case)
+    return (
+        (submission_field(request_id, digest), case.model_dump_json().encode()),
+        (last_field(request_id), digest.encode()),
+    )
 
 
 def about(event: Event) -> tuple[str, str]:
@@ -74,15 +83,23 @@ def of_event(event: Event, raw: bytes) -> tuple[tuple[tuple[str, bytes], ...], t
     request_id, _ = about(event)
     fields: list[tuple[str, bytes]] = [(event_field(event.id), raw)]
     removed: tuple[str, ...] = ()
-    if isinstance(event.data, ApprovalEvent) and event.type in types.CHANGES_APPROVAL:
-        approval = event.data.approval
-        fields.append((approvers_field(request_id), json.dumps(approval.approvers).encode()))
-        if approval.state == "closed":
-            removed = (f"o:{request_id}",)
+    waiting = approvers_after(event)
+    if waiting is not None:
+        of_approval = (approvers_field(request_id), f"o:{request_id}")
+        if isinstance(event.data, ApprovalEvent) and event.data.approval.state == "closed":
+            removed = of_approval
             fields.append((note_field(request_id), (event.data.note or "").encode()))
         else:
-            fields.append((f"o:{request_id}", b"1"))
+            fields += zip(of_approval, (json.dumps(waiting).encode(), b"1"), strict=True)
     return tuple(fields), removed
+
+
+def approvers_after(event: Event) -> tuple[str, ...] | None:
+    """Who may be waiting to be heard after this event; None where it leaves that as it is."""
+    if not isinstance(event.data, ApprovalEvent) or event.type not in types.CHANGES_APPROVAL:
+        return None
+    approval = event.data.approval
+    return () if approval.state == "closed" else approval.approvers
 
 
 def read_approvers(field: bytes | None) -> tuple[str, ...]:

@@ -33,12 +33,15 @@ LETTERS: Final[Mapping[tuple[str, str], str]] = {
     ("customer", types.DECISION_APPROVED): "customer_approved",
     ("customer", types.DECISION_REFUSED): "customer_refused",
     ("customer", types.DECISION_ESCALATED): "customer_escalated",
+    ("customer", types.DECISION_WITHDRAWN): "customer_withdrawn",
     ("agent", types.DECISION_APPROVED): "agent_approved",
     ("agent", types.DECISION_REFUSED): "agent_refused",
     ("agent", types.DECISION_ESCALATED): "agent_escalated",
+    ("agent", types.DECISION_WITHDRAWN): "agent_withdrawn",
     ("approver", types.APPROVAL_REQUESTED): "approver_requested",
     ("approver", types.DECISION_APPROVED): "approver_decided",
     ("approver", types.DECISION_REFUSED): "approver_decided",
+    ("approver", types.DECISION_WITHDRAWN): "approver_withdrawn",
     ("giver", types.APPROVAL_LATE): "giver_late",
     ("giver", types.APPROVAL_NOT_ENTITLED): "giver_not_entitled",
 }
@@ -122,6 +125,7 @@ class Letters:
             "approved": decision.outcome == "approved",
             "by": decision.by or "",
             "charges": bool(decision.charges),
+            "why": _why_withdrawn(decision),
             "decider": _name(decision.decided_by, staff),
             "own_verdict": decision.decided_by is not None and decision.decided_by == pending.told.person,
             "mandate": decision.mandate or "",
@@ -188,6 +192,12 @@ def _name(person: str | None, staff: Staff) -> str:
         return ""
     member = staff(person)
     return clean_line(member.name if member else person, 100)
+
+
+def _why_withdrawn(decision: Decision) -> str:
+    """In the words of who withdrew it; empty where they gave none, and of any other decision."""
+    figures = next((reason.figures for reason in decision.reasons if reason.code == "withdrawn"), {})
+    return clean_text(str(figures.get("reason") or ""), 2000)
 
 
 def _policy(name: str, version: str) -> str:

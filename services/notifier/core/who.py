@@ -17,8 +17,8 @@ Event: TypeAlias = CloudEvent[Decision] | CloudEvent[ApprovalEvent]
 def who_is_told(event: Event, approvers: Sequence[str], *, has_webhook: bool) -> tuple[Told, ...]:
     """Everybody who is told of this event, each person once a channel.
 
-    `approvers` are those of the request's approval, empty where it never had one. A type that the table does
-    not name is told to nobody.
+    `approvers` are those of the request's approval, empty where none is open. A type that the table does not
+    name is told to nobody.
     """
     rule = RULES.get(event.type)
     if rule is None:
@@ -34,7 +34,8 @@ def _final_decision(data: Decision, approvers: Sequence[str], has_webhook: bool)
 
 
 def _decision(data: Decision, _approvers: Sequence[str], has_webhook: bool) -> Iterator[Told]:
-    yield Told(audience="customer", person=data.customer_id, channel="mail")
+    if data.customer_id is not None:
+        yield Told(audience="customer", person=data.customer_id, channel="mail")
     if data.agent_id is not None:
         yield Told(audience="agent", person=data.agent_id, channel="mail")
     if has_webhook:
@@ -54,6 +55,7 @@ def _giver(data: ApprovalEvent, _approvers: Sequence[str], _has_webhook: bool) -
 RULES: Final[dict[str, Callable[..., Iterator[Told]]]] = {
     types.DECISION_APPROVED: _final_decision,
     types.DECISION_REFUSED: _final_decision,
+    types.DECISION_WITHDRAWN: _final_decision,
     types.DECISION_ESCALATED: _decision,
     types.APPROVAL_REQUESTED: _asked,
     types.APPROVAL_LATE: _giver,

@@ -95,6 +95,19 @@ async def test_the_webhook_gets_the_event_byte_for_byte_under_the_id_of_the_noti
     assert office.webhooks.kept == [(told.message_id, event.to_bytes())]
 
 
+async def test_the_webhook_needs_no_case() -> None:
+    office, event = Office(), decided(a_decision(a_case(), "withdrawn"))
+    told = await office._telling.tell(
+        a_pending(event, "webhook", None), Material(None, event.to_bytes()), NOW
+    )
+    assert told.outcome == Delivered()
+
+
+async def test_a_withdrawal_waits_for_no_words() -> None:
+    event = decided(a_decision(a_case(), "withdrawn", by="person", decided_by="agent-02"))
+    assert await Office(a_member("agent-01")).outcome(event, "agent", "agent-01", note=None) == Delivered()
+
+
 async def test_a_colleague_waits_a_moment_for_the_words_of_the_verdict_and_a_customer_does_not() -> None:
     event = decided(a_decision(a_case(), "refused", by="person", decided_by="lead-01"))
     office = Office(a_member("agent-01"))

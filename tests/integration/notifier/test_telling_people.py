@@ -14,6 +14,7 @@ from deploy.local.sinks.webhook import KeptWebhook
 from deploy.local.stack import Stack
 from schemas import topics, types
 from schemas.case import Case
+from schemas.withdrawal import WITHDRAWN
 from tests.outside import Onlooker
 from tests.telling_events import (
     Journal,
@@ -98,6 +99,53 @@ async def test_all_three_sides_hear_of_the_verdict_and_colleagues_read_its_words
         f"{agent}@example.org",
         f"{lead}@example.org",
     }
+
+
+async def test_all_three_sides_hear_that_a_request_was_withdrawn_and_approvers_only_while_they_are_asked(
+    notifier: Stack, journal: Journal, mark: str, mails: Mails
+) -> None:
+    agent, lead = f"agent-{mark}", f"lead-{mark}"
+    waiting, settled = (marked(mark, number, agent_id=agent) for number in (1, 2))
+    await journal.hire(a_member(agent), a_member(lead, role="team_lead"))
+    await journal.submit(waiting, settled)
+    for case in (waiting, settled):
+        await journal.settle(
+            decided(a_decision(case, "escalated")),
+            about_approval(types.APPROVAL_REQUESTED, an_approval(case, lead)),
+        )
+    await journal.settle(
+        decided(a_decision(settled, by="person", decided_by=lead)),
+        about_approval(types.APPROVAL_CLOSED, closed(settled, lead, by=lead), giver=lead, reply_id="x"),
+    )
+    withdrawn: dict[str, Any] = {"by": "person", "decided_by": agent}
+    await journal.settle(
+        decided(a_decision(waiting, "withdrawn", **withdrawn)),
+        about_approval(types.APPROVAL_CLOSED, closed(waiting, lead, by=agent, outcome="withdrawn")),
+        decided(a_decision(settled, "withdrawn", **withdrawn)),
+    )
+    await eventually(lambda: len(mails()) >= 14, seconds=20)
+    told = [mail.to[0] for mail in mails() if "ngetrokken" in mail.subject]
+    assert sorted(told) == sorted(
+        [f"cu-{mark}-{number}@example.org" for number in (1, 2)]
+        + [f"{agent}@example.org", f"{agent}@example.org", f"{lead}@example.org"]
+    )
+
+
+async def test_a_withdrawal_before_its_request_is_told_to_the_webhook_and_later_to_the_others(
+    notifier: Stack, journal: Journal, mark: str, mails: Mails, onlooker: Watch
+) -> None:
+    case = marked(mark)
+    early = decided(a_decision(case, "withdrawn", customer_id=None, agent_id=None, request_digest=WITHDRAWN))
+    async with onlooker(case.case_id) as watching:
+        await journal.settle(early)
+        await watching.until(ended(1), seconds=20, what="the webhook told")
+        assert reasons(watching) == {"webhook": None}
+        await journal.submit(case)
+        await journal.settle(early)
+        await watching.until(ended(3), seconds=20, what="customer and agent told")
+        assert reasons(watching) == {"webhook": None, "customer": None, "agent": "unknown_person"}
+        assert not [one for one in watching.seen if one.record.topic == topics.DEAD_LETTERS]
+    assert [mail.to[0] for mail in mails()] == [case.customer.email]
 
 
 async def test_a_repeated_event_tells_nobody_twice(

@@ -7,6 +7,8 @@ from typing import Any
 
 from schemas import types
 from schemas.case import Case
+from schemas.request_digest import request_digest
+from schemas.withdrawal import WITHDRAWN
 from services.notifier.core import desk
 from services.notifier.core.pending import ended
 from tests.telling_events import a_case, a_decision, a_pending, about_approval, an_approval, closed, decided
@@ -81,3 +83,23 @@ def test_an_approval_marks_its_case_as_open_until_it_closes() -> None:
     assert b"o:r1" not in kept(
         case, requested, about_approval(types.APPROVAL_CLOSED, closed(case, "lead-01"))
     )
+
+
+def test_approvers_wait_to_be_heard_for_as_long_as_the_approval_is_open() -> None:
+    case = a_case()
+    requested = about_approval(types.APPROVAL_REQUESTED, an_approval(case, "lead-01"))
+    ended = about_approval(types.APPROVAL_CLOSED, closed(case, "lead-01"))
+    late = about_approval(types.APPROVAL_LATE, closed(case, "lead-01"), giver="lead-01", reply_id="x")
+    assert [desk.approvers_after(one) for one in (requested, ended, late)] == [("lead-01",), (), None]
+    assert desk.read_approvers(kept(case, requested).get(b"p:r1")) == ("lead-01",)
+    assert b"p:r1" not in kept(case, requested, ended)
+
+
+def test_a_request_that_was_withdrawn_before_it_came_shows_that_when_it_comes() -> None:
+    case = a_case()
+    early = decided(a_decision(case, "withdrawn", customer_id=None, request_digest=WITHDRAWN))
+    assert desk.view(kept(early)) is None
+    shown = desk.view(kept(early, case))
+    assert shown is not None
+    assert [one["outcome"] for one in shown["requests"][0]["decisions"]] == ["withdrawn"]
+    assert kept(case)[b"l:r1"] == request_digest(case).encode()

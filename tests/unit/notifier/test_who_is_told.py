@@ -8,6 +8,10 @@ from typing import Any
 import pytest
 
 from schemas import types
+from schemas.request_digest import request_digest
+from schemas.withdrawal import WITHDRAWN
+from services.notifier.core.desk import about
+from services.notifier.core.early import came_first, of_request
 from services.notifier.core.pending import Pending, ended
 from services.notifier.core.plan import notices_of
 from services.notifier.core.who import who_is_told
@@ -24,7 +28,7 @@ def told(
     return [(one.audience, one.person) for one in who_is_told(event, approvers, has_webhook=has_webhook)]
 
 
-@pytest.mark.parametrize("outcome", ["approved", "refused", "escalated"])
+@pytest.mark.parametrize("outcome", ["approved", "refused", "escalated", "withdrawn"])
 def test_customer_agent_and_webhook_are_told_of_every_decision(outcome: str) -> None:
     assert told(decided(a_decision(CASE, outcome))) == [
         ("customer", "cu-1"),
@@ -33,7 +37,7 @@ def test_customer_agent_and_webhook_are_told_of_every_decision(outcome: str) -> 
     ]
 
 
-@pytest.mark.parametrize("outcome", ["approved", "refused"])
+@pytest.mark.parametrize("outcome", ["approved", "refused", "withdrawn"])
 def test_what_closes_an_escalation_is_also_told_to_each_approver(outcome: str) -> None:
     assert told(decided(a_decision(CASE, outcome)), LEADS)[3:] == [("approver", one) for one in LEADS]
 
@@ -50,6 +54,17 @@ def test_a_tenant_without_a_webhook_has_no_webhook_notice() -> None:
 
 def test_an_agent_that_the_case_does_not_name_is_told_nothing() -> None:
     assert [one for one, _ in told(decided(a_decision(CASE, agent_id=None)))] == ["customer", "webhook"]
+
+
+def test_of_a_request_that_was_withdrawn_before_it_came_only_the_webhook_is_told_until_it_comes() -> None:
+    event = decided(a_decision(CASE, "withdrawn", customer_id=None, agent_id=None, request_digest=WITHDRAWN))
+    assert came_first(event)
+    assert told(event) == [("webhook", None)]
+    later = of_request(seen(event), CASE)
+    assert told(later.event) == [("customer", "cu-1"), ("agent", "agent-01"), ("webhook", None)]
+    assert about(later.event) == ("r1", request_digest(CASE))
+    assert later.raw == event.to_bytes()
+    assert not came_first(decided(a_decision(CASE, "withdrawn")))
 
 
 @pytest.mark.parametrize("type_", [types.APPROVAL_LATE, types.APPROVAL_NOT_ENTITLED])
