@@ -24,7 +24,7 @@ from services.rules.adapters.protocol import (
 from services.rules.adapters.publisher import Entry, Landed, Outcome, Record
 from services.rules.adapters.rebuild import Begun, Rebuild
 from services.rules.adapters.take_over import Fence, take_over
-from tests.integration.ledger.world import Input, effects_of, render
+from tests.integration.ledger.world import Input, Seen, effects_of, left_to_confirm, render
 
 
 async def warm(redis: Redis, partitions: int) -> Ledger:
@@ -55,12 +55,12 @@ async def read(ledger: Ledger, part: Part, *, states: Sequence[str] = (), ids: S
 
 def items(inputs: Sequence[Input]) -> list[Item]:
     """As the ledger takes them."""
-    return [Item(one.p, one.id, one.digest) for one in inputs]
+    return [Item(one.p, one.id, one.digest, one.takes, one.looks) for one in inputs]
 
 
 def effects(records: Sequence[Record]) -> tuple[Effect, ...]:
     """What the events of one input do."""
-    return effects_of([json.loads(record.value) for record in records]).effects
+    return left_to_confirm(effects_of([json.loads(record.value) for record in records]).effects)
 
 
 class Hands:
@@ -95,7 +95,11 @@ class Hands:
     ) -> list[Entry]:
         """What there is to publish for what is new."""
         return [
-            Entry(one.p, answer.seq // 1000, render(one, answer.seq, (states or {}).get(one.case)))
+            Entry(
+                one.p,
+                answer.seq // 1000,
+                render(one, answer.seq, Seen((states or {}).get(one.case)), answer.variant),
+            )
             for one, answer in zip(inputs, settled.answers, strict=True)
             if isinstance(answer, New)
         ]

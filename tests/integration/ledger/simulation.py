@@ -6,21 +6,23 @@ import asyncio
 import json
 import random
 from collections import defaultdict
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import msgpack
 from redis.asyncio import Redis
 
-from services.rules.adapters.protocol import place
+from services.rules.adapters.protocol import WITHDRAWN, place
 from services.rules.adapters.rebuild import Begun, Rebuild
-from services.rules.adapters.replay import Stored
+from services.rules.adapters.replay import Grouping, Stored
 from tests.integration.ledger.worker import Worker
-from tests.integration.ledger.world import Input, World, effects_of
+from tests.integration.ledger.world import Input, World, a_withdrawal, effects_of, request_id
 
 REST_STEPS = 6000
 LOSSES = ({"data": True, "scripts": True}, {"data": True, "scripts": False}, {"data": False, "scripts": True})
 Index = dict[str, tuple[str, int]]
 States = dict[str, bytes]
+Counter = dict[str, int]
 
 _LOOK = """
 local all = {}
@@ -38,12 +40,13 @@ class Look(NamedTuple):
     meta: dict[bytes, bytes]
     entries: dict[tuple[str, bytes], bytes]
     states: dict[int, States]
+    counters: dict[str, Counter]
     pending: dict[int, bytes]
 
 
 async def look(redis: Redis, prefix: str) -> Look:
     """Read the whole ledger in one moment."""
-    found = Look({}, {}, {}, {})
+    found = Look({}, {}, {}, {}, {})
     client: Any = redis
     for key, value in await client.eval(_LOOK, 0, prefix):
         name = key.decode().removeprefix(prefix + ":")
@@ -55,6 +58,8 @@ async def look(redis: Redis, prefix: str) -> Look:
             found.entries.update({(rest, field): entry for field, entry in pairs.items()})
         elif kind == "s":
             found.states[int(rest)] = {one.decode(): state for one, state in pairs.items()}
+        elif kind == "b":
+            found.counters[rest] = {one.decode(): int(amount) for one, amount in pairs.items()}
         elif kind == "pend":
             found.pending[int(rest)] = value
         else:
@@ -62,10 +67,17 @@ async def look(redis: Redis, prefix: str) -> Look:
     return found
 
 
-def replayed(records: list[Stored]) -> tuple[Index, States]:
-    """What the journal says, record by record, as plainly as can be."""
-    index: Index = {}
-    states: States = {}
+class Replayed(NamedTuple):
+    """What the journal says of one partition."""
+
+    entries: Index
+    states: States
+    charges: list[tuple[str, str, int]]
+
+
+def replayed(records: list[Stored]) -> Replayed:
+    """Record by record, as plainly as can be."""
+    said = Replayed({}, {}, [])
     contents: dict[str, bytes] = {}
     for _, record in records:
         event = json.loads(record.value)
@@ -74,12 +86,13 @@ def replayed(records: list[Stored]) -> tuple[Index, States]:
             continue
         contents[event["id"]] = record.value
         seq, data = int(event["sequence"]), event["data"]
-        index.setdefault(data["id"], (data["digest"], seq))
+        said.entries.setdefault(data["id"], (data["digest"], seq))
         if "state" in data:
-            states[data["approval"]] = data["state"].encode()
+            said.states[data["approval"]] = data["state"].encode()
         if "link" in data:
-            index[data["link"]] = (index[data["link"]][0], seq)
-    return index, states
+            said.entries[data["link"]] = (said.entries.get(data["link"], (WITHDRAWN, 0))[0], seq)
+        said.charges.extend((key, one, amount) for key, one, amount, _, _ in data.get("charges", ()))
+    return said
 
 
 def check(world: World, seen: Look) -> None:
@@ -87,35 +100,77 @@ def check(world: World, seen: Look) -> None:
     if b"partitions" not in seen.meta:
         return
     expected: dict[tuple[str, bytes], bytes] = {}
+    counters: dict[str, Counter] = defaultdict(lambda: defaultdict(int))
     for p in range(world.partitions):
         pos = int(seen.meta[b"pos:%d" % p])
         assert pos <= world.replicated[p], f"the ledger is ahead of the journal in partition {p}"
         if world.replays.get(p, (-1,))[0] != pos:
-            world.replays[p] = (pos, *replayed(world.journal[p][:pos]))
-        _, index, states = world.replays[p]
-        assert seen.states.get(p, {}) == states, f"states of partition {p} at {pos}"
-        for one, (digest, seq) in index.items():
+            world.replays[p] = (pos, replayed(world.journal[p][:pos]))
+        said = world.replays[p][1]
+        assert seen.states.get(p, {}) == said.states, f"states of partition {p} at {pos}"
+        for one, (digest, seq) in said.entries.items():
             expected[place(one)] = digest.encode() + seq.to_bytes(7, "big")
+        for key, field, amount in said.charges:
+            counters[key][field] += amount
     tentative = set()
     for pending in seen.pending.values():
         undo = msgpack.unpackb(pending[7:], raw=True)
-        for bucket, field, kind in zip(undo[::3], undo[1::3], undo[2::3], strict=True):
-            assert kind == b"i"
-            assert seen.entries[bucket.decode(), field][8:] >= pending[:7]
-            tentative.add((bucket.decode(), field))
+        while undo:
+            if (kind := undo.pop()) == b"i":
+                field, bucket = undo.pop(), undo.pop().decode()
+                assert seen.entries[bucket, field][8:] >= pending[:7]
+                tentative.add((bucket, field))
+            else:
+                assert kind == b"c"
+                amount, field, key = undo.pop(), undo.pop().decode(), undo.pop().decode()
+                counters[key][field] += amount
     assert not tentative & set(expected)
     assert {one: entry for one, entry in seen.entries.items() if one not in tentative} == expected
+    counted = {
+        key: {field: amount for field, amount in one.items() if amount} for key, one in counters.items()
+    }
+    assert seen.counters == {key: one for key, one in counted.items() if one}
+
+
+def check_budgets(events: Iterable[dict[str, Any]]) -> None:
+    """By sequence, each charge fits with all before it under its cap: in its window and every run of N days."""
+    used: dict[str, Counter] = defaultdict(lambda: defaultdict(int))
+    for event in sorted(events, key=lambda one: int(one["sequence"])):
+        for key, field, amount, cap, days in event["data"].get("charges", ()):
+            counter = used[key]
+            counter[field] += amount
+            assert counter[field] >= 0, f"{event['id']} gives back more of {key} than was taken"
+            if amount < 0:
+                continue
+            for first in range(int(field) - days + 1, int(field) + 1) if days else ():
+                run = sum(held for day, held in counter.items() if first <= int(day) < first + days)
+                assert run <= cap, f"{event['id']}: {run} of {cap} in {key} from day {first}"
+            assert counter[field] <= cap, f"{event['id']}: {counter[field]} of {cap} in {key}"
 
 
 class Simulation:
     """One run: `steps` with faults, then without until all is decided, then the promises."""
 
     def __init__(
-        self, redis: Redis, prefix: str, seed: int, *, fenced: bool = True, markers: bool = True
+        self,
+        redis: Redis,
+        prefix: str,
+        seed: int,
+        *,
+        fenced: bool = True,
+        markers: bool = True,
+        credits_wait: bool = True,
     ) -> None:
         self.chance = random.Random(seed)
+        partitions = self.chance.randint(1, 4)
         self.world = World(
-            redis, prefix, self.chance, self.chance.randint(1, 4), fenced=fenced, markers=markers
+            redis,
+            prefix,
+            self.chance,
+            partitions,
+            fenced=fenced,
+            markers=markers,
+            credits_wait=credits_wait,
         )
         self.redis = redis
         self.tasks: dict[int, asyncio.Task[None]] = {}
@@ -185,7 +240,15 @@ class Simulation:
             world.log[p].append(chance.choice(asked))
         elif kind < 0.32 and asked:
             world.log[p].append(chance.choice(asked)._replace(digest="conflict"))
-        elif kind < 0.6 and escalated:
+        elif kind < 0.45:
+            if asked and chance.random() < 0.9:
+                world.log[p].append(a_withdrawal(p, chance.choice(asked).case))
+                return
+            self.cases += 1  # of what was never asked, or only afterwards
+            world.log[p].append(a_withdrawal(p, f"c{self.cases}"))
+            if chance.random() < 0.7:
+                world.log[p].append(Input(p, f"c{self.cases}", None, f"{self.cases:08d}"))
+        elif kind < 0.65 and escalated:
             case = chance.choice(escalated).case
             world.log[p].append(Input(p, case, f"{case}/{chance.randrange(3)}", "verdict0"))
         else:
@@ -241,6 +304,7 @@ class Simulation:
 
     def _check_promises(self) -> None:
         world = self.world
+        distinct: dict[str, dict[str, Any]] = {}
         for p, log in world.log.items():
             contents: dict[str, bytes] = {}
             first_seqs: list[int] = []
@@ -248,19 +312,31 @@ class Simulation:
                 event = json.loads(record.value)
                 if event["type"] == "x" and event["id"] not in contents:
                     contents[event["id"]] = record.value
+                    distinct[event["id"]] = event
                     first_seqs.append(int(event["sequence"]))
                 elif event["type"] == "x":
                     assert contents[event["id"]] == record.value, f"{event['id']} has two contents"
             assert first_seqs == sorted(first_seqs), "first appearances come in order of sequence"
             digests: dict[str, str] = {}
             for one in log:
+                if one.withdraws:
+                    digests.setdefault(request_id(one.case), WITHDRAWN)
                 digests.setdefault(one.id, one.digest)
+                if digests[one.id] == WITHDRAWN and not one.withdraws:
+                    assert one not in world.conflicts, "what was withdrawn before it was asked is answered so"
+                    continue
                 decided = json.loads(contents[f"decision/{one.id}"])["data"]
                 assert decided["digest"] == digests[one.id], "the first in the log decides"
                 assert one.digest == digests[one.id] or one in world.conflicts, "a conflict is told"
             for event_id in contents:
                 if event_id.startswith("approval/") and event_id.endswith("/2"):
                     assert event_id[:-1] + "1" in contents, "versions rise by one"
+        check_budgets(distinct.values())
+        self.counts["withdrawn"] += sum(
+            bool(event["data"].get("charges"))
+            for event in distinct.values()
+            if event["id"].endswith("/withdrawn")
+        )
 
     async def _check_rebuilt(self) -> None:
         """From nothing, into another place: the same ledger."""
@@ -270,19 +346,10 @@ class Simulation:
         assert await rebuild.begin(None) == Begun(())
         await rebuild.lay(world.partitions)
         for p, records in world.journal.items():
-            applied = [effects_of(group) for group in _groups(records)]
+            grouping = Grouping()
+            applied = [effects_of(group.events) for group in [*grouping.add(records), *grouping.end()]]
             await rebuild.apply(p, 0, applied, len(records))
         again = await look(self.redis, prefix)
-        assert (again.entries, again.states) == (live.entries, live.states)
-
-
-def _groups(records: list[Stored]) -> list[list[dict[str, Any]]]:
-    groups: list[list[dict[str, Any]]] = []
-    for _, record in records:
-        event = json.loads(record.value)
-        if event["type"] == "x":
-            if groups and groups[-1][0]["sequence"] == event["sequence"]:
-                groups[-1].append(event)
-            else:
-                groups.append([event])
-    return groups
+        for one, other in ((again.entries, live.entries), (again.states, live.states)):
+            assert one == other
+        assert again.counters == live.counters

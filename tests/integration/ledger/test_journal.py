@@ -25,7 +25,7 @@ def now_us() -> int:
 
 
 def an_entry(seq: int, case: str = "c1e", p: int = 0, *, at_ms: int | None = None) -> Entry:
-    return Entry(p, seq // 1000 if at_ms is None else at_ms, render(a_request(case, p=p), seq, None))
+    return Entry(p, seq // 1000 if at_ms is None else at_ms, render(a_request(case, p=p), seq))
 
 
 def padded(entry: Entry, size: int) -> Entry:

@@ -18,11 +18,11 @@ MOST_SEEDS = 60
 WHOLE = script.text
 
 
-async def run(redis_url: str, seed: int, *, fenced: bool = True, markers: bool = True) -> None:
+async def run(redis_url: str, seed: int, **pieces: bool) -> None:
     redis = connect(redis_url)
     prefix = f"{{world-{seed}-{os.getpid()}}}"
     try:
-        await Simulation(redis, prefix, seed, fenced=fenced, markers=markers).run(STEPS)
+        await Simulation(redis, prefix, seed, **pieces).run(STEPS)
     finally:
         await redis.aclose()
 
@@ -32,11 +32,11 @@ async def test_the_ledger_says_what_the_journal_says_whatever_happens(redis_url:
     await run(redis_url, seed)
 
 
-async def breaks(redis_url: str, first: int, *, fenced: bool = True, markers: bool = True) -> bool:
+async def breaks(redis_url: str, first: int, **pieces: bool) -> bool:
     """Whether a run fails: of the seed that is known to, else of the next ones, for a change moves all."""
     for seed in itertools.islice(itertools.chain([first], itertools.count()), MOST_SEEDS):
         try:
-            await run(redis_url, seed, fenced=fenced, markers=markers)
+            await run(redis_url, seed, **pieces)
         except AssertionError:
             return True
     return False
@@ -79,3 +79,7 @@ async def test_without_the_fence_it_breaks(redis_url: str) -> None:
 
 async def test_without_the_marker_it_breaks(redis_url: str) -> None:
     assert await breaks(redis_url, 35, markers=False)
+
+
+async def test_where_a_credit_counts_before_it_is_confirmed_it_breaks(redis_url: str) -> None:
+    assert await breaks(redis_url, 0, credits_wait=False)

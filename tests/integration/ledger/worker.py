@@ -11,7 +11,18 @@ from services.chassis.errors import TryAgain
 from services.rules.adapters.cold_start import cold_start
 from services.rules.adapters.journal import Journal
 from services.rules.adapters.ledger import Ledger
-from services.rules.adapters.protocol import Confirm, Effect, Item, Known, New, Part, Settled, Wanted
+from services.rules.adapters.protocol import (
+    WITHDRAWN,
+    Confirm,
+    Credit,
+    Effect,
+    Item,
+    Known,
+    New,
+    Part,
+    Settled,
+    Wanted,
+)
 from services.rules.adapters.publisher import Entry, Landed, Outcome, Record
 from services.rules.adapters.script import Cold
 from services.rules.adapters.take_over import Fence, Unlanded, take_over
@@ -19,11 +30,16 @@ from tests.integration.ledger.world import (
     S_STEPS,
     T_STEPS,
     Input,
+    Seen,
     World,
     WorldJournal,
     WorldRedis,
+    charged_by,
+    credits_of,
     effects_of,
+    left_to_confirm,
     render,
+    request_id,
 )
 
 Fresh = dict[int, list[tuple[Record, ...]]]
@@ -115,14 +131,14 @@ class Worker:
         return Part(p, self.held[p], self.confirms.get(p))
 
     async def _round(self, inputs: list[Input], ends: dict[int, int]) -> None:
-        states = await self._states(inputs)
+        seen = await self._seen(inputs)
         parts = [self._part(p) for p in self.held]
-        settled = await self.ledger.call(parts, [Item(one.p, one.id, one.digest) for one in inputs])
+        settled = await self.ledger.call(parts, [self._item(one, seen) for one in inputs])
         settled_at, self.world_journal.settled_at = self.world.now, self.redis.done_at
         if settled.refused:
             raise TryAgain(f"refused: {settled.refused}")
         self.confirms = {}
-        entries, fresh = await self._rendered(inputs, settled, states)
+        entries, fresh = await self._rendered(inputs, settled, seen)
         outcomes = await self.journal.publish(entries)
         self._confirm_later(outcomes, settled, fresh)
         for p, end in ends.items():
@@ -132,29 +148,54 @@ class Worker:
             if not isinstance(outcome, Landed):
                 self.unlanded[p] = Unlanded(self.held.pop(p), settled_at)
 
-    async def _states(self, inputs: list[Input]) -> dict[str, str]:
-        states: dict[str, str] = {}
-        for p in sorted({one.p for one in inputs if one.verdict}):
-            cases = tuple(one.case for one in inputs if one.p == p and one.verdict)
-            reading = await self.ledger.read([self._part(p)], [Wanted(p, states=cases)])
-            if reading.refused:
-                raise TryAgain(f"refused: {reading.refused}")
+    def _item(self, one: Input, seen: dict[str, Seen]) -> Item:
+        takes = one.takes
+        if one.withdraws and not self.world.credits_wait and (given := credits_of(seen[one.id])):
+            takes = (given,)
+        return Item(one.p, one.id, one.digest, takes, one.looks)
+
+    async def _seen(self, inputs: list[Input]) -> dict[str, Seen]:
+        """What verdicts and withdrawals are judged on, read after the confirm of the round before."""
+        about = [one for one in inputs if one.verdict]
+        if not about:
+            return {}
+        mine = sorted({one.p for one in about})
+        wanted = [
+            Wanted(
+                p,
+                tuple(one.case for one in about if one.p == p),
+                tuple(request_id(one.case) for one in about if one.p == p),
+            )
+            for p in mine
+        ]
+        reading = await self.ledger.read([self._part(p) for p in mine], wanted)
+        if reading.refused:
+            raise TryAgain(f"refused: {reading.refused}")
+        for p in mine:
             self.confirms.pop(p, None)
-            states |= {case: state.decode() for case, state in reading.found[p].states.items()}
-            assert set(cases) <= set(states), f"a verdict on an approval that nobody knows: {cases}"
-        return states
+        entries = {one: reading.found[one.p].entries.get(request_id(one.case)) for one in about}
+        places = {(one.p, known.seq) for one, known in entries.items() if known and one.withdraws}
+        stored = await self.journal.stored(places) if places else {}
+        seen = {}
+        for one, known in entries.items():
+            state = reading.found[one.p].states.get(one.case)
+            assert state is not None or one.withdraws, f"a verdict on an approval that nobody knows: {one}"
+            charged = charged_by(stored[one.p, known.seq]) if known and one.withdraws else ()
+            seen[one.id] = Seen(None if state is None else state.decode(), charged)
+        return seen
 
     async def _rendered(
-        self, inputs: list[Input], settled: Settled, states: dict[str, str]
+        self, inputs: list[Input], settled: Settled, seen: dict[str, Seen]
     ) -> tuple[list[Entry], Fresh]:
         known: dict[tuple[int, int], tuple[Record, ...]] = {}
         fresh: Fresh = {}
         repeats = []
         for one, answer in zip(inputs, settled.answers, strict=True):
             if isinstance(answer, New):
-                records = known[one.p, answer.seq] = render(one, answer.seq, states.get(one.case))
+                records = render(one, answer.seq, seen.get(one.id, Seen()), answer.variant)
+                known[one.p, answer.seq] = records
                 fresh.setdefault(one.p, []).append(records)
-            elif isinstance(answer, Known) and answer.digest == one.digest:
+            elif isinstance(answer, Known) and answer.digest in (one.digest, WITHDRAWN):
                 repeats.append((one.p, answer.seq))
             else:
                 self.world.conflicts.append(one)
@@ -171,5 +212,8 @@ class Worker:
                 effects: list[Effect] = []
                 for records in fresh.get(p, []):
                     effects += effects_of([json.loads(record.value) for record in records]).effects
+                done = left_to_confirm(effects)
+                if not self.world.credits_wait:
+                    done = tuple(one for one in done if not isinstance(one, Credit))
                 b0 = settled.b0 if p in fresh else None
-                self.confirms[p] = Confirm(b0, outcome.next_offset, tuple(effects))
+                self.confirms[p] = Confirm(b0, outcome.next_offset, done)

@@ -11,13 +11,14 @@ import json
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, NamedTuple, TypeVar
 
 from redis.asyncio import Redis
 from redis.exceptions import TimeoutError as RedisTimeout
 
 from services.chassis.errors import TryAgain
-from services.rules.adapters.protocol import Applied, Effect, Link, SetState
+from services.rules.adapters.protocol import WITHDRAWN, Applied, Credit, Effect, Link, SetState, Take
 from services.rules.adapters.publisher import Entry, Landed, NotLanded, Outcome, Record, whole_batches
 from services.rules.adapters.replay import Event, Grouping, Stored
 
@@ -26,7 +27,7 @@ T_STEPS, S_STEPS = 60, 10
 
 
 class Input(NamedTuple):
-    """What stands in the input log: a request, or a verdict on the one that was asked in the same case."""
+    """What stands in the input log: a request, or a verdict on it, or its withdrawal; one request a case."""
 
     p: int
     case: str
@@ -35,11 +36,51 @@ class Input(NamedTuple):
 
     @property
     def id(self) -> str:
-        return f"in/{self.verdict}" if self.verdict else f"request/{self.case}"
+        return f"in/{self.verdict}" if self.verdict else request_id(self.case)
 
     @property
     def escalates(self) -> bool:
         return self.case.endswith("e")
+
+    @property
+    def withdraws(self) -> bool:
+        return self.digest == WITHDRAWN
+
+    @property
+    def takes(self) -> tuple[tuple[Take, ...], ...]:
+        """What is tried for a request; the same for the same case."""
+        return () if self.verdict else charges_of(self.case)
+
+    @property
+    def looks(self) -> tuple[Take, ...]:
+        return self.takes[-1][:1] if self.takes else ()
+
+
+def request_id(case: str) -> str:
+    return f"request/{case}"
+
+
+def a_withdrawal(p: int, case: str) -> Input:
+    return Input(p, case, f"{case}/withdrawn", WITHDRAWN)
+
+
+COUNTERS = {"a": (0, 9), "b": (0, 15), "c": (2, 8), "d": (4, 12)}
+"""Budgets of the world that all fight for: N of an `Nd` window, and the cap."""
+
+
+@cache
+def charges_of(case: str) -> tuple[tuple[Take, ...], ...]:
+    """Up to three variants, each out of up to three budgets; some cases charge nothing."""
+    chance = random.Random(case)
+    return tuple(
+        tuple(_charge(chance, name) for name in chance.sample(sorted(COUNTERS), chance.randint(1, 3)))
+        for _ in range(chance.randint(0, 3))
+    )
+
+
+def _charge(chance: random.Random, name: str) -> Take:
+    days, cap = COUNTERS[name]
+    return Take(f"budget|{name}", str(chance.randint(0, 6)), chance.randint(1, 4), cap, days)
 
 
 def effects_of(events: Sequence[Event]) -> Applied:
@@ -51,19 +92,46 @@ def effects_of(events: Sequence[Event]) -> Applied:
             effects.append(SetState(data["approval"], data["state"].encode()))
         if "link" in data:
             effects.append(Link(data["link"], int(event["sequence"])))
+        effects += [Credit(key, field, amount) for key, field, amount, _, _ in data.get("charges", ())]
     first = events[0]
     return Applied(int(first["sequence"]), first["data"]["id"], first["data"]["digest"], tuple(effects))
 
 
-def render(one: Input, seq: int, state: str | None) -> tuple[Record, ...]:
+def left_to_confirm(effects: Iterable[Effect]) -> tuple[Effect, ...]:
+    """What is charged counts since it was settled."""
+    return tuple(one for one in effects if not isinstance(one, Credit) or one.amount < 0)
+
+
+class Seen(NamedTuple):
+    """What a worker read of a case before it settled: the approval's state, and what its decision charged."""
+
+    state: str | None = None
+    charged: tuple[Take, ...] = ()
+
+
+def credits_of(seen: Seen) -> tuple[Take, ...]:
+    """What a withdrawal gives back."""
+    return tuple(one._replace(amount=-one.amount) for one in seen.charged if one.amount > 0)
+
+
+NOTHING_SEEN = Seen()
+
+
+def render(one: Input, seq: int, seen: Seen = NOTHING_SEEN, variant: int = 0) -> tuple[Record, ...]:
     """The events of an input. Their content depends on `seq`, so that nobody decides twice unseen."""
     data: dict[str, Any] = {"id": one.id, "digest": one.digest, "outcome": f"settled at {seq}"}
-    events = [(f"decision/{one.id}", data)]
-    if one.verdict is None and one.escalates:
-        events.append((f"approval/{one.case}/1", {**data, "approval": one.case, "state": "open 1"}))
-    elif one.verdict is not None and state == "open 1":
-        data["link"] = f"request/{one.case}"
-        events.append((f"approval/{one.case}/2", {**data, "approval": one.case, "state": f"closed 2 {seq}"}))
+    decision = dict(data)
+    events = [(f"decision/{one.id}", decision)]
+    if one.verdict is None:
+        decision["charges"] = one.takes[variant - 1] if variant else ()
+        if one.escalates:
+            events.append((f"approval/{one.case}/1", {**data, "approval": one.case, "state": "open 1"}))
+    elif one.withdraws or seen.state == "open 1":
+        decision["link"] = request_id(one.case)
+        decision["charges"] = credits_of(seen) if one.withdraws else ()
+        if seen.state == "open 1":
+            closed = f"closed 2 {seq}"
+            events.append((f"approval/{one.case}/2", {**data, "approval": one.case, "state": closed}))
     return tuple(
         Record(
             one.case.encode(),
@@ -71,6 +139,13 @@ def render(one: Input, seq: int, state: str | None) -> tuple[Record, ...]:
             (("content-type", b"x"),),
         )
         for event_id, said in events
+    )
+
+
+def charged_by(records: Iterable[Record]) -> tuple[Take, ...]:
+    """What stored events took and gave."""
+    return tuple(
+        Take(*charge) for record in records for charge in json.loads(record.value)["data"].get("charges", ())
     )
 
 
@@ -103,11 +178,12 @@ class World:
     journal: dict[int, list[Stored]] = field(default_factory=dict)
     replicated: dict[int, int] = field(default_factory=dict)
     flights: list[Flight] = field(default_factory=list)
-    replays: dict[int, tuple[int, dict[str, tuple[str, int]], dict[str, bytes]]] = field(default_factory=dict)
+    replays: dict[int, tuple[int, Any]] = field(default_factory=dict)
     conflicts: list[Input] = field(default_factory=list)
     faults: bool = True
     fenced: bool = True
     markers: bool = True
+    credits_wait: bool = True
     parked: dict[int, tuple[int, asyncio.Future[None]]] = field(default_factory=dict)
     moved: asyncio.Event = field(default_factory=asyncio.Event)
 
