@@ -26,6 +26,9 @@ COMMANDS: Final = {
     "publish": _Entry("services.cli.publish", "publish_app", "Activate a policy, hire or change staff."),
     "policy": _Entry("services.cli.policy", "policy_app", "Look at a policy file before it is used."),
     "decide": _Entry("services.cli.decide", "decide", "Decide cases offline with the same engine."),
+    "explain": _Entry(
+        "services.cli.explain", "explain_case", "Say, mandate by mandate, why a case is decided as it is."
+    ),
     "dead-letters": _Entry(
         "services.cli.dead_letters", "dead_letters_app", "What could not be handled: list, show, redrive."
     ),

@@ -76,8 +76,8 @@ def decide(
 
     A line that cannot be decided is reported on standard error, the rest goes on, and the exit code is 1.
     """
-    book = _load_book(policy)
-    engine = Offline(book, _load_staff(staff, book.tenant))
+    book = load_book(policy)
+    engine = Offline(book, load_staff(staff, book.tenant))
     with _lines(cases) as lines:
         wrong = sum(not _decide_line(engine, number, line) for number, line in lines)
     if wrong:
@@ -97,7 +97,8 @@ def _decide_line(engine: Offline, number: int, line: bytes) -> bool:
     return True
 
 
-def _load_book(file: Path) -> PolicyBook:
+def load_book(file: Path) -> PolicyBook:
+    """The policy of a file; all that is wrong is said, and ends the command (exit 1)."""
     book, problems = read_policy(file)
     if book is None:
         for problem in problems:
@@ -106,7 +107,8 @@ def _load_book(file: Path) -> PolicyBook:
     return book
 
 
-def _load_staff(file: Path, tenant: str) -> Staff:
+def load_staff(file: Path, tenant: str) -> Staff:
+    """The staff of a file; all that is wrong is said, and ends the command (exit 1)."""
     staff, wrong = Staff(), 0
     for number, line in enumerate(read_bytes(file).splitlines(), 1):
         if not line.strip():

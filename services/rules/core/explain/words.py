@@ -70,7 +70,16 @@ class Speech:
         """An amount, or a number of decisions, of this budget."""
         if budget.cap is not None:
             return self.minor(number)
+        return self.decisions(number)
+
+    def decisions(self, number: int) -> str:
+        """So many decisions."""
         return self.say("decisions.one" if number == 1 else "decisions", number=number)
+
+    def whose(self, scope: str) -> str:
+        """Whose counter it is: a scope as charges write it, `team:north`."""
+        what, _, whom = scope.partition(":")
+        return self.say(f"scope.{what}", whom=whom)
 
     def window(self, budget: Budget) -> str:
         """How long the budget runs, as in `a day`."""

@@ -1,0 +1,109 @@
+"""`mandaat explain`: why a case is decided as it is, in sentences (docs/mandate.md)."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from copy import deepcopy
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from schemas.case import Case, SubmittedCase
+from schemas.errors import Unreadable
+from schemas.language import Language
+from schemas.reading import read
+from services.cli.decide import load_book, load_staff
+from services.cli.exits import CALLED_WRONGLY, WRONG
+from services.cli.policy_files import read_bytes
+from services.rules.core.explain.hearing import Hearing
+from services.rules.core.explain.why import explain
+from services.rules.core.explain.words import FILE, Words
+from services.rules.core.inputs import Submission
+from services.rules.core.policy import PolicyBook
+from services.rules.core.rehearsal import Event, Rehearsal
+from services.rules.core.staff import Staff
+
+
+def explain_case(
+    policy: Annotated[Path, typer.Option(help="The policy, YAML 1.2.")],
+    staff: Annotated[Path, typer.Option(help="The staff, one record a line.")],
+    case: Annotated[
+        Path | None,
+        typer.Argument(help="A case, or several of which the last is explained; else standard input."),
+    ] = None,
+    case_id: Annotated[str | None, typer.Option(help="Explain this one instead of the last.")] = None,
+    lang: Annotated[Language, typer.Option(help="The language of the explanation.")] = "nl",
+) -> None:
+    """Explain, mandate by mandate, why a case is decided as it is.
+
+    Cases that stand above it are decided first, so that what they took of the budgets counts.
+    """
+    book = load_book(policy)
+    people = load_staff(staff, book.tenant)
+    rehearsal = Rehearsal(book, people)
+    for one, wanted in _until(list(_cases(case, book)), case_id):
+        if wanted:
+            _tell(one, book, people, rehearsal, lang)
+        else:
+            _decide(one, rehearsal)
+
+
+def _tell(case: Case, book: PolicyBook, staff: Staff, rehearsal: Rehearsal, lang: Language) -> None:
+    before = deepcopy(rehearsal.counters)
+    decision, *more = _decide(case, rehearsal)
+    approval = more[0]["data"]["approval"] if more else None
+    heard = Hearing(case, case.opened_at, book, staff, decision["data"], approval, before.look)
+    words = Words.parse(files("services.rules.core.explain").joinpath(FILE).read_text("utf-8"))
+    for line in explain(heard, words.about(book, lang)):
+        typer.echo(str(line))
+
+
+def _decide(case: Case, rehearsal: Rehearsal) -> tuple[Event, ...]:
+    try:
+        return rehearsal.decide(Submission(0, case.case_id, case.opened_at, None, case))
+    except Unreadable as why:
+        typer.echo(f"case {case.case_id}: {why.reason}: {why.detail}", err=True)
+        raise typer.Exit(WRONG) from why
+
+
+def _until(cases: list[Case], case_id: str | None) -> Iterator[tuple[Case, bool]]:
+    """The cases up to the one that is wanted, and whether it is that one."""
+    places = [place for place, one in enumerate(cases) if case_id in (None, one.case_id)]
+    if not places:
+        said = "there is no case to explain" if case_id is None else f"there is no case {case_id}"
+        typer.echo(said, err=True)
+        raise typer.Exit(CALLED_WRONGLY)
+    for place in range(places[-1] + 1):
+        yield cases[place], place == places[-1]
+
+
+def _cases(file: Path | None, book: PolicyBook) -> Iterator[Case]:
+    """One JSON object, over several lines if it likes; or one a line."""
+    content = sys.stdin.buffer.read() if file is None or str(file) == "-" else read_bytes(file)
+    try:
+        yield _case(content, book)
+        return
+    except Unreadable as why:
+        lines = [(number, line) for number, line in enumerate(content.splitlines(), 1) if line.strip()]
+        if len(lines) == 1 or why.reason != "not_json":
+            _complain(str(why))
+    for number, line in lines:
+        try:
+            yield _case(line, book)
+        except Unreadable as why:
+            _complain(f"line {number}: {why.reason}: {why.detail}")
+
+
+def _case(content: bytes, book: PolicyBook) -> Case:
+    submitted = read(SubmittedCase, content)
+    if submitted.tenant not in (None, book.tenant):
+        _complain(f"the case is of tenant {submitted.tenant!r}, and the policy of {book.tenant!r}")
+    return submitted.of(book.tenant)
+
+
+def _complain(text: str) -> NoReturn:
+    typer.echo(text, err=True)
+    raise typer.Exit(WRONG)

@@ -1,0 +1,15 @@
+"""A line of an explanation."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Line(NamedTuple):
+    """A sentence, and how far in it stands: 0 for a heading."""
+
+    depth: int
+    text: str
+
+    def __str__(self) -> str:
+        return "  " * self.depth + self.text

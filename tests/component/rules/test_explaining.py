@@ -1,0 +1,205 @@
+"""`mandaat explain`, as a team lead calls it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from copy import deepcopy
+from importlib.resources import files
+from pathlib import Path
+from string import Formatter
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+import deploy.local
+from schemas.language import Language
+from services.cli.app import build
+from services.rules.core.explain.hearing import Hearing
+from services.rules.core.explain.why import explain
+from services.rules.core.explain.words import FILE, Words
+from services.rules.core.inputs import Submission
+from services.rules.core.policy import load_policy
+from services.rules.core.policy_tests.plan import make_plan
+from services.rules.core.policy_tests.shape import read_file
+from services.rules.core.rehearsal import Rehearsal
+from tests.judging import a_mandate, a_policy
+
+LOCAL = Path(deploy.local.__path__[0])
+TEXT = files("services.rules.core.explain").joinpath(FILE).read_text("utf-8")
+WORDS = Words.parse(TEXT)
+PEOPLE = [
+    {"agent_id": "agent-01", "tenant": "acme", "name": "R. Visser", "role": "agent", "team": "north"},
+    {"agent_id": "lead", "tenant": "acme", "name": "L. Blom", "role": "team_lead", "team": "north"},
+]
+Explain = Callable[..., list[str]]
+
+
+def _run(*words: str | Path) -> Result:
+    return CliRunner().invoke(build("explain"), ["explain", *(str(word) for word in words)])
+
+
+def a_line(case_id: str = "c-1", *, facts: dict[str, Any] | None = None, **request: Any) -> dict[str, Any]:
+    asked = {"request_id": "r1", "kind": "refund", "amount": "60.00", "currency": "EUR", **request}
+    return {
+        "case_id": case_id,
+        "opened_at": "2026-03-02T08:00:00Z",
+        "customer": {"id": "cu-1"},
+        "agent_id": "agent-01",
+        "facts": {"days_late": 6, "order_value": 90.0} if facts is None else facts,
+        "request": asked,
+    }
+
+
+@pytest.fixture
+def told(tmp_path: Path) -> Explain:
+    """The lines of an explanation, without the figures' no-break spaces."""
+    policy = a_policy(
+        a_mandate(id="late", when="late", limit=50, budgets=["day"]),
+        a_mandate(id="half", limit="0.5 * facts.order_value", budgets=["day"]),
+        a_mandate(id="own", discretion={}, limit=75),
+        a_mandate(id="flowers", grants="flowers"),
+        a_mandate(id="lead", to="team_lead"),
+        define={"late": "facts.days_late >= 2"},
+        budgets={"day": {"per": "agent", "window": "day", "cap": 80}},
+        prohibitions=[{"id": "fraud", "kinds": "*", "when": "facts.fraud == true", "reason": "fraud desk"}],
+        timezone="Europe/Amsterdam",
+    )
+    (tmp_path / "policy.yaml").write_text(policy)
+    (tmp_path / "staff.jsonl").write_text("".join(json.dumps(one) + "\n" for one in PEOPLE))
+
+    def told(*cases: Any, lang: str = "nl", more: tuple[str, ...] = ()) -> list[str]:
+        (tmp_path / "cases.jsonl").write_text("".join(json.dumps(one) + "\n" for one in cases))
+        given = ("--policy", tmp_path / "policy.yaml", "--staff", tmp_path / "staff.jsonl")
+        done = _run(*given, tmp_path / "cases.jsonl", "--lang", lang, *more)
+        assert done.exit_code == 0, done.output
+        return [line.strip() for line in done.stdout.replace("\u00a0", " ").splitlines()]
+
+    return told
+
+
+CLEAN = {"days_late": 6, "order_value": 90.0, "fraud": False}
+
+
+def test_each_mandate_says_why_it_fits_or_not(told: Explain) -> None:
+    lines = told(a_line(facts=CLEAN, amount="48.00"))
+    for expected in (
+        "R. Visser (agent, team north) vraagt “refund” van € 48,00 voor klant cu-1 in zaak c-1: maandag 2"
+        " maart 2026 om 09.00 uur.",
+        "fraud: geldt niet.",
+        "Voorwaarde “facts.fraud == true”: klopt niet.",
+        "facts.fraud: niet waar",
+        "late: staat dit toe.",
+        "Voorwaarde “late”: klopt.",
+        "“late” staat voor “facts.days_late >= 2”",
+        "facts.days_late: 6",
+        "Grens € 50,00; gevraagd is € 48,00, en dat past.",
+        "Budget “day” van medewerker agent-01: € 80,00 per dag; gebruikt € 0,00, over € 80,00, nodig € 48,00:"
+        " genoeg.",
+        "half: niet meer geprobeerd, een mandaat hierboven staat het al toe.",
+        "lead: is niet van deze vrager, maar van team lead.",
+        "own: is voor wie er naar eigen inzicht om vraagt, en dat is niet gedaan.",
+        "Gaan niet over “refund”: flowers.",
+        "Besluit: goedgekeurd onder mandaat late.",
+        "Van budget “day” van medewerker agent-01 (2026-03-02): € 48,00.",
+    ):
+        assert expected in lines
+
+
+def test_what_went_before_counts_in_the_budgets(told: Explain) -> None:
+    before = a_line("c-0", facts=CLEAN, amount="45.00")
+    lines = told(before, a_line(facts={**CLEAN, "days_late": 1}, amount="44.00"), lang="en")
+    for expected in (
+        "late: does not fit, its condition does not hold.",
+        "half: does not fit, too little of a budget is left.",
+        "Limit “0.5 * facts.order_value”, here €45.00; €44.00 is asked, which fits.",
+        "Budget “day” of agent agent-01: €80.00 a day; €45.00 used, €35.00 left, €44.00 needed: too little.",
+        "There is room for that again from Tuesday 3 March 2026.",
+        "Decision: put before somebody who may decide.",
+        "What could have been granted at once: €35.00.",
+        "Asked as team lead: L. Blom (lead).",
+    ):
+        assert expected in lines
+
+
+def test_a_prohibition_that_cannot_be_judged_says_which_fact_is_missing(told: Explain) -> None:
+    lines = told(a_line())
+    assert "fraud: niet te zeggen of het geldt, dus een mens kijkt ernaar: fraud desk" in lines
+    assert (
+        "Voorwaarde “facts.fraud == true”: niet te beoordelen, want facts.fraud ontbreekt in de zaak."
+        in lines
+    )
+    assert "facts.fraud: ontbreekt" in lines
+    assert "late: niet geprobeerd, om wat hieronder bij het besluit staat." in lines
+
+
+def test_what_is_prohibited_says_so_in_the_words_of_the_policy(told: Explain) -> None:
+    lines = told(a_line(facts={**CLEAN, "fraud": True}))
+    assert "fraud: geldt, en dan kan niemand dit toestaan: fraud desk" in lines
+    assert lines[-2:] == [
+        "Besluit: geweigerd, want het is verboden. Geen mandaat is geprobeerd.",
+        "fraud desk",
+    ]
+
+
+def test_one_case_of_several_is_explained_where_it_is_named(told: Explain) -> None:
+    cases = (a_line("c-0", facts=CLEAN, amount="45.00"), a_line("c-1", facts=CLEAN))
+    assert "in zaak c-0" in told(*cases, more=("--case-id", "c-0"))[0]
+    assert "in zaak c-1" in told(*cases)[0]
+
+
+@pytest.mark.parametrize("language", ["nl", "en"])
+@pytest.mark.parametrize("policy", ["retail", "hotel"])
+def test_whatever_the_tests_of_a_policy_ask_can_be_explained(policy: str, language: Language) -> None:
+    folder = LOCAL / policy
+    book = load_policy((folder / "policy.yaml").read_text())
+    read, _ = read_file((folder / "policy.test.yaml").read_text())
+    assert read is not None
+    plan = make_plan(read.document, read.tree, book, (folder / "staff.jsonl").read_bytes().splitlines())
+    for test in plan.tests:
+        rehearsal = Rehearsal(book, plan.staff)
+        for step in test.steps:
+            before = deepcopy(rehearsal.counters)
+            decision, *more = (event["data"] for event in rehearsal.decide(step.input))
+            if not isinstance(step.input, Submission):
+                continue
+            case, approval = step.input.case, more[0]["approval"] if more else None
+            heard = Hearing(case, step.input.time, book, plan.staff, decision, approval, before.look)
+            lines = [line.text for line in explain(heard, WORDS.about(book, language))]
+            granting = [line for line in lines if line.endswith((": staat dit toe.", ": grants this."))]
+            assert [line.partition(":")[0] for line in granting] == [
+                name for name in [decision["mandate"]] if name is not None
+            ]
+            tried = {row["mandate"] for row in decision["reasons"] if "mandate" in row}
+            assert tried <= {line.partition(":")[0] for line in lines}
+
+
+def test_every_text_is_there_in_both_languages_with_the_same_figures() -> None:
+    for key, texts in json.loads(TEXT)["texts"].items():
+        named = [{name for _, name, _, _ in Formatter().parse(texts[one]) if name} for one in ("nl", "en")]
+        assert named[0] == named[1] - {"error"}, key
+
+
+def test_no_text_is_left_over() -> None:
+    code = "".join(
+        path.read_text() for path in Path(files("services.rules.core.explain").joinpath("")).glob("*.py")
+    )  # type: ignore[arg-type]  # a folder of this checkout
+    beginnings = set(re.findall(r'f?"([a-z_]+(?:\.[a-z_]+)*)\.?(?:\{[^"]*)?"', code))
+    for key in json.loads(TEXT)["texts"]:
+        parts = key.split(".")
+        assert any(".".join(parts[: n + 1]) in beginnings for n in range(len(parts))), key
+
+
+def test_calling_it_wrongly_says_what_is_wrong(tmp_path: Path) -> None:
+    given = ("--policy", LOCAL / "hotel/policy.yaml", "--staff", LOCAL / "hotel/staff.jsonl")
+    case = tmp_path / "case.json"
+    assert _run(*given, tmp_path / "gone.jsonl").exit_code == 2
+    case.write_text('{"case_id": "c-1"}')
+    assert _run(*given, case).exit_code == 1
+    case.write_text(json.dumps({**a_line(), "tenant": "retail"}))
+    assert _run(*given, case).exit_code == 1
+    case.write_text(json.dumps(a_line(), indent=2))  # one case, over several lines
+    assert _run(*given, case).exit_code == 0
+    assert _run(*given, case, "--case-id", "c-2").exit_code == 2
