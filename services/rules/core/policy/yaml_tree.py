@@ -34,6 +34,7 @@ from services.rules.core.policy.yaml_events import (
 MAX_CHARACTERS: Final = 8 * 1024 * 1024
 MAX_DEPTH: Final = 20
 MAX_NODES: Final = 1_000_000
+_EMPTY: Final = "is empty; give it a value or take it out"
 
 
 Path = tuple[str | int, ...]
@@ -42,6 +43,9 @@ Plain = None | bool | int | float | str | list[Any] | dict[str, Any]
 # The core schema of YAML 1.2.2, chapter 10.3: `yes`, `on` and dates are text.
 _NULL = re.compile(r"(?:null|Null|NULL|~)?")
 _BOOL = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
+_WORDS = frozenset(("null", "Null", "NULL", "~", *_BOOL))
+_NOT_OF_WORDS = frozenset("0123456789+-.")
+"""What any number begins with."""
 _INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 _HALF = re.compile("[\ud800-\udfff]")
@@ -52,7 +56,8 @@ _NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
 class Node:
     """A scalar, a list (`items`) or a mapping (`entries`: key -> key's node, value's node)."""
 
-    spot: Spot
+    line: int
+    column: int
     text: str | None = None
     value: bool | int | float | str | None = None
     items: list[Node] | None = None
@@ -62,6 +67,16 @@ class Node:
     end: int = 0
     style: str | None = None
     size: int = 1
+
+    @property
+    def spot(self) -> Spot:
+        """Where it begins."""
+        return Spot(self.line, self.column)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing stands there, or null."""
+        return self.text is not None and (self.value is None or not self.text.strip())
 
     def place(self, index: int) -> Spot:
         """Where character `index` of this scalar's text stands in the file."""
@@ -240,17 +255,24 @@ class _Composer:
         if node is None:
             text = f"*{event.anchor} refers to nothing that stands above it"
             self._say(_spot(event), text)
-            return Node(_spot(event), text=text, value=text)
+            return Node(*_spot(event), text=text, value=text)
         self._bound(event, 1, node.size)
         return node
 
     def _scalar(self, event: Any) -> Node:
         text = self._characters(event)
-        start, end = event.start_mark.index, event.end_mark.index
-        spot = _spot(event)
-        style = event.style or None
-        value = self._resolve(text, spot) if style is None else text
-        return Node(spot, text, value, source=self._text, start=start, end=end, style=style)
+        mark, style = event.start_mark, event.style or None
+        value = self._resolve(text, event) if style is None else text
+        return Node(
+            mark.line + 1,
+            mark.column + 1,
+            text,
+            value,
+            source=self._text,
+            start=mark.index,
+            end=event.end_mark.index,
+            style=style,
+        )
 
     def _characters(self, event: Any) -> str:
         """The text; JSON writes a character past U+FFFF as two escapes, which ruamel leaves as two halves."""
@@ -264,7 +286,9 @@ class _Composer:
             )
         return whole
 
-    def _resolve(self, text: str, spot: Spot) -> bool | int | float | str | None:
+    def _resolve(self, text: str, event: Any) -> bool | int | float | str | None:
+        if text and text[0] not in _NOT_OF_WORDS and text not in _WORDS:
+            return text
         if _NULL.fullmatch(text):
             return None
         if text in _BOOL:
@@ -274,7 +298,7 @@ class _Composer:
         if len(text) <= 40 and _FLOAT.fullmatch(text) and float(text) - float(text) == 0:
             return float(text)
         if _NOT_FINITE.fullmatch(text):
-            self._say(spot, f"{text} is not a number that can be used here")
+            self._say(_spot(event), f"{text} is not a number that can be used here")
             return math.inf
         return text
 
@@ -283,8 +307,11 @@ class _Composer:
         for inner in self._events:
             if isinstance(inner, SEQUENCE_END):
                 break
-            items.append(self._full(self._node(inner, depth + 1), "this place in the list"))
-        return Node(_spot(event), items=items, size=1 + sum(item.size for item in items))
+            item = self._node(inner, depth + 1)
+            if item.is_empty:
+                self._say(item.spot, f"this place in the list {_EMPTY}")
+            items.append(item)
+        return Node(*_spot(event), items=items, size=1 + sum(item.size for item in items))
 
     def _mapping(self, event: Any, depth: int) -> Node:
         entries: dict[str, tuple[Node, Node]] = {}
@@ -303,17 +330,10 @@ class _Composer:
                 text = f"`{short(name)}` stands here twice; the first is on line {first.line}"
                 self._say(key.spot, text)
             else:
-                entries[name] = (key, self._full(value, f"`{short(name)}`", key.spot))
-        return Node(_spot(event), entries=entries, size=size)
-
-    def _full(self, node: Node, what: str, spot: Spot | None = None) -> Node:
-        if (node.text is not None and not node.text.strip()) or (
-            node.value is None and node.text is not None
-        ):
-            self._problems.append(
-                problem(spot or node.spot, f"{what} is empty; give it a value or take it out")
-            )
-        return node
+                entries[name] = (key, value)
+                if value.is_empty:
+                    self._say(key.spot, f"`{short(name)}` {_EMPTY}")
+        return Node(*_spot(event), entries=entries, size=size)
 
 
 def _spot(event: Any) -> Spot:
