@@ -53,7 +53,7 @@ class DecisionRequest(Frozen):
                     "missing", "an amount needs a currency beside it", {"pointer": "/currency"}
                 )
             try:
-                parse_amount(self.amount, self.currency)
+                self.__dict__["money"] = parse_amount(self.amount, self.currency)  # read once
             except ValueError as flaw:
                 raise PydanticCustomError(
                     "amount", "{flaw}", {"flaw": str(flaw), "pointer": "/amount"}

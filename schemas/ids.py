@@ -33,6 +33,10 @@ AgentId = PlainId
 CustomerId = PlainId
 EventId = PlainId
 
+_DIGITS = "abcdefghijklmnopqrstuvwxyz234567"
+_TWO_DIGITS = [one + other for one in _DIGITS for other in _DIGITS]
+"""Base32 (RFC 4648), ten bits at a time: Python's own takes as long as the hash and all the rest."""
+
 APPROVAL_PREFIX = "apr_"
 MAX_APPROVAL_ID_LENGTH = len(APPROVAL_PREFIX) + -(-(2 * 4 * MAX_ID_LENGTH + 1) * 4 // 3)
 """Both its ids in UTF-8, of four bytes a character at most, and NUL, in base64."""
@@ -81,7 +85,8 @@ def uuid7() -> str:
 def derived_id(*parts: str | int) -> str:
     """The id of what follows from something else: the same parts, the same id. 26 characters, base32."""
     text = "\x00".join(map(str, parts))
-    return base64.b32encode(blake2b(text.encode(), digest_size=16).digest()).decode().rstrip("=").lower()
+    number = int.from_bytes(blake2b(text.encode(), digest_size=16).digest(), "big") << 2
+    return "".join([_TWO_DIGITS[number >> place & 1023] for place in range(120, -1, -10)])
 
 
 def approval_id(case_id: str, request_id: str) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import sys
-from typing import Annotated, Final
+from functools import cache
+from typing import Annotated, Any, Final, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, JsonValue, StringConstraints
 from pydantic_core import PydanticCustomError
@@ -30,6 +31,28 @@ class Frozen(BaseModel):
         hide_input_in_errors=True,
         serialize_by_alias=True,
     )
+
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def built(model: type[Model], **fields: Any) -> Model:
+    """A model of values that are known to be right, in a quarter of the time of `model_construct`.
+
+    Every field must be given, under its own name and in the order of the model: the order of its JSON.
+    """
+    one = model.__new__(model)
+    set_ = object.__setattr__
+    set_(one, "__dict__", fields)
+    set_(one, "__pydantic_fields_set__", _fields_of(model))
+    set_(one, "__pydantic_extra__", None)
+    set_(one, "__pydantic_private__", None)
+    return one
+
+
+@cache
+def _fields_of(model: type[BaseModel]) -> set[str]:
+    return set(model.__pydantic_fields__)
 
 
 def _open_object(value: dict[str, JsonValue]) -> dict[str, JsonValue]:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import json
-from base64 import b64encode
+from binascii import b2a_base64
 from hashlib import blake2b
+from json import JSONEncoder
+from typing import Final
 
 from schemas.case import CaseFields
 from schemas.reply import ReplyBody
 
+_encode: Final = JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+
 
 def digest48(parts: list[str | int | bool | None]) -> str:
     """48 bits of blake2b over the parts, as 8 characters of base64 (LEDGER.md, Keys)."""
-    text = json.dumps(parts, separators=(",", ":"), ensure_ascii=False)
-    return b64encode(blake2b(text.encode(), digest_size=6).digest()).decode()
+    hashed = blake2b(_encode(parts).encode(), digest_size=6).digest()
+    return b2a_base64(hashed, newline=False).decode()
 
 
 def request_digest(case: CaseFields) -> str:

@@ -48,7 +48,7 @@ class Offline:
         if known is None:
             proposal = assess(case, self._book, self._staff, case.opened_at)
             settled = self._counters.settle(proposal.takes, proposal.looks)
-            decision = first_decision(case, proposal, proposal.conclude(*settled)).model_dump_json()
+            decision = first_decision(case, proposal, proposal.conclude(*settled), digest).model_dump_json()
             known = self._known[case.key] = (digest, decision)
         if known[0] != digest:
             request = f"request {case.request.request_id!r} of case {case.case_id!r}"

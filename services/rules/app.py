@@ -64,6 +64,7 @@ async def main(stop: Stop) -> None:
         health.ready["settings"] = gate.ready
         await gate.passed()
         await stack.enter_async_context(tables)
+        keep_what_is_there()
 
         partitions = Partitions()
         letters = DeadLetters(producer, "rules", metrics)

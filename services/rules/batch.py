@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from schemas.errors import Unreadable
 from services.chassis.dead_letters import Record as Consumed
@@ -37,8 +38,7 @@ class Undone:
         return self.again | self.failed.keys()
 
 
-@dataclass(frozen=True)
-class Judged:
+class Judged(NamedTuple):
     """An input, the record it came in, and what is proposed for it."""
 
     record: Consumed

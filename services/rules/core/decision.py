@@ -8,8 +8,8 @@ from typing import assert_never
 from schemas.case import Case
 from schemas.decision import AgentRef, By, Charge, Decision, Outcome, PolicyRef, Reason
 from schemas.ids import approval_id, derived_id
+from schemas.model import built
 from schemas.money import Money
-from schemas.request_digest import request_digest
 from schemas.types import DECISION_TYPES
 from services.rules.core import proposals
 from services.rules.core.assess import Proposal
@@ -24,11 +24,12 @@ def decision_id(case: Case, outcome: Outcome, number: int = FIRST) -> str:
     return derived_id(DECISION_TYPES[outcome], case.tenant, case.case_id, case.request.request_id, number)
 
 
-def first_decision(case: Case, proposal: Proposal, variant: Variant) -> Decision:
-    """The first decision on a request, where this is what was concluded of the proposal."""
+def first_decision(case: Case, proposal: Proposal, variant: Variant, digest: str) -> Decision:
+    """The first decision on a request of this digest, where this is what was concluded of the proposal."""
     outcome, by = _conclusion(variant)
     request = case.request
-    return Decision.model_construct(
+    return built(
+        Decision,
         decision_id=decision_id(case, outcome),
         case_id=case.case_id,
         request_id=request.request_id,
@@ -45,7 +46,7 @@ def first_decision(case: Case, proposal: Proposal, variant: Variant) -> Decision
         reasons=told(variant.reasons),
         on_the_spot=_on_the_spot(variant),
         charges=charged(variant.charges, request.currency) if isinstance(variant, Approved) else (),
-        request_digest=request_digest(case),
+        request_digest=digest,
         agent=agent_ref(proposal.asker),
         approval_id=approval_id(case.case_id, request.request_id) if outcome == "escalated" else None,
         respond_by=None,
@@ -56,19 +57,20 @@ def first_decision(case: Case, proposal: Proposal, variant: Variant) -> Decision
 @lru_cache(maxsize=1_000)
 def policy_ref(policy: PolicyName) -> PolicyRef:
     """The policy version that decides, as the contracts write it."""
-    return PolicyRef.model_construct(name=policy.name, version=policy.version, digest=policy.digest)
+    return built(PolicyRef, name=policy.name, version=policy.version, digest=policy.digest)
 
 
 @lru_cache(maxsize=10_000)
 def agent_ref(asker: Asker) -> AgentRef:
     """The role and team of the asking agent, as the contracts write them."""
-    return AgentRef.model_construct(role=asker.role, team=asker.team)
+    return built(AgentRef, role=asker.role, team=asker.team)
 
 
 def told(given: tuple[proposals.Reason, ...]) -> tuple[Reason, ...]:
     """Reasons as the contracts write them."""
     return tuple(
-        Reason.model_construct(
+        built(
+            Reason,
             code=one.code,
             text=one.text,
             mandate=one.mandate,
@@ -82,7 +84,8 @@ def told(given: tuple[proposals.Reason, ...]) -> tuple[Reason, ...]:
 def charged(charges: Takes, currency: str | None) -> tuple[Charge, ...]:
     """Charges as the contracts write them; `currency` is the one of the amounts."""
     return tuple(
-        Charge.model_construct(
+        built(
+            Charge,
             budget=one.budget.id,
             scope=one.scope,
             window=one.window,

@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 
 from schemas.cloud_event import CloudEvent, Data
 from schemas.ids import RequestKey, derived_id, record_key
+from schemas.model import built
 from services.rules.core.effects import Effects
 from services.rules.core.inputs import Input
 
@@ -35,7 +36,8 @@ def event_id(event_type: str, key: RequestKey, number: int | str) -> str:
 
 def envelope(event_type: str, event: str, caused_by: Input, seq: int, data: Data) -> CloudEvent[Data]:
     """The event, in the name of its input; `seq` is microseconds since 1970, and its time."""
-    return CloudEvent.model_construct(
+    return built(
+        CloudEvent,
         specversion="1.0",
         id=event,
         source=SOURCE,

@@ -137,6 +137,9 @@ class Withdrawal:
 
 Input = Submission | Withdrawal | Reply
 
+_SUBMITTED: Final = CloudEvent[Case]
+_REPLIED: Final = CloudEvent[Verdict]
+
 _TAKES: Final = {
     topics.CASES: frozenset({types.CASE_SUBMITTED, types.CASE_WITHDRAWN}),
     topics.REPLIES: frozenset({types.VERDICT_APPROVE, types.VERDICT_REJECT}),
@@ -167,7 +170,7 @@ def read_input(topic: str, partition: int, key: bytes | None, value: bytes | Non
     try:
         if topic == topics.CASES:
             return _of_case(partition, key, value)
-        return _reply(partition, key, read(CloudEvent[Verdict], value))
+        return _reply(partition, key, read(_REPLIED, value))
     except Unreadable as why:
         other = _of_another_type(topic, value)
         if other is None:
@@ -194,7 +197,7 @@ def _of_case(partition: int, key: bytes | None, value: bytes | None) -> Submissi
     # Nearly all are submissions: another type is looked for only where it may stand.
     if value is not None and _WITHDRAWN in value and _type_of(value) == types.CASE_WITHDRAWN:
         return _withdrawal(partition, key, read(CloudEvent[RequestWithdrawn], value))
-    return _submission(partition, key, read(CloudEvent[Case], value))
+    return _submission(partition, key, read(_SUBMITTED, value))
 
 
 def _withdrawal(partition: int, key: bytes | None, event: CloudEvent[RequestWithdrawn]) -> Withdrawal:

@@ -6,12 +6,13 @@ from typing import Final, Literal
 
 from schemas import types
 from schemas.approval import Approval, ApprovalEvent, Closing, without_personal_data
-from schemas.decision import AgentRef, Decision, Reason
+from schemas.decision import Decision, Reason
 from schemas.ids import approval_id
+from schemas.model import built
 from services.rules.core import proposals
 from services.rules.core.approvers import Allowed, Forbidden
 from services.rules.core.assess import Proposal
-from services.rules.core.decision import charged, decision_id, first_decision, policy_ref, told
+from services.rules.core.decision import agent_ref, charged, decision_id, first_decision, policy_ref, told
 from services.rules.core.effects import Counted, Effects
 from services.rules.core.envelope import CLOSING, Rendered, key_of
 from services.rules.core.inputs import Reply, Submission
@@ -24,14 +25,22 @@ _FIRST_VERSION: Final = 1
 
 def render_first(submission: Submission, proposal: Proposal, concluded: Variant, seq: int) -> Rendered:
     """The first decision on a request; escalated, with the approval that waits for its approvers."""
-    decision = first_decision(submission.case, proposal, concluded)
+    decision = first_decision(submission.case, proposal, concluded, submission.digest)
     said = decided(decision, submission, seq)
     key = key_of(submission)
     if not isinstance(concluded, Escalated):
         effects = Effects(charges=_counted(concluded))
         return Rendered(key, (said,), effects, decision.outcome)
     approval = _opened(submission, proposal, decision, concluded)
-    body = ApprovalEvent.model_construct(approval=approval, reasons=decision.reasons)
+    body = built(
+        ApprovalEvent,
+        approval=approval,
+        giver=None,
+        reply_id=None,
+        reply_digest=None,
+        note=None,
+        reasons=decision.reasons,
+    )
     requested = about_approval(types.APPROVAL_REQUESTED, approval, approval.version, body, submission, seq)
     return Rendered(key, (said, requested), Effects((state_of(approval),)), decision.outcome)
 
@@ -41,7 +50,8 @@ def render_closing(
 ) -> Rendered:
     """The decision that closes an escalation, and the closed approval."""
     decision = _closing_decision(reply, approval, conclusion, book)
-    closing = Closing.model_construct(
+    closing = built(
+        Closing,
         outcome="approved" if decision.outcome == "approved" else "refused",
         decision_id=decision.decision_id,
         decided_by=reply.verdict.agent_id,
@@ -77,7 +87,8 @@ def _closing_decision(
     asked = case.request.money
     money = conclusion.money if isinstance(conclusion, Allowed) and conclusion.money is not None else asked
     outcome: Literal["approved", "refused"] = "approved" if approved else "refused"
-    return Decision.model_construct(
+    return built(
+        Decision,
         decision_id=decision_id(case, outcome, CLOSING),
         case_id=approval.case_id,
         request_id=approval.request_id,
@@ -104,7 +115,8 @@ def _closing_decision(
 
 
 def _body(approval: Approval, reply: Reply, reasons: tuple[Reason, ...] = ()) -> ApprovalEvent:
-    return ApprovalEvent.model_construct(
+    return built(
+        ApprovalEvent,
         approval=approval,
         giver=reply.verdict.agent_id,
         reply_id=reply.verdict.reply_id,
@@ -116,7 +128,8 @@ def _body(approval: Approval, reply: Reply, reasons: tuple[Reason, ...] = ()) ->
 
 def _opened(submission: Submission, proposal: Proposal, decision: Decision, escalated: Escalated) -> Approval:
     case = submission.case
-    return Approval.model_construct(
+    return built(
+        Approval,
         approval_id=approval_id(case.case_id, case.request.request_id),
         tenant=case.tenant,
         case_id=case.case_id,
@@ -126,7 +139,7 @@ def _opened(submission: Submission, proposal: Proposal, decision: Decision, esca
         opened_at=submission.time,
         respond_by=None,
         case=without_personal_data(case),
-        agent=AgentRef.model_construct(role=proposal.asker.role, team=proposal.asker.team),
+        agent=agent_ref(proposal.asker),
         step=escalated.step,
         approvers=escalated.approvers,
         escalation=decision.decision_id,

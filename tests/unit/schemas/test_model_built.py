@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+from schemas.decision import Charge
+from schemas.model import built
+
+GIVEN = {
+    "budget": "day",
+    "scope": "tenant",
+    "window": "2026-03-02",
+    "days": None,
+    "amount": "1.00",
+    "count": None,
+}
+
+
+def test_what_is_built_is_what_would_have_been_read() -> None:
+    read = Charge.model_validate(GIVEN)
+    one = built(Charge, **GIVEN)
+
+    assert one == read
+    assert hash(one) == hash(read)
+    assert repr(one) == repr(read)
+    assert one.model_dump_json() == read.model_dump_json()
+    assert one.model_copy(update={"count": 2}).count == 2
+
+
+def test_what_is_built_is_written_in_the_order_of_the_model() -> None:
+    assert list(Charge.model_fields) == list(GIVEN)
