@@ -6,12 +6,13 @@ Settling is tentative; the journal's acknowledgement is the decision; the confir
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from schemas.cloud_event import HEADERS
 from schemas.errors import Unreadable
+from schemas.withdrawal import WITHDRAWN
 from services.chassis.dead_letters import DeadLetters
 from services.chassis.dead_letters import Record as Consumed
 from services.chassis.errors import TryAgain
@@ -31,7 +32,6 @@ from services.rules.adapters.protocol import (
     SetState,
     Settled,
     Take,
-    Wanted,
 )
 from services.rules.adapters.publisher import Entry, Landed, Record
 from services.rules.adapters.take_over import Unlanded
@@ -39,17 +39,18 @@ from services.rules.batch import Judged, Letter, Place, Round, Undone
 from services.rules.core.budgets import Takes, Used
 from services.rules.core.effects import Effects
 from services.rules.core.envelope import Rendered
-from services.rules.core.inputs import Input, Reply, read_input
+from services.rules.core.inputs import Input, Reply, Submission, Withdrawal, read_input
 from services.rules.core.propose import propose
 from services.rules.core.rounds import rounds
 from services.rules.core.size import check_size
+from services.rules.grounds import Grounds, look_up, read_grounds
 from services.rules.metrics import RulesMetrics
 from services.rules.partitions import Partitions
 from services.rules.tables import Tables
 
 _ELSEWHERE: Final = Unreadable(
     "key_mismatch",
-    "What this repeats was decided in another partition than this record stands in; publish it with"
+    "What this is about was decided in another partition than this record stands in; publish it with"
     " Kafka's usual hash of its key.",
 )
 
@@ -82,8 +83,14 @@ class Handlers:
     async def _round(self, inputs: Sequence[tuple[Consumed, Input]], undone: Undone) -> None:
         round_ = Round()
         going = [one for one in inputs if self._goes_on(one[1].partition, undone)]
-        states = await self._states(going, undone)
-        judged = self._judge([one for one in going if one[1].partition not in undone], states, round_)
+        grounds = await read_grounds(
+            [one for _, one in going],
+            ledger=self.ledger,
+            journal=self.journal,
+            partitions=self.partitions,
+            undone=undone,
+        )
+        judged = self._judge([one for one in going if one[1].partition not in undone], grounds, round_)
         await self._settle(judged, round_, undone)
         await self._put(round_.letters, undone)
 
@@ -101,33 +108,17 @@ class Handlers:
             log.warning("dead_letters_away", error=str(away))
             undone.again |= {record.partition for record, _ in mine}
 
-    async def _states(self, inputs: Sequence[tuple[Consumed, Input]], undone: Undone) -> Mapping[str, bytes]:
-        """The approvals that replies are about, by place in the ledger; sends the confirms that are due."""
-        wanted: dict[int, list[str]] = {}
-        for _, one in inputs:
-            if isinstance(one, Reply):
-                wanted.setdefault(one.partition, []).append(one.state_id)
-        if not wanted:
-            return {}
-        parts = self.partitions.parts(wanted)
-        try:
-            reading = await self.ledger.read(parts, [Wanted(p, tuple(ids)) for p, ids in wanted.items()])
-        except TryAgain as away:
-            log.warning("ledger_away", error=str(away))
-            undone.failed.update(dict.fromkeys(wanted))
-            return {}
-        self.partitions.confirmed(parts)
-        undone.failed.update(dict.fromkeys(reading.refused))
-        return {key: state for found in reading.found.values() for key, state in found.states.items()}
-
     def _judge(
-        self, inputs: Sequence[tuple[Consumed, Input]], states: Mapping[str, bytes], round_: Round
+        self, inputs: Sequence[tuple[Consumed, Input]], grounds: Grounds, round_: Round
     ) -> list[Judged]:
         judged = []
         for record, one in inputs:
+            if isinstance(one, Withdrawal) and one.request_key.index_id in grounds.elsewhere:
+                round_.letters.append((record, _ELSEWHERE))
+                continue
             try:
-                proposal = propose(one, self.tables, states)
-                state = states.get(one.state_id, b"") if isinstance(one, Reply) else b""
+                proposal = propose(one, self.tables, grounds.states, grounds.newest)
+                state = b"" if isinstance(one, Submission) else grounds.states.get(one.state_id, b"")
                 check_size(len(record.value or b"") + len(state), proposal)
             except Unreadable as why:
                 round_.letters.append((record, why))
@@ -196,7 +187,7 @@ class Handlers:
         if not wanted:
             return []
         try:
-            known = await self._look_up(wanted)
+            known = await look_up(self.journal, wanted)
             now_ms = await self.ledger.time_us() // 1000
         except TryAgain as away:
             log.warning("repeats_wait", error=str(away))
@@ -207,16 +198,6 @@ class Handlers:
             (one.record, _ELSEWHERE) for one, seq in round_.repeats if (one.input.partition, seq) in lacking
         ]
         return [Entry(p, now_ms, known[p, seq]) for p, seq in places if (p, seq) in known]
-
-    async def _look_up(self, places: Collection[Place]) -> dict[Place, tuple[Record, ...]]:
-        """What of them the journal has. Raises TryAgain."""
-        try:
-            return await self.journal.stored(places) if places else {}
-        except LookupError as error:
-            if len(places) == 1:
-                log.error("not_in_the_journal", error=str(error), partition=min(places)[0])
-                return {}
-        return {place: records for one in places for place, records in (await self._look_up({one})).items()}
 
     def _count_new(self, round_: Round, undone: Undone) -> None:
         done = [(one, new) for one, _, new in round_.new if one.input.partition not in undone.failed]
@@ -268,7 +249,7 @@ def _sort(judged: Sequence[Judged], settled: Settled, round_: Round) -> None:
             case New(seq, variant, used):
                 seen = [Used(*each) for each in used]
                 round_.new.append((one, seq, one.proposal.render(seq, variant, seen)))
-            case Known(digest, seq) if digest == one.input.digest:
+            case Known(digest, seq) if digest in (one.input.digest, WITHDRAWN):
                 round_.repeats.append((one, seq))
             case Known():
                 round_.letters.append((one.record, _conflict(one.input)))

@@ -13,11 +13,11 @@ from typing import Any
 from aiokafka import TopicPartition
 
 from schemas.errors import Unreadable
+from schemas.withdrawal import WITHDRAWN
 from services.chassis.dead_letters import Record as Consumed
 from services.chassis.errors import TryAgain
 from services.rules.adapters.ledger import Resolved
 from services.rules.adapters.protocol import (
-    WITHDRAWN,
     Answer,
     Applied,
     Credit,

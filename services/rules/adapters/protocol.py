@@ -12,10 +12,9 @@ from enum import Enum
 from hashlib import blake2b
 from typing import Any, Final, NamedTuple, TypeAlias
 
-DIGEST_LENGTH: Final = 8
+from schemas.withdrawal import WITHDRAWN
 
-WITHDRAWN: Final = "withdrwn"
-"""The digest of what a link points to that was never settled itself: nothing conflicts with it."""
+DIGEST_LENGTH: Final = 8
 
 
 class SetState(NamedTuple):

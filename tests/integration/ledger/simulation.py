@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 import msgpack
 from redis.asyncio import Redis
 
-from services.rules.adapters.protocol import WITHDRAWN, place
+from schemas.withdrawal import WITHDRAWN
+from services.rules.adapters.protocol import place
 from services.rules.adapters.rebuild import Begun, Rebuild
 from services.rules.adapters.replay import Grouping, Stored
 from tests.integration.ledger.worker import Worker
@@ -133,7 +134,7 @@ def check(world: World, seen: Look) -> None:
 
 
 def check_budgets(events: Iterable[dict[str, Any]]) -> None:
-    """By sequence, each charge fits with all before it under its cap: in its window and every run of N days."""
+    """By sequence, each charge fits with all before it under its cap, in its window or every run of N days."""
     used: dict[str, Counter] = defaultdict(lambda: defaultdict(int))
     for event in sorted(events, key=lambda one: int(one["sequence"])):
         for key, field, amount, cap, days in event["data"].get("charges", ()):

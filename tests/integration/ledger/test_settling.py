@@ -8,11 +8,11 @@ import contextlib
 import pytest
 from redis.asyncio import Redis
 
+from schemas.withdrawal import WITHDRAWN
 from services.chassis.errors import TryAgain
 from services.chassis.redis import connect
 from services.rules.adapters.ledger import Ledger
 from services.rules.adapters.protocol import (
-    WITHDRAWN,
     Applied,
     Confirm,
     Item,

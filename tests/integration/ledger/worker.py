@@ -7,12 +7,12 @@ from typing import cast
 
 from redis.asyncio import Redis
 
+from schemas.withdrawal import WITHDRAWN
 from services.chassis.errors import TryAgain
 from services.rules.adapters.cold_start import cold_start
 from services.rules.adapters.journal import Journal
 from services.rules.adapters.ledger import Ledger
 from services.rules.adapters.protocol import (
-    WITHDRAWN,
     Confirm,
     Credit,
     Effect,

@@ -17,8 +17,9 @@ from typing import Any, NamedTuple, TypeVar
 from redis.asyncio import Redis
 from redis.exceptions import TimeoutError as RedisTimeout
 
+from schemas.withdrawal import WITHDRAWN
 from services.chassis.errors import TryAgain
-from services.rules.adapters.protocol import WITHDRAWN, Applied, Credit, Effect, Link, SetState, Take
+from services.rules.adapters.protocol import Applied, Credit, Effect, Link, SetState, Take
 from services.rules.adapters.publisher import Entry, Landed, NotLanded, Outcome, Record, whole_batches
 from services.rules.adapters.replay import Event, Grouping, Stored
 

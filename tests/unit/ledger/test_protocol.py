@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.withdrawal import WITHDRAWN
 from services.rules.adapters import script
 from services.rules.adapters.protocol import (
-    WITHDRAWN,
     Argument,
     Confirm,
     Credit,

@@ -1,0 +1,102 @@
+"""What verdicts and withdrawals are judged on, read when nothing is pending (LEDGER.md, Worker)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from services.chassis.errors import TryAgain
+from services.chassis.log import log
+from services.rules.adapters.journal import Journal
+from services.rules.adapters.ledger import Ledger
+from services.rules.adapters.protocol import Reading, Wanted
+from services.rules.adapters.publisher import Record
+from services.rules.batch import Place, Undone
+from services.rules.core.effects import Event
+from services.rules.core.inputs import Input, Reply, Withdrawal
+from services.rules.partitions import Partitions
+
+
+@dataclass(frozen=True)
+class Grounds:
+    """States of approvals by `state_id`, and the newest events of requests by index id.
+
+    `elsewhere`: requests that are known, but whose events stand in another partition of the journal.
+    """
+
+    states: Mapping[str, bytes] = field(default_factory=dict)
+    newest: Mapping[str, Sequence[Event]] = field(default_factory=dict)
+    elsewhere: Collection[str] = ()
+
+
+async def read_grounds(
+    inputs: Sequence[Input], *, ledger: Ledger, journal: Journal, partitions: Partitions, undone: Undone
+) -> Grounds:
+    """What these inputs are judged on; sends the confirms that are due. What is away stays undone.
+
+    Nothing of it changes before they are settled: the generation of a partition guards it, and a round that
+    holds a verdict or a withdrawal holds nothing else of its case. What is read is confirmed, so the events
+    of a decision stand in the journal.
+    """
+    wanted = _wanted(inputs)
+    if not wanted:
+        return Grounds()
+    parts = partitions.parts(wanted)
+    try:
+        reading = await ledger.read(parts, list(wanted.values()))
+    except TryAgain as away:
+        log.warning("ledger_away", error=str(away))
+        undone.failed.update(dict.fromkeys(wanted))
+        return Grounds()
+    partitions.confirmed(parts)
+    undone.failed.update(dict.fromkeys(reading.refused))
+    states = {key: state for found in reading.found.values() for key, state in found.states.items()}
+    places = _places(inputs, reading)
+    try:
+        stored = await look_up(journal, set(places.values()))
+    except TryAgain as away:
+        log.warning("withdrawals_wait", error=str(away))
+        undone.again |= {p for p, _ in places.values()}
+        return Grounds(states)
+    return Grounds(
+        states,
+        {request: _events(stored[place]) for request, place in places.items() if place in stored},
+        {request for request, place in places.items() if place not in stored},
+    )
+
+
+def _wanted(inputs: Sequence[Input]) -> dict[int, Wanted]:
+    wanted: dict[int, Wanted] = {}
+    for one in inputs:
+        if isinstance(one, Reply | Withdrawal):
+            p, states, ids = wanted.get(one.partition, Wanted(one.partition))
+            asked = (one.request_key.index_id,) if isinstance(one, Withdrawal) else ()
+            wanted[one.partition] = Wanted(p, (*states, one.state_id), (*ids, *asked))
+    return wanted
+
+
+def _places(inputs: Sequence[Input], reading: Reading) -> dict[str, Place]:
+    """Where in the journal the newest events of each request stand that is withdrawn."""
+    places = {}
+    for one in inputs:
+        if isinstance(one, Withdrawal) and one.partition in reading.found:
+            known = reading.found[one.partition].entries.get(one.request_key.index_id)
+            if known is not None:
+                places[one.request_key.index_id] = (one.partition, known.seq)
+    return places
+
+
+def _events(records: Sequence[Record]) -> tuple[Event, ...]:
+    return tuple(json.loads(record.value) for record in records)
+
+
+async def look_up(journal: Journal, places: Collection[Place]) -> dict[Place, tuple[Record, ...]]:
+    """What of these the journal has. Raises TryAgain."""
+    try:
+        return await journal.stored(places) if places else {}
+    except LookupError as error:
+        if len(places) == 1:
+            log.error("not_in_the_journal", error=str(error), partition=min(places)[0])
+            return {}
+    return {place: records for one in places for place, records in (await look_up(journal, {one})).items()}
