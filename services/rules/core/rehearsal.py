@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from schemas.errors import Unreadable
+from schemas.withdrawal import WITHDRAWN
 from services.rules.core.budgets import Counters
 from services.rules.core.inputs import Input
 from services.rules.core.policy.book import PolicyBook
@@ -47,20 +48,24 @@ class Rehearsal:
         known = self._known.get(one.index_id)
         if known is not None:
             return _repeated(known, one)
-        proposal = propose(one, self, self._states)
+        request = one.request_key.index_id
+        newest = {request: self._known[request][1]} if request in self._known else {}
+        proposal = propose(one, self, self._states, newest)
         variant, used = self.counters.settle(proposal.takes, proposal.looks)
         self._seq = max(self._seq + 1, (one.time - _EPOCH) // _MICROSECOND)
         rendered = proposal.render(self._seq, variant, used)
         events: tuple[Event, ...] = tuple(json.loads(value) for value in rendered.values)
         self._known[one.index_id] = (one.digest, events)
         self._states.update(rendered.effects.states)
+        self.counters.add(charge for charge in rendered.effects.charges if charge[2] < 0)
         for link in rendered.effects.links:
-            self._known[link] = (self._known[link][0], events)
+            digest, _ = self._known.get(link, (WITHDRAWN, ()))
+            self._known[link] = (digest, events)
         return events
 
 
 def _repeated(known: tuple[str, tuple[Event, ...]], one: Input) -> tuple[Event, ...]:
     digest, events = known
-    if digest != one.digest:
+    if digest not in (one.digest, WITHDRAWN):
         raise Unreadable("conflict", "this is known with other content; give it a new id")
     return events

@@ -18,7 +18,8 @@ from schemas.ids import approval_id
 from schemas.reading import read
 from schemas.reply import Verdict
 from schemas.staff import StaffMember
-from services.rules.core.inputs import Input, Reply, Submission
+from schemas.withdrawal import Withdrawal as RequestWithdrawn
+from services.rules.core.inputs import Input, Reply, Submission, Withdrawal
 from services.rules.core.policy.book import PolicyBook
 from services.rules.core.policy.problems import PolicyProblems, Problem, Spot, problem
 from services.rules.core.policy.yaml_tree import Node, Path
@@ -149,7 +150,8 @@ class _Planner:
             return Submission(0, _name(path), one.time or case.opened_at, None, case)
         spot = node.key_spot(named[0])
         if one.withdraw is not None:
-            raise _wrong(spot, "withdrawals cannot be tested yet")
+            about = _about(one.withdraw.case, cases, spot)
+            return _withdrawal(about, one.time or now or about.opened_at, _name(path))
         verdict, kind = (
             (one.approve, types.VERDICT_APPROVE)
             if one.approve is not None
@@ -274,3 +276,14 @@ def _reply(verdict: VerdictEntry, kind: str, about: Case, now: datetime, name: s
         request_id=about.request.request_id,
     )
     return Reply(0, name, now.astimezone(UTC), None, about.tenant, kind, said)
+
+
+def _withdrawal(about: Case, now: datetime, name: str) -> Withdrawal:
+    asked = RequestWithdrawn.model_construct(
+        tenant=about.tenant,
+        case_id=about.case_id,
+        request_id=about.request.request_id,
+        agent_id=about.agent_id,
+        reason=None,
+    )
+    return Withdrawal(0, name, now.astimezone(UTC), None, asked)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from schemas.errors import Unreadable
-from schemas.money import parse_amount
+from schemas.money import parse_signed
 from services.rules.core.policy.book import PolicyBook
 from services.rules.core.policy.problems import Spot
 from services.rules.core.policy_tests.document import NOTHING, Expectation
@@ -135,7 +135,7 @@ def _same(name: str, expected: object, came: object, currency: str) -> bool:
     if expected == came or str(expected) == str(came):
         return True
     try:
-        return parse_amount(str(expected), currency) == parse_amount(str(came), currency)
+        return parse_signed(str(expected), currency) == parse_signed(str(came), currency)
     except ValueError:
         return False
 
