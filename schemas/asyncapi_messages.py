@@ -15,10 +15,17 @@ from schemas.cloud_event import CONTENT_TYPE
 from schemas.errors import REASONS
 from schemas.json_schema import Schema, WithoutTitles, of_type
 from schemas.topics import DEAD_LETTERS, INBOUND, POLICIES, RECORDS, STAFF, TOPICS, Topic, short_name
+from schemas.withdrawal import SubmittedWithdrawal
 
 BINDING: Final = "0.5.0"
 """The version of the Kafka bindings."""
 _JSON: Final = "application/json"
+_INBOUND_CASES: Final = {f"inbound.{mode}": mode for mode in ("structured", "binary", "bare")}
+_INBOUND_WITHDRAWALS: Final = {f"inbound.withdrawal.{mode}": mode for mode in ("structured", "binary")}
+_SUBMITTED: Final[dict[str, tuple[str, type[BaseModel]]]] = {
+    types.CASE_SUBMITTED: ("A case", SubmittedCase),
+    types.CASE_WITHDRAWN: ("A withdrawal", SubmittedWithdrawal),
+}
 _OURS: Final[dict[str, Schema]] = {
     "reason": {"enum": sorted(REASONS), "description": "Why, for software."},
     "detail": {"description": "Why, for people."},
@@ -33,7 +40,7 @@ _OURS: Final[dict[str, Schema]] = {
 def names_of(topic: Topic) -> list[str]:
     """The messages of a topic."""
     if topic.name == INBOUND:
-        return ["inbound.structured", "inbound.binary", "inbound.bare"]
+        return [*_INBOUND_CASES, *_INBOUND_WITHDRAWALS]
     return [short_name(name) for name in topic.types or (topic.name,)]
 
 
@@ -41,23 +48,27 @@ def messages() -> Schema:
     """Every message, by its name."""
     own = (topic for topic in TOPICS if topic.name != INBOUND)
     events = {short_name(name): _event(name, topic) for topic in own for name in topic.types}
-    return events | {
-        "inbound.structured": _inbound(
-            "structured", "a CloudEvent in structured mode", _headers(CONTENT_TYPE)
-        ),
-        "inbound.binary": _inbound("binary", "a CloudEvent in binary mode", _binary_headers()),
-        "inbound.bare": _inbound("bare", "JSON, as it is", {"type": "object"}),
-        short_name(STAFF): _record(STAFF, "staff", "A member of staff; a null value removes them."),
-        short_name(POLICIES): _record(POLICIES, "policy", "A version of a policy; a null value removes it."),
-        short_name(DEAD_LETTERS): _dead_letter(),
+    inbound = {name: _inbound(mode, types.CASE_SUBMITTED) for name, mode in _INBOUND_CASES.items()} | {
+        name: _inbound(mode, types.CASE_WITHDRAWN) for name, mode in _INBOUND_WITHDRAWALS.items()
     }
+    return (
+        events
+        | inbound
+        | {
+            short_name(STAFF): _record(STAFF, "staff", "A member of staff; a null value removes them."),
+            short_name(POLICIES): _record(
+                POLICIES, "policy", "A version of a policy; a null value removes it."
+            ),
+            short_name(DEAD_LETTERS): _dead_letter(),
+        }
+    )
 
 
 def schemas() -> Schema:
     """The models of all messages, by their names."""
     models: list[type[BaseModel]] = [types.event_model(name) for name in types.MODELS] + [
         *RECORDS.values(),
-        SubmittedCase,
+        *(model for _, model in _SUBMITTED.values()),
     ]
     _, definitions = models_json_schema(
         [(model, "validation") for model in dict.fromkeys(models)],
@@ -79,9 +90,11 @@ def _event(event_type: str, topic: Topic) -> Schema:
     }
 
 
-def _inbound(mode: str, what: str, headers: Schema) -> Schema:
+def _inbound(mode: str, event_type: str) -> Schema:
     content = CONTENT_TYPE if mode == "structured" else _JSON
-    payload = _ref(SubmittedCase.__name__)
+    what, model = _SUBMITTED[event_type]
+    payload, headers = _ref(model.__name__), _inbound_headers(mode, event_type)
+    how = "JSON, as it is" if mode == "bare" else f"a CloudEvent in {mode} mode"
     if mode == "structured":
         payload = {
             "type": "object",
@@ -89,16 +102,16 @@ def _inbound(mode: str, what: str, headers: Schema) -> Schema:
                 "specversion": {"const": "1.0"},
                 "id": {"type": "string"},
                 "source": {"type": "string"},
-                "type": {"const": types.CASE_SUBMITTED},
+                "type": {"const": event_type},
                 "data": payload,
             },
             "required": ["specversion", "id", "source", "type", "data"],
         }
     return {
-        **_message(f"inbound, {mode}", f"A case, as {what}.", content, "<tenant>/<case_id>, or none"),
+        **_message(f"inbound, {mode}", f"{what}, as {how}.", content, "<tenant>/<case_id>, or none"),
         "headers": headers,
         "payload": payload,
-        "examples": [_example(INBOUND, f"case.submitted--{mode}")],
+        "examples": [_example(INBOUND, f"{short_name(event_type)}--{mode}")],
     }
 
 
@@ -145,8 +158,14 @@ def _headers(content_type: str) -> Schema:
     }
 
 
-def _binary_headers() -> Schema:
-    given = {"specversion": {"const": "1.0"}, "id": {}, "source": {}, "type": {"const": types.CASE_SUBMITTED}}
+def _inbound_headers(mode: str, event_type: str) -> Schema:
+    if mode == "structured":
+        return _headers(CONTENT_TYPE)
+    return _binary_headers(event_type) if mode == "binary" else {"type": "object"}
+
+
+def _binary_headers(event_type: str) -> Schema:
+    given = {"specversion": {"const": "1.0"}, "id": {}, "source": {}, "type": {"const": event_type}}
     free: dict[str, Schema] = {"subject": {}, "time": {}, "tenant": {}, "traceparent": {}}
     return {
         "type": "object",

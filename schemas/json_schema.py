@@ -16,6 +16,7 @@ from schemas.case import SubmittedCase
 from schemas.cloud_event import CloudEvent
 from schemas.reply import ReplyBody
 from schemas.topics import DECISIONS, INBOUND, POLICIES, RECORDS, STAFF, TOPICS
+from schemas.withdrawal import SubmittedWithdrawal, WithdrawalBody
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 Schema = dict[str, Any]
@@ -42,7 +43,9 @@ def files() -> dict[str, Schema]:
         "records/policy_record": _schema(RECORDS[POLICIES]),
         "bodies/case": _schema(SubmittedCase),
         "bodies/reply": _schema(ReplyBody),
-        "bodies/inbound_event": _inbound_event(),
+        "bodies/withdrawal": _schema(WithdrawalBody),
+        "bodies/inbound_event": _inbound_event(types.CASE_SUBMITTED, CloudEvent[SubmittedCase]),
+        "bodies/inbound_withdrawal": _inbound_event(types.CASE_WITHDRAWN, CloudEvent[SubmittedWithdrawal]),
     }
     return {
         f"{name}.schema.json": {"$schema": DIALECT, "$id": f"urn:mandaat:schema:{name}", **schema}
@@ -66,11 +69,11 @@ def _event(event_type: str, topic: str) -> Schema:
     return schema
 
 
-def _inbound_event() -> Schema:
-    """A case in a CloudEvent of others: `time` is optional there, and the rest is intake's to add."""
-    schema = _schema(CloudEvent[SubmittedCase])
-    schema["title"] = f"{types.CASE_SUBMITTED} in {INBOUND}"
-    schema["properties"]["type"] = {"const": types.CASE_SUBMITTED}
+def _inbound_event(event_type: str, event: type[BaseModel]) -> Schema:
+    """What comes in a CloudEvent of others: `time` is optional there, and the rest is intake's to add."""
+    schema = _schema(event)
+    schema["title"] = f"{event_type} in {INBOUND}"
+    schema["properties"]["type"] = {"const": event_type}
     schema["required"] = [name for name in schema["required"] if name != "time"] + ["specversion"]
     return schema
 

@@ -98,8 +98,8 @@ TOPICS: Final[tuple[Topic, ...]] = (
         INBOUND,
         ("contact-centre software",),
         ("intake",),
-        "Cases: CloudEvents in structured or binary mode, or a bare case as JSON.",
-        (types.CASE_SUBMITTED,),
+        "Cases and withdrawals: CloudEvents in structured or binary mode, or a bare case as JSON.",
+        (types.CASE_SUBMITTED, types.CASE_WITHDRAWN),
         (
             *_A_MONTH,
             ("max.message.bytes", str(INBOUND_LIMIT_BYTES)),

@@ -17,6 +17,7 @@ from schemas.policy_record import PolicyRecord
 from schemas.reading import read
 from schemas.staff import StaffMember
 from schemas.topics import CASES, DEAD_LETTERS, DECISIONS, INBOUND, NOTICES, POLICIES, REPLIES, STAFF
+from schemas.withdrawal import Withdrawal
 from services.intake.core.acceptance import case_submitted
 from services.intake.core.inbound import read_inbound
 from services.notifier.core.pending import Told, notice_id
@@ -113,6 +114,16 @@ def test_intake_reads_the_other_forms_too(stem: str) -> None:
 
     assert (case.tenant, case.case_id) == ("retail", one.json["case_id"])
     assert (case.origin is None) == stem.endswith("--bare")
+
+
+@pytest.mark.parametrize("mode", ["structured", "binary"])
+def test_intake_reads_a_withdrawal(mode: str) -> None:
+    one = example(INBOUND, f"case.withdrawn--{mode}")
+
+    withdrawal = read_inbound(key_of(one), one.value, headers_of(one)).data
+
+    assert isinstance(withdrawal, Withdrawal)
+    assert withdrawal.key == ("retail", "task-13-4", "r1")
 
 
 def test_intake_cannot_read_what_is_a_dead_letter() -> None:
