@@ -301,7 +301,10 @@ class Hand:
             room = cap - spent(self.charges, charge)
             if charge.unit != "count":
                 most = min(most, room)
-        return most if most > 0 and self.with_amount(most).shortfall(row) is None else None
+        if most <= 0:
+            return None
+        offered = self.with_amount(most)
+        return most if offered.shortfall(row) is None and offered.prohibitions() == ([], []) else None
 
 
 # Who is asked

@@ -296,3 +296,28 @@ def _spent(
     else:
         unit, amount = policy["currency"], max(1, size(draw, policy["currency"]) // 2)
     return Charge(name, budget["window"], unit, scope, day, amount)
+
+
+def with_other_caps(draw: Draw, policy: Json) -> Json:
+    """The next version: some of its shared budgets and its own let more through, or less."""
+    changed = {**policy, "version": str(int(policy["version"]) + 1)}
+    if "budgets" in policy:
+        changed["budgets"] = {name: _recapped(draw, one, policy) for name, one in policy["budgets"].items()}
+    changed["mandates"] = [
+        {
+            **row,
+            "budgets": [
+                one if isinstance(one, str) else _recapped(draw, one, policy) for one in row["budgets"]
+            ],
+        }
+        if "budgets" in row
+        else row
+        for row in policy["mandates"]
+    ]
+    return changed
+
+
+def _recapped(draw: Draw, budget: Json, policy: Json) -> Json:
+    if "count" in budget:
+        return {**budget, "count": between(draw, 1, 3)}
+    return {**budget, "cap": as_number(max(1, size(draw, policy["currency"])), policy["currency"])}

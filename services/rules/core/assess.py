@@ -24,7 +24,7 @@ from services.rules.core.staff import StaffDirectory
 class Hearing:
     """One request with all it is judged by."""
 
-    __slots__ = ("agent", "book", "case", "judge", "now")
+    __slots__ = ("agent", "book", "case", "judge", "now", "prohibitions")
 
     def __init__(
         self, case: Case, book: PolicyBook, agent: StaffMember | None, now: datetime, money: Money | None
@@ -34,17 +34,15 @@ class Hearing:
         self.agent = agent
         self.now = now
         self.judge = Judge(Surroundings(case, agent, now, money), book.currency)
+        role = None if agent is None else agent.role
+        self.prohibitions = book.prohibitions_on(case.request.kind, case.category, role)
 
 
 def prohibited(hearing: Hearing) -> Refused | Escalated | None:
     """Refused by every prohibition that applies; escalated where one cannot be judged and none refuses."""
-    case, agent = hearing.case, hearing.agent
-    rows = hearing.book.prohibitions_on(
-        case.request.kind, case.category, None if agent is None else agent.role
-    )
     applying: list[Reason] = []
     unjudged: list[Reason] = []
-    for row in rows:
+    for row in hearing.prohibitions:
         applies = True if row.when is None else hearing.judge.condition(row.when)
         if applies is True:
             applying.append(reasons.prohibited(row))
@@ -80,7 +78,11 @@ def by_mandate(hearing: Hearing) -> Tried:
     rows = rows_for(book, role, case.request, case.category)
     spender = Spender(case.tenant, case.agent_id or "", team, case.customer.id)
     tried = try_candidates(rows, hearing.judge, spender, hearing.now, book.zone, case.request.reason)
-    return tried if rows else tried._replace(candidates=(reasons.no_mandate(role, case.request.kind),))
+    if not rows:
+        return tried._replace(candidates=(reasons.no_mandate(role, case.request.kind),))
+    whens = (row.when for row in hearing.prohibitions)
+    barring = tuple(when for when in whens if when is not None and when.names_amount)
+    return tried._replace(barring=barring) if barring else tried
 
 
 Answer: TypeAlias = Refused | Escalated | Tried

@@ -11,6 +11,7 @@ from schemas.case import DecisionRequest
 from schemas.money import Money
 from services.rules.core import reasons
 from services.rules.core.budgets import Spender, Takes, Used, charges, local_day, renews_at
+from services.rules.core.expressions.evaluation import Expression
 from services.rules.core.mandates import Judge
 from services.rules.core.policy.book import Mandate, PolicyBook
 from services.rules.core.proposals import Reason
@@ -35,6 +36,7 @@ class Tried(NamedTuple):
     """The candidates in their order, up to the first that fits and charges nothing.
 
     What is not :class:`Fitting` says why. `looking`: those over their limit, where no candidate is free.
+    `barring`: the conditions of prohibitions that look at the amount; what is offered must meet none of them.
     """
 
     candidates: tuple[Fitting | Reason, ...]
@@ -42,6 +44,7 @@ class Tried(NamedTuple):
     now: datetime
     zone: ZoneInfo
     looking: tuple[Look, ...] = ()
+    barring: tuple[Expression, ...] = ()
 
     @property
     def takes(self) -> tuple[Takes, ...]:
@@ -89,9 +92,13 @@ class Tried(NamedTuple):
             most = _most(look, used[at : at + len(look.charges)])
             at += len(look.charges)
             offer = self.judge.offer(look.mandate, most)
-            if offer is not None:
+            if offer is not None and not self._is_barred(offer):
                 offers.append(offer)
         return max(offers, default=None, key=lambda offer: offer.minor)
+
+    def _is_barred(self, offer: Money) -> bool:
+        judge = self.judge.of_amount(offer)
+        return any(judge.condition(when) is not False for when in self.barring)
 
     def _exhausted(self, one: Fitting, used: Sequence[Used]) -> Reason:
         """Of the first of its budgets that has no room."""

@@ -211,6 +211,19 @@ def test_nothing_is_offered_that_the_mandate_would_not_grant_when_asked_for() ->
     assert _offer(a_mandate(when="request.amount > 30", limit=40)) == "40.00"
 
 
+def test_nothing_is_offered_that_is_prohibited_when_it_is_asked_for() -> None:
+    small = {"id": "small", "kinds": "refund", "when": "request.amount < 25", "reason": "not worth it"}
+    unknown = {"id": "unknown", "kinds": "refund", "when": "request.amount < 25 && facts.x", "reason": "no"}
+    rows = (a_mandate(id="a", limit=20), a_mandate(id="b", limit=30, to="senior"))
+    for prohibition in (small, unknown):
+        escalated = judge(a_book(*rows, prohibitions=[prohibition]))
+        assert isinstance(escalated, Escalated)
+        assert escalated.on_the_spot is None
+        senior = judge(a_book(*rows, prohibitions=[prohibition]), staff=a_staff(a_person(role="senior")))
+        assert isinstance(senior, Escalated)
+        assert senior.on_the_spot == Money(3000, "EUR")
+
+
 def test_an_offer_of_nothing_is_no_offer() -> None:
     assert _offer(a_mandate(limit=0)) is None
     assert _offer(a_mandate(limit="0.001")) is None
