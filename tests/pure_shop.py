@@ -1,9 +1,11 @@
-"""A ledger of one's own for tests of what is pure: policy, staff, and the states of approvals."""
+"""A ledger of one's own for tests of what is pure: policy, staff, budgets, approvals and decisions."""
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
+from services.rules.core.budgets import Counters
 from services.rules.core.envelope import Rendered
 from services.rules.core.inputs import Input, Reply, Submission
 from services.rules.core.policy import PolicyBook
@@ -25,6 +27,8 @@ class Shop:
     ) -> None:
         """`opened` was escalated by the same mandates before `people` came and the rest of `policy` held."""
         self.states: dict[str, bytes] = {}
+        self.counters = Counters()
+        self.newest: dict[str, list[Any]] = {}
         self._book = a_book(*mandates)
         self._staff = a_staff()
         if opened is not None:
@@ -42,9 +46,15 @@ class Shop:
         return self._staff if tenant == "acme" else Staff()
 
     def decide(self, one: Input, seq: int) -> Rendered:
-        """What the input comes to; its states hold from now on."""
-        rendered = propose(one, self, self.states).render(seq)
-        self.states.update(rendered.effects.states)
+        """What the input comes to; what it takes is counted, and the rest holds from now on."""
+        proposed = propose(one, self, self.states, self.newest)
+        rendered = proposed.render(seq, *self.counters.settle(proposed.takes, proposed.looks))
+        effects = rendered.effects
+        self.states.update(effects.states)
+        self.counters.add(charge for charge in effects.charges if charge[2] < 0)
+        events = [json.loads(value) for value in rendered.values]
+        if any("decision_id" in event["data"] for event in events):
+            self.newest[one.request_key.index_id] = events
         return rendered
 
 

@@ -9,7 +9,7 @@ from aiokafka import ConsumerRecord
 
 from schemas import topics
 from schemas.ids import approval_id
-from services.rules.core.inputs import Input, Reply, Submission, read_input
+from services.rules.core.inputs import Input, Reply, Submission, Withdrawal, read_input
 from tests.intake_cases import ABSENT, STRUCTURED, a_case, a_request
 
 WHEN = "2026-03-02T08:00:01Z"
@@ -55,6 +55,22 @@ def a_verdict(verdict: str = "approve", *, data: Any = None, **changes: Any) -> 
     return _changed(event, changes)
 
 
+def a_withdrawn(*, data: Any = None, **changes: Any) -> dict[str, Any]:
+    """The event case.withdrawn of request r1 of c-1; `data` changes its data."""
+    asked = {"tenant": "acme", "case_id": "c-1", "request_id": "r1"}
+    event = {
+        "specversion": "1.0",
+        "id": "evt-3",
+        "source": "/mandaat/intake",
+        "type": "mandaat.case.withdrawn.v1",
+        "subject": "c-1",
+        "time": WHEN,
+        "tenant": "acme",
+        "data": _changed(asked, data or {}),
+    }
+    return _changed(event, changes)
+
+
 def key_of(event: dict[str, Any]) -> bytes:
     """The key of the record of an event."""
     return f"{event.get('tenant')}/{event['data']['case_id']}".encode()
@@ -73,6 +89,14 @@ def a_reply(verdict: str = "approve", *, partition: int = 0, data: Any = None, *
     event = a_verdict(verdict, data=data, **changes)
     one = read_input(topics.REPLIES, partition, key_of(event), as_bytes(event))
     assert isinstance(one, Reply)
+    return one
+
+
+def a_withdrawal(*, partition: int = 0, data: Any = None, **changes: Any) -> Withdrawal:
+    """A withdrawal, read."""
+    event = a_withdrawn(data=data, **changes)
+    one = read_input(topics.CASES, partition, key_of(event), as_bytes(event))
+    assert isinstance(one, Withdrawal)
     return one
 
 
