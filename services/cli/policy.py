@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from schemas.errors import Unreadable
+from schemas.reading import read
+from schemas.staff import StaffMember
+from services.cli.decide import load_staff
 from services.cli.exits import WRONG
-from services.cli.policy_files import read_policy
+from services.cli.policy_files import read_bytes, read_policy
 from services.cli.policy_test import run_tests
 from services.rules.core.policy.editor_schema import policy_schema
 
@@ -21,14 +27,36 @@ def _policy() -> None:
 
 
 @policy_app.command("check")
-def check(file: Annotated[Path, typer.Argument(help="The policy, YAML 1.2.")]) -> None:
-    """Say all that is wrong with a policy, as FILE:LINE:COLUMN: text. Exits 1 where it cannot be used."""
-    book, problems = read_policy(file)
+def check(
+    file: Annotated[Path, typer.Argument(help="The policy, YAML 1.2.")],
+    staff: Annotated[
+        Path | None, typer.Option(help="The staff, one record a line: are there people for every role?")
+    ] = None,
+) -> None:
+    """Say all that is wrong with a policy, as FILE:LINE:COLUMN: text. Exits 1 where it cannot be used.
+
+    A warning is of what can be used, and is hardly meant.
+    """
+    members = [] if staff is None else list(_members(staff))
+    book, problems = read_policy(file, None if staff is None else {member.role for _, member in members})
     for problem in problems:
         typer.echo(f"{file}:{problem}")
     if book is None:
         raise typer.Exit(WRONG)
+    if staff is not None:
+        load_staff(staff, book.tenant)
+    for number, member in members:
+        if member.role not in book.roles:
+            text = f"{member.agent_id!r} has role `{member.role}`, which is not in the policy"
+            typer.echo(f"{staff}:{number}: warning: {text}; all that they ask is escalated")
     typer.echo(f"{file}: can be used: policy {book.name}, version {book.version}, digest {book.digest}")
+
+
+def _members(staff: Path) -> Iterator[tuple[int, StaffMember]]:
+    """The records that can be read, each with its line; `load_staff` says what is wrong with the others."""
+    for number, line in enumerate(read_bytes(staff).splitlines(), 1):
+        with suppress(Unreadable):
+            yield number, read(StaffMember, line)
 
 
 @policy_app.command("schema")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 import typer
@@ -10,11 +11,14 @@ from services.cli.exits import CALLED_WRONGLY
 from services.rules.core.policy import CheckedPolicy, Problem, check_policy
 
 
-def read_policy(file: Path) -> CheckedPolicy:
-    """Read a policy file; what cannot even be opened ends the command (exit 2)."""
+def read_policy(file: Path, held: Collection[str] | None = None) -> CheckedPolicy:
+    """Read a policy file; what cannot even be opened ends the command (exit 2).
+
+    `held`: the roles that the staff have, where they are known; the policy is held against them too.
+    """
     text = read_bytes(file)
     try:
-        return check_policy(text.decode())
+        return check_policy(text.decode(), held)
     except UnicodeDecodeError as error:
         line = text.count(b"\n", 0, error.start) + 1
         column = len(text[text.rfind(b"\n", 0, error.start) + 1 : error.start].decode(errors="replace")) + 1
