@@ -44,6 +44,7 @@ check: $(VENV)/.dev ## ruff, format, mypy --strict, import-linter, deptry
 schemas: $(VENV)/.dev ## write the exported JSON Schema and AsyncAPI again
 	@$(BIN)/python -m schemas.export
 	@$(BIN)/mandaat policy schema > schemas/json/policy.schema.json
+	@$(BIN)/mandaat policy schema --tests > schemas/json/policy_test.schema.json
 
 requirements: ## pin the dependencies again, with hashes, from pyproject.toml (needs uv)
 	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make requirements" --extra local --group build pyproject.toml -o requirements.txt

@@ -16,7 +16,8 @@ from services.cli.decide import load_staff
 from services.cli.exits import WRONG
 from services.cli.policy_files import read_bytes, read_policy
 from services.cli.policy_test import run_tests
-from services.rules.core.policy.editor_schema import policy_schema
+from services.rules.core.policy.editor_schema import policy_schema, schema_text
+from services.rules.core.policy_tests.document import PolicyTestsDocument
 
 policy_app = typer.Typer(help="Look at a policy file before it is used.", no_args_is_help=True)
 
@@ -60,9 +61,12 @@ def _members(staff: Path) -> Iterator[tuple[int, StaffMember]]:
 
 
 @policy_app.command("schema")
-def schema() -> None:
+def schema(
+    tests: Annotated[bool, typer.Option("--tests", help="Of files of policy tests instead.")] = False,
+) -> None:
     """Print the JSON Schema of policy files, by which editors complete them."""
-    typer.echo(policy_schema(), nl=False)
+    text = schema_text(PolicyTestsDocument, "Mandaat policy tests") if tests else policy_schema()
+    typer.echo(text, nl=False)
 
 
 policy_app.command("test")(run_tests)

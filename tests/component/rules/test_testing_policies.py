@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from jsonschema import Draft202012Validator
 from typer.testing import CliRunner, Result
 
 import deploy.local
+import schemas
 from services.cli.app import build
+from services.rules.core.policy.yaml_tree import parse_yaml
 from tests.judging import a_mandate, a_policy
 
 LOCAL = Path(deploy.local.__path__[0])
@@ -225,3 +229,18 @@ tests:
 def test_calling_it_wrongly_exits_2(tmp_path: Path) -> None:
     assert _run(tmp_path / "gone").exit_code == 2
     assert _run(tmp_path).exit_code == 2
+
+
+def test_editors_complete_a_file_of_tests_by_its_schema() -> None:
+    done = CliRunner().invoke(build("policy"), ["policy", "schema", "--tests"])
+    file = Path(schemas.__path__[0]) / "json" / "policy_test.schema.json"
+    assert done.stdout == file.read_text(), (
+        "mandaat policy schema --tests > schemas/json/policy_test.schema.json"
+    )
+    schema = json.loads(done.stdout)
+    Draft202012Validator.check_schema(schema)
+    validator = Draft202012Validator(schema)
+    for policy in ("retail", "hotel"):
+        tree, _ = parse_yaml((LOCAL / policy / "policy.test.yaml").read_text())
+        assert not list(validator.iter_errors(tree.plain()))
+    assert not validator.is_valid({"policy": "policy.yaml", "staff": "staff.jsonl", "test": []})

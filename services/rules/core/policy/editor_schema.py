@@ -8,13 +8,20 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from pydantic import BaseModel
+
 from services.rules.core.policy.document import PolicyDocument
 
 
 def policy_schema() -> str:
     """The JSON Schema (draft 2020-12) of a policy file, as the text of schemas/json/policy.schema.json."""
-    schema = _for_editors(PolicyDocument.model_json_schema(by_alias=True))
-    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "Mandaat policy"}
+    return schema_text(PolicyDocument, "Mandaat policy")
+
+
+def schema_text(model: type[BaseModel], title: str) -> str:
+    """The JSON Schema (draft 2020-12) of a file that people write."""
+    schema = _for_editors(model.model_json_schema(by_alias=True))
+    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": title}
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
 
 

@@ -5,8 +5,17 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    WithJsonSchema,
+    model_validator,
+)
 
+from schemas.case import Customer, DecisionRequest, SubmittedCase
 from schemas.decision import By
 from schemas.ids import AgentId, CaseId
 from schemas.moment import Moment
@@ -25,10 +34,19 @@ def as_text(value: Any) -> Any:
     return format(Decimal(repr(value)), "f")
 
 
-def _coded(value: Any) -> Any:
-    return {"code": value} if isinstance(value, str) else value
+def _keys_of(model: type[BaseModel]) -> dict[str, Any]:
+    """For editors: the keys of a part of a case, all of which another layer may give."""
+    properties = {
+        name: {"description": field.description} if field.description else {}
+        for name, field in model.model_fields.items()
+    }
+    return {"type": "object", "additionalProperties": False, "properties": properties}
 
 
+_CASE_KEYS: Final = _keys_of(SubmittedCase)
+_CASE_KEYS["properties"] |= {"customer": _keys_of(Customer), "request": _keys_of(DecisionRequest)}
+Part = Annotated[dict[str, Any], WithJsonSchema(_CASE_KEYS)]
+"""A case, or what several have in common: checked when the layers are laid over each other."""
 Line = Annotated[str, StringConstraints(min_length=1, max_length=MAX_NAME)]
 Amount = Annotated[
     str, BeforeValidator(as_text), WithJsonSchema({"type": ["number", "string"], "description": "12.50"})
@@ -41,13 +59,25 @@ class _Written(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-class ExpectedReason(_Written):
-    """One reason; what is not said of it may be anything."""
+def _or_a_code(schema: dict[str, Any]) -> None:
+    whole = dict(schema)
+    schema.clear()
+    schema["anyOf"] = [{"type": "string"}, whole]
 
+
+class ExpectedReason(_Written):
+    """One reason, by its code alone or with more; what is not said of it may be anything."""
+
+    model_config = ConfigDict(json_schema_extra=_or_a_code)
     code: Line = Field(description="Such as over_limit.")
     mandate: Line | None = Field(default=None, description="The mandate that it is about.")
     prohibition: Line | None = Field(default=None, description="The prohibition that it is about.")
     figures: dict[str, Figure] | None = Field(default=None, description="Those that matter, such as limit.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_a_code(cls, value: Any) -> Any:
+        return {"code": value} if isinstance(value, str) else value
 
 
 class ExpectedCharge(_Written):
@@ -67,18 +97,9 @@ class Expectation(_Written):
     mandate: Line | None = Field(default=None, description="The mandate that grants it.")
     by: By | None = Field(default=None, description="mandate, discretion, prohibition, person or ladder.")
     amount: Amount | None = Field(default=None, description="What is granted, where a person granted less.")
-    reasons: (
-        Annotated[
-            list[Annotated[ExpectedReason, BeforeValidator(_coded)]],
-            WithJsonSchema(
-                {
-                    "type": "array",
-                    "items": {"anyOf": [{"type": "string"}, {"$ref": "#/$defs/ExpectedReason"}]},
-                }
-            ),
-        ]
-        | None
-    ) = Field(default=None, description="All of them, in order: a code, or more. [] is none.")
+    reasons: list[ExpectedReason] | None = Field(
+        default=None, description="All of them, in order: a code, or more. [] is none."
+    )
     on_the_spot: Amount | None = Field(
         default=None, description="The amount that could have been granted at once, or `nothing`."
     )
@@ -107,7 +128,7 @@ class WithdrawalEntry(_Written):
 class StepEntry(_Written):
     """Something that happens, and what must become of it."""
 
-    case: dict[str, Any] | None = Field(default=None, description="A case is submitted.")
+    case: Part | None = Field(default=None, description="A case is submitted.")
     approve: VerdictEntry | None = Field(default=None, description="Somebody approves.")
     reject: VerdictEntry | None = Field(default=None, description="Somebody rejects.")
     withdraw: WithdrawalEntry | None = Field(default=None, description="A request is withdrawn.")
@@ -121,12 +142,12 @@ class TestEntry(_Written):
     """Steps in order, on budgets of which nothing is used."""
 
     test: Line = Field(description="What is promised, in a sentence.")
-    case: dict[str, Any] | None = Field(default=None, description="What every case of this test has.")
+    case: Part | None = Field(default=None, description="What every case of this test has.")
     cases: list[StepEntry] = Field(min_length=1, description="What happens, in order.")
 
 
 class PolicyTestsDocument(_Written):
-    """Tests of a policy of Mandaat."""
+    """Tests of a policy of Mandaat: what it promises, case by case."""
 
     policy: Line = Field(description="The policy's file, from this one.")
     staff: Any = Field(
@@ -138,5 +159,5 @@ class PolicyTestsDocument(_Written):
             ]
         },
     )
-    case: dict[str, Any] | None = Field(default=None, description="What every case has.")
+    case: Part | None = Field(default=None, description="What every case has.")
     tests: list[TestEntry] = Field(min_length=1, description="The tests.")
