@@ -9,7 +9,7 @@ from pydantic import GetCoreSchemaHandler, GetPydanticSchema, WithJsonSchema
 from pydantic_core import core_schema
 
 EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
-TOO_LATE: Final = datetime(9999, 1, 1, tzinfo=UTC)
+TOO_LATE: Final = datetime(9998, 1, 1, tzinfo=UTC)
 
 
 def _schema(_source: type[Any], _handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
@@ -30,7 +30,8 @@ def _schema(_source: type[Any], _handler: GetCoreSchemaHandler) -> core_schema.C
 Moment = Annotated[
     datetime, GetPydanticSchema(_schema), WithJsonSchema({"type": "string", "format": "date-time"})
 ]
-"""From 1970 up to 9999: in every time zone it is still a datetime, and no number is taken for a time.
+"""From 1970 up to 9998: in every time zone it and the day a year later are a datetime (a budget of a year
+renews then), and no number is taken for a time.
 
 Without the bounds `0001-01-01T00:00:00+14:00` is read, and raises OverflowError where it meets a time zone.
 """

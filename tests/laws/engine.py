@@ -6,16 +6,15 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from schemas.case import Case
 from schemas.reading import read
 from schemas.staff import StaffMember
-from services.rules.core.assess import Proposal, assess
 from services.rules.core.budgets import Counters
-from services.rules.core.decision import first_decision
+from services.rules.core.inputs import Submission
 from services.rules.core.policy import PolicyBook, load_policy
-from services.rules.core.proposals import Escalated
+from services.rules.core.propose import propose
 from services.rules.core.staff import Staff
 from tests.laws.naive import Charge, Json, Reason, Told, text_of
 from tests.laws.worlds import TENANT
@@ -73,22 +72,29 @@ def held(counters: Counters) -> dict[str, dict[str, int]]:
     return {key: dict(fields) for key, fields in counters._counters.items() if fields}
 
 
-def propose(policy: Json, staff: Sequence[Json], case: Json, now: datetime) -> Proposal:
-    """What may be concluded."""
-    return assess(as_case(case), as_book(policy), as_staff(staff), now)
+class Authority(NamedTuple):
+    """The one policy, and its staff."""
+
+    policy: PolicyBook
+    people: Staff
+
+    def book(self, _: str) -> PolicyBook:
+        return self.policy
+
+    def staff(self, _: str) -> Staff:
+        return self.people
 
 
 def decide(
     policy: Json, staff: Sequence[Json], counters: Counters, case: Json, now: datetime
 ) -> dict[str, Any]:
-    """The data of decision.*, as JSON says it; what it takes is taken from the counters."""
-    proposal = propose(policy, staff, case, now)
-    variant = proposal.conclude(*counters.settle(proposal.takes, proposal.looks))
-    decision = first_decision(as_case(case), proposal, variant)
-    told: dict[str, Any] = json.loads(decision.model_dump_json())
-    if isinstance(variant, Escalated):
-        told["asked"] = {"step": variant.step, "approvers": list(variant.approvers)}
-    return told
+    """The data of decision.*, as JSON says it, and who is asked; what it takes is taken from the counters."""
+    submission = Submission(0, "evt-1", now, None, as_case(case))
+    proposal = propose(submission, Authority(as_book(policy), as_staff(staff)), {})
+    rendered = proposal.render(1, *counters.settle(proposal.takes, proposal.looks))
+    decision, *requested = (json.loads(value)["data"] for value in rendered.values)
+    approval = requested[0]["approval"] if requested else {}
+    return {**decision, "asked": {key: approval.get(key) for key in ("step", "approvers")}}
 
 
 def as_told(decision: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.moment import EARLIEST, TOO_LATE
 from tests.laws import engine, naive, widening, worlds
 from tests.laws.naive import Charge, Json
 from tests.laws.trying import tried
@@ -176,6 +178,23 @@ def test_a_person_with_a_wider_role_may_do_all_that_one_with_a_narrower_role_may
     policy = {**question.policy, "roles": wider}
     staff = [{**one, "role": "wider"} if one["agent_id"] == asker else one for one in question.staff]
     assert question._replace(policy=policy, staff=staff).answered()["outcome"] == "approved"
+
+
+@pytest.mark.parametrize("window", [*worlds.WINDOWS, "366d"])
+@pytest.mark.parametrize("moment", [EARLIEST, TOO_LATE - timedelta(microseconds=1)])
+def test_a_budget_renews_at_the_first_and_the_last_moment_that_a_case_can_have(
+    window: str, moment: datetime
+) -> None:
+    for zone in ("Pacific/Kiritimati", "Pacific/Pago_Pago"):
+        row = {"id": "m", "grants": "*", "to": "agent"}
+        row |= {"budgets": [{"per": "agent", "window": window, "cap": 10}]}
+        policy = a_policy(mandates=[row], timezone=zone)
+        question = a_question(policy)._replace(now=moment)
+        ledger = engine.a_ledger()
+        decided = [
+            engine.decide(policy, question.staff, ledger, question.case, moment)["outcome"] for _ in range(2)
+        ]
+        assert decided == ["approved", "escalated"]
 
 
 def asking_for(question: Question, minor: int) -> Question:
