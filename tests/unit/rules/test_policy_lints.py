@@ -255,6 +255,7 @@ def test_a_step_is_idle_where_everybody_has_all_that_its_role_may_grant(
     ("shared", "idle"),
     [
         (a_mandate(when="facts.late", limit="facts.paid"), True),
+        (a_mandate(discretion={}), False),
         (a_mandate(budgets=[a_budget()]), False),
         (a_mandate(when="agent.team == 'billing'"), False),
         (a_mandate(when="now.getHours('Europe/Amsterdam') < 17"), False),

@@ -19,12 +19,12 @@ def idle_steps(book: PolicyBook, tree: Node) -> list[Problem]:
     Left out of account is what gets there because its agent is unknown, or a prohibition cannot be judged.
     """
     steps = [one for ladder in each(tree.get("escalation")) for one in each(ladder.get("steps"))]
-    everybody = _held_by_everybody(book)
+    ordinary = _ordinary(book)
     problems: list[Problem] = []
     for role, step in zip(book.steps, steps, strict=True):
         own = _mandates(book, (role,))
         if own:
-            idle = all(_is_held_by_all(row, everybody, book) for row in own)
+            idle = all(_is_held_by_all(row, ordinary, book) for row in own)
             text = f"`{role}` may grant nothing that gets here: every role has all its mandates"
         else:
             idle = not _mandates(book, book.roles[role])
@@ -38,13 +38,13 @@ def _mandates(book: PolicyBook, roles: Iterable[str]) -> list[Mandate]:
     return [row for role in roles if role in book.mandates for row in book.mandates[role].every()]
 
 
-def _held_by_everybody(book: PolicyBook) -> tuple[Coverage, Coverage]:
-    """What covers mandates: ordinary ones, and beside them those at discretion, which cover their like."""
-    ordinary, discretion = Coverage(), Coverage()
+def _ordinary(book: PolicyBook) -> Coverage:
+    """What covers mandates whoever asks, whenever: at discretion one gives a reason, and another does not."""
+    coverage = Coverage()
     for row in {row.place: row for row in _mandates(book, book.mandates)}.values():
-        if not row.budgets and not _differs(row.when) and not _differs(row.limit):
-            (ordinary if row.discretion is None else discretion).add(Row.of_mandate(row))
-    return ordinary, discretion
+        if row.discretion is None and not row.budgets and not _differs(row.when) and not _differs(row.limit):
+            coverage.add(Row.of_mandate(row))
+    return coverage
 
 
 def _differs(part: object) -> bool:
@@ -52,15 +52,10 @@ def _differs(part: object) -> bool:
     return isinstance(part, Expression) and (part.names_agent or part.names_now)
 
 
-def _is_held_by_all(mandate: Mandate, everybody: tuple[Coverage, Coverage], book: PolicyBook) -> bool:
+def _is_held_by_all(mandate: Mandate, coverage: Coverage, book: PolicyBook) -> bool:
     """Whether every role has this mandate, or others that cover it."""
     row = Row.of_mandate(mandate)
-    coverages = everybody if mandate.discretion is not None else everybody[:1]
     for kind in row.kinds or (None,):
-        missing = frozenset(book.roles)
-        for coverage in coverages:
-            for cover in coverage.of(row, kind):
-                missing -= cover.roles
-        if missing:
+        if not frozenset(book.roles) <= frozenset().union(*(cover.roles for cover in coverage.of(row, kind))):
             return False
     return True
