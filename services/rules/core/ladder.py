@@ -50,6 +50,7 @@ class Ladder:
         self._teams = (team, None) if team is not None else (None,)
         self._judge = judge
         self._of_role: dict[str, bool] = {}
+        self._judges: dict[str, Judge] = {}
 
     @property
     def steps(self) -> tuple[str, ...]:
@@ -58,18 +59,19 @@ class Ladder:
 
     @cached_property
     def asked(self) -> Asked | None:
-        """The first step somebody of which may grant it; None where nobody may, and the policy then refuses.
+        """The first step whose role may grant it, and has somebody there.
 
-        Else the last step looks all the same: they may reject it, or approve what their mandates cover.
+        Else the first that has somebody who may, by a role that extends it. None where nobody may, and the
+        policy refuses it then; or the last step looks all the same: it may be rejected, or granted in part.
         """
-        for step in self._book.steps:
+        steps = self._book.steps
+        for step in (*filter(self._role_covers, steps), *steps):
             able = self._named(self._able(step))
             if able:
                 return Asked(step, able)
         if self._book.when_nobody == "refuse":
             return None
-        last = self._book.steps[-1]
-        return Asked(last, self._named(self._present(last)))
+        return Asked(steps[-1], self._named(self._present(steps[-1])))
 
     def entitled(self, step: str) -> Iterator[StaffMember]:
         """Who may answer at this step: those who may grant it, else whoever has its role."""
@@ -99,19 +101,33 @@ class Ladder:
             seen.add(person.agent_id)
             yield person
 
+    def _role_covers(self, step: str) -> bool:
+        """Whether the mandates of the step's own role cover it, for somebody who is there."""
+        for team in self._teams:
+            for person in self._holders(step, team):
+                if self._covers_as(step, person):
+                    return True
+                if step in self._of_role:
+                    return False
+        return False
+
     def _covers(self, person: StaffMember) -> bool:
-        """Whether a mandate of theirs covers it. Asked once a role, where no expression names the agent."""
-        known = self._of_role.get(person.role)
+        return self._covers_as(person.role, person)
+
+    def _covers_as(self, role: str, person: StaffMember) -> bool:
+        """Whether a mandate of the role covers it: judged once, where no expression names the agent."""
+        known = self._of_role.get(role)
         if known is not None:
             return known
         case, book = self._case, self._book
-        if case.request.currency not in (None, book.currency):
-            return False
-        rows = rows_for(book, person.role, case.request, case.category)
-        judge = self._judge.of_person(person)
+        covered = case.request.currency in (None, book.currency)
+        rows = rows_for(book, role, case.request, case.category) if covered else []
+        judge = self._judges.get(person.agent_id)
+        if judge is None:
+            judge = self._judges[person.agent_id] = self._judge.of_person(person)
         covers = any(judge.shortfall(row) is None for row in rows)
         if not any(_names_agent(row) for row in rows):
-            self._of_role[person.role] = covers
+            self._of_role[role] = covers
         return covers
 
 
