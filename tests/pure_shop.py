@@ -14,6 +14,9 @@ from services.rules.core.staff import Staff
 from tests.judging import a_book, a_staff
 from tests.rules_inputs import a_reply
 
+NEEDED = ("timezone", "budgets")
+"""Keys of a policy that its mandates may need."""
+
 
 class Shop:
     """Decides one input after the other, as rules does, without Kafka and Redis."""
@@ -29,9 +32,9 @@ class Shop:
         self.states: dict[str, bytes] = {}
         self.counters = Counters()
         self.newest: dict[str, list[Any]] = {}
-        self._book = a_book(*mandates)
-        self._staff = a_staff()
         if opened is not None:
+            self._book = a_book(*mandates, **{key: policy[key] for key in NEEDED if key in policy})
+            self._staff = a_staff()
             self.decide(opened, 1_772_438_400_000_000)
             assert self.states, "it was not escalated"
         self._book = a_book(*mandates, **policy)

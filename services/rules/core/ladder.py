@@ -74,9 +74,12 @@ class Ladder:
         return Asked(steps[-1], self._named(self._present(steps[-1])))
 
     def entitled(self, step: str) -> Iterator[StaffMember]:
-        """Who may answer at this step: those who may grant it, else whoever has its role."""
+        """Who may answer at this step: those who may grant it, else whoever has its role.
+
+        Where the policy no longer has that role, the step is the one that it would ask now.
+        """
         if step not in self._book.roles:
-            return iter(())
+            return iter(()) if self.asked is None else self.entitled(self.asked.step)
         able = self._able(step)
         first = next(able, None)
         return self._present(step) if first is None else chain((first,), able)

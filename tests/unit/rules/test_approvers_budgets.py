@@ -1,0 +1,169 @@
+"""DESIGN.md, Policy 8: an approver's own budgets are charged, with what they approve."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.intake_cases import a_case, a_request
+from tests.judging import a_mandate, a_person
+from tests.pure_shop import Shop
+from tests.rules_inputs import a_reply, a_submission, a_withdrawal, an_approval_id
+
+SEQ = 1_772_438_402_123_456
+AWAY = [{"from": "2026-03-01T00:00:00Z", "until": "2026-03-09T00:00:00Z", "delegate": "boss"}]
+
+
+def a_budget(**changes: Any) -> dict[str, Any]:
+    """100.00 a day an agent."""
+    return {"id": "b", "per": "agent", "window": "day", "cap": 100, **changes}
+
+
+def a_shop(*mandates: dict[str, Any], people: Any = (), **policy: Any) -> Shop:
+    """45.00 was asked of who may grant it."""
+    small = a_mandate(id="small", limit=40, budgets=[a_budget(per="tenant", cap=1_000)])
+    zone = {"timezone": "Europe/Amsterdam"}
+    return Shop(small, *mandates, opened=a_submission(), people=people, **zone, **policy)
+
+
+def a_lead(**changes: Any) -> dict[str, Any]:
+    return a_mandate(**{"id": "lead", "to": "team_lead", "budgets": [a_budget()], **changes})
+
+
+def settled(shop: Shop, one: Any) -> list[dict[str, Any]]:
+    return [json.loads(value) for value in shop.decide(one, SEQ).values]
+
+
+def charges(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = events[0]["data"]["charges"]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("per", "scope"),
+    [
+        ("agent", "agent:lead-north"),
+        ("team", "team:north"),
+        ("customer", "customer:cu-1"),
+        ("tenant", "tenant"),
+    ],
+)
+def test_it_is_the_giver_s_budget_that_is_charged(per: str, scope: str) -> None:
+    events = settled(a_shop(a_lead(budgets=[a_budget(per=per)])), a_reply())
+    expected = {"budget": "lead.b", "scope": scope, "window": "2026-03-02", "amount": "45.00"}
+    assert charges(events) == [expected]
+    assert events[0]["data"]["mandate"] == "lead"
+
+
+def test_it_is_the_team_in_which_the_giver_is_at_that_moment() -> None:
+    people = [
+        a_person("lead-north", role="team_lead", absences=AWAY),
+        a_person("boss", role="manager", team="hq"),
+    ]
+    shop = a_shop(a_lead(budgets=[a_budget(per="team")]), people=people)
+    (charge,) = charges(settled(shop, a_reply(data={"agent_id": "boss"})))
+    assert charge["scope"] == "team:hq"
+
+
+@pytest.mark.parametrize(
+    ("time", "window"), [("2026-03-02T22:59:59Z", "2026-03-02"), ("2026-03-02T23:00:00Z", "2026-03-03")]
+)
+def test_the_clock_is_the_reply_s(time: str, window: str) -> None:
+    (charge,) = charges(settled(a_shop(a_lead()), a_reply(time=time)))
+    assert charge["window"] == window
+
+
+def test_the_amount_that_is_approved_is_charged() -> None:
+    events = settled(a_shop(a_lead()), a_reply(data={"amount": "12.5"}))
+    assert (events[0]["data"]["amount"], charges(events)[0]["amount"]) == ("12.50", "12.50")
+    assert charges(settled(a_shop(a_lead()), a_reply(data={"amount": "0.00"}))) == []
+
+
+def test_a_rejection_charges_nothing() -> None:
+    events = settled(a_shop(a_lead()), a_reply("reject"))
+    assert (events[0]["data"]["outcome"], charges(events)) == ("refused", [])
+
+
+def test_without_room_the_giver_is_not_entitled_and_it_stays_open_for_less_or_for_another_day() -> None:
+    shop = a_shop(a_lead(budgets=[a_budget(cap=30)]))
+    before = dict(shop.states)
+    (event,) = settled(shop, a_reply())
+    assert event["type"] == "mandaat.approval.not_entitled.v1"
+    reasons = {one["code"]: one for one in event["data"]["reasons"]}
+    assert reasons["budget_exhausted"]["figures"]["left"] == "30.00"
+    assert reasons["over_limit"]["mandate"] == "small"
+    assert shop.states == before
+    less = a_reply(data={"reply_id": "less", "amount": "30.00"})
+    assert settled(shop, less)[0]["data"]["outcome"] == "approved"
+
+
+def test_the_giver_s_next_mandate_is_tried_where_the_first_has_no_room() -> None:
+    shop = a_shop(a_lead(id="first", budgets=[a_budget(cap=30)]), a_lead(id="second"))
+    decision = settled(shop, a_reply())[0]["data"]
+    assert (decision["mandate"], decision["charges"][0]["budget"]) == ("second", "second.b")
+    passed = [(one["code"], one["mandate"]) for one in decision["reasons"]]
+    assert passed == [("over_limit", "small"), ("budget_exhausted", "first")]
+
+
+def test_what_a_giver_spends_is_one_pool_over_all_that_they_approve() -> None:
+    shop = a_shop(a_lead())
+    for case_id in ("c-2", "c-3"):
+        shop.decide(a_submission(a_case(case_id=case_id)), SEQ)
+
+    def verdict(case_id: str) -> Any:
+        data = {"case_id": case_id, "approval_id": an_approval_id(case_id)}
+        return a_reply(data=data, subject=case_id)
+
+    assert settled(shop, verdict("c-1"))[0]["data"]["outcome"] == "approved"
+    assert settled(shop, verdict("c-2"))[0]["data"]["outcome"] == "approved"
+    assert settled(shop, verdict("c-3"))[0]["type"] == "mandaat.approval.not_entitled.v1"
+    withdrawn = settled(shop, a_withdrawal())
+    assert [one["amount"] for one in charges(withdrawn)] == ["-45.00"]
+    again = a_reply(
+        data={"case_id": "c-3", "approval_id": an_approval_id("c-3"), "reply_id": "2"}, subject="c-3"
+    )
+    assert settled(shop, again)[0]["data"]["outcome"] == "approved"
+
+
+@pytest.mark.parametrize(
+    ("reason", "heard"), [("I have known her for years", True), (" ", False), (None, False)]
+)
+def test_discretion_of_the_giver_needs_their_own_reason(reason: str | None, heard: bool) -> None:
+    own = a_lead(id="own", discretion={"review_within": "5d", "reviewer": "manager"})
+    case = a_case(request=a_request(discretion=True))
+    shop = Shop(a_mandate(limit=1), own, opened=a_submission(case), timezone="UTC")
+    event = settled(shop, a_reply(data={"reason": reason}))[0]
+    if heard:
+        assert (event["data"]["by"], event["data"]["mandate"]) == ("person", "own")
+        assert charges([event])[0]["budget"] == "own.b"
+    else:
+        codes = [one["code"] for one in event["data"]["reasons"]]
+        assert codes == ["over_limit", "discretion_needs_reason"]
+
+
+def test_without_being_asked_for_it_no_discretion_of_the_giver_is_tried() -> None:
+    own = a_lead(id="own", discretion={"review_within": "5d", "reviewer": "manager"})
+    event = settled(a_shop(own), a_reply(data={"reason": "I know her"}))[0]
+    assert [one["mandate"] for one in event["data"]["reasons"]] == ["small"]
+
+
+def test_at_another_step_of_a_new_policy_the_approval_s_own_step_answers() -> None:
+    ladder = [{"id": "default", "steps": [{"to": "manager"}]}]
+    shop = a_shop(a_lead(), people=[a_person("boss", role="manager")], escalation=ladder)
+    assert settled(shop, a_reply())[0]["data"]["outcome"] == "approved"
+
+
+def test_where_a_new_policy_has_no_such_role_who_is_on_its_ladder_answers() -> None:
+    roles: dict[str, Any] = {"agent": {}, "chief": {}}
+    ladder = [{"id": "default", "steps": [{"to": "chief"}]}]
+    chief = a_person("chief-1", role="chief")
+    shop = Shop(a_mandate(limit=40), opened=a_submission())
+    changed = Shop(a_mandate(id="all", to="chief"), roles=roles, escalation=ladder, people=[chief])
+    changed.states = shop.states
+    assert settled(changed, a_reply(data={"agent_id": "chief-1"}))[0]["data"]["outcome"] == "approved"
+    assert (
+        settled(changed, a_reply(data={"reply_id": "2", "agent_id": "lead-north"}))[0]["type"]
+        == "mandaat.approval.late.v1"
+    )
