@@ -127,6 +127,17 @@ def test_the_reasons_of_a_failure_that_the_page_lists_are_those_in_the_code() ->
     assert listed == written
 
 
+def test_every_reason_that_rules_gives_has_its_sentence() -> None:
+    source = (ROOT / "services" / "rules" / "core" / "reasons.py").read_text()
+    codes = set(re.findall(r'Reason\(\s*"([a-z_]+)"', source)) | {"over_limit"}
+    assert len(codes) > 15
+    told_in_the_letter_itself = {"withdrawn"}
+    assert (
+        codes - told_in_the_letter_itself
+        <= Words.parse((TEMPLATES / "words.json").read_text()).reasons.keys()
+    )
+
+
 @pytest.mark.parametrize("language", ["nl", "en"])
 def test_every_letter_and_no_other_is_a_file_in_each_language(language: str) -> None:
     assert {path.stem for path in (TEMPLATES / language).iterdir()} == set(LETTERS.values())
