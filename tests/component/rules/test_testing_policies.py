@@ -221,7 +221,7 @@ tests:
         expect: {outcome: approved}
 """
     )
-    assert "policy.yaml: no test is about the mandate lead" in done.stdout
+    assert "policy.yaml: no test is about mandate lead" in done.stdout
     assert done.exit_code == 0
     assert _run("--every-rule", tmp_path).exit_code == 1
 
