@@ -19,7 +19,7 @@ from services.rules.core.propose import propose
 from tests.intake_cases import a_case, a_request
 from tests.judging import a_mandate
 from tests.pure_shop import Shop, later
-from tests.rules_inputs import TRACE, a_reply, a_submission
+from tests.rules_inputs import TRACE, a_reply, a_submission, a_withdrawal
 
 SEQ = 1_772_438_402_123_456
 LEADS = (a_mandate(id="small", limit=40), a_mandate(id="lead", grants="*", to="team_lead", limit=500))
@@ -41,7 +41,25 @@ def every_ending() -> dict[str, tuple[Input, Rendered]]:
     small = a_submission(a_case(request=a_request(amount="40.00")))
     never = {"id": "never", "kinds": "*", "reason": "no"}
     for_leads = {**never, "when": "agent.role == 'team_lead'"}
+    pool = {"id": "pool", "per": "team", "window": "30d", "cap": 100}
+    budgets = (
+        a_mandate(id="small", limit=40, budgets=[pool, {"per": "agent", "window": "week", "count": 1}]),
+        a_mandate(id="lead", grants="*", to="team_lead", budgets=[{**pool, "cap": 45}]),
+        a_mandate(id="own", limit=75, discretion={}, budgets=[{**pool, "per": "tenant"}]),
+    )
+    zone: dict[str, Any] = {"timezone": "Europe/Amsterdam"}
+    at_discretion = a_submission(a_case(request=a_request(discretion=True)))
+    refusing = [{"id": "e", "steps": [{"to": "team_lead"}], "when_nobody": "refuse"}]
     endings: dict[str, tuple[Input, Shop]] = {
+        "charged": (small, Shop(*budgets, **zone)),
+        "discretion": (at_discretion, Shop(*budgets, **zone)),
+        "exhausted": (small, spent := Shop(*budgets, **zone)),
+        "person is charged": (a_reply(), Shop(*budgets, opened=asked, **zone)),
+        "person has no room": (a_reply(data={"amount": "45.01"}), Shop(*budgets, opened=asked, **zone)),
+        "nobody may": (asked, Shop(LEADS[0], escalation=refusing)),
+        "withdrawn": (a_withdrawal(), given_back := Shop(*budgets, **zone)),
+        "withdrawn while open": (a_withdrawal(), Shop(*budgets, opened=asked, **zone)),
+        "withdrawn unseen": (a_withdrawal(), Shop()),
         "approved": (small, Shop(*LEADS)),
         "escalated": (asked, Shop(*LEADS)),
         "refused": (asked, Shop(*LEADS, prohibitions=[never])),
@@ -52,6 +70,8 @@ def every_ending() -> dict[str, tuple[Input, Rendered]]:
         "late": (later(a_reply()), closed := Shop(*LEADS, opened=asked)),
     }
     closed.decide(a_reply(), SEQ - 1)
+    spent.decide(a_submission(a_case(case_id="c-2", request=a_request(amount="40.00"))), SEQ - 1)
+    given_back.decide(small, SEQ - 1)
     return {name: (one, shop.decide(one, SEQ)) for name, (one, shop) in endings.items()}
 
 
@@ -69,6 +89,15 @@ def test_the_endings_are_what_they_are_called() -> None:
         "not entitled": ["approval.not_entitled"],
         "forbidden": ["decision.refused", "approval.closed"],
         "late": ["approval.late"],
+        "charged": ["decision.approved"],
+        "discretion": ["decision.approved"],
+        "exhausted": ["decision.escalated", "approval.requested"],
+        "person is charged": ["decision.approved", "approval.closed"],
+        "person has no room": ["approval.not_entitled"],
+        "nobody may": ["decision.refused"],
+        "withdrawn": ["decision.withdrawn"],
+        "withdrawn while open": ["decision.withdrawn", "approval.closed"],
+        "withdrawn unseen": ["decision.withdrawn"],
     }
 
 
