@@ -37,8 +37,13 @@ def _run(*words: str | Path, stdin: bytes | None = None) -> Result:
 
 @pytest.fixture
 def decide(tmp_path: Path) -> Decide:
-    policy, staff = tmp_path / "policy.yaml", tmp_path / "staff.jsonl"
-    policy.write_text(a_policy(a_mandate(when="facts.days_late >= 2", limit=50)))
+    return deciding(tmp_path, a_policy(a_mandate(when="facts.days_late >= 2", limit=50)))
+
+
+def deciding(folder: Path, text: str) -> Decide:
+    """Decides lines by this policy."""
+    policy, staff = folder / "policy.yaml", folder / "staff.jsonl"
+    policy.write_text(text)
     staff.write_text(json.dumps(STAFF) + "\n")
 
     def decide(*lines: Any) -> Result:
@@ -68,6 +73,43 @@ def test_the_retail_cases_come_to_what_is_expected_in_their_order(tmp_path: Path
     with (RETAIL / "expected.csv").open() as file:
         expected = [(row["case_id"], row["expected"]) for row in csv.DictReader(file)]
     assert [(one.case_id, str(one.outcome)) for one in decisions] == expected
+
+
+def test_budgets_are_charged_line_by_line_by_the_day_on_which_each_case_was_opened(tmp_path: Path) -> None:
+    budget = {"id": "day", "per": "agent", "window": "day", "cap": 100}
+    decide = deciding(tmp_path, a_policy(a_mandate(budgets=[budget]), timezone="Europe/Amsterdam"))
+    the_next_day = "2026-03-02T23:30:00Z"
+    done = decide(
+        _case(),
+        _case(case_id="c-2"),
+        _case(case_id="c-3"),
+        _case(case_id="c-4", opened_at=the_next_day),
+        _case({"amount": "10.00"}, case_id="c-5"),
+        _case(),
+    )
+    assert (done.exit_code, done.stderr) == (0, "")
+    one, _, third, fourth, fifth, repeat = map(json.loads, done.stdout.splitlines())
+    charge = {"budget": "m.day", "scope": "agent:agent-01", "window": "2026-03-02", "amount": "45.00"}
+    assert one["charges"] == [charge]
+    assert fourth["charges"] == [{**charge, "window": "2026-03-03"}]
+    assert (third["outcome"], third["charges"], third["on_the_spot"]) == ("escalated", [], "10.00")
+    assert fifth["charges"] == [{**charge, "amount": "10.00"}]
+    assert repeat == one
+
+
+def test_discretion_and_the_end_of_the_ladder_are_decided_offline_too(tmp_path: Path) -> None:
+    own = a_mandate(id="own", discretion={}, limit=75)
+    ladder = [{"id": "default", "steps": [{"to": "team_lead"}], "when_nobody": "refuse"}]
+    decide = deciding(tmp_path, a_policy(a_mandate(limit=40), own, escalation=ladder))
+    done = decide(
+        _case({"discretion": True, "reason": "late thrice"}),
+        _case({"amount": "80.00"}, case_id="c-2"),
+    )
+    assert done.exit_code == 0
+    approved, refused = map(json.loads, done.stdout.splitlines())
+    assert (approved["by"], approved["mandate"]) == ("discretion", "own")
+    assert (refused["outcome"], refused["by"], refused["approval_id"]) == ("refused", "ladder", None)
+    assert [reason["code"] for reason in refused["reasons"]] == ["over_limit", "nobody_may_grant"]
 
 
 def test_a_decision_holds_what_explains_it(decide: Decide) -> None:
