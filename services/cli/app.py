@@ -29,6 +29,7 @@ COMMANDS: Final = {
     "explain": _Entry(
         "services.cli.explain", "explain_case", "Say, mandate by mandate, why a case is decided as it is."
     ),
+    "ledger": _Entry("services.cli.ledger", "ledger_app", "Whether Redis holds what the journal says."),
     "dead-letters": _Entry(
         "services.cli.dead_letters", "dead_letters_app", "What could not be handled: list, show, redrive."
     ),

@@ -180,6 +180,39 @@ class Journal:
         return TopicPartition(self.topic, p)
 
 
+class FollowedJournal(Journal):
+    """A journal that is read bit by bit: each partition keeps its reader, for one read at a time."""
+
+    def __init__(self, bootstrap: str, producer: Producer, *, topic: str = DECISIONS) -> None:
+        super().__init__(bootstrap, producer, topic=topic)
+        self._readers: dict[int, AIOKafkaConsumer] = {}
+
+    async def stop(self) -> None:
+        """Close the connections; the producer is its owner's."""
+        await super().stop()
+        readers, self._readers = self._readers, {}
+        for reader in readers.values():
+            await reader.stop()
+
+    async def read(self, p: int, from_offset: int, until: int) -> AsyncIterator[list[Stored]]:
+        """All records of partition p from an offset up to, not including, another."""
+        if from_offset >= until:
+            return
+        tp = self._tp(p)
+        try:
+            reader = self._readers.get(p)
+            if reader is None:
+                reader = self._consumer()
+                await _started(reader)
+                self._readers[p] = reader
+                reader.assign([tp])
+            reader.seek(tp, from_offset)
+            async for stored in _records(reader, tp, until):
+                yield stored
+        except KafkaError as error:
+            raise TryAgain(f"the journal cannot be read: {error!r}") from error
+
+
 async def _started(reader: AIOKafkaConsumer) -> None:
     try:
         await reader.start()

@@ -1,0 +1,103 @@
+"""`mandaat ledger verify`: whether Redis holds what the journal says."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterable
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from deploy.local.settings import Ports, state_dir
+from deploy.local.stack import Stack
+from services.cli.exits import CALLED_WRONGLY, WRONG
+from services.cli.kafka import Bootstrap, bootstrap_of
+from services.cli.progress import bar
+
+REDIS = "MANDAAT_REDIS_URL"
+
+ledger_app = typer.Typer(no_args_is_help=True, help="The ledger in Redis, beside the journal in Kafka.")
+
+
+@ledger_app.callback()
+def _group() -> None:
+    """The ledger in Redis, beside the journal in Kafka."""
+
+
+@ledger_app.command()
+def verify(
+    kafka: Bootstrap = None,
+    redis: Annotated[
+        str | None,
+        typer.Option("--redis", metavar="URL", help=f"Where Redis is; else {REDIS}, else the local stack."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One line of JSON instead of sentences.")] = False,
+) -> None:
+    """Replay the journal from its beginning beside the ledger, and compare all; also while workers decide.
+
+    Exits 0 where they are equal, 1 where they differ, 2 where they could not be compared. What is replayed
+    takes as much memory in Redis as the ledger itself, until the end.
+    """
+    # The ledger is rules' own: its process compares, and says here how far it is.
+    environment = os.environ | {"MANDAAT_KAFKA_BOOTSTRAP": bootstrap_of(kafka)}
+    if address := redis or _redis_url():
+        environment[REDIS] = address
+    command = [sys.executable, "-m", "services.rules.verify"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:  # noqa: S603 - our own module
+        assert process.stdout is not None  # noqa: S101 - for the type checker
+        result = _follow(process.stdout)
+    if result is None:
+        typer.echo("mandaat: the comparison ended before its result; what it said stands above.", err=True)
+        raise typer.Exit(CALLED_WRONGLY)
+    if "problem" in result:
+        typer.echo(f"mandaat: {result['problem']}", err=True)
+        raise typer.Exit(CALLED_WRONGLY)
+    typer.echo(json.dumps(result) if as_json else "\n".join(_sentences(result)))
+    if not result["equal"]:
+        raise typer.Exit(WRONG)
+
+
+def _redis_url() -> str | None:
+    """As set, else of the local stack where one runs."""
+    if os.environ.get(REDIS):
+        return None
+    stack = Stack(state_dir(), Ports())
+    return stack.redis_url if stack.running("redis") else None
+
+
+def _follow(lines: Iterable[str]) -> dict[str, Any] | None:
+    """Show how far it is, and answer the last line."""
+    result: dict[str, Any] | None = None
+    with bar(Console(stderr=True)) as shown:
+        tasks = {what: shown.add_task(what, total=None) for what in ("records", "keys")}
+        for line in lines:
+            said: dict[str, Any] = json.loads(line)
+            if "equal" in said or "problem" in said:
+                result = said
+            for what, task in tasks.items():
+                if result is None and what in said:
+                    shown.update(task, completed=said[what], total=said.get("of"))
+    return result
+
+
+def _sentences(result: dict[str, Any]) -> list[str]:
+    compared = ", ".join(f"{count} {what}" for what, count in sorted(result["compared"].items()))
+    lines = [f"{result['records']} records of the journal replayed; compared: {compared or 'nothing'}"]
+    if result["equal"]:
+        return [*lines, "The ledger is what the journal says."]
+    lines.append(f"differences: {result['differences']}")
+    for one in result["examples"]:
+        place = f"{one['key']} {one['field']}".strip()
+        lines.append(f"  {place}: the ledger has {_or_nothing(one['ledger'])},")
+        lines.append(f"    the journal says {_or_nothing(one['journal'])}")
+    if result["differences"] > len(result["examples"]):
+        lines.append(f"  and {result['differences'] - len(result['examples'])} more")
+    return lines
+
+
+def _or_nothing(value: str | None) -> str:
+    return "nothing" if value is None else value

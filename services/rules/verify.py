@@ -1,0 +1,82 @@
+"""`python -m services.rules.verify`, which `mandaat ledger verify` runs: is the ledger what the journal says?
+
+Settings from the environment. On standard output JSON Lines: what is done, `{"records": 500, "of": 2000}` and
+`{"keys": 500}`, then one line with what was compared. Exits 0 where it is equal, 1 where it differs, 2 where
+it could not be compared.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import sys
+from typing import Any, Final
+
+import structlog
+from pydantic import ValidationError
+
+from services.chassis.errors import TryAgain
+from services.chassis.producer import Producer
+from services.chassis.redis import connect
+from services.chassis.settings import KafkaSettings, RedisSettings
+from services.rules.adapters.journal import FollowedJournal
+from services.rules.adapters.verify import Report, verify
+from services.rules.worker import applied
+
+EQUAL: Final = 0
+DIFFERENT: Final = 1
+NOT_COMPARED: Final = 2
+REDIS_SECONDS: Final = 30.0
+"""Longer than a worker waits: nothing is lost by it."""
+
+
+async def compared(kafka_bootstrap: str, redis_url: str) -> Report:
+    """Compare the ledger there with the journal there. Raises TryAgain."""
+    producer = Producer(kafka_bootstrap, client_id="mandaat-verify")  # writes nothing
+    journal = FollowedJournal(kafka_bootstrap, producer)
+    redis = connect(redis_url, REDIS_SECONDS)
+    try:
+        return await verify(redis=redis, journal=journal, effects_of=applied, tell=_tell)
+    finally:
+        await journal.stop()
+        await redis.aclose()
+        await producer.stop()
+
+
+def said(report: Report) -> dict[str, Any]:
+    """The report as the last line says it."""
+    return {
+        "equal": not report.differences,
+        "records": report.records,
+        "compared": dict(report.compared),
+        "differences": report.differences,
+        "examples": [one._asdict() for one in report.told],
+    }
+
+
+def _tell(what: str, done: int, total: int | None) -> None:
+    _say({what: done} if total is None else {what: done, "of": total})
+
+
+def _say(line: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(line) + "\n")
+    sys.stdout.flush()
+
+
+def main() -> int:
+    """Compare, and answer the exit code."""
+    logging.getLogger("aiokafka").addHandler(logging.NullHandler())
+    structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
+    try:
+        kafka, redis = KafkaSettings(), RedisSettings()
+        report = asyncio.run(compared(kafka.kafka_bootstrap, redis.redis_url.get_secret_value()))
+    except (TryAgain, ValidationError) as problem:
+        _say({"problem": str(problem)})
+        return NOT_COMPARED
+    _say(said(report))
+    return DIFFERENT if report.differences else EQUAL
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,233 @@
+"""The ledger against the journal, replayed beside it, on a real Kafka and Redis."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from redis.asyncio import Redis
+
+from services.chassis.errors import TryAgain
+from services.chassis.producer import Producer
+from services.rules.adapters import verify as verify_module
+from services.rules.adapters.journal import FollowedJournal, Journal
+from services.rules.adapters.protocol import Known, New, Part, Settled, Wanted, place
+from services.rules.adapters.verify import SHADOW, Difference, Report, verify
+from tests.integration.ledger.hands import Hands, a_request, a_verdict
+from tests.integration.ledger.world import (
+    Input,
+    Seen,
+    a_withdrawal,
+    charged_by,
+    effects_of,
+    render,
+    request_id,
+)
+
+CHARGED = [f"c{n}{'e' if n % 4 == 0 else ''}" for n in range(1, 60)]
+
+
+class Verifier:
+    """What `mandaat ledger verify` asks, of the world's own events."""
+
+    def __init__(self, redis: Redis, journal: FollowedJournal) -> None:
+        self.redis: Any = redis
+        self.journal = journal
+        self.told: list[tuple[str, int, int | None]] = []
+
+    async def report(self) -> Report:
+        return await verify(
+            redis=self.redis,
+            journal=self.journal,
+            effects_of=effects_of,
+            tell=lambda *said: self.told.append(said),
+        )
+
+    async def differences(self) -> list[Difference]:
+        report = await self.report()
+        assert report.differences == len(report.told)
+        return report.told
+
+
+@pytest.fixture
+async def verifier(redis: Redis, kafka: str, producer: Producer, journal: Journal) -> AsyncIterator[Verifier]:
+    followed = FollowedJournal(kafka, producer, topic=journal.topic)
+    yield Verifier(redis, followed)
+    await followed.stop()
+    client: Any = redis
+    assert not await client.keys(f"{SHADOW}:*"), "nothing of it stays"
+
+
+@pytest.fixture
+async def decided(hands: Hands) -> Hands:
+    """Requests that charged budgets, one that waits, one that was answered, one withdrawn; all confirmed."""
+    await hands.decide(*(a_request(case, p=n % 2) for n, case in enumerate(CHARGED)))
+    await hands.decide(a_verdict("c8e", p=CHARGED.index("c8e") % 2), states={"c8e": "open 1"})
+    await withdraw(hands, *CHARGED[:5], "never-asked")
+    await hands.confirm()
+    return hands
+
+
+async def withdraw(hands: Hands, *cases: str) -> None:
+    """As a worker does: what was decided is confirmed, then read, then given back."""
+    inputs = [a_withdrawal(CHARGED.index(case) % 2 if case in CHARGED else 0, case) for case in cases]
+    await hands.confirm()
+    ids = {p: tuple(request_id(one.case) for one in inputs if one.p == p) for p in hands.held}
+    reading = await hands.ledger.read(hands.parts(), [Wanted(p, ids=mine) for p, mine in ids.items()])
+    seen = {}
+    for one in inputs:
+        known = reading.found[one.p].entries.get(request_id(one.case))
+        records = (await hands.journal.stored([(one.p, known.seq)]))[one.p, known.seq] if known else ()
+        seen[one.id] = Seen(None, charged_by(records))
+    settled = await hands.settle(*inputs)
+    await hands.publish(settled, with_grounds(hands, inputs, settled, seen))
+
+
+def with_grounds(hands: Hands, inputs: list[Input], settled: Settled, seen: dict[str, Seen]) -> list[Any]:
+    entries = hands.entries(inputs, settled)
+    return [
+        entry._replace(records=render(one, answer.seq, seen[one.id], answer.variant))
+        for entry, one, answer in zip(entries, inputs, settled.answers, strict=True)
+        if isinstance(answer, New)
+    ]
+
+
+async def test_what_the_workers_wrote_is_what_the_journal_says(decided: Hands, verifier: Verifier) -> None:
+    report = await verifier.report()
+    assert report.differences == 0
+    assert report.compared["requests"] == len(CHARGED) + 1 + 6 + 1  # a verdict, withdrawals, one never asked
+    assert report.compared["states"] == len([one for one in CHARGED if one.endswith("e")])
+    assert report.compared["counters"] >= 4
+    (_, end), (_, other), _ = (await decided.journal.bounds(range(3))).values()
+    assert report.records == end + other
+    assert ("records", end + other, end + other) in verifier.told
+
+
+async def test_what_is_pending_is_taken_off_and_what_is_unconfirmed_is_no_difference(
+    decided: Hands, verifier: Verifier
+) -> None:
+    settled = await decided.settle(*(a_request(f"new-{n}", p=n % 2) for n in range(40)))
+    assert any(isinstance(one, New) and one.variant for one in settled.answers)
+    assert (await verifier.report()).differences == 0
+    await decided.publish(settled, [])
+    assert (await verifier.report()).differences == 0
+
+
+async def test_a_large_state_or_index_is_compared_in_pieces(
+    decided: Hands, verifier: Verifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verify_module, "FIELDS_A_READ", 3)
+    await decided.decide(*(a_request(f"many-{n}e") for n in range(600)))  # more than a listpack takes
+    await decided.confirm()
+    report = await verifier.report()
+    assert report.differences == 0
+    assert report.compared["states"] > 600
+    await verifier.redis.hdel("{L0}:s:0", "many-599e")
+    await verifier.redis.hset("{L0}:s:0", "many-5e", "other")
+    found = await verifier.differences()
+    assert {one.field: one.ledger for one in found} == {"many-599e": None, "many-5e": "other"}
+
+
+async def test_it_is_exact_while_workers_decide(decided: Hands, verifier: Verifier) -> None:
+    stop = asyncio.Event()
+    rounds = 0
+
+    async def decide() -> None:
+        nonlocal rounds
+        while not stop.is_set():
+            rounds += 1
+            inputs = [a_request(f"busy-{rounds}-{n}{'e' if n % 5 == 0 else ''}", p=n % 2) for n in range(20)]
+            await decided.decide(*inputs)
+            await asyncio.sleep(0)
+
+    deciding = asyncio.create_task(decide())
+    try:
+        for _ in range(3):
+            report = await verifier.report()
+            assert (report.differences, report.told) == (0, [])
+    finally:
+        stop.set()
+        await deciding
+    assert rounds > 3, "somebody decided meanwhile"
+
+
+def index_key(case: str) -> tuple[str, bytes]:
+    bucket, field = place(request_id(case))
+    return f"i:{bucket}", field
+
+
+async def test_each_piece_that_somebody_changed_is_found_and_named(
+    decided: Hands, verifier: Verifier
+) -> None:
+    redis = verifier.redis
+    counters = sorted(key.decode() for key in await redis.keys("{L0}:b:*"))
+    field = sorted(await redis.hgetall(counters[0]))[0]
+    held = await redis.hincrby(counters[0], field, 1)
+    await redis.hset("{L0}:b:budget|nobody", "3", 5)
+    await redis.delete(counters[1])
+    changed, gone, added = index_key("c9"), index_key("c10"), index_key("not-there")
+    await redis.hset("{L0}:" + changed[0], changed[1], b"digest-2" + (7).to_bytes(7, "big"))
+    await redis.hdel("{L0}:" + gone[0], gone[1])
+    await redis.hset("{L0}:" + added[0], added[1], b"digest-1" + (7).to_bytes(7, "big"))
+    await redis.hset("{L0}:s:0", "c999", "made up")
+    await redis.set("{L0}:what", "is this")
+    await redis.set("{L0}:i:fffff-", "no hash")
+    found = await verifier.differences()
+    by_place = {(one.key, one.field): (one.ledger, one.journal) for one in found}
+    name = counters[0].removeprefix("{L0}:")
+    assert by_place.pop((name, field.decode())) == (str(held), str(held - 1))
+    assert by_place.pop(("b:budget|nobody", "3")) == ("5", None)
+    assert by_place.pop((changed[0], changed[1].decode()))[0] == "digest digest-2, sequence 7"
+    assert by_place.pop((gone[0], gone[1].decode()))[0] is None
+    assert by_place.pop((added[0], added[1].decode())) == ("digest digest-1, sequence 7", None)
+    assert by_place.pop(("s:0", "c999")) == ("made up", None)
+    assert by_place.pop(("what", ""))[1] is None
+    assert by_place.pop(("i:fffff-", ""))[1] is None
+    gone_counter = counters[1].removeprefix("{L0}:")
+    assert by_place
+    assert all(key == gone_counter and ledger is None for (key, _), (ledger, _) in by_place.items())
+
+
+async def test_a_position_that_the_journal_does_not_reach_is_a_difference(
+    decided: Hands, verifier: Verifier
+) -> None:
+    await verifier.redis.hset("{L0}:meta", "pos:2", 99)
+    (one,) = await verifier.differences()
+    assert (one.key, one.field, one.ledger) == ("meta", "pos:2", "99")
+
+
+async def test_differences_are_counted_and_only_some_are_told(
+    decided: Hands, verifier: Verifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verify_module, "MOST_TOLD", 2)
+    await verifier.redis.hset("{L0}:s:1", mapping={f"made-up-{n}": "x" for n in range(7)})
+    report = await verifier.report()
+    assert (report.differences, len(report.told)) == (7, 2)
+
+
+async def test_what_an_earlier_one_left_is_removed_first_and_two_at_once_are_refused(
+    decided: Hands, verifier: Verifier
+) -> None:
+    await verifier.redis.hset(f"{SHADOW}:meta", mapping={"partitions": 1, "pos:0": 7})
+    await verifier.redis.hset(f"{SHADOW}:i:00000", "left", "over")
+    assert (await verifier.report()).differences == 0
+    await verifier.redis.set(f"{SHADOW}:lock", "somebody else")
+    with pytest.raises(TryAgain, match="somebody else verifies"):
+        await verifier.report()
+    await verifier.redis.delete(f"{SHADOW}:lock")
+
+
+async def test_a_ledger_that_is_empty_is_not_compared(redis: Redis, verifier: Verifier) -> None:
+    await redis.flushdb()
+    with pytest.raises(TryAgain, match="the ledger is empty"):
+        await verifier.report()
+
+
+async def test_workers_go_on_as_if_nobody_had_looked(decided: Hands, verifier: Verifier) -> None:
+    before = await decided.ledger.read([Part(0, decided.held[0])], [Wanted(0, ids=(request_id("c9"),))])
+    await verifier.report()
+    (again,) = (await decided.settle(a_request("c9", p=CHARGED.index("c9") % 2))).answers
+    assert isinstance(again, Known)
+    assert before.refused == {}
