@@ -15,12 +15,18 @@ from schemas.staff import staff_key
 from services.chassis.producer import Outgoing, Producer, partition_for
 from services.rules.core.policy import load_policy
 from tests.intake_cases import a_case, a_request
-from tests.judging import a_mandate, a_policy
+from tests.judging import a_budget, a_mandate, a_policy
 from tests.raw_records import Raw, produce_raw
-from tests.rules_inputs import a_submitted, a_verdict, as_bytes
+from tests.rules_inputs import a_submitted, a_verdict, a_withdrawn, as_bytes
 
 PARTITIONS = 6
-MANDATES = (a_mandate(id="small", limit=40), a_mandate(id="lead", grants="*", to="team_lead", limit=500))
+A_LOT = 10_000_000
+"""More than any test asks for: what it charges is counted, and changes no outcome."""
+MANDATES = (
+    a_mandate(id="small", limit=40, budgets=["day", a_budget(per="customer", window="30d", cap=A_LOT)]),
+    a_mandate(id="lead", grants="*", to="team_lead", limit=500, budgets=["day"]),
+)
+BUDGETS = {"day": a_budget(cap=A_LOT)}
 PEOPLE = {
     "agent-01": ("agent", "north"),
     "lead-north": ("team_lead", "north"),
@@ -68,7 +74,8 @@ class Office:
     async def activate(self, *, tenant: str | None = None, **changes: Any) -> None:
         """Publish a policy."""
         name = tenant or self.tenant
-        text = a_policy(*MANDATES, policy=name, **changes)
+        rest = {"budgets": BUDGETS, "timezone": "Europe/Amsterdam", **changes}
+        text = a_policy(*MANDATES, policy=name, **rest)
         digest = load_policy(text).digest
         record = {"name": name, "version": "1", "digest": digest, "yaml": text}
         for key in (name, f"{name}/{digest}"):
@@ -92,6 +99,12 @@ class Office:
             said, subject=case_id, tenant=self.tenant, data=about, id=derived_id(case_id, reply_id, said)
         )
         return self._record(topics.REPLIES, self.tenant, case_id, event)
+
+    def withdrawal(self, case_id: str) -> Outgoing:
+        """The record that withdraws its request."""
+        about = {"tenant": self.tenant, "case_id": case_id}
+        event = a_withdrawn(subject=case_id, tenant=self.tenant, data=about, id=derived_id(case_id, "gone"))
+        return self._record(topics.CASES, self.tenant, case_id, event)
 
     async def send(self, *records: Outgoing) -> list[Place]:
         """Append them all, and say where they stand."""

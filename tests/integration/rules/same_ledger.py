@@ -20,7 +20,7 @@ ELSEWHERE = "{VERIFY}"
 
 
 async def is_the_journals(stack: Stack) -> None:
-    """Fail unless index and states are what the journal says. Nobody may decide meanwhile."""
+    """Fail unless index, counters and states are what the journal says. Nobody may decide meanwhile."""
     with redis.Redis.from_url(stack.redis_url) as store:
         await eventually(lambda: not list(store.scan_iter("{L0}:pend:*")), what="nothing pending")
         for key in store.scan_iter(f"{ELSEWHERE}:*", count=1000):
@@ -47,8 +47,8 @@ async def _rebuild(stack: Stack) -> None:
 
 
 def _contents(store: Any, prefix: str) -> dict[str, dict[bytes, bytes]]:
-    """Index and states by key, without the prefix."""
-    keys = [key for kind in ("i", "s") for key in store.scan_iter(f"{prefix}:{kind}:*", count=1000)]
+    """Index, counters and states by key, without the prefix."""
+    keys = [key for kind in ("i", "b", "s") for key in store.scan_iter(f"{prefix}:{kind}:*", count=1000)]
     pipe = store.pipeline(transaction=False)
     for key in keys:
         pipe.hgetall(key)

@@ -1,0 +1,90 @@
+"""`mandaat ledger verify`, as a person calls it, beside a worker that decides."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import redis
+
+from deploy.local.stack import Stack
+from tests.integration.rules.driving import Office
+from tests.integration.rules.watching import Watch
+
+COMMAND = [sys.executable, "-c", "from services.cli.app import main; main()", "ledger", "verify"]
+
+
+def called(stack: Stack, *options: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    settings = os.environ | {
+        "MANDAAT_KAFKA_BOOTSTRAP": stack.bootstrap,
+        "MANDAAT_REDIS_URL": stack.redis_url,
+        **environment,
+    }
+    return subprocess.run([*COMMAND, *options], capture_output=True, text=True, env=settings, check=False)
+
+
+async def verified(stack: Stack) -> tuple[int, dict[str, Any]]:
+    """Its exit code, and what it says."""
+    done = await asyncio.to_thread(called, stack, "--json")
+    assert done.returncode in (0, 1), done.stderr
+    return done.returncode, json.loads(done.stdout)
+
+
+@asynccontextmanager
+async def deciding(office: Office) -> AsyncIterator[None]:
+    """Cases that charge, are withdrawn, wait and are answered, until the end."""
+    stop = asyncio.Event()
+
+    async def send() -> None:
+        number = 0
+        while not stop.is_set():
+            number += 1
+            some = [f"busy-{number}-{n}" for n in range(10)]
+            await office.send(*(office.case(one, amount=f"{15 * n}.00") for n, one in enumerate(some)))
+            await office.send(office.withdrawal(some[1]), office.withdrawal(some[8]), office.verdict(some[9]))
+
+    sending = asyncio.create_task(send())
+    try:
+        yield
+    finally:
+        stop.set()
+        await sending
+
+
+async def test_a_ledger_is_found_equal_while_a_worker_decides_and_whatever_was_changed_is_named(
+    worker: Stack, office: Office, watch: Watch, ledger_store: redis.Redis
+) -> None:
+    await office.send(*(office.case(f"c-{n}", amount=f"{10 * n}.00") for n in range(12)))
+    await office.send(office.withdrawal("c-1"), office.withdrawal("c-11"), office.withdrawal("c-99"))
+    await watch.until(lambda: len({one.event["id"] for one in watch.seen}) >= 12 + 7 + 3 + 1)
+    async with deciding(office):
+        code, said = await verified(worker)
+    assert (code, said["equal"], said["differences"]) == (0, True, 0)
+    assert all(said["compared"][what] > 0 for what in ("requests", "counters", "states"))
+
+    store: Any = ledger_store
+    key = min(key for key in store.scan_iter("{L0}:b:*") if office.tenant in key.decode())
+    field = min(store.hgetall(key))
+    store.hincrby(key, field, 5)
+    code, said = await verified(worker)
+    (found,) = said["examples"]
+    assert (code, said["differences"], found["key"]) == (1, 1, key.decode().removeprefix("{L0}:"))
+    assert int(found["ledger"]) == int(found["journal"]) + 5
+    done = await asyncio.to_thread(called, worker)
+    assert done.returncode == 1, done.stderr
+    assert f"{found['key']} {field.decode()}: the ledger has " in done.stdout
+    store.hincrby(key, field, -5)
+    assert (await verified(worker))[0] == 0
+
+
+async def test_what_cannot_be_compared_is_said_in_one_line(running: Stack) -> None:
+    done = await asyncio.to_thread(called, running, MANDAAT_REDIS_URL="redis://127.0.0.1:1/0")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "the ledger did not answer" in done.stderr
+    assert "Traceback" not in done.stderr
