@@ -1,7 +1,8 @@
 """The HTTP side of rules: what somebody may decide, and what is left of each budget."""
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Annotated, Final, Protocol
 
@@ -19,15 +20,17 @@ from services.chassis.keys import Caller, Keys
 from services.chassis.problems import Problem
 from services.chassis.threads import in_thread
 from services.rules.adapters.counters import CounterReader, Reading
-from services.rules.core.budgets import Charge, Counters
+from services.rules.core.budgets import Charge, Counters, local_day
 from services.rules.core.explain.holdings import Room, counter_for, mandates_of, room_of
-from services.rules.core.explain.may import mandate_in_words
+from services.rules.core.explain.may import mandate_in_words, prohibition_in_words
 from services.rules.core.explain.words import Speech, Words
-from services.rules.core.policy.book import Budget, Mandate, PolicyBook
+from services.rules.core.policy.book import Budget, Mandate, PolicyBook, Prohibition
 from services.rules.core.staff import StaffDirectory
 
 BEARER: Final = HTTPBearer(auto_error=False, description="A key of MANDAAT_KEYS_FILE; it implies the tenant.")
 DEFAULT_LANGUAGE: Final[Language] = "nl"
+Charges = Mapping[str, Charge | None]
+"""Of each budget by its id the counter that is read; None where no customer is named."""
 
 
 class AgentView(BaseModel):
@@ -80,6 +83,17 @@ class MandateItem(BaseModel):
     sentence: str = Field(description="The same in words, in the language of Content-Language.")
 
 
+class ProhibitionItem(BaseModel):
+    """What nobody of the agent's role may grant, whatever their mandates."""
+
+    prohibition: str
+    kinds: list[str] | None = Field(description="The kinds of request; null is every kind.")
+    categories: list[str] | None = Field(description="Only cases of these; null is all.")
+    when: str | None = Field(description="The condition as the policy writes it.")
+    reason: str = Field(description="Why, in the words of the policy.")
+    sentence: str = Field(description="The same in words, in the language of Content-Language.")
+
+
 class MandateView(BaseModel):
     """What somebody may decide, in the order in which it is tried."""
 
@@ -88,6 +102,7 @@ class MandateView(BaseModel):
     currency: str
     at: AwareDatetime
     define: dict[str, str] = Field(description="What the names in conditions and formulas stand for.")
+    prohibitions: list[ProhibitionItem] = Field(description="They stand above every mandate.")
     mandates: list[MandateItem]
 
 
@@ -115,6 +130,8 @@ class Inquiry:
     counters: CounterReader
     words: Words
     clock: Callable[[], datetime]
+    one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Thousands of mandates take a while, beside the loop that decides: several would take its time."""
 
     async def mandate(
         self, tenant: str, agent_id: str, customer: str | None, asked_language: str | None
@@ -132,32 +149,69 @@ class Inquiry:
         if person is None:
             raise Problem(404, "unknown-agent", "Nobody of your staff has that id.")
         language = preferred_language(asked_language, person.language, DEFAULT_LANGUAGE)
-        now = self.clock()
-        day = now.astimezone(book.zone).date()
-        rows = mandates_of(book, person.role)
-        charges = _charges(rows, book, person, customer, day)
-        rooms = await self._rooms(charges, book, day)
-        speech = self.words.about(book, language)
+        about = _About(book, person, customer, self.clock())
+        async with self.one_at_a_time:
+            rows, charges = await in_thread(about.charges)
+            found = await self._read(charges)
+            return await in_thread(lambda: about.view(rows, charges, found, self.words, language)), language
 
-        def written() -> bytes:
-            return _view(book, person, rows, charges, rooms, speech, now).model_dump_json().encode()
-
-        return await in_thread(written), language  # thousands of mandates would hold up the loop that decides
-
-    async def _rooms(
-        self, charges: Mapping[str, Charge | None], book: PolicyBook, day: date
-    ) -> dict[str, Room | None]:
-        known = {name: charge for name, charge in charges.items() if charge is not None}
+    async def _read(self, charges: Charges) -> Counters:
+        """The counters of these charges, as the ledger has them now."""
         counters = Counters()
-        if known:
-            wanted = [Reading(charge.key, None if charge.days else charge.field) for charge in known.values()]
-            found = await self.counters.read(wanted)
-            for one, amounts in zip(wanted, found, strict=True):
-                counters.add((one.key, field, amount) for field, amount in amounts.items())
-        rooms: dict[str, Room | None] = dict.fromkeys(charges)
-        for name, charge in known.items():
-            rooms[name] = room_of(charge, counters.look, day, book.zone)
-        return rooms
+        known = [charge for charge in charges.values() if charge is not None]
+        wanted = [Reading(charge.key, None if charge.days else charge.field) for charge in known]
+        for one, amounts in zip(wanted, await self.counters.read(wanted) if wanted else (), strict=True):
+            counters.add((one.key, field, amount) for field, amount in amounts.items())
+        return counters
+
+
+@dataclass(frozen=True)
+class _About:
+    """Whose mandate is asked for, by which policy, and when."""
+
+    book: PolicyBook
+    person: StaffMember
+    customer: str | None
+    now: datetime
+
+    @property
+    def day(self) -> date:
+        return local_day(self.now, self.book.zone)
+
+    def charges(self) -> tuple[list[Mandate], Charges]:
+        """The mandates in their order, and the counters of their budgets; None where no customer is named."""
+        rows = mandates_of(self.book, self.person.role)
+        budgets = {budget.id: budget for row in rows for budget in row.budgets}
+        found = {
+            name: counter_for(budget, self.book, self.person, self.customer, self.day)
+            for name, budget in budgets.items()
+        }
+        return rows, found
+
+    def view(
+        self, rows: Sequence[Mandate], charges: Charges, counters: Counters, words: Words, language: Language
+    ) -> bytes:
+        """A MandateView as JSON."""
+        book, person = self.book, self.person
+        rooms = {
+            name: None if charge is None else room_of(charge, counters.look, self.day, book.zone)
+            for name, charge in charges.items()
+        }
+        speech = words.about(book, language)
+        whole = MandateView(
+            agent=AgentView(agent_id=person.agent_id, role=person.role, team=person.team),
+            policy=PolicyRef(name=book.name, version=book.version, digest=book.digest),
+            currency=book.currency,
+            at=self.now,
+            define=dict(book.define),
+            prohibitions=[
+                _prohibition(row, book, speech)
+                for row in book.prohibitions.every()
+                if person.role not in row.excepted
+            ],
+            mandates=[_item(row, book, charges, rooms, speech) for row in rows],
+        )
+        return whole.model_dump_json().encode()
 
 
 def add_routes(app: FastAPI, inquiry: Inquiry, keys: Keys) -> None:
@@ -189,36 +243,21 @@ def add_routes(app: FastAPI, inquiry: Inquiry, keys: Keys) -> None:
         return Response(body, media_type="application/json", headers=headers)
 
 
-def _charges(
-    rows: Sequence[Mandate], book: PolicyBook, person: StaffMember, customer: str | None, day: date
-) -> dict[str, Charge | None]:
-    budgets = {budget.id: budget for row in rows for budget in row.budgets}
-    return {name: counter_for(budget, book, person, customer, day) for name, budget in budgets.items()}
-
-
-def _view(
-    book: PolicyBook,
-    person: StaffMember,
-    rows: Sequence[Mandate],
-    charges: Mapping[str, Charge | None],
-    rooms: Mapping[str, Room | None],
-    speech: Speech,
-    now: datetime,
-) -> MandateView:
-    return MandateView(
-        agent=AgentView(agent_id=person.agent_id, role=person.role, team=person.team),
-        policy=PolicyRef(name=book.name, version=book.version, digest=book.digest),
-        currency=book.currency,
-        at=now,
-        define=dict(book.define),
-        mandates=[_item(row, book, charges, rooms, speech) for row in rows],
+def _prohibition(row: Prohibition, book: PolicyBook, speech: Speech) -> ProhibitionItem:
+    return ProhibitionItem(
+        prohibition=row.id,
+        kinds=None if row.kinds is None else sorted(row.kinds),
+        categories=None if row.categories is None else sorted(row.categories),
+        when=None if row.when is None else row.when.text,
+        reason=row.reason,
+        sentence=prohibition_in_words(row, book.define, speech),
     )
 
 
 def _item(
     row: Mandate,
     book: PolicyBook,
-    charges: Mapping[str, Charge | None],
+    charges: Charges,
     rooms: Mapping[str, Room | None],
     speech: Speech,
 ) -> MandateItem:

@@ -81,6 +81,10 @@ def with_budgets(**changes: Any) -> PolicyBook:
         a_mandate(id="half", limit="0.5 * facts.order_value"),
         a_mandate(id="gestures", grants=["flowers", "call_back"]),
         a_mandate(id="lead", grants="*", to="team_lead", limit=500),
+        prohibitions=[
+            {"id": "cash", "kinds": "cash", "reason": "never"},
+            {"id": "fraud", "kinds": "*", "when": "late", "except": "team_lead", "reason": "fraud desk"},
+        ],
         define={"late": "facts.days_late >= 2"},
         timezone="Europe/Amsterdam",
         **changes,
@@ -164,6 +168,21 @@ async def test_a_mandate_says_what_the_policy_says(client: httpx.AsyncClient) ->
     assert view["agent"] == {"agent_id": "agent-01", "role": "agent", "team": "north"}
     assert view["policy"]["version"] == "1"
     assert view["at"] == "2026-03-02T23:30:00Z"
+
+
+async def test_what_is_prohibited_stands_beside_it(client: httpx.AsyncClient) -> None:
+    view = await ask(client)
+    assert [one["prohibition"] for one in view["prohibitions"]] == ["cash", "fraud"]
+    assert view["prohibitions"][1] == {
+        "prohibition": "fraud",
+        "kinds": None,
+        "categories": None,
+        "when": "late",
+        "reason": "fraud desk",
+        "sentence": "Nobody may grant anything: fraud desk. Only where this holds: “late”. In it “late”"
+        " stands for “facts.days_late >= 2”.",
+    }
+    assert [one["prohibition"] for one in (await ask(client, "lead-north"))["prohibitions"]] == ["cash"]
 
 
 async def test_a_budget_says_what_is_used_and_what_is_left_today(

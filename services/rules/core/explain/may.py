@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from services.rules.core.explain.holdings import Room, defined_in
 from services.rules.core.explain.words import Speech
 from services.rules.core.expressions.evaluation import Expression
-from services.rules.core.policy.book import Budget, Mandate
+from services.rules.core.policy.book import Budget, Mandate, Prohibition
 
 
 def mandate_in_words(
     row: Mandate, rooms: Mapping[str, Room | None], define: Mapping[str, str], speech: Speech
 ) -> str:
     """The mandate to whoever has it; `rooms` by the ids of its budgets, None where no customer is named."""
-    sentences = [_granted(row, speech)]
-    if row.categories is not None:
-        sentences.append(speech.say("may.categories", categories=speech.any_of(sorted(row.categories))))
-    if row.when is not None:
-        sentences.append(speech.say("may.when", condition=row.when.text))
-    sentences += [
-        speech.say("may.define", name=name, text=text) for name, text in _defined(row, define).items()
-    ]
+    limit = row.limit if isinstance(row.limit, Expression) else None
+    sentences = [_granted(row, speech), *_conditions(row, (row.when, limit), define, speech)]
     if row.discretion is not None:
         sentences.append(speech.say("may.discretion"))
         if row.discretion.reviewer is not None:
@@ -32,20 +26,42 @@ def mandate_in_words(
     return " ".join(sentences)
 
 
+def prohibition_in_words(row: Prohibition, define: Mapping[str, str], speech: Speech) -> str:
+    """What is prohibited, to whoever it binds."""
+    sentences = [speech.say("may.prohibited", kinds=_kinds(row, speech), reason=row.reason)]
+    return " ".join([*sentences, *_conditions(row, (row.when,), define, speech)])
+
+
+def _kinds(row: Mandate | Prohibition, speech: Speech) -> str:
+    if row.kinds is None:
+        return speech.say("may.every_kind")
+    return speech.any_of(speech.name(kind) for kind in sorted(row.kinds))
+
+
+def _conditions(
+    row: Mandate | Prohibition,
+    expressions: Iterable[Expression | None],
+    define: Mapping[str, str],
+    speech: Speech,
+) -> Iterator[str]:
+    """Of which cases it is, and what the names in its expressions stand for."""
+    if row.categories is not None:
+        yield speech.say("may.categories", categories=speech.any_of(sorted(row.categories)))
+    if row.when is not None:
+        yield speech.say("may.when", condition=row.when.text)
+    texts = [one.text for one in expressions if one is not None]
+    defined = {name: stands for text in texts for name, stands in defined_in(text, define).items()}
+    for name, stands in defined.items():
+        yield speech.say("may.define", name=name, text=stands)
+
+
 def _granted(row: Mandate, speech: Speech) -> str:
-    kinds = speech.say("may.every_kind")
-    if row.kinds is not None:
-        kinds = speech.any_of(speech.name(kind) for kind in sorted(row.kinds))
+    kinds = _kinds(row, speech)
     if row.limit is None:
         return speech.say("may.no_limit", kinds=kinds)
     if isinstance(row.limit, int):
         return speech.say("may.limit", kinds=kinds, limit=speech.minor(row.limit))
     return speech.say("may.formula", kinds=kinds, formula=row.limit.text)
-
-
-def _defined(row: Mandate, define: Mapping[str, str]) -> dict[str, str]:
-    expressions = (part for part in (row.when, row.limit) if isinstance(part, Expression))
-    return {name: text for part in expressions for name, text in defined_in(part.text, define).items()}
 
 
 def _of_budget(budget: Budget, room: Room | None, speech: Speech) -> list[str]:

@@ -21,6 +21,8 @@ from services.rules.core.expressions.evaluation import Expression, Failure, Surr
 from services.rules.core.mandates import Judge
 from services.rules.core.policy.book import Budget, Mandate, Prohibition
 
+_MOST_NAMED: Final = 30
+"""So many mandates that are about something else are told by name."""
 _BEFORE_LIMIT: Final = frozenset(("condition_not_met", "discretion_needs_reason"))
 
 
@@ -118,8 +120,9 @@ class _Explanation:
             if row.kinds is None or kind in row.kinds:
                 yield from self._mandate(row)
         if others:
-            names = ", ".join(others)
-            yield self._line(1, "mandate.other_kinds", mandates=names, kind=self._speech.name(kind))
+            key = "mandate.other_kinds" if len(others) <= _MOST_NAMED else "mandate.other_kinds.many"
+            named = {"mandates": ", ".join(others), "number": len(others), "kind": self._speech.name(kind)}
+            yield self._line(1, key, **named)
 
     def _mandate(self, row: Mandate) -> Iterator[Line]:
         key = self._standing(row)
