@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -14,16 +15,13 @@ from rich.progress import Progress
 
 from schemas.case import Case, SubmittedCase
 from schemas.errors import Unreadable
-from schemas.ids import RequestKey
 from schemas.reading import read
-from schemas.request_digest import request_digest
 from schemas.staff import StaffMember
 from services.cli.exits import CALLED_WRONGLY, WRONG
 from services.cli.policy_files import read_bytes, read_policy
-from services.rules.core.assess import assess
-from services.rules.core.budgets import Counters
-from services.rules.core.decision import first_decision
+from services.rules.core.inputs import Submission
 from services.rules.core.policy import PolicyBook
+from services.rules.core.rehearsal import Rehearsal
 from services.rules.core.staff import Staff
 
 
@@ -36,26 +34,13 @@ class Offline:
 
     def __init__(self, book: PolicyBook, staff: Staff) -> None:
         self._book = book
-        self._staff = staff
-        self._counters = Counters()
-        self._known: dict[RequestKey, tuple[str, str]] = {}
+        self._rehearsal = Rehearsal(book, staff)
 
     def decide(self, line: bytes) -> str:
         """The `data` of the decision, as JSON. Raises Unreadable or _CannotDecideError."""
         case = self._case(line)
-        digest = request_digest(case)
-        known = self._known.get(case.key)
-        if known is None:
-            proposal = assess(case, self._book, self._staff, case.opened_at)
-            settled = self._counters.settle(proposal.takes, proposal.looks)
-            decision = first_decision(case, proposal, proposal.conclude(*settled), digest).model_dump_json()
-            known = self._known[case.key] = (digest, decision)
-        if known[0] != digest:
-            request = f"request {case.request.request_id!r} of case {case.case_id!r}"
-            raise _CannotDecideError(
-                f"conflict: {request} is known with other content; give it a new request_id"
-            )
-        return known[1]
+        decision, *_ = self._rehearsal.decide(Submission(0, case.case_id, case.opened_at, None, case))
+        return json.dumps(decision["data"], ensure_ascii=False, separators=(",", ":"))
 
     def _case(self, line: bytes) -> Case:
         submitted = read(SubmittedCase, line)

@@ -67,5 +67,6 @@ class Rehearsal:
 def _repeated(known: tuple[str, tuple[Event, ...]], one: Input) -> tuple[Event, ...]:
     digest, events = known
     if digest not in (one.digest, WITHDRAWN):
-        raise Unreadable("conflict", "this is known with other content; give it a new id")
+        what = f"request {one.request_key.request_id!r} of case {one.case_key[1]!r}"
+        raise Unreadable("conflict", f"{what} is known with other content; give it a new request_id")
     return events
