@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Final, TypeAlias
 
 from schemas.case import Case
@@ -90,14 +91,21 @@ Check = Callable[[Hearing], Answer | None]
 CHECKS: Final[tuple[Check, ...]] = (prohibited, by_nobody_known, in_another_currency, by_mandate)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Proposal:
     """What may be concluded on a request: it depends on the room in the budgets, which the ledger knows."""
 
     answer: Answer
     asker: Asker
     policy: PolicyName
-    ladder: Ladder
+    hearing: Hearing = field(repr=False, compare=False)
+    staff: StaffDirectory = field(repr=False, compare=False)
+
+    @cached_property
+    def ladder(self) -> Ladder:
+        """Who may be asked, if it is escalated: they are looked for only then."""
+        case, book, now, judge = self.hearing.case, self.hearing.book, self.hearing.now, self.hearing.judge
+        return Ladder(case, book, self.staff, now, self.asker.team, judge)
 
     @property
     def takes(self) -> tuple[Takes, ...]:
@@ -144,5 +152,4 @@ def assess(case: Case, book: PolicyBook, staff: StaffDirectory, now: datetime) -
     hearing = Hearing(case, book, agent, now, case.request.money)
     asker = Asker(None, None) if agent is None else Asker(agent.role, agent.team)
     answer = next(answer for check in CHECKS if (answer := check(hearing)) is not None)
-    ladder = Ladder(case, book, staff, now, asker.team, hearing.judge)
-    return Proposal(answer, asker, book.ref, ladder)
+    return Proposal(answer, asker, book.ref, hearing, staff)
