@@ -21,6 +21,7 @@ from services.rules.adapters.journal import Journal
 from services.rules.adapters.ledger import Ledger
 from services.rules.adapters.settings_check import check_settings
 from services.rules.adapters.take_over import Fence
+from services.rules.behind import Behind
 from services.rules.core.explain.words import FILE as WORDS
 from services.rules.core.explain.words import Words
 from services.rules.handlers import Handlers
@@ -102,5 +103,16 @@ async def main(stop: Stop) -> None:
             "tables": tables.ready,
         }
         await stack.enter_async_context(subscription)
+        await stack.enter_async_context(
+            Behind(
+                bootstrap=settings.kafka_bootstrap,
+                ledger=ledger,
+                journal=journal,
+                partitions=partitions,
+                subscription=subscription,
+                metrics=rules_metrics,
+                on_bug=stop.fail,
+            )
+        )
         del health.ready["started"]
         await stop.wait()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import Counter as Counted
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from functools import partial
 
 from prometheus_client import Counter, Gauge
 
@@ -41,6 +42,20 @@ class RulesMetrics:
         )
         self.cold_starts = Counter("mandaat_cold_starts_total", "Rebuilds of the ledger", registry=registry)
         self.partitions_held = Gauge("mandaat_partitions_held", "Partitions to settle on", registry=registry)
+        # What a rebuild would replay at least: of the partitions that this worker holds.
+        self._unapplied = Gauge(
+            "mandaat_journal_unapplied_records",
+            "Records of the journal that the ledger does not have",
+            ("partition",),
+            registry=registry,
+        )
+        # 0 where all is read. What nobody reads before its retention ends is lost.
+        self._unread = Gauge(
+            "mandaat_oldest_unread_seconds",
+            "Age of the oldest record that is not read and committed",
+            ("topic", "partition"),
+            registry=registry,
+        )
 
     def decided(self, outcomes: Iterable[str], records: Iterable[Record]) -> None:
         """These inputs got their events."""
@@ -52,3 +67,23 @@ class RulesMetrics:
     def repeated(self, number: int) -> None:
         """So many inputs got their stored events again."""
         self._repeats.inc(number)
+
+    def unapplied(self, records: Mapping[int, int]) -> None:
+        """So many by partition, and no others."""
+        self._unapplied.clear()
+        for p, number in records.items():
+            self._unapplied.labels(str(p)).set(number)
+
+    def unread(self, appended: Mapping[tuple[str, int], float | None]) -> None:
+        """When the oldest unread record was appended (seconds since 1970), or None; these, and no others."""
+        self._unread.clear()
+        for (topic, p), since in appended.items():
+            gauge = self._unread.labels(topic, str(p))
+            if since is None:
+                gauge.set(0)
+            else:
+                gauge.set_function(partial(_age, since))
+
+
+def _age(since: float) -> float:
+    return max(0.0, time.time() - since)

@@ -67,6 +67,15 @@ class Ledger:
             seconds, microseconds = await self.redis.time()
         return int(seconds) * 1_000_000 + int(microseconds)
 
+    async def positions(self, partitions: Sequence[int]) -> dict[int, int]:
+        """Next offset of the journal that the ledger lacks, of those partitions that it knows."""
+        if not partitions:
+            return {}
+        client: Any = self.redis  # redis-py types its commands for both kinds of client at once
+        with answering(LEDGER):
+            found = await client.hmget(f"{self.prefix}:meta", [f"pos:{p}" for p in partitions])
+        return {p: int(pos) for p, pos in zip(partitions, found, strict=True) if pos is not None}
+
     async def call(self, parts: Sequence[Part], items: Sequence[Item] = ()) -> Settled:
         """Confirm the rounds before, then settle each item once, in this order and all at one moment."""
         parts, items = list(parts), list(items)

@@ -134,7 +134,7 @@ def check(world: World, seen: Look) -> None:
 
 
 def check_budgets(events: Iterable[dict[str, Any]]) -> None:
-    """By sequence, each charge fits with all before it under its cap, in its window or every run of N days."""
+    """By sequence, each charge fits with all before it under its cap, also in every run of N days."""
     used: dict[str, Counter] = defaultdict(lambda: defaultdict(int))
     for event in sorted(events, key=lambda one: int(one["sequence"])):
         for key, field, amount, cap, days in event["data"].get("charges", ()):

@@ -1,0 +1,102 @@
+"""How far behind ledger and reading are, on a real Kafka and Redis."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, cast
+
+import pytest
+from aiokafka import TopicPartition
+from prometheus_client import generate_latest
+
+from services.chassis.metrics import Metrics
+from services.chassis.producer import Outgoing, Producer
+from services.rules.behind import Behind
+from services.rules.metrics import RulesMetrics
+from services.rules.partitions import Partitions
+from tests.conftest import MakeTopic
+from tests.integration.ledger.hands import Hands, a_request
+
+
+class Reading:
+    """A subscription that stands where it is told to."""
+
+    def __init__(self) -> None:
+        self.at: dict[TopicPartition, tuple[int | None, int]] = {}
+
+    @property
+    def assigned(self) -> set[TopicPartition]:
+        return set(self.at)
+
+    async def committed(self, tp: TopicPartition) -> int | None:
+        return self.at[tp][0]
+
+    async def end_offsets(self, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
+        return {tp: self.at[tp][1] for tp in partitions}
+
+
+class Looking:
+    """What is measured of a worker that is done by hand."""
+
+    def __init__(self, hands: Hands, bootstrap: str) -> None:
+        self.reading, self.partitions, self.metrics = Reading(), Partitions(), Metrics()
+        self.behind = Behind(
+            bootstrap=bootstrap,
+            ledger=hands.ledger,
+            journal=hands.journal,
+            partitions=self.partitions,
+            subscription=cast("Any", self.reading),
+            metrics=RulesMetrics(self.metrics),
+            on_bug=lambda bug: pytest.fail(repr(bug)),
+        )
+
+    def values(self, name: str) -> dict[str, float]:
+        """By labels, as Prometheus reads them."""
+        lines = generate_latest(self.metrics.registry).decode().splitlines()
+        mine = (line.removeprefix(name).rsplit(" ", 1) for line in lines if line.startswith(name + "{"))
+        return {labels: float(value) for labels, value in mine}
+
+    def by_partition(self, name: str) -> dict[str, float]:
+        return {labels.split('partition="')[1][0]: value for labels, value in self.values(name).items()}
+
+
+@pytest.fixture
+def looking(hands: Hands, kafka: str) -> Looking:
+    return Looking(hands, kafka)
+
+
+async def test_what_the_ledger_lacks_of_the_journal_is_counted_by_partition(
+    hands: Hands, looking: Looking
+) -> None:
+    looking.partitions.hold(0, 1)
+    looking.partitions.hold(1, 1)
+    await hands.decide(a_request("c1e"), a_request("c2", p=1))
+    await looking.behind.look_at_the_journal()
+    name = "mandaat_journal_unapplied_records"
+    assert looking.values(name) == {'{partition="0"}': 2, '{partition="1"}': 1}
+    await hands.confirm()
+    looking.partitions.drop([1])
+    await looking.behind.look_at_the_journal()
+    assert looking.values(name) == {'{partition="0"}': 0}
+
+
+async def test_the_age_of_the_oldest_unread_record_is_told_and_grows(
+    looking: Looking, producer: Producer, make_topic: MakeTopic
+) -> None:
+    topic = await make_topic("inputs", 3)
+    now_ms = int(time.time() * 1000)
+    ages = [3_600_000, 60_000, 0]
+    for p in (0, 1):
+        await producer.send_all([Outgoing(topic, p, b"k", b"v", (), now_ms - age) for age in ages])
+    first, second, empty = (TopicPartition(topic, p) for p in range(3))
+    looking.reading.at = {first: (None, 3), second: (1, 3), empty: (0, 0)}
+    await looking.behind.look_at_the_inputs()
+    name = "mandaat_oldest_unread_seconds"
+    seen = looking.by_partition(name)
+    assert 3600 <= seen["0"] < 3700
+    assert 60 <= seen["1"] < 160
+    assert seen["2"] == 0
+    assert looking.by_partition(name)["0"] > seen["0"]
+    looking.reading.at = {second: (3, 3)}
+    await looking.behind.look_at_the_inputs()
+    assert list(looking.values(name).values()) == [0]
