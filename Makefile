@@ -31,8 +31,8 @@ demo: $(VENV)/.run ## the whole way round: 1,166 real cases through a real Kafka
 test: $(VENV)/.dev ## every test: unit, component, contract, integration, end to end, faults in small form
 	@$(BIN)/python -m pytest
 
-faults: $(VENV)/.dev ## only the tests that kill and stop services, Kafka and Redis
-	@$(BIN)/python -m pytest tests/faults
+faults: $(VENV)/.dev ## whatever stops, stalls or loses its data: LEDGER's table over 20,000 requests, and each service killed
+	@MANDAAT_FAULTS_REQUESTS=20000 $(BIN)/python -m pytest tests/faults --durations=0
 
 check: $(VENV)/.dev ## ruff, format, mypy --strict, import-linter, deptry
 	@$(BIN)/ruff check .

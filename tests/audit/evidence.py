@@ -71,6 +71,7 @@ class Evidence:
             if self._ours(record):
                 self._sort(record)
         self.replies = [one for one in topics.replies if self._ours(one)]
+        self._replied = self._reply_times()
 
     def counted(self, request: Request) -> list[Came]:
         """What came in for a request and could be read, in the order of its partition."""
@@ -80,6 +81,14 @@ class Evidence:
         """The CloudEvent in a record; empty where there is none."""
         return self._parsing.event(record) or {}
 
+    def judged_at(self, decision: Event) -> datetime | None:
+        """The time of what was decided on: of the verdict where a person decided, else of the submission."""
+        request = request_of(decision.data)
+        if decision.data["decided_by"] is None:
+            return next((one.time for one in self.counted(request) if one.content is not None), None)
+        closed = [one for one in self.approvals.get(request, ()) if one.sequence == decision.sequence]
+        return next((self._replied.get(one.data["reply_id"], {}).get(request) for one in closed), None)
+
     def policy_of(self, decision: Event) -> Policy | None:
         """The version that a decision names."""
         return self.policies.get(decision.data["policy"]["digest"])
@@ -87,7 +96,7 @@ class Evidence:
     def newest_before(self, withdrawn: Event) -> Event | None:
         """The decision on the same request before a withdrawal."""
         before = [
-            one for one in self.decisions[_request(withdrawn.data)] if one.sequence < withdrawn.sequence
+            one for one in self.decisions[request_of(withdrawn.data)] if one.sequence < withdrawn.sequence
         ]
         return before[-1] if before else None
 
@@ -108,7 +117,14 @@ class Evidence:
         found: defaultdict[Request, list[Event]] = defaultdict(list)
         for one in sorted(self.events, key=lambda event: event.sequence):
             if one.type.startswith(kinds):
-                found[_request(one.data.get("approval") or one.data)].append(one)
+                found[request_of(one.data.get("approval") or one.data)].append(one)
+        return found
+
+    def _reply_times(self) -> dict[str, dict[Request, datetime]]:
+        found: defaultdict[str, dict[Request, datetime]] = defaultdict(dict)
+        for record in self.replies:
+            if said := self.event(record):
+                found[said["data"]["reply_id"]].setdefault(request_of(said["data"]), _moment(said["time"]))
         return found
 
     def _read_policies(self, records: list[Record]) -> dict[str, Policy]:
@@ -128,7 +144,7 @@ class Evidence:
                 request = Request(data["case_id"], asked["request_id"])
                 came = Came(place_of(record), _content(data, asked), _moment(said["time"]))
             case "mandaat.case.withdrawn.v1":
-                request = _request(data)
+                request = request_of(data)
                 came = Came(place_of(record), None, _moment(said["time"]))
             case _:
                 self.unread.append(record)
@@ -136,7 +152,8 @@ class Evidence:
         self.came[request].append(came)
 
 
-def _request(data: Mapping[str, Any]) -> Request:
+def request_of(data: Mapping[str, Any]) -> Request:
+    """The request that it is about."""
     return Request(data["case_id"], data["request_id"])
 
 

@@ -193,10 +193,14 @@ def _due(evidence: Evidence, request: Request, one: Event, charges: list[dict[st
     if first is None or first.content is None:
         yield f"{one.id} approves what was not asked"
         return
+    moment = evidence.judged_at(one)
+    if moment is None:
+        yield f"{one.id} was decided by {one.data['decided_by']} without a verdict"
+        return
     if not {first.content.kind, "*"} & mandate.kinds:
         yield f"{one.id} grants {first.content.kind} by {mandate.id}"
     wanted = {
-        (budget.id, _scope(budget, one), policy.window(budget, first.time)): taken
+        (budget.id, _scope(budget, one), policy.window(budget, moment)): taken
         for budget in mandate.budgets
         if (taken := _taken(budget, amount))
     }

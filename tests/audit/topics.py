@@ -94,6 +94,13 @@ class Reader:
                     fresh.append(into[-1])
         return fresh
 
+    async def ends(self, *topics: str) -> dict[tuple[str, int], int]:
+        """Where the partitions of these topics end."""
+        places = [tp for tp in self._consumer.assignment() if tp.topic in topics]
+        return {
+            (tp.topic, tp.partition): end for tp, end in (await self._consumer.end_offsets(places)).items()
+        }
+
     async def to_the_end(self) -> list[Record]:
         """Read all that there is now; what is new of the journal."""
         places = list(self._consumer.assignment())

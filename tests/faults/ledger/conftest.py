@@ -1,0 +1,84 @@
+"""A Kafka and Redis that nobody else writes to, four workers of rules, and fights of a size.
+
+MANDAAT_FAULTS_REQUESTS says how many requests all rows of LEDGER.md's table take together: 2,000, and 20,000
+in `make faults`, where the rows run too that take long.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack
+
+import pytest
+
+from deploy.local.settings import free_ports
+from deploy.local.stack import Stack
+from tests.faults.ledger.crew import Crew
+from tests.faults.ledger.field import Field
+from tests.faults.ledger.fighting import Fight
+from tests.faults.ledger.topic_settings import set_topic
+from tests.flow import mandaat
+
+REQUESTS = int(os.environ.get("MANDAAT_FAULTS_REQUESTS", "2000"))
+WHOLE = REQUESTS >= 20_000
+"""Whether this is `make faults`."""
+
+FENCE = "message.timestamp.before.max.ms"
+TWO = ("rules", "rules-2")
+OpenField = Callable[..., Awaitable[Field]]
+
+
+@pytest.fixture(scope="package")
+def backing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    one = Stack(tmp_path_factory.mktemp("faults"), free_ports())
+    one.up(["kafka", "redis"])
+    try:
+        yield one
+    finally:
+        one.down()
+
+
+@pytest.fixture
+async def crew(backing: Stack) -> AsyncIterator[Crew]:
+    """Four workers that hold all partitions; afterwards none of them met a bug, and Redis = f(journal)."""
+    one = Crew(backing)
+    await one.muster()
+    yield one
+    for name in one.names:
+        backing.resume(name)
+    assert one.bugs() == []
+    await asyncio.to_thread(mandaat, backing, "ledger", "verify")
+
+
+@pytest.fixture
+async def field(crew: Crew, tenant: str) -> AsyncIterator[OpenField]:
+    """`await field(0.05, seconds)`: a fight of this share of all requests over so long, opened."""
+    async with AsyncExitStack() as exits:
+
+        async def opened(share: float, seconds: float = 6.0) -> Field:
+            fight = Fight(tenant, max(120, round(share * REQUESTS)))
+            one = await exits.enter_async_context(Field(crew.stack, fight, seconds))
+            await one.open()
+            return one
+
+        yield opened
+
+
+@pytest.fixture(scope="package")
+def spoiled_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A Kafka and Redis of their own, to be set as they must not be."""
+    one = Stack(tmp_path_factory.mktemp("spoiled"), free_ports())
+    one.up(["kafka", "redis"])
+    try:
+        yield one
+    finally:
+        one.down()
+
+
+@pytest.fixture
+async def spoiled(spoiled_stack: Stack) -> Crew:
+    """Two workers, not started, beside a journal without a fence."""
+    await set_topic(spoiled_stack.bootstrap, "mandaat.decisions", {FENCE: str(2**63 - 1)})
+    return Crew(spoiled_stack, TWO)

@@ -1,0 +1,143 @@
+"""Four workers, each a process of its own: armed, killed, stopped, sent away and brought back."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+import httpx
+import psutil
+
+from deploy.local.part import Part
+from deploy.local.stack import Stack
+from tests.waiting import eventually
+
+PARTITIONS = 6
+NAMES = ("rules", "rules-2", "rules-3", "rules-4")
+ROOT = Path(__file__).parents[3]
+
+
+class Crew:
+    """The workers of a stack; `settings` differ from the stack's."""
+
+    def __init__(
+        self, stack: Stack, names: Sequence[str] = NAMES, settings: Mapping[str, str] | None = None
+    ) -> None:
+        self.stack = stack
+        self.names = tuple(names)
+        self._settings = dict(settings or {})
+        self._armed: set[str] = set()
+
+    async def muster(self) -> None:
+        """All of them run as they are in production, and hold all partitions between them."""
+        for name in self.names:
+            self.stack.resume(name)
+            if name in self._armed:
+                await self._wait(self.stack.stop, name)
+        self._armed.clear()
+        await self._wait(self.stack.up, ["kafka", "redis", *self.names])
+        await self.shared(*self.names)
+
+    async def only(self, *names: str) -> None:
+        """The others go home."""
+        for name in self.names:
+            if name not in names:
+                self.stack.resume(name)
+                await self._wait(self.stack.stop, name)
+                self._armed.discard(name)
+
+    async def arm(
+        self, failpoints: Mapping[str, str], *, altered: str | None = None, wait: bool = True
+    ) -> None:
+        """Start these anew with failpoints, until all hold their share again.
+
+        `altered`: by tests.faults.ledger.altered, with that done to it.
+        """
+        for name in failpoints:
+            self.stack.resume(name)
+            await self._wait(self.stack.stop, name)
+        for name, text in failpoints.items():
+            self._armed.add(name)
+            part = self.stack.part(name)
+            if altered is not None:
+                _alter(part, altered)
+            part.extra.update(self._settings)
+            if text:
+                part.extra["MANDAAT_FAILPOINTS"] = text
+            part.begin()
+        if not wait:
+            return
+
+        def held() -> bool:
+            parts = [self.held(name) for name in self.names if self.stack.running(name)]
+            return sum(parts) == PARTITIONS and all(parts)
+
+        await eventually(partial(self._in_thread, held), seconds=60.0, what="all partitions are held")
+
+    async def shared(self, *names: str) -> None:
+        """Until these hold all six partitions between them, each some."""
+
+        def so() -> bool:
+            held = [self.held(name) for name in names]
+            return sum(held) == PARTITIONS and all(held)
+
+        await eventually(partial(self._in_thread, so), seconds=60.0, what=f"{names} share the partitions")
+
+    async def stopped(self, name: str, seconds: float = 60.0) -> None:
+        """Until it stands still at its failpoint."""
+        await eventually(lambda: self.stands(name), seconds=seconds, what=f"{name} stops")
+
+    async def dead(self, name: str, seconds: float = 60.0) -> None:
+        """Until it died at its failpoint."""
+        await eventually(lambda: not self.stack.running(name), seconds=seconds, what=f"{name} dies")
+
+    async def revive(self) -> None:
+        """Whoever is dead comes back, unarmed."""
+        for name in self.names:
+            if not self.stack.running(name):
+                self._armed.discard(name)
+                self.stack.begin(name, self._settings)
+        await self.shared(*self.names)
+
+    def held(self, name: str) -> int:
+        """How many partitions a worker holds, by its own account."""
+        try:
+            text = httpx.get(f"{self.stack.http(name)}/metrics", timeout=2).text
+        except httpx.HTTPError:
+            return 0
+        line = next((one for one in text.splitlines() if one.startswith("mandaat_partitions_held ")), "x 0")
+        return int(float(line.split()[1]))
+
+    def said(self, name: str, event: str) -> int:
+        """How often its log says so."""
+        log = self.stack.log(name)
+        return log.read_text().count(f'"{event}"') if log.exists() else 0
+
+    def bugs(self) -> list[str]:
+        """Those whose log tells of a bug."""
+        texts = {name: self.stack.log(name) for name in self.names}
+        return [
+            name
+            for name, log in texts.items()
+            if log.exists() and any(word in log.read_text() for word in ('"stopped_by_a_bug"', "Traceback"))
+        ]
+
+    def stands(self, name: str) -> bool:
+        """Whether it stands still."""
+        found = self.stack.part(name).process.running()
+        return found is not None and found.status() == psutil.STATUS_STOPPED
+
+    async def _in_thread(self, step: Callable[[], bool]) -> bool:
+        return await asyncio.to_thread(step)
+
+    @staticmethod
+    async def _wait(step: Callable[..., object], *arguments: object) -> None:
+        await asyncio.to_thread(step, *arguments)
+
+
+def _alter(part: Part, piece: str) -> None:
+    command = part.command
+    part.command = lambda: [command()[0], "-m", "tests.faults.ledger.altered", piece]
+    part.extra["PYTHONPATH"] = str(ROOT)

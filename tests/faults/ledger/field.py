@@ -1,0 +1,197 @@
+"""Where the fight takes place: what is sent, who answers, when all is over, and the look afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import redis
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+
+from deploy.local.stack import Stack
+from services.rules.core.policy import load_policy
+from tests.audit.evidence import Evidence
+from tests.audit.promises import audit, totals
+from tests.audit.topics import CASES, POLICIES, REPLIES, Reader, Record
+from tests.faults.ledger.fighting import Fight, Message
+from tests.waiting import eventually
+
+GROUP = "mandaat-rules"
+HEADERS = [("content-type", b"application/cloudevents+json")]
+CHUNK = 20
+SETTLED_SECONDS = 120.0
+
+
+class Field:
+    """One tenant's fight on a stack, sent evenly over so many seconds."""
+
+    def __init__(self, stack: Stack, fight: Fight, seconds: float = 6.0) -> None:
+        self.stack = stack
+        self.fight = fight
+        self.sent = 0
+        self.reader = Reader(stack.bootstrap)
+        self._seconds = seconds
+        self.whole = len(fight.messages())
+        """How many records the fight sends."""
+        self._producer = AIOKafkaProducer(
+            bootstrap_servers=stack.bootstrap, acks="all", enable_idempotence=True, linger_ms=2
+        )
+        self._answered: set[str] = set()
+
+    async def __aenter__(self) -> Field:
+        await self._producer.start()
+        await self.reader.__aenter__()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._producer.stop()
+        await self.reader.__aexit__()
+
+    async def open(self) -> None:
+        """Activate the policy and hire the staff."""
+        await self.activate(self.fight.policy())
+        for person in self.fight.staff():
+            await self.put("mandaat.staff", f"{person['tenant']}/{person['agent_id']}", person)
+
+    async def activate(self, policy: dict[str, Any]) -> None:
+        """Publish a version of the policy."""
+        text = json.dumps(policy)
+        digest = load_policy(text).digest
+        record = {"name": policy["policy"], "version": policy["version"], "digest": digest, "yaml": text}
+        for key in (policy["policy"], f"{policy['policy']}/{digest}"):
+            await self.put(POLICIES, key, record)
+
+    async def put(self, topic: str, key: str, value: dict[str, Any]) -> None:
+        """One record of a table."""
+        await self._producer.send_and_wait(topic, json.dumps(value).encode(), key=key.encode())
+
+    async def send(self, topic: str, messages: Sequence[Message]) -> None:
+        """Append them all. What is not acknowledged is sent again, as a careful caller does."""
+        left = list(messages)
+        while left:
+            sends = [
+                await self._producer.send(topic, one.value, key=one.key, headers=HEADERS) for one in left
+            ]
+            ended = await asyncio.gather(*sends, return_exceptions=True)
+            failed = [error for error in ended if isinstance(error, BaseException)]
+            assert all(isinstance(error, KafkaError) for error in failed), failed
+            left = [one for one, error in zip(left, ended, strict=True) if isinstance(error, BaseException)]
+
+    async def run(self) -> None:
+        """Send everything, at a pace, and answer what opens meanwhile."""
+        messages = self.fight.messages()
+        for first in range(0, len(messages), CHUNK):
+            chunk = messages[first : first + CHUNK]
+            await self.send(CASES, chunk)
+            self.sent += len(chunk)
+            await self.answer(await self.reader.look(timeout_ms=1))
+            # The pace of the load, not a wait for anything.
+            await asyncio.sleep(self._seconds * len(chunk) / self.whole)
+
+    async def until_sent(self, share: float) -> None:
+        """Until so much of it was sent."""
+        number = share * self.whole
+        await eventually(lambda: self.sent >= number, seconds=300.0, what=f"{number:.0f} records sent")
+
+    async def answer(self, fresh: Sequence[Record]) -> int:
+        """Answer each approval of ours that opened, once; how many replies that took."""
+        replies: list[Message] = []
+        for record in fresh:
+            if b'"mandaat.approval.requested.v1"' not in (record.value or b""):
+                continue
+            event = json.loads(record.value or b"")
+            if event["tenant"] == self.fight.tenant and event["id"] not in self._answered:
+                self._answered.add(event["id"])
+                replies += self.fight.answers(event["data"]["approval"])
+        if replies:
+            await self.send(REPLIES, replies)
+        return len(replies)
+
+    async def settled(self, seconds: float = SETTLED_SECONDS, *, answering: bool = True) -> None:
+        """Until rules has committed all of cases and replies, and nobody has anything to answer any more."""
+
+        async def quiet() -> bool:
+            if not await self._committed():
+                return False
+            fresh = await self.reader.to_the_end()
+            return not answering or not await self.answer(fresh)
+
+        await eventually(quiet, seconds=seconds, what="all that came in is decided, and committed")
+        await eventually(self._nothing_pending, what="nothing pending")
+
+    async def _committed(self) -> bool:
+        admin = AIOKafkaAdminClient(bootstrap_servers=self.stack.bootstrap)
+        try:
+            await admin.start()
+            committed = await admin.list_consumer_group_offsets(GROUP)
+            at = {tp: one.offset for tp, one in committed.items()}
+        except KafkaError:
+            return False
+        finally:
+            await admin.close()
+        ends = await self.reader.ends(CASES, REPLIES)
+        return all(at.get(TopicPartition(*tp), 0) >= end for tp, end in ends.items())
+
+    def _nothing_pending(self) -> bool:
+        with redis.Redis.from_url(self.stack.redis_url) as store:
+            try:
+                return not list(store.scan_iter("{L0}:pend:*"))
+            except redis.RedisError:
+                return False
+
+    def findings(self) -> list[str]:
+        """The promises that are broken."""
+        return audit(self.reader.topics, self.fight.tenant)
+
+    def evidence(self) -> Evidence:
+        """What was seen, sorted out."""
+        return Evidence(self.reader.topics, self.fight.tenant)
+
+    def kept(self) -> None:
+        """Fail unless every promise is kept, and the counters are the sums of the journal's charges."""
+        findings = self.findings()
+        assert not findings, "\n".join(findings)
+        evidence = self.evidence()
+        counted, due = self.counters(), totals(evidence).counters()
+        assert counted == due, {key: (counted.get(key), due.get(key)) for key in counted | due
+                                if counted.get(key) != due.get(key)}  # fmt: skip
+
+    def fought(self) -> None:
+        """The same, and it was a fight: fail unless much was granted, and much was not for want of room."""
+        self.kept()
+        evidence = self.evidence()
+        decided = [one.data for found in evidence.decisions.values() for one in found]
+        outcomes = [one["outcome"] for one in decided]
+        short = [one for one in decided for why in one["reasons"] if why["code"] == "budget_exhausted"]
+        assert outcomes.count("approved") > self.fight.number / 5
+        assert outcomes.count("escalated") > self.fight.number / 10
+        assert len(short) > self.fight.number / 10
+
+    def sequences(self) -> list[int]:
+        """Of everything that was published, in order."""
+        return sorted({one.sequence for one in self.evidence().events})
+
+    def counters(self) -> dict[str, dict[str, int]]:
+        """What the ledger has counted for the tenant, in Redis."""
+        with redis.Redis.from_url(self.stack.redis_url, decode_responses=True) as store:
+            keys = sorted(store.scan_iter(f"{{L0}}:b:{self.fight.tenant}|*", count=1000))
+            return {
+                key.removeprefix("{L0}:b:"): {
+                    field: int(value) for field, value in store.hgetall(key).items()
+                }
+                for key in keys
+            }
+
+
+@asynccontextmanager
+async def fighting(field: Field) -> AsyncIterator[Field]:
+    """The fight goes on while the block runs, and comes to its end after it."""
+    async with asyncio.TaskGroup() as group:
+        group.create_task(field.run())
+        yield field
+    await field.settled()

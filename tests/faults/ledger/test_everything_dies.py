@@ -1,0 +1,155 @@
+"""Kept: whatever is killed, what was accepted is decided or becomes a dead letter (LEDGER.md)."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+from aiokafka import AIOKafkaProducer
+
+from deploy.local.stack import Stack
+from tests.audit.evidence import Request
+from tests.audit.topics import DEAD_LETTERS, letter_place
+from tests.faults.ledger.conftest import REQUESTS, WHOLE
+from tests.faults.ledger.crew import Crew
+from tests.faults.ledger.field import HEADERS, Field
+from tests.faults.ledger.fighting import Fight
+from tests.waiting import eventually
+
+SECONDS = 60.0 if WHOLE else 15.0
+EVERY_SECONDS = 2.0
+KAFKA_AWAY_SECONDS = 7.0
+DECIDED_WITHIN_SECONDS = 60.0
+TENANT = "acme"
+"""One of those that the local stack has a key for."""
+
+
+class Callers:
+    """Send each case three times, over HTTP and to mandaat.inbound, until it is accepted each time."""
+
+    def __init__(self, stack: Stack, one: Field) -> None:
+        self._stack = stack
+        self._one = one
+        self.accepted: set[Request] = set()
+        self.places: dict[tuple[int, int], Request] = {}
+        self.sent = 0
+
+    async def run(self, seconds: float) -> None:
+        """All cases, evenly over so many seconds."""
+        cases = [case for case in self._one.fight.cases() for _ in range(3)]
+        random.Random(1).shuffle(cases)
+        headers = {
+            "authorization": f"Bearer {self._stack.api_key(TENANT)}",
+            "content-type": "application/json",
+        }
+        producer = AIOKafkaProducer(
+            bootstrap_servers=self._stack.bootstrap, acks="all", enable_idempotence=True, linger_ms=0
+        )
+        await producer.start()
+        async with (
+            httpx.AsyncClient(base_url=self._stack.http("intake"), headers=headers, timeout=10.0) as client,
+            asyncio.TaskGroup() as group,
+        ):
+            for number, case in enumerate(cases):
+                group.create_task(self._post(client, case) if number % 2 else self._put(producer, case))
+                self.sent += 1
+                await asyncio.sleep(seconds / len(cases))
+        await producer.stop()
+
+    async def _post(self, client: httpx.AsyncClient, case: dict[str, Any]) -> None:
+        async def taken() -> bool:
+            try:
+                answer = await client.post("/v1/cases", content=json.dumps(case))
+            except httpx.TransportError:
+                return False
+            assert answer.status_code in (202, 503), answer.text
+            return answer.status_code == 202
+
+        await eventually(taken, seconds=120.0, what="202")
+        self.accepted.add(_request(case))
+
+    async def _put(self, producer: AIOKafkaProducer, case: dict[str, Any]) -> None:
+        key = f"{TENANT}/{case['case_id']}".encode()
+        event = {
+            "specversion": "1.0",
+            "id": f"{case['case_id']}-{case['request']['request_id']}",
+            "source": "/caller",
+            "type": "mandaat.case.submitted.v1",
+            "time": "2026-03-02T08:00:01Z",
+            "data": case,
+        }
+        value = json.dumps(event).encode()
+        placed = await producer.send_and_wait("mandaat.inbound", value, key=key, headers=HEADERS)
+        self.accepted.add(_request(case))
+        self.places[placed.partition, placed.offset] = _request(case)
+
+
+def _request(case: dict[str, Any]) -> Request:
+    return Request(case["case_id"], case["request"]["request_id"])
+
+
+@pytest.fixture
+async def both(crew: Crew) -> AsyncIterator[Crew]:
+    """Intake beside the four workers."""
+    await asyncio.to_thread(crew.stack.up, ["intake"])
+    yield crew
+    await asyncio.to_thread(crew.stack.stop, "intake")
+
+
+async def disturb(stack: Stack, names: tuple[str, ...], seconds: float) -> None:
+    """kill -9 one service every 2 s, it comes back at once; Redis is killed, Kafka stopped for a while."""
+    dice, since = random.Random(7), time.monotonic()
+    left = [("redis", seconds / 4), ("kafka", seconds / 2)]
+    while (passed := time.monotonic() - since) < seconds:
+        if left and passed > left[0][1]:
+            await away(stack, left.pop(0)[0])
+        name = dice.choice(names)
+        stack.kill(name)
+        stack.begin(name)
+        await asyncio.sleep(EVERY_SECONDS)  # the pace of the faults
+
+
+async def away(stack: Stack, name: str) -> None:
+    """SIGKILL of Redis; Kafka away for seven seconds."""
+    if name == "redis":
+        stack.kill("redis")
+    else:
+        await asyncio.to_thread(stack.stop, "kafka")
+        await asyncio.sleep(KAFKA_AWAY_SECONDS)  # how long the fault lasts
+    await asyncio.to_thread(stack.start, name)
+
+
+@pytest.mark.timeout(600)
+async def test_what_was_accepted_ends_in_a_decision_or_a_dead_letter_whatever_dies(both: Crew) -> None:
+    stack = both.stack
+    fight = Fight(TENANT, max(150, REQUESTS // 20), span=1)
+    async with Field(stack, fight) as one:
+        await one.open()
+        callers = Callers(stack, one)
+        sending = asyncio.create_task(callers.run(SECONDS))
+        await disturb(stack, ("intake", *both.names), SECONDS)
+        calm = time.monotonic()
+        await sending
+        missing = await until_kept(one, callers, calm + DECIDED_WITHIN_SECONDS)
+        assert not missing, f"neither decided nor a dead letter: {len(missing)}, such as {min(missing)}"
+        await both.shared(*both.names)
+        await one.settled()
+        one.kept()
+
+
+async def until_kept(one: Field, callers: Callers, deadline: float) -> set[Request]:
+    """Those that are neither decided nor a dead letter, none or at the deadline."""
+    while True:
+        await one.answer(await one.reader.look())
+        letters = {letter_place(record) for record in one.reader.topics.of(DEAD_LETTERS)}
+        dead = {callers.places.get((place.partition, place.offset)) for place in letters
+                if place.topic == "mandaat.inbound"}  # fmt: skip
+        missing = callers.accepted - one.evidence().decisions.keys() - dead
+        if not missing or time.monotonic() > deadline:
+            return missing

@@ -1,0 +1,107 @@
+"""Rolled back, one decision, partly landed: workers that die or stand still where it hurts (LEDGER.md)."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+import redis
+
+from tests.audit.topics import CASES, REPLIES
+from tests.faults.ledger.conftest import OpenField
+from tests.faults.ledger.crew import Crew
+from tests.faults.ledger.field import fighting
+from tests.faults.ledger.fighting import FIRST_DAY
+from tests.integration.rules.driving import case_ids_on
+
+DEATHS: dict[str, dict[str, str]] = {
+    "before anything was published": {"rules": "after-settle=kill@3"},
+    "before anything was acknowledged": {"rules": "after-publish=kill@3"},
+    "before anything was confirmed": {"rules": "after-acknowledge-before-confirm=kill@3"},
+    "and two heirs while they take over": {
+        "rules": "after-settle=kill@3",
+        "rules-2": "before-resolve=kill",
+        "rules-3": "before-resolve=kill",
+    },
+}
+FENCE_AND_CLOCK_US = 2_000_000
+LARGE_CASES = 400
+
+
+@pytest.mark.parametrize("death", DEATHS)
+async def test_who_dies_leaves_no_charge_behind_and_no_second_decision(
+    crew: Crew, field: OpenField, death: str
+) -> None:
+    one = await field(0.06)
+    await crew.arm(DEATHS[death])
+    async with fighting(one):
+        await crew.dead("rules")
+        await one.until_sent(0.6)
+        await crew.revive()
+    one.fought()
+
+
+async def test_who_dies_while_rebuilding_is_followed_by_the_next(crew: Crew, field: OpenField) -> None:
+    one = await field(0.05)
+    await crew.arm({"rules": "before-activate=kill", "rules-2": "before-activate=kill"})
+    async with fighting(one):
+        await one.until_sent(0.4)
+        with redis.Redis.from_url(crew.stack.redis_url) as store:
+            store.flushall()
+    await crew.revive()
+    one.fought()
+
+
+async def test_between_settling_and_publishing_the_policy_changes_and_redis_is_emptied(
+    crew: Crew, field: OpenField
+) -> None:
+    one = await field(0.25)
+    await crew.arm({"rules": "after-settle=stop@5"})
+    async with fighting(one):
+        await crew.stopped("rules")
+        await one.activate(one.fight.policy("2", share=0.3))
+        with redis.Redis.from_url(crew.stack.redis_url) as store:
+            store.flushall()
+        crew.stack.resume("rules")
+    one.fought()
+    decisions = one.evidence().decisions.values()
+    assert {found[0].data["policy"]["version"] for found in decisions} == {"1", "2"}
+
+
+async def test_of_a_round_that_one_partition_refused_only_that_one_is_decided_again(
+    crew: Crew, field: OpenField
+) -> None:
+    one = await field(0.05)
+    await crew.only()
+    await crew.arm({"rules": ""}, altered="late")
+    before = crew.said("rules", "round_not_landed")
+    async with fighting(one):
+        await one.until_sent(0.6)
+    assert crew.said("rules", "round_not_landed") == before + 1
+    await crew.revive()
+    one.fought()
+
+
+async def test_of_several_record_batches_the_first_stays_and_the_others_are_decided_again(
+    crew: Crew, field: OpenField
+) -> None:
+    """Verdicts are small and what they lead to is not: those of one partition take at least three batches."""
+    one = await field(0.01)
+    case_ids = case_ids_on(one.fight.tenant, 3, LARGE_CASES)
+    asked = {"kind": "refund", "amount": "450.00", "currency": "EUR"}
+    large = [one.fight.case(case_id, asked, facts={"note": "x" * 9_000}) for case_id in case_ids]
+    await one.send(CASES, [one.fight.submission(case, FIRST_DAY, case["case_id"]) for case in large])
+    await one.settled(answering=False)
+    await crew.only()
+    said = {"agent_id": "lead-north", "reply_id": "reply-1"}
+    replies = [one.fight.reply("reject", case_id, "r1", said, FIRST_DAY) for case_id in case_ids]
+    await one.send(REPLIES, replies)
+    await crew.arm({"rules": "after-first-batch=kill"}, wait=False)
+    await crew.dead("rules")
+    await crew.revive()
+    await one.settled(answering=False)
+    one.kept()
+    closed = [event for event in one.evidence().events if event.type == "approval.closed"]
+    assert sum(len(event.record.value or b"") for event in closed) > 3 * 900_000
+    sequences = sorted(event.sequence for event in closed)
+    assert any(after - before > FENCE_AND_CLOCK_US for before, after in pairwise(sequences))
