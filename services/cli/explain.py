@@ -18,13 +18,13 @@ from schemas.reading import read
 from services.cli.decide import load_book, load_staff
 from services.cli.exits import CALLED_WRONGLY, WRONG
 from services.cli.policy_files import read_bytes
+from services.rules.core.budgets import Counters
 from services.rules.core.explain.hearing import Hearing
 from services.rules.core.explain.why import explain
 from services.rules.core.explain.words import FILE, Words
 from services.rules.core.inputs import Submission
 from services.rules.core.policy import PolicyBook
 from services.rules.core.rehearsal import Event, Rehearsal
-from services.rules.core.staff import Staff
 
 
 def explain_case(
@@ -43,19 +43,16 @@ def explain_case(
     """
     book = load_book(policy)
     people = load_staff(staff, book.tenant)
+    above, wanted = _up_to(list(_cases(case, book)), case_id)
     rehearsal = Rehearsal(book, people)
-    for one, wanted in _until(list(_cases(case, book)), case_id):
-        if wanted:
-            _tell(one, book, people, rehearsal, lang)
-        else:
-            _decide(one, rehearsal)
-
-
-def _tell(case: Case, book: PolicyBook, staff: Staff, rehearsal: Rehearsal, lang: Language) -> None:
-    before = deepcopy(rehearsal.counters)
-    decision, *more = _decide(case, rehearsal)
+    before: Counters | None = None
+    for one in (*above, wanted):
+        if one.key == wanted.key and before is None:  # a repeat is explained by what was there the first time
+            before = deepcopy(rehearsal.counters)
+        decision, *more = _decide(one, rehearsal)
     approval = more[0]["data"]["approval"] if more else None
-    heard = Hearing(case, case.opened_at, book, staff, decision["data"], approval, before.look)
+    look = (before or rehearsal.counters).look
+    heard = Hearing(wanted, wanted.opened_at, book, people, decision["data"], approval, look)
     words = Words.parse(files("services.rules.core.explain").joinpath(FILE).read_text("utf-8"))
     for line in explain(heard, words.about(book, lang)):
         typer.echo(str(line))
@@ -69,15 +66,14 @@ def _decide(case: Case, rehearsal: Rehearsal) -> tuple[Event, ...]:
         raise typer.Exit(WRONG) from why
 
 
-def _until(cases: list[Case], case_id: str | None) -> Iterator[tuple[Case, bool]]:
-    """The cases up to the one that is wanted, and whether it is that one."""
+def _up_to(cases: list[Case], case_id: str | None) -> tuple[list[Case], Case]:
+    """The cases above the one that is to be explained, and that one."""
     places = [place for place, one in enumerate(cases) if case_id in (None, one.case_id)]
     if not places:
         said = "there is no case to explain" if case_id is None else f"there is no case {case_id}"
         typer.echo(said, err=True)
         raise typer.Exit(CALLED_WRONGLY)
-    for place in range(places[-1] + 1):
-        yield cases[place], place == places[-1]
+    return cases[: places[-1]], cases[places[-1]]
 
 
 def _cases(file: Path | None, book: PolicyBook) -> Iterator[Case]:

@@ -151,6 +151,11 @@ def test_one_case_of_several_is_explained_where_it_is_named(told: Explain) -> No
     assert "in zaak c-1" in told(*cases)[0]
 
 
+def test_a_repeat_is_explained_by_what_was_left_the_first_time(told: Explain) -> None:
+    case = a_line(facts=CLEAN, amount="48.00")
+    assert told(case, case) == told(case)
+
+
 @pytest.mark.parametrize("language", ["nl", "en"])
 @pytest.mark.parametrize("policy", ["retail", "hotel"])
 def test_whatever_the_tests_of_a_policy_ask_can_be_explained(policy: str, language: Language) -> None:

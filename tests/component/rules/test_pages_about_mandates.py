@@ -65,3 +65,19 @@ def _same_keys(value: dict[str, Any], model: type[BaseModel]) -> None:
         for item in items:
             if parts and item is not None:
                 _same_keys(item, parts[0])
+
+
+def test_the_cases_of_the_hotel_come_to_what_its_page_says() -> None:
+    page = (HOTEL / "README.md").read_text(encoding="utf-8")
+    said = re.findall(r"^\| (h-\d) \|[^|]*\| (\w+) \|", page, re.MULTILINE)
+    words = [
+        "decide",
+        "--policy",
+        HOTEL / "policy.yaml",
+        "--staff",
+        HOTEL / "staff.jsonl",
+        HOTEL / "cases.jsonl",
+    ]
+    done = CliRunner().invoke(build("decide"), [str(word) for word in words])
+    decided = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(one["case_id"], one["outcome"]) for one in decided] == said
