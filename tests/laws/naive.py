@@ -7,7 +7,7 @@ added up each time. Shares no code with what it is held against.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 from math import isfinite
@@ -322,32 +322,42 @@ class Ladder(NamedTuple):
     def ask(self) -> tuple[str, list[str]] | None:
         """The step and the people; None where nobody may grant it and the policy wants it refused then."""
         ladder = self.policy["escalation"][0]
-        for step in ladder["steps"]:
-            if able := self._near(step["to"], able=True):
-                return step["to"], able
+        steps = [step["to"] for step in ladder["steps"]]
+        of_their_own = [
+            step for step in steps if any(self._covers(one, step) for one in self._present(step, None))
+        ]
+        for step in [*of_their_own, *steps]:
+            if able := self._near(step, able=True):
+                return step, able
         if ladder.get("when_nobody") == "refuse":
             return None
-        last = ladder["steps"][-1]["to"]
-        return last, self._near(last, able=False)
+        return steps[-1], self._near(steps[-1], able=False)
 
     def may_answer(self, step: str) -> list[str]:
         """The people of that step."""
         if step not in self.policy["roles"]:
-            return []
+            asked = self.ask()
+            return [] if asked is None else self.may_answer(asked[0])
         return self._near(step, able=True) or self._near(step, able=False)
 
     def _near(self, role: str, *, able: bool) -> list[str]:
         for team in (self.team, None) if self.team is not None else (None,):
-            holders = [
-                person
-                for person in self.staff
-                if is_a(self.policy, person["role"], role) and team in (None, person["team"])
-            ]
-            present = {one["agent_id"]: one for holder in holders if (one := self._stands_in(holder))}
-            present.pop(self.case.get("agent_id"), None)
-            if found := sorted(name for name, one in present.items() if not able or self._covers(one)):
+            present = self._present(role, team)
+            if found := sorted(
+                one["agent_id"] for one in present if not able or self._covers(one, one["role"])
+            ):
                 return found
         return []
+
+    def _present(self, role: str, team: str | None) -> list[Json]:
+        holders = [
+            person
+            for person in self.staff
+            if is_a(self.policy, person["role"], role) and team in (None, person["team"])
+        ]
+        present = {one["agent_id"]: one for holder in holders if (one := self._stands_in(holder))}
+        present.pop(self.case.get("agent_id"), None)
+        return list(present.values())
 
     def _stands_in(self, person: Json | None) -> Json | None:
         asked: list[str] = []
@@ -359,12 +369,12 @@ class Ladder(NamedTuple):
             person = find(self.staff, away.get("delegate"))
         return None
 
-    def _covers(self, person: Json) -> bool:
+    def _covers(self, person: Json, role: str) -> bool:
         request = self.case["request"]
         if request.get("currency") not in (None, self.policy["currency"]):
             return False
         hand = Hand(self.policy, (), self.case, person, self.now, request.get("amount"), None)
-        rows = candidates(self.policy, person["role"], self.case)
+        rows = candidates(self.policy, role, self.case)
         return any(hand.shortfall(row, of_budgets=False) is None for row in rows)
 
 
@@ -427,3 +437,44 @@ def _escalated(ladder: Ladder, reasons: Sequence[Reason], on_the_spot: str | Non
         return Told("refused", "ladder", reasons=[*reasons, Reason("nobody_may_grant")])
     step, approvers = asked
     return Told("escalated", reasons=reasons, on_the_spot=on_the_spot, step=step, approvers=approvers)
+
+
+def answer(
+    policy: Json,
+    staff: Sequence[Json],
+    charges: Sequence[Charge],
+    waiting: Waiting,
+    verdict: Json,
+    now: datetime,
+) -> Told:
+    """What a verdict on an open approval comes to; `not_entitled` changes nothing."""
+    case, giver = waiting.case, find(staff, verdict["agent_id"])
+    if giver is None:
+        return Told("not_entitled", reasons=[Reason("unknown_agent")])
+    if giver["agent_id"] == case.get("agent_id"):
+        return Told("not_entitled", reasons=[Reason("own_request")])
+    if absence(giver, now) is not None:
+        return Told("not_entitled", reasons=[Reason("absent")])
+    if giver["agent_id"] not in Ladder(policy, staff, case, waiting.team, now).may_answer(waiting.step):
+        return Told("not_entitled", reasons=[Reason("not_an_approver")])
+    if not verdict["approves"]:
+        return Told("refused", "person")
+    amount = verdict.get("amount") or case["request"].get("amount")
+    hand = Hand(policy, charges, case, giver, now, amount, verdict.get("reason"))
+    if amount is not None and hand.of_case not in (None, policy["currency"]):
+        return Told("not_entitled", reasons=[Reason("currency_not_covered")])
+    applying, _ = hand.prohibitions()
+    if applying:
+        return Told("refused", "prohibition", reasons=applying)
+    granted = _granted(hand, candidates(policy, giver["role"], case))
+    if isinstance(granted, Told):
+        return replace(granted, by="person", amount=amount)
+    return Told("not_entitled", reasons=granted or [Reason("no_mandate")])
+
+
+class Waiting(NamedTuple):
+    """An escalated request that waits for a person, and the team of who asked."""
+
+    case: Json
+    team: str | None
+    step: str

@@ -186,7 +186,7 @@ def test_a_budget_renews_at_the_first_and_the_last_moment_that_a_case_can_have(
     window: str, moment: datetime
 ) -> None:
     for zone in ("Pacific/Kiritimati", "Pacific/Pago_Pago"):
-        row = {"id": "m", "grants": "*", "to": "agent"}
+        row: dict[str, Any] = {"id": "m", "grants": "*", "to": "agent"}
         row |= {"budgets": [{"per": "agent", "window": window, "cap": 10}]}
         policy = a_policy(mandates=[row], timezone=zone)
         question = a_question(policy)._replace(now=moment)

@@ -298,6 +298,16 @@ def _spent(
     return Charge(name, budget["window"], unit, scope, day, amount)
 
 
+def with_somebody_to_ask(draw: Draw, policy: Json) -> Json:
+    """Mostly one on the ladder may grant what others may not, out of budgets of their own."""
+    if one_in(draw, 4):
+        return policy
+    role = policy["escalation"][0]["steps"][-1]["to"]
+    pools = [a_budget(draw, policy["currency"]) for _ in range(between(draw, 1, 2))]
+    row = {"id": "asked", "grants": "*", "to": role, "budgets": pools}
+    return {**policy, "mandates": [*policy["mandates"], row]}
+
+
 def with_other_caps(draw: Draw, policy: Json) -> Json:
     """The next version: some of its shared budgets and its own let more through, or less."""
     changed = {**policy, "version": str(int(policy["version"]) + 1)}

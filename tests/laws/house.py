@@ -1,0 +1,195 @@
+"""The rules service but for Kafka: its handlers on a ledger, with a journal and tables in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Protocol, cast
+
+from redis.asyncio import Redis
+
+from services.chassis.metrics import Metrics
+from services.rules.adapters.ledger import Ledger
+from services.rules.adapters.protocol import Applied, Part, Settled
+from services.rules.adapters.rebuild import Begun, Rebuild
+from services.rules.adapters.replay import Grouping
+from services.rules.handlers import Handlers
+from services.rules.metrics import RulesMetrics
+from services.rules.partitions import Partitions
+from services.rules.worker import applied
+from tests.doubles.rules import FakeJournal, FakeLedger, FakeLetters, FakeTables
+from tests.integration.ledger.hands import warm
+from tests.laws import engine
+from tests.laws.naive import Json
+from tests.laws.worlds import TENANT
+from tests.rules_inputs import a_record, key_of
+
+PARTITIONS = 3
+ELSEWHERE = "{VERIFY}"
+
+Contents = Mapping[str, Mapping[Any, Any]]
+
+
+class Records(NamedTuple):
+    """What the journal has of one partition, as the ledger applies it."""
+
+    p: int
+    records: Sequence[Applied]
+    next_offset: int
+
+
+class Store(Protocol):
+    """A ledger, and what it holds."""
+
+    ledger: Any
+
+    async def counters(self) -> Contents: ...
+
+    async def contents(self) -> Contents:
+        """All that a rebuilt ledger must hold as well."""
+        ...
+
+    async def rebuilt(self, journal: Sequence[Records]) -> Contents:
+        """What an empty ledger holds after it has applied the journal."""
+        ...
+
+
+class InMemory:
+    """The ledger in dictionaries."""
+
+    def __init__(self) -> None:
+        self.ledger = FakeLedger(PARTITIONS)
+
+    async def counters(self) -> Contents:
+        return engine.held(self.ledger.counters)
+
+    async def contents(self) -> Contents:
+        return _in_memory(self.ledger)
+
+    async def rebuilt(self, journal: Sequence[Records]) -> Contents:
+        other = FakeLedger(PARTITIONS)
+        for p, records, next_offset in journal:
+            assert await other.resolve(p, 0, 0, records, next_offset) == "ok"
+        return _in_memory(other)
+
+
+def _in_memory(ledger: FakeLedger) -> Contents:
+    states = {f"s:{p}": dict(states) for p, states in ledger.states.items() if states}
+    return {"i": dict(ledger.index), **states, **engine.held(ledger.counters)}
+
+
+class OnRedis:
+    """The real script."""
+
+    def __init__(self, redis: Redis, ledger: Ledger) -> None:
+        self.redis, self.ledger = redis, ledger
+
+    @classmethod
+    async def empty(cls, redis: Redis) -> OnRedis:
+        await redis.flushdb()
+        return cls(redis, await warm(redis, PARTITIONS))
+
+    async def counters(self) -> Contents:
+        held = await self._read("{L0}", "b")
+        return {
+            key.removeprefix("b:"): {field.decode(): int(amount) for field, amount in fields.items()}
+            for key, fields in held.items()
+        }
+
+    async def contents(self) -> Contents:
+        return await self._read("{L0}", "b", "i", "s")
+
+    async def rebuilt(self, journal: Sequence[Records]) -> Contents:
+        async for key in self.redis.scan_iter(f"{ELSEWHERE}:*"):
+            await self.redis.delete(key)
+        rebuild = Rebuild(self.redis, "verify", prefix=ELSEWHERE)
+        assert isinstance(await rebuild.begin(None), Begun)
+        await rebuild.lay(PARTITIONS)
+        for p, records, next_offset in journal:
+            await rebuild.apply(p, 0, records, next_offset)
+        return await self._read(ELSEWHERE, "b", "i", "s")
+
+    async def _read(self, prefix: str, *kinds: str) -> Contents:
+        client: Any = self.redis
+        keys = [key for kind in kinds async for key in client.scan_iter(f"{prefix}:{kind}:*", count=1000)]
+        return {key.decode().removeprefix(f"{prefix}:"): await client.hgetall(key) for key in keys}
+
+
+class Heard(NamedTuple):
+    """What became of a batch: the records that were published, and by place in it why it is a dead letter."""
+
+    published: Sequence[bytes]
+    letters: Mapping[int, str]
+
+    def because_of(self, event: Mapping[str, Any]) -> tuple[bytes, ...]:
+        """The records that say that this event caused them, each once."""
+        return tuple(dict.fromkeys(one for one in self.published if json.loads(one)["cause"] == event["id"]))
+
+
+class House:
+    """One worker that holds all partitions."""
+
+    def __init__(self, store: Store, runner: asyncio.Runner, policy: Json, staff: Sequence[Json]) -> None:
+        self.store, self._run = store, runner.run
+        self.journal, self.letters = FakeJournal(PARTITIONS), FakeLetters()
+        self.tables = FakeTables(engine.as_book(policy), engine.as_staff(staff))
+        self.partitions = Partitions()
+        for p in range(PARTITIONS):
+            self.partitions.hold(p, self._run(store.ledger.take(p)).gen)
+        self.handlers = Handlers(
+            cast("Any", self.tables),
+            store.ledger,
+            cast("Any", self.journal),
+            cast("Any", self.letters),
+            self.partitions,
+            RulesMetrics(Metrics()),
+        )
+
+    def activate(self, policy: Json) -> None:
+        """Another version of the policy."""
+        self.tables.books[TENANT] = engine.as_book(policy)
+
+    def hire(self, staff: Sequence[Json]) -> None:
+        """The staff from now on."""
+        self.tables.members[TENANT] = engine.as_staff(staff)
+
+    def hear(self, *events: dict[str, Any]) -> Heard:
+        """Decide a batch, and confirm it."""
+        records = [
+            a_record(event, offset=at, partition=partition_of(event)) for at, event in enumerate(events)
+        ]
+        published, letters = len(self.journal.entries), len(self.letters.letters)
+        undone = self._run(self.handlers.decide(records))
+        assert not undone.partitions
+        self.confirm()
+        new = [record for entry in self.journal.entries[published:] for record in entry.records]
+        assert {record.key for record in new} <= {key_of(event) for event in events}
+        why = {record.offset: one.reason for record, one in self.letters.letters[letters:]}
+        return Heard([record.value for record in new], why)
+
+    def confirm(self) -> None:
+        """What an idle worker does."""
+        parts: list[Part] = self.partitions.parts(range(PARTITIONS))
+        settled: Settled = self._run(self.store.ledger.call(parts))
+        assert not settled.refused
+        self.partitions.confirmed(parts)
+
+    def counters(self) -> Contents:
+        """What the ledger holds of them."""
+        return self._run(self.store.counters())
+
+    def is_the_journals(self) -> None:
+        """Redis = f(journal) (LEDGER.md)."""
+        journal = []
+        for p in range(PARTITIONS):
+            grouping = Grouping()
+            stored = self.journal.records[p]
+            groups = [*grouping.add(stored), *grouping.end()]
+            journal.append(Records(p, [applied(group.events) for group in groups], len(stored)))
+        assert self._run(self.store.rebuilt(journal)) == self._run(self.store.contents())
+
+
+def partition_of(event: Mapping[str, Any]) -> int:
+    """Of its case; any rule will do."""
+    return int(sum(event["data"]["case_id"].encode()) % PARTITIONS)

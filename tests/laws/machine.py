@@ -1,0 +1,276 @@
+"""Engine and ledger, input by input, against books that are kept as plainly as can be."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, ClassVar
+
+from hypothesis import note
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from schemas.ids import approval_id
+from schemas.moment import EARLIEST
+from tests.laws import engine, naive, worlds
+from tests.laws.clerk import Answer, Clerk, Fresh, Key, Letter, Repeat
+from tests.laws.house import House, InMemory, Store
+from tests.laws.naive import Json, Told
+from tests.rules_inputs import a_submitted, a_verdict, a_withdrawn
+
+Event = dict[str, Any]
+
+
+class Decisions(RuleBasedStateMachine):
+    """What may happen to one tenant."""
+
+    runner: ClassVar[asyncio.Runner]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cases: dict[Key, Json] = {}
+        self.verdicts: list[tuple[Key, Json]] = []
+        self.said: dict[int, tuple[bytes, ...]] = {}
+        self.heard = 0
+
+    def open_store(self) -> Store:
+        """An empty ledger."""
+        return InMemory()
+
+    @initialize(data=st.data())
+    def begin(self, data: st.DataObject) -> None:
+        policy = worlds.with_somebody_to_ask(data.draw, data.draw(worlds.policies()))
+        staff = data.draw(worlds.staffs(known=data.draw(st.booleans())))
+        self.clerk = Clerk(policy, staff)
+        self.house = House(self.open_store(), self.runner, policy, staff)
+        self.now = worlds.a_moment(data.draw, policy)
+
+    # What comes in
+
+    @rule(data=st.data(), count=st.integers(1, 4))
+    def cases_are_submitted(self, data: st.DataObject, count: int) -> None:
+        """In one batch, over several partitions; some of them late."""
+        cases = [self._a_case(data) for _ in range(count)]
+        self._hear([self._submit(case, self._moment(data)) for case in cases])
+
+    @precondition(lambda self: self.cases)
+    @rule(data=st.data())
+    def a_request_is_repeated(self, data: st.DataObject) -> None:
+        """With other facts, another category and reason, at another time, its amount written otherwise."""
+        case = self.cases[self._known(data)]
+        other = worlds.a_case(data.draw, self.clerk.policy, self.clerk.staff)
+        request = {**case["request"], "reason": "asked again"}
+        if "." in request.get("amount", ""):
+            request["amount"] = request["amount"].rstrip("0").rstrip(".")
+        again = {**case, "facts": other["facts"], "category": "billing", "request": request}
+        self._hear([self._submit(again, self._moment(data))])
+
+    @precondition(lambda self: self.cases)
+    @rule(data=st.data())
+    def a_request_id_is_used_for_something_else(self, data: st.DataObject) -> None:
+        case = self.cases[self._known(data)]
+        other = worlds.a_case(data.draw, self.clerk.policy, self.clerk.staff)
+        part = data.draw(st.sampled_from(("agent_id", "customer", "request")))
+        changed = {**case, part: other[part]}
+        changed["request"] = {**changed["request"], "request_id": case["request"]["request_id"]}
+        self._hear([self._submit(changed, self.now)])
+
+    @rule(data=st.data())
+    def a_request_is_withdrawn(self, data: st.DataObject) -> None:
+        """Mostly a known one; else a case of that id may come later."""
+        unseen = f"c-{len(self.cases)}", "r1"
+        key = self._known(data) if self.cases and not worlds.one_in(data.draw, 6) else unseen
+        self._hear([self._withdraw(key)])
+
+    @rule(data=st.data())
+    def a_case_comes_is_withdrawn_and_comes_again_at_once(self, data: st.DataObject) -> None:
+        """In one batch, and then another request of the same case."""
+        case = self._a_case(data)
+        key = case["case_id"], case["request"]["request_id"]
+        other = {**case, "request": {**case["request"], "request_id": "r2"}}
+        self.cases[case["case_id"], "r2"] = other
+        came = [
+            self._submit(case, self.now),
+            self._withdraw(key),
+            self._submit(case, self.now),
+            self._submit(other, self.now),
+        ]
+        self._hear(came)
+
+    @precondition(lambda self: self.cases)
+    @rule(data=st.data())
+    def somebody_answers(self, data: st.DataObject) -> None:
+        """Mostly on what waits, and mostly somebody who is asked."""
+        waiting = [key for key, known in self.clerk.requests.items() if known.waiting and not known.closed]
+        key = self._known(data)
+        if waiting and not worlds.one_in(data.draw, 6):
+            key = worlds.pick(data.draw, waiting)
+        verdict = self._a_verdict(data, key)
+        self.verdicts.append((key, verdict))
+        self._hear([self._reply(key, verdict, self._moment(data))])
+
+    @precondition(lambda self: self.cases)
+    @rule(data=st.data())
+    def who_is_asked_approves(self, data: st.DataObject) -> None:
+        for key, known in self.clerk.requests.items():
+            if known.waiting is None or known.closed:
+                continue
+            for name in self.clerk.asked(known.waiting, self.now):
+                verdict = {"agent_id": name, "reply_id": f"reply-{len(self.verdicts)}", "approves": True}
+                verdict["reason"] = "a good customer"
+                self.verdicts.append((key, verdict))
+                self._hear([self._reply(key, verdict, self._moment(data))])
+            return
+
+    @precondition(lambda self: self.verdicts)
+    @rule(data=st.data(), otherwise=st.booleans())
+    def an_answer_is_repeated(self, data: st.DataObject, otherwise: bool) -> None:
+        """As it was, or with the same id and another content."""
+        key, verdict = self.verdicts[data.draw(st.integers(0, len(self.verdicts) - 1))]
+        if otherwise:
+            verdict = {**verdict, "reason": "on second thoughts"}
+        self._hear([self._reply(key, verdict, self.now)])
+
+    # What changes around
+
+    @rule(data=st.data())
+    def caps_are_changed(self, data: st.DataObject) -> None:
+        self._activate(worlds.with_other_caps(data.draw, self.clerk.policy))
+
+    @rule(data=st.data())
+    def another_policy_comes_into_force(self, data: st.DataObject) -> None:
+        currency = self.clerk.policy["currency"]
+        policy = data.draw(worlds.policies(currencies=(currency,)))
+        self._activate(worlds.with_somebody_to_ask(data.draw, policy))
+
+    @rule(data=st.data())
+    def somebody_comes_or_changes(self, data: st.DataObject) -> None:
+        name = data.draw(st.sampled_from(worlds.PEOPLE))
+        staff = [one for one in self.clerk.staff if one["agent_id"] != name]
+        self.clerk.staff = [*staff, worlds.a_person(data.draw, name)]
+        self.house.hire(self.clerk.staff)
+
+    @rule(hours=st.sampled_from((1, 12, 24, 24 * 7, 24 * 31)))
+    def time_passes(self, hours: int) -> None:
+        self.now += timedelta(hours=hours)
+
+    # What must hold
+
+    @invariant()
+    def the_ledger_holds_what_was_charged(self) -> None:
+        if self.heard:
+            assert self.house.counters() == engine.counters_of(self.clerk.charges)
+
+    @precondition(lambda self: self.heard)
+    @rule()
+    def an_empty_ledger_is_rebuilt_from_the_journal(self) -> None:
+        self.house.is_the_journals()
+
+    def teardown(self) -> None:
+        if self.heard:
+            self.house.is_the_journals()
+
+    # How it is said, and compared
+
+    def _activate(self, policy: Json) -> None:
+        self.clerk.policy = policy
+        self.house.activate(policy)
+
+    def _moment(self, data: st.DataObject) -> datetime:
+        late = timedelta(days=data.draw(st.sampled_from((0, 0, 0, 0, 1, 8, 31))))
+        return max(self.now - late, EARLIEST)
+
+    def _known(self, data: st.DataObject) -> Key:
+        return worlds.pick(data.draw, list(self.cases))
+
+    def _a_case(self, data: st.DataObject) -> Json:
+        case = worlds.a_case(data.draw, self.clerk.policy, self.clerk.staff)
+        case["case_id"] = f"c-{len(self.cases)}"
+        self.cases[case["case_id"], "r1"] = case
+        return case
+
+    def _a_verdict(self, data: st.DataObject, key: Key) -> Json:
+        names = [*worlds.PEOPLE, "nobody"]
+        verdict: dict[str, Any] = {
+            "agent_id": data.draw(st.sampled_from(names)),
+            "reply_id": f"reply-{len(self.verdicts)}",
+            "approves": not worlds.one_in(data.draw, 5),
+        }
+        known = self.clerk.requests.get(key)
+        if known is not None and known.waiting is not None and not worlds.one_in(data.draw, 4):
+            asked = self.clerk.asked(known.waiting, self.now)
+            verdict["agent_id"] = worlds.pick(data.draw, asked or names)
+        if verdict["approves"] and worlds.one_in(data.draw, 3):
+            currency = self.clerk.policy["currency"]
+            verdict["amount"] = naive.text_of(worlds.size(data.draw, currency), currency)
+        if data.draw(st.booleans()):
+            verdict["reason"] = "a good customer"
+        return verdict
+
+    def _submit(self, case: Json, now: datetime) -> tuple[Event, Answer]:
+        return self._event(a_submitted(dict(case), time=now.isoformat())), self.clerk.submit(case, now)
+
+    def _withdraw(self, key: Key) -> tuple[Event, Answer]:
+        data = {"tenant": worlds.TENANT, "case_id": key[0], "request_id": key[1]}
+        event = a_withdrawn(data=data, subject=key[0], time=self.now.isoformat())
+        return self._event(event), self.clerk.withdraw(key)
+
+    def _reply(self, key: Key, verdict: Json, now: datetime) -> tuple[Event, Answer]:
+        said = {name: value for name, value in verdict.items() if name != "approves"}
+        about = {"approval_id": approval_id(*key), "case_id": key[0], "request_id": key[1]}
+        kind = "approve" if verdict["approves"] else "reject"
+        event = a_verdict(kind, data={**said, **about}, subject=key[0], time=now.isoformat())
+        return self._event(event), self.clerk.reply(key, verdict, now)
+
+    def _event(self, event: Event) -> Event:
+        self.heard += 1
+        return {**event, "id": f"evt-{self.heard}"}
+
+    def _hear(self, came: Sequence[tuple[Event, Answer]]) -> None:
+        heard = self.house.hear(*[event for event, _ in came])
+        expected: Counter[bytes] = Counter()
+        for event, answer in came:
+            if isinstance(answer, Fresh):
+                self.said[answer.number] = heard.because_of(event)
+        for at, (event, answer) in enumerate(came):
+            note(f"{event['type']} {event['data']} -> {answer}")
+            match answer:
+                case Repeat(of):
+                    expected.update(self.said[of])
+                case Letter(reason):
+                    assert heard.letters[at] == reason
+                case Fresh():
+                    expected.update(self.said[answer.number])
+                    self._compare([json.loads(one) for one in self.said[answer.number]], answer)
+        assert Counter(heard.published) == expected
+        assert set(heard.letters) == {at for at, (_, one) in enumerate(came) if isinstance(one, Letter)}
+
+    def _compare(self, events: Sequence[Event], answer: Fresh) -> None:
+        kinds = [event["type"].removeprefix("mandaat.").removesuffix(".v1") for event in events]
+        told = answer.told
+        if told is None:
+            assert kinds == [f"approval.{answer.kind}"]
+            return
+        said = engine.expected(told, self.clerk.policy["currency"])
+        if told.outcome == "not_entitled":
+            assert kinds == ["approval.not_entitled"]
+            decision = {**said, "reasons": events[0]["data"]["reasons"]}
+        else:
+            assert kinds == [f"decision.{told.outcome}", *self._beside(answer, told)]
+            decision = events[0]["data"]
+            if told.step is not None:
+                approval = events[1]["data"]["approval"]
+                assert (approval["step"], approval["approvers"]) == (told.step, list(told.approvers))
+        if answer.kind == "withdrawn":
+            assert decision["charges"] == said["charges"]
+        else:
+            assert engine.forgiving(engine.as_told(decision), said) == said
+
+    @staticmethod
+    def _beside(answer: Fresh, told: Told) -> list[str]:
+        if answer.closes:
+            return ["approval.closed"]
+        return ["approval.requested"] if told.step is not None else []

@@ -1,0 +1,38 @@
+"""Whatever happens in whatever order, the service decides and charges as books kept by hand say."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import ClassVar
+
+from hypothesis.stateful import run_state_machine_as_test
+
+from services.chassis.redis import connect
+from tests.laws.house import OnRedis, Store
+from tests.laws.machine import Decisions
+from tests.laws.trying import tried
+
+
+def test_the_service_with_a_ledger_in_memory_keeps_the_books() -> None:
+    with asyncio.Runner() as running:
+
+        class InMemory(Decisions):
+            runner: ClassVar[asyncio.Runner] = running
+
+        run_state_machine_as_test(InMemory, settings=tried(60, stateful_step_count=25))
+
+
+def test_the_service_with_the_real_ledger_keeps_the_books(fresh_redis: str) -> None:
+    with asyncio.Runner() as running:
+        redis = connect(fresh_redis)
+
+        class Real(Decisions):
+            runner: ClassVar[asyncio.Runner] = running
+
+            def open_store(self) -> Store:
+                return running.run(OnRedis.empty(redis))
+
+        try:
+            run_state_machine_as_test(Real, settings=tried(25, stateful_step_count=20))
+        finally:
+            running.run(redis.aclose())
