@@ -122,6 +122,12 @@ class Heard(NamedTuple):
     published: Sequence[bytes]
     letters: Mapping[int, str]
 
+    @property
+    def decision(self) -> dict[str, Any]:
+        """The data of the decision that was published first."""
+        data: dict[str, Any] = json.loads(self.published[0])["data"]
+        return data
+
     def because_of(self, event: Mapping[str, Any]) -> tuple[bytes, ...]:
         """The records that say that this event caused them, each once."""
         return tuple(dict.fromkeys(one for one in self.published if json.loads(one)["cause"] == event["id"]))

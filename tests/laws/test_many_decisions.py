@@ -44,7 +44,7 @@ def _case(draw: worlds.Draw, policy: Json, staff: Sequence[Json], place: int) ->
     return {**worlds.a_case(draw, policy, staff), "case_id": f"c-{place}"}
 
 
-@tried(250)
+@tried(100)
 @given(histories(), st.data())
 def test_no_sequence_of_requests_overspends_a_budget(history: History, data: st.DataObject) -> None:
     """In their order: each charge fits under the cap of the policy that decides, window and run of days."""
@@ -62,7 +62,7 @@ def test_no_sequence_of_requests_overspends_a_budget(history: History, data: st.
     assert engine.held(ledger) == totals.counters(naive.DECIMALS[policy["currency"]])
 
 
-@tried(250)
+@tried(150)
 @given(histories(), st.randoms(use_true_random=False))
 def test_requests_that_share_no_budget_may_come_in_any_order(history: History, order: Any) -> None:
     """Those that share one keep their order; around them the others may come when they like."""

@@ -1,0 +1,78 @@
+"""What a request that comes again, or is taken back, changes: nothing (DESIGN.md, Policy 7 and 9)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.laws import worlds
+from tests.laws.house import House, InMemory
+from tests.laws.naive import Json
+from tests.laws.test_many_decisions import Asked, History, histories
+from tests.laws.trying import tried
+from tests.rules_inputs import a_submitted, a_withdrawn
+
+
+@pytest.fixture(scope="module")
+def runner() -> Iterator[asyncio.Runner]:
+    with asyncio.Runner() as one:
+        yield one
+
+
+def test_a_request_that_comes_again_gets_the_same_bytes_and_charges_nothing(runner: asyncio.Runner) -> None:
+    @tried(60)
+    @given(histories(), st.data())
+    def law(history: History, data: st.DataObject) -> None:
+        house = _house(runner, history)
+        first = {
+            place: house.hear(_submitted(place, one)).published for place, one in enumerate(history.asked)
+        }
+        held = house.counters()
+        for place in data.draw(st.permutations(range(len(history.asked)))):
+            case, now = history.asked[place]
+            other = worlds.a_case(data.draw, history.policy, history.staff)
+            again = Asked({**case, "facts": other["facts"], "subject": "again"}, now)
+            assert house.hear(_submitted(place + 100, again)).published == first[place]
+        assert house.counters() == held
+
+    law()
+
+
+def test_a_withdrawal_leaves_the_budgets_as_if_nothing_had_been_asked(runner: asyncio.Runner) -> None:
+    @tried(60)
+    @given(histories())
+    def law(history: History) -> None:
+        house = _house(runner, history)
+        for place, asked in enumerate(history.asked):
+            before = house.counters()
+            first = house.hear(_submitted(2 * place, asked))
+            if place % 2:
+                house.hear(_withdrawn(place + 200, asked.case))
+                assert house.counters() == before
+                again = Asked({**asked.case, "case_id": f"{asked.case['case_id']}-again"}, asked.now)
+                second = house.hear(_submitted(2 * place + 1, again))
+                assert _outcome(second.decision) == _outcome(first.decision)
+
+    law()
+
+
+def _house(runner: asyncio.Runner, history: History) -> House:
+    return House(InMemory(), runner, history.policy, history.staff)
+
+
+def _submitted(number: int, asked: Asked) -> dict[str, Any]:
+    return a_submitted(dict(asked.case), id=f"evt-{number}", time=asked.now.isoformat())
+
+
+def _withdrawn(number: int, case: Json) -> dict[str, Any]:
+    about = {"tenant": worlds.TENANT, "case_id": case["case_id"], "request_id": case["request"]["request_id"]}
+    return a_withdrawn(data=about, subject=case["case_id"], id=f"evt-{number}")
+
+
+def _outcome(decision: Json) -> Any:
+    return {key: decision[key] for key in ("outcome", "by", "mandate", "reasons", "charges", "on_the_spot")}
