@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple, TypeAlias
+
+from pydantic_core import from_json
 
 from schemas.types import LEDGER_MARKED
 from services.rules.adapters.protocol import Applied
@@ -65,7 +66,7 @@ class Grouping:
 
 def read_event(offset: int, record: Record) -> dict[str, Any]:
     """The event in a record. Raises ValueError where rules cannot have written it."""
-    event = json.loads(record.value)
+    event = from_json(record.value, cache_strings="keys")
     if not isinstance(event, dict) or not isinstance(event.get("type"), str) or "id" not in event:
         raise ValueError(f"offset {offset} of the journal holds no event")
     return event
