@@ -11,8 +11,9 @@ How a worker uses it, in order::
     assigned  held = await take_over(p, ledger=, journal=, effects_of=, fence=)    -> Held(p, gen, waited)
     reads     reading = await ledger.read([Part(p, gen, confirm)], [Wanted(p, states=(...), ids=(...))])
               -> reading.found[p].states / .entries; it sends the confirms that are given, and so does `call`
-    round     settled = await ledger.call([Part(p, gen, confirm), ...], [Item(p, id, digest), ...])
-              answers, in order: New(seq, variant) | Known(digest, seq) | Refusal.FENCED | Refusal.BUSY
+    round     settled = await ledger.call([Part(...), ...], [Item(p, id, digest, takes, looks), ...])
+              takes: charges by variant, the first with room is counted; looks: only asked where none had room
+              answers, in order: New(seq, variant, used) | Known(digest, seq) | Refusal.FENCED | Refusal.BUSY
     repeats   events = await journal.stored([(p, seq), ...])           -> {(p, seq): (Record, ...)}
     publish   outcomes = await journal.publish([Entry(p, timestamp_ms, records), ...])
               -> {p: Landed(next_offset) | NotLanded(why)}; in order of seq; timestamp_ms = seq // 1000, or
@@ -21,9 +22,12 @@ How a worker uses it, in order::
               the partition settled something New in that round, None where it published only repeats
     failed    NotLanded, a refusal, TryAgain from `call`: `take_over` those partitions, with
               `unlanded=Unlanded(gen, monotonic time when call answered)` for NotLanded only
-    cold      `Cold` from any method: `cold_start`, then take all partitions again
+    cold      `Cold` from any method: `cold_start`, then take all partitions again; `NewerLedger` from `adopt`
+              and `cold_start`: leave it alone
+    verify    report = await verify(redis=, journal=FollowedJournal(...), effects_of=, tell=)
 
 `effects_of(events)` is the domain's: the events of one sequence (parsed JSON, each once) -> Applied(seq, id,
-digest, effects), with the id and digest that the input was settled under, and the same effects that its round
-would have confirmed. Sequences of a round: New(seq) are b0, b0 + 1, ... in order of the items.
+digest, effects), with the id and digest that the input was settled under, what it charged (Credits of either
+sign), and the same effects that its round would have confirmed. Sequences of a round: New(seq) are b0,
+b0 + 1, ... in order of the items.
 """
