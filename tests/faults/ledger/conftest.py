@@ -24,6 +24,7 @@ from tests.flow import mandaat
 REQUESTS = int(os.environ.get("MANDAAT_FAULTS_REQUESTS", "2000"))
 WHOLE = REQUESTS >= 20_000
 """Whether this is `make faults`."""
+only_in_faults = pytest.mark.skipif(not WHOLE, reason="takes its time: make faults")
 
 FENCE = "message.timestamp.before.max.ms"
 TWO = ("rules", "rules-2")
@@ -57,7 +58,7 @@ async def field(crew: Crew, tenant: str) -> AsyncIterator[OpenField]:
     """`await field(0.05, seconds)`: a fight of this share of all requests over so long, opened."""
     async with AsyncExitStack() as exits:
 
-        async def opened(share: float, seconds: float = 6.0) -> Field:
+        async def opened(share: float, seconds: float = 6.0 if WHOLE else 4.0) -> Field:
             fight = Fight(tenant, max(120, round(share * REQUESTS)))
             one = await exits.enter_async_context(Field(crew.stack, fight, seconds))
             await one.open()

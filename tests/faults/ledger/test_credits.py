@@ -9,7 +9,7 @@ import pytest
 
 from tests.audit.evidence import Request
 from tests.audit.topics import CASES
-from tests.faults.ledger.conftest import OpenField
+from tests.faults.ledger.conftest import OpenField, only_in_faults
 from tests.faults.ledger.crew import Crew
 from tests.faults.ledger.field import Field
 from tests.faults.ledger.fighting import FIRST_DAY
@@ -50,7 +50,14 @@ async def decided(one: Field, case_id: str, number: int = 1) -> str:
     return str(await eventually(found, seconds=30.0, what=f"decision {number} on {case_id}"))
 
 
-@pytest.mark.parametrize("point", ["after-settle", "after-publish", "after-acknowledge-before-confirm"])
+@pytest.mark.parametrize(
+    "point",
+    [
+        "after-settle",
+        pytest.param("after-publish", marks=only_in_faults),
+        pytest.param("after-acknowledge-before-confirm", marks=only_in_faults),
+    ],
+)
 async def test_room_that_is_given_back_is_used_only_after_the_withdrawal_is_in_the_journal(
     crew: Crew, field: OpenField, point: str
 ) -> None:

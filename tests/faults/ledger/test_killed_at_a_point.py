@@ -8,7 +8,7 @@ import pytest
 import redis
 
 from tests.audit.topics import CASES, REPLIES
-from tests.faults.ledger.conftest import OpenField
+from tests.faults.ledger.conftest import OpenField, only_in_faults
 from tests.faults.ledger.crew import Crew
 from tests.faults.ledger.field import fighting
 from tests.faults.ledger.fighting import FIRST_DAY
@@ -24,11 +24,14 @@ DEATHS: dict[str, dict[str, str]] = {
         "rules-3": "before-resolve=kill",
     },
 }
+QUICK = ("before anything was published", "before anything was confirmed")
 FENCE_AND_CLOCK_US = 2_000_000
 LARGE_CASES = 400
 
 
-@pytest.mark.parametrize("death", DEATHS)
+@pytest.mark.parametrize(
+    "death", [name if name in QUICK else pytest.param(name, marks=only_in_faults) for name in DEATHS]
+)
 async def test_who_dies_leaves_no_charge_behind_and_no_second_decision(
     crew: Crew, field: OpenField, death: str
 ) -> None:
@@ -41,14 +44,17 @@ async def test_who_dies_leaves_no_charge_behind_and_no_second_decision(
     one.fought()
 
 
+@only_in_faults
 async def test_who_dies_while_rebuilding_is_followed_by_the_next(crew: Crew, field: OpenField) -> None:
     one = await field(0.05)
-    await crew.arm({"rules": "before-activate=kill", "rules-2": "before-activate=kill"})
+    await crew.only()
+    await crew.arm({"rules": "before-activate=kill"})
     async with fighting(one):
         await one.until_sent(0.4)
         with redis.Redis.from_url(crew.stack.redis_url) as store:
             store.flushall()
-    await crew.revive()
+        await crew.dead("rules")
+        await crew.revive()
     one.fought()
 
 
@@ -68,6 +74,7 @@ async def test_between_settling_and_publishing_the_policy_changes_and_redis_is_e
     assert {found[0].data["policy"]["version"] for found in decisions} == {"1", "2"}
 
 
+@only_in_faults
 async def test_of_a_round_that_one_partition_refused_only_that_one_is_decided_again(
     crew: Crew, field: OpenField
 ) -> None:

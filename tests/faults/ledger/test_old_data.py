@@ -11,7 +11,7 @@ import pytest
 import redis
 
 from deploy.local.stack import Stack
-from tests.faults.ledger.conftest import WHOLE, OpenField
+from tests.faults.ledger.conftest import WHOLE, OpenField, only_in_faults
 from tests.faults.ledger.crew import Crew
 from tests.faults.ledger.field import fighting
 from tests.waiting import eventually
@@ -34,7 +34,11 @@ def put_back(stack: Stack, copied: Path) -> None:
     stack.start("redis")
 
 
-@pytest.mark.parametrize("standing", [False, True], ids=["", "while a worker stands after settling"])
+@pytest.mark.parametrize(
+    "standing",
+    [pytest.param(False, marks=only_in_faults), True],
+    ids=["under load", "while a worker stands after settling"],
+)
 async def test_old_data_that_is_put_back_overspends_nothing(
     crew: Crew, field: OpenField, tmp_path: Path, standing: bool
 ) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from deploy.local.settings import free_ports
 from deploy.local.stack import Stack
-from tests.faults.ledger.conftest import TWO, WHOLE
+from tests.faults.ledger.conftest import TWO, only_in_faults
 from tests.faults.ledger.crew import Crew
 from tests.faults.ledger.field import Field
 from tests.faults.ledger.fighting import Fight
@@ -20,7 +20,7 @@ from tests.faults.ledger.three_brokers import Proxy, three_brokers
 from tests.waiting import eventually
 
 pytestmark = [
-    pytest.mark.skipif(not WHOLE, reason="three brokers take their time: make faults"),
+    only_in_faults,
     pytest.mark.timeout(400),
 ]
 REPLICATED = {"MANDAAT_REPLICATION": "3"}

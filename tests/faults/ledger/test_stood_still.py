@@ -9,7 +9,7 @@ import pytest
 import redis
 
 from deploy.local.stack import SIZES
-from tests.faults.ledger.conftest import OpenField
+from tests.faults.ledger.conftest import OpenField, only_in_faults
 from tests.faults.ledger.crew import Crew
 from tests.faults.ledger.field import Field, fighting
 from tests.faults.ledger.fighting import Fight
@@ -22,6 +22,7 @@ async def pass_time(since: float, seconds: float) -> None:
     await asyncio.sleep(max(0.0, since + seconds - time.monotonic()))
 
 
+@only_in_faults
 @pytest.mark.parametrize(("seconds", "lands"), [(T / 2, True), (4 * T, False)])
 async def test_who_stood_still_while_redis_was_emptied_publishes_within_the_fence_or_never(
     crew: Crew, field: OpenField, seconds: float, lands: bool
@@ -46,6 +47,10 @@ async def test_who_stood_still_until_others_decided_publishes_nothing(crew: Crew
     before = crew.said("rules", "round_not_landed")
     async with fighting(one):
         await overtaken(crew, one)
+        taken_over = [crew.said(name, "taken_over") for name in crew.names[1:]]
+        await crew.shared(*crew.names)
+    # Nothing was taken from under anybody's hands by who came back.
+    assert [crew.said(name, "taken_over") for name in crew.names[1:]] == taken_over
     assert crew.said("rules", "round_not_landed") == before + 1
     one.fought()
 
@@ -60,6 +65,7 @@ async def overtaken(crew: Crew, one: Field) -> None:
     crew.stack.resume("rules")
 
 
+@only_in_faults
 async def test_without_the_fence_the_same_breaks_promises(spoiled: Crew, tenant: str) -> None:
     """The control: a broker that takes records of any age, and workers that do not look at its settings."""
     async with Field(spoiled.stack, Fight(tenant, 150)) as one:

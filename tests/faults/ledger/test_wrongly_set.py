@@ -6,6 +6,7 @@ import httpx
 import redis
 
 from deploy.local.stack import Stack
+from tests.faults.ledger.conftest import only_in_faults
 from tests.faults.ledger.topic_settings import add_partitions, set_topic
 from tests.waiting import eventually
 
@@ -17,6 +18,7 @@ WRONG = {
 }
 
 
+@only_in_faults
 async def test_every_setting_that_differs_is_named_and_nothing_is_decided(spoiled_stack: Stack) -> None:
     await set_topic(spoiled_stack.bootstrap, "mandaat.decisions", WRONG)
     await add_partitions(spoiled_stack.bootstrap, "mandaat.replies", 7)
