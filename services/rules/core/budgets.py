@@ -152,20 +152,27 @@ def counter_of(window: str, days: int) -> tuple[str, str]:
 
 def renews_at(charge: Charge, used: Used, day: date, zone: ZoneInfo) -> datetime | None:
     """When the window of a charge gives room again; None where an `Nd` window never has room for so much."""
-    match charge.budget.window.kind:
+    try:
+        after = _day_after(charge.budget.window.kind, used, day)
+    except (ValueError, OverflowError):  # after the last day that there is
+        return None
+    return (
+        None if after is None else datetime(after.year, after.month, after.day, tzinfo=zone).astimezone(UTC)
+    )
+
+
+def _day_after(kind: WindowKind, used: Used, day: date) -> date | None:
+    match kind:
         case "day":
-            after = day + timedelta(days=1)
+            return day + timedelta(days=1)
         case "week":
-            after = day + timedelta(days=8 - day.isoweekday())
+            return day + timedelta(days=8 - day.isoweekday())
         case "month":
-            after = (day.replace(day=1) + timedelta(days=32)).replace(day=1)
+            return (day.replace(day=1) + timedelta(days=32)).replace(day=1)
         case "year":
-            after = date(day.year + 1, 1, 1)
+            return date(day.year + 1, 1, 1)
         case "days":
-            if used.free_day is None:
-                return None
-            after = date.fromordinal(used.free_day + _FIRST_DAY)
-    return datetime(after.year, after.month, after.day, tzinfo=zone).astimezone(UTC)
+            return None if used.free_day is None else date.fromordinal(used.free_day + _FIRST_DAY)
 
 
 def most_in_a_run(by_day: Mapping[int, int], day: int, days: int) -> int:

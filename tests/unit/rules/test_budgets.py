@@ -9,7 +9,7 @@ import pytest
 
 from schemas.case import Case
 from services.rules.core.assess import assess
-from services.rules.core.budgets import Charge, Counters
+from services.rules.core.budgets import Charge, Counters, counter_of
 from services.rules.core.policy import PolicyBook
 from services.rules.core.proposals import Approved, Escalated, Reason, Refused, Variant
 from tests.judging import LEFT_OUT, NOW, a_book, a_case, a_mandate, a_person, a_staff, codes, judge
@@ -295,6 +295,21 @@ def test_what_is_refused_or_escalated_before_the_mandates_takes_nothing() -> Non
         proposal = assess(a_case(facts=facts), book, a_staff(), NOW)
         assert (proposal.takes, proposal.looks) == ((), ())
         assert isinstance(proposal.conclude(), outcome)
+
+
+@pytest.mark.parametrize("window", ["day", "week", "month", "year", "30d", "366d"])
+@pytest.mark.parametrize("opened_at", ["1970-01-01T00:00:00Z", "9998-12-31T23:59:59Z"])
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Pacific/Pago_Pago"])
+def test_at_both_ends_of_time_budgets_are_charged_and_given_back_all_the_same(
+    window: str, opened_at: str, zone: str
+) -> None:
+    book = a_book(a_mandate(budgets=[a_budget(window=window, cap=50)]), timezone=zone)
+    counters, now = Counters(), datetime.fromisoformat(opened_at)
+    approved = judge(book, counters=counters, now=now)
+    assert isinstance(approved, Approved)
+    (charge,) = approved.charges
+    assert (charge.key.split("|")[2], charge.field) == counter_of(charge.window, charge.days)
+    assert exhausted(judge(book, counters=counters, now=now)).figures["left"] == "5.00"
 
 
 def test_the_clock_of_a_budget_is_the_time_that_is_given_and_nothing_else() -> None:
