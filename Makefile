@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test faults check schemas requirements clean
+.PHONY: help demo test bench faults check schemas requirements clean
 
 help: ## list the targets
 	@$(PYTHON) -c 'import re; [print("make %-14s %s" % m) for m in re.findall(r"^([a-z]+):[^#\n]*## (.*)$$", open("Makefile").read(), re.M)]'
@@ -31,6 +31,15 @@ demo: $(VENV)/.run ## the whole way round: 1,166 real cases through a real Kafka
 test: $(VENV)/.dev ## every test: unit, component, contract, integration, end to end, faults in small form
 	@$(BIN)/python -m pytest
 
+$(VENV)/quix/.made: requirements-quix.txt $(VENV)/.dev
+	@echo "installing Quix Streams, to compare with, in an environment of its own"
+	@$(PYTHON) -m venv $(VENV)/quix
+	@$(VENV)/quix/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements-quix.txt
+	@touch $@
+
+bench: $(VENV)/.dev $(VENV)/quix/.made ## what a decision costs, against yardsticks; ONLY="copy latency" for some parts (docs/speed.md)
+	@$(BIN)/python -m tests.benchmarks $(ONLY) $(OPTIONS)
+
 faults: $(VENV)/.dev ## whatever stops, stalls or loses its data: LEDGER's table over 20,000 requests, and each service killed
 	@MANDAAT_FAULTS_REQUESTS=20000 $(BIN)/python -m pytest tests/faults --durations=0
 
@@ -49,6 +58,7 @@ schemas: $(VENV)/.dev ## write the exported JSON Schema and AsyncAPI again
 requirements: ## pin the dependencies again, with hashes, from pyproject.toml (needs uv)
 	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make requirements" --extra local --group build pyproject.toml -o requirements.txt
 	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make requirements" --constraint requirements.txt --extra local --group build --group dev pyproject.toml -o requirements-dev.txt
+	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make requirements" --extra local --group quix pyproject.toml -o requirements-quix.txt
 
 clean: ## remove the environment and the caches (the local stack's data stays in .mandaat)
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,77 @@
+"""`make bench`, `make bench ONLY="copy latency"`: measure, and write down what was seen."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import dataclasses
+import sys
+import time
+
+from tests.benchmarks import report
+from tests.benchmarks.parts import PARTS
+from tests.benchmarks.rows import SMALL, Row, Size, Tell
+
+
+def main() -> int:
+    """Run the parts that were asked for; 1 where an aim was missed."""
+    asked = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    asked.add_argument("parts", nargs="*", help=f"some of: {', '.join(PARTS)}; all without")
+    asked.add_argument("--small", action="store_true", help="only see that it works; writes nothing")
+    asked.add_argument("--rounds", type=int, default=Size.rounds, help="of most parts")
+    asked.add_argument("--cases", type=int, default=Size.cases, help="of a round, in most parts")
+    asked.add_argument("--seconds", type=int, default=Size.seconds, help="of latency")
+    asked.add_argument("--journal", type=int, default=Size().journal, help="decisions to rebuild")
+    asked.add_argument("--agents", type=int, default=Size().agents, help="of the large staff")
+    asked.add_argument("--dry", action="store_true", help="write nothing")
+    given = asked.parse_args()
+    unknown = set(given.parts) - PARTS.keys()
+    if unknown:
+        asked.error(f"there is no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
+    size = SMALL if given.small else _size(given)
+    missed = False
+    for name in given.parts or PARTS:
+        started = time.monotonic()
+        with _Progress(name) as tell:
+            rows = asyncio.run(_run(name, size, tell))
+        sys.stdout.write(
+            f"{name}: {time.monotonic() - started:.0f} s\n" + "\n".join(report.lines(rows)) + "\n"
+        )
+        sys.stdout.flush()
+        if not given.small and not given.dry:
+            report.keep(name, rows)
+        missed = missed or any(row.as_json()["met"] is False for row in rows)
+    return int(missed and not given.small)
+
+
+async def _run(name: str, size: Size, tell: Tell) -> list[Row]:
+    return await PARTS[name](size, tell)
+
+
+def _size(given: argparse.Namespace) -> Size:
+    chosen = {field.name: getattr(given, field.name, None) for field in dataclasses.fields(Size)}
+    return Size(**{name: value for name, value in chosen.items() if value is not None})
+
+
+class _Progress:
+    """One line that changes on a terminal; else a line each time."""
+
+    def __init__(self, part: str) -> None:
+        self._part = part
+        self._terminal = sys.stderr.isatty()
+
+    def __enter__(self) -> Tell:
+        return self._tell
+
+    def __exit__(self, *_: object) -> None:
+        if self._terminal:
+            sys.stderr.write("\r\x1b[K")
+
+    def _tell(self, text: str) -> None:
+        line = f"{self._part}: {text}"
+        sys.stderr.write(f"\r\x1b[K{line}" if self._terminal else f"{line}\n")
+        sys.stderr.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

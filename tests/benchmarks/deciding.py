@@ -1,0 +1,43 @@
+"""Rules' own core without its worker: what other frameworks decide with, and what a journal is made with."""
+
+from __future__ import annotations
+
+import json
+
+from schemas import topics
+from schemas.reading import read
+from schemas.staff import StaffMember
+from services.rules.core.envelope import Rendered
+from services.rules.core.inputs import read_input
+from services.rules.core.policy import load_policy
+from services.rules.core.policy.book import PolicyBook
+from services.rules.core.propose import Proposed, propose
+from services.rules.core.staff import Staff
+from tests.benchmarks.material import Template, shop
+
+
+class Authority:
+    """The shop's policy, with its two budgets, and its staff."""
+
+    def __init__(self, tenant: str) -> None:
+        policy, staff = shop(tenant, budgets=True)
+        self._book = load_policy(policy)
+        self._staff = Staff(read(StaffMember, json.dumps(one).encode()) for one in staff)
+
+    def book(self, _tenant: str) -> PolicyBook:
+        """The policy."""
+        return self._book
+
+    def staff(self, _tenant: str) -> Staff:
+        """The staff."""
+        return self._staff
+
+    def propose(self, key: bytes | None, value: bytes | None) -> Proposed:
+        """What a record of mandaat.cases comes to."""
+        return propose(read_input(topics.CASES, 0, key, value), self, {})
+
+
+def journalled(authority: Authority, template: Template) -> Rendered:
+    """The first decision on a template, as the journal has it, with sequence 0."""
+    proposal = authority.propose(template.key, template.value)
+    return proposal.render(0, 1 if proposal.takes else 0, ())

@@ -1,0 +1,41 @@
+"""How long a decision takes at a steady pace, from the append of the case to the record read."""
+
+from __future__ import annotations
+
+import json
+from statistics import quantiles
+
+from tests.benchmarks.ground import ground
+from tests.benchmarks.material import retail, shop
+from tests.benchmarks.rows import Row, Size, Tell
+
+AIM_MS = 10.0
+WARM_SECONDS = 3
+
+
+async def run(size: Size, tell: Tell) -> list[Row]:
+    """One process sends at the pace and reads; both moments are of the machine's one monotonic clock."""
+    async with ground(size.stack) as here:
+        await here.publish(*shop("budgets", budgets=True))
+        await here.start("rules")
+        for outcome in ("approved", "escalated"):
+            retail("budgets", [outcome])
+        found: list[Row] = []
+        tell(f"{size.per_second} cases a second for {size.seconds} s")
+        said = await here.run("tests.benchmarks.pace", "budgets", str(size.per_second), str(size.seconds))
+        seen = json.loads(said)
+        for name, figures in (("sent", seen["from_send"]), ("acknowledged", seen["from_acknowledgement"])):
+            found += _rows(name, figures, size)
+        found.append(Row("cases that were sent more than 20 ms late", "", [seen["late"]]))
+    return found
+
+
+def _rows(since: str, seconds: list[float], size: Size) -> list[Row]:
+    cut = quantiles(seconds, n=1000)
+    pace = f"{size.per_second:,} cases/s, since the case was {since}"
+    aim = (f"at most {AIM_MS:.0f}", AIM_MS) if since == "acknowledged" else ("", None)
+    return [
+        Row(f"{pace}: p50", "ms", [cut[499] * 1000]),
+        Row(f"{pace}: p99", "ms", [cut[989] * 1000], *aim),
+        Row(f"{pace}: p99.9", "ms", [cut[998] * 1000]),
+    ]

@@ -1,0 +1,46 @@
+"""What a worker and Redis hold of each decision that was taken."""
+
+from __future__ import annotations
+
+import redis
+
+from tests.benchmarks.ground import Ground, ground
+from tests.benchmarks.material import Template, copies, retail, shop
+from tests.benchmarks.rows import Row, Size, Tell
+
+MIB = 1024 * 1024
+
+
+async def run(size: Size, tell: Tell) -> list[Row]:
+    """Before and after a backlog, once what does not depend on the number is there."""
+    kinds = {"approved": retail("budgets", ["approved"]), "escalated": retail("budgets", ["escalated"])}
+    found: list[Row] = []
+    async with ground(size.stack) as here:
+        await here.publish(*shop("budgets", budgets=True))
+        await here.start("rules")
+        fresh = here.process("rules").memory_info().rss / MIB
+        for name, templates in kinds.items():
+            tell(f"{name}: {size.cases:,} decisions")
+            found += await _grown(here, name, templates, size.cases)
+        later = here.process("rules").memory_info().rss / MIB
+    return [
+        Row("worker: resident, just started", "MiB", [fresh]),
+        Row(f"worker: resident, after {3 * size.cases:,} decisions", "MiB", [later]),
+        *found,
+    ]
+
+
+async def _grown(here: Ground, name: str, templates: list[Template], number: int) -> list[Row]:
+    await here.decide(copies(templates, number // 2))
+    rss, used = here.process("rules").memory_info().rss, _used(here)
+    await here.decide(copies(templates, number))
+    worker, store = here.process("rules").memory_info().rss - rss, _used(here) - used
+    return [
+        Row(f"worker: grown, a decision that is {name}", "bytes", [worker / number]),
+        Row(f"Redis: grown, a decision that is {name} (each of another customer)", "bytes", [store / number]),
+    ]
+
+
+def _used(here: Ground) -> int:
+    with redis.Redis.from_url(here.stack.redis_url) as client:
+        return int(client.info("memory")["used_memory"])
