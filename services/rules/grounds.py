@@ -14,7 +14,7 @@ from services.rules.adapters.protocol import Reading, Wanted
 from services.rules.adapters.publisher import Record
 from services.rules.batch import Place, Undone
 from services.rules.core.effects import Event
-from services.rules.core.inputs import Input, Reply, Withdrawal
+from services.rules.core.inputs import Input, Submission, Withdrawal
 from services.rules.partitions import Partitions
 
 
@@ -69,7 +69,7 @@ async def read_grounds(
 def _wanted(inputs: Sequence[Input]) -> dict[int, Wanted]:
     wanted: dict[int, Wanted] = {}
     for one in inputs:
-        if isinstance(one, Reply | Withdrawal):
+        if not isinstance(one, Submission):
             p, states, ids = wanted.get(one.partition, Wanted(one.partition))
             asked = (one.request_key.index_id,) if isinstance(one, Withdrawal) else ()
             wanted[one.partition] = Wanted(p, (*states, one.state_id), (*ids, *asked))
