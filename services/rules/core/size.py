@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from schemas.errors import Unreadable
-from services.rules.core.budgets import Used
+from services.rules.core.budgets import Charge, Used
 from services.rules.core.propose import Proposed
 
 MOST_BYTES: Final = 850_000
@@ -28,11 +28,16 @@ def check_size(given_bytes: int, proposal: Proposed) -> None:
         about += sum(_CHARGE_BYTES + 24 * len(one.budget.id) + 12 * len(one.scope) for one in charges)
     if about <= _SURELY_FITS_BYTES:
         return
-    none_left = [Used(one.cap) for charges in proposal.takes for one in charges]
+    too_little = [_just_too_little(one) for charges in proposal.takes for one in charges]
     looked = [Used(0)] * len(proposal.looks)
-    size = sum(map(len, proposal.render(0, 0, (*none_left, *looked)).values))
+    size = sum(map(len, proposal.render(0, 0, (*too_little, *looked)).values))
     if size > MOST_BYTES:
         raise Unreadable(
             "too_large",
             f"What this is answered with would take {size} bytes, and {MOST_BYTES} fit; send less in it.",
         )
+
+
+def _just_too_little(charge: Charge) -> Used:
+    """So much is left that the figures of the reason are as long as they can be."""
+    return Used(max(0, charge.cap - charge.amount + 1), free_day=0)

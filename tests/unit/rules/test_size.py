@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import pytest
 
 from schemas.errors import Unreadable
 from services.chassis.producer import BATCH_BYTES
+from services.rules.core.budgets import Used
 from services.rules.core.ladder import MOST_NAMED
 from services.rules.core.propose import propose
 from services.rules.core.size import MOST_BYTES, check_size
@@ -53,6 +56,20 @@ def test_of_very_many_approvers_so_many_are_named_as_fit() -> None:
     check_size(100_000, proposal)
     assert len(proposal.approvers) == MOST_NAMED
     assert sum(map(len, proposal.render(0).values)) < MOST_BYTES
+
+
+@pytest.mark.parametrize(("mandates", "fits"), [(100, True), (650, True), (1_500, False)])
+def test_what_is_said_of_budgets_without_room_is_counted_before_anybody_knows(
+    mandates: int, fits: bool
+) -> None:
+    budget = {"id": "b" * 50, "per": "customer", "window": "30d", "cap": 100}
+    rows = [a_mandate(id=f"{place}-{'m' * 50}", budgets=[budget]) for place in range(mandates)]
+    proposal = propose(a_submission(), Shop(*rows, timezone="Europe/Amsterdam"), {})
+    none_left = [Used(60_00, free_day=20_600)] * mandates
+    rendered = proposal.render(0, 0, none_left)
+    assert (sum(map(len, rendered.values)) <= MOST_BYTES) is fits
+    with nullcontext() if fits else pytest.raises(Unreadable, match="too_large"):
+        check_size(2_000, proposal)
 
 
 def test_what_is_let_through_fits_a_record_batch() -> None:
