@@ -35,21 +35,18 @@ class Look(NamedTuple):
 class Tried(NamedTuple):
     """The candidates in their order, up to the first that fits and charges nothing.
 
-    What is not :class:`Fitting` says why. `looking`: those over their limit, where no candidate is free.
+    What is not :class:`Fitting` says why. `takes`: what each of those charges that charge something.
+    `looking`: those over their limit, where no candidate is free.
     `barring`: the conditions of prohibitions that look at the amount; what is offered must meet none of them.
     """
 
     candidates: tuple[Fitting | Reason, ...]
+    takes: tuple[Takes, ...]
     judge: Judge
     now: datetime
     zone: ZoneInfo
     looking: tuple[Look, ...] = ()
     barring: tuple[Expression, ...] = ()
-
-    @property
-    def takes(self) -> tuple[Takes, ...]:
-        """What each candidate charges, where it charges something."""
-        return tuple(one.charges for one in self.candidates if isinstance(one, Fitting) and one.charges)
 
     @property
     def looks(self) -> Takes:
@@ -116,6 +113,7 @@ def try_candidates(
 ) -> Tried:
     """Try each until one grants it without a charge; `why` is the reason that discretion needs."""
     candidates: list[Fitting | Reason] = []
+    takes: list[Takes] = []
     over: list[tuple[Mandate, int]] = []
     explained = bool(why and why.strip())
     for row in rows:
@@ -123,13 +121,14 @@ def try_candidates(
         candidates.append(one)
         if isinstance(one, Fitting):
             if not one.charges:
-                return Tried(tuple(candidates), judge, now, zone)
+                return Tried(tuple(candidates), tuple(takes), judge, now, zone)
+            takes.append(one.charges)
         elif one.code == reasons.OVER_LIMIT and (limit := judge.limit_below(row)):
             over.append((row, limit))
     looking = tuple(
         Look(row, limit, _charges(row, judge, spender, now, zone)) for row, limit in over if limit > 0
     )
-    return Tried(tuple(candidates), judge, now, zone, looking)
+    return Tried(tuple(candidates), tuple(takes), judge, now, zone, looking)
 
 
 def _try(
