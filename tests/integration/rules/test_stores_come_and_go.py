@@ -1,8 +1,6 @@
-"""Redis emptied, restarted or without its scripts, Kafka stopped: rules waits, says so, and loses nothing."""
+"""Redis lost, rebuilt by somebody else, or not the journal's: rules waits, and says so."""
 
 from __future__ import annotations
-
-from itertools import pairwise
 
 import httpx
 import redis
@@ -12,31 +10,10 @@ from services.chassis.redis import connect
 from services.rules.adapters.ledger import Ledger
 from services.rules.adapters.protocol import Item, Part
 from tests.integration.rules.driving import PARTITIONS, Office, case_ids_on
-from tests.integration.rules.load import in_thread, under_load, until_sent
+from tests.integration.rules.load import in_thread
 from tests.integration.rules.same_ledger import is_the_journals
 from tests.integration.rules.watching import Watch
 from tests.waiting import eventually
-
-PAUSE_SECONDS = 1.0 + 5.0
-"""The longest that a restart of Redis may cost: T + 5 s (LEDGER.md, Tests that convince)."""
-
-
-def restart(stack: Stack, _: redis.Redis) -> None:
-    stack.stop("redis")
-    stack.start("redis")
-
-
-def kill(stack: Stack, _: redis.Redis) -> None:
-    stack.kill("redis")
-    stack.start("redis")
-
-
-def empty(_: Stack, store: redis.Redis) -> None:
-    store.flushall()
-
-
-def forget_scripts(_: Stack, store: redis.Redis) -> None:
-    store.script_flush()
 
 
 def not_ready(stack: Stack, name: str = "rules") -> dict[str, str]:
@@ -54,30 +31,6 @@ def lives(stack: Stack) -> bool:
 
 async def until_ready(stack: Stack) -> None:
     await eventually(lambda: not not_ready(stack), seconds=20.0, what="the worker is ready")
-
-
-async def test_whatever_happens_to_redis_all_is_decided_once_and_soon(
-    worker: Stack, office: Office, watch: Watch, ledger_store: redis.Redis
-) -> None:
-    troubles = (forget_scripts, empty, restart, forget_scripts, kill)
-    async with under_load(office, watch, 1000, per_second=100.0) as load:
-        for place, trouble in enumerate(troubles):
-            await until_sent(load, 100 + 180 * place)
-            await in_thread(trouble, worker, ledger_store)
-    sequences = sorted({int(one.event["sequence"]) for one in watch.seen})
-    longest = max(after - before for before, after in pairwise(sequences))
-    assert longest / 1_000_000 < PAUSE_SECONDS
-    await is_the_journals(worker)
-
-
-async def test_kafka_stopped_and_started_loses_nothing(worker: Stack, office: Office, watch: Watch) -> None:
-    async with under_load(office, watch, 800) as load:
-        await until_sent(load, 250)
-        await in_thread(worker.stop, "kafka")
-        assert not_ready(worker) != {} or worker.running("rules")
-        await in_thread(worker.start, "kafka")
-    await until_ready(worker)
-    await is_the_journals(worker)
 
 
 async def test_while_one_partition_is_taken_over_the_others_go_on(

@@ -1,4 +1,7 @@
-"""Workers that join, leave, die and stand still under load: one decision a request, in order, none lost."""
+"""A worker that stands still for a moment, or is told to stop in the middle of a batch.
+
+Those that join, leave, die and stand still for long: tests/faults/ledger.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +13,9 @@ import httpx
 from deploy.local.stack import Stack
 from tests.integration.rules.driving import Office
 from tests.integration.rules.load import in_thread, under_load, until_sent
-from tests.integration.rules.same_ledger import is_the_journals
 from tests.integration.rules.watching import Watch
 from tests.waiting import eventually
 
-SESSION_SECONDS = 6.0
 FENCE_SECONDS = 1.0
 STOP_WITHIN_SECONDS = 10.0
 MANY = 4_000
@@ -41,42 +42,6 @@ async def share(stack: Stack, *names: str) -> None:
     await eventually(lambda: in_thread(shared), seconds=40.0, what=f"{names} share the partitions")
 
 
-async def test_workers_join_and_leave_under_load(stack: Stack, office: Office, watch: Watch) -> None:
-    stack.begin("rules")
-    async with under_load(office, watch, 1800) as load:
-        await share(stack, "rules")
-        stack.begin("rules-2")
-        await share(stack, "rules", "rules-2")
-        stack.begin("rules-3")
-        await share(stack, "rules", "rules-2", "rules-3")
-        started = time.monotonic()
-        code = await in_thread(stack.stop, "rules-2")
-        assert code == 0
-        assert time.monotonic() - started < STOP_WITHIN_SECONDS
-        await share(stack, "rules", "rules-3")
-        await until_sent(load, 1000)
-        stack.kill("rules-3")
-        await share(stack, "rules")
-    await is_the_journals(stack)
-
-
-async def test_a_worker_that_stood_still_for_long_harms_nobody(
-    stack: Stack, office: Office, watch: Watch
-) -> None:
-    stack.begin("rules")
-    stack.begin("rules-2")
-    await share(stack, "rules", "rules-2")
-    async with under_load(office, watch, 1300, per_second=110.0) as load:
-        await until_sent(load, 100)
-        stack.pause("rules")
-        await share(stack, "rules-2")  # the session timed out, and T has passed
-        before = _lines(stack, "rules-2", "taken_over")
-        stack.resume("rules")
-        await share(stack, "rules", "rules-2")
-        assert _lines(stack, "rules-2", "taken_over") == before  # nothing was taken from under its hands
-    await is_the_journals(stack)
-
-
 async def test_a_worker_that_stands_still_for_a_moment_goes_on(
     stack: Stack, office: Office, watch: Watch
 ) -> None:
@@ -88,19 +53,6 @@ async def test_a_worker_that_stands_still_for_a_moment_goes_on(
             stack.pause("rules")
             await asyncio.sleep(FENCE_SECONDS * 1.5)  # longer than the fence, shorter than the session
             stack.resume("rules")
-
-
-async def test_the_only_worker_dies_and_the_next_one_decides_everything_once(
-    stack: Stack, office: Office, watch: Watch
-) -> None:
-    stack.begin("rules")
-    await share(stack, "rules")
-    async with under_load(office, watch, 500) as load:
-        await until_sent(load, 150)
-        stack.kill("rules")
-        stack.begin("rules")
-        await share(stack, "rules")
-    await is_the_journals(stack)
 
 
 async def test_sigterm_in_the_middle_of_a_batch_finishes_it_and_exits_0(
@@ -120,7 +72,3 @@ async def test_sigterm_in_the_middle_of_a_batch_finishes_it_and_exits_0(
     await watch.to_the_end()
     assert len(watch.seen) == MANY  # what was decided was committed: nothing came again
     assert "taken_over" not in stack.log("rules").read_text().rsplit('"listening"', 1)[1]
-
-
-def _lines(stack: Stack, name: str, event: str) -> int:
-    return stack.log(name).read_text().count(f'"{event}"')

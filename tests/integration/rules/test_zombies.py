@@ -147,24 +147,6 @@ def versions(watch: Watch, case_id: str) -> list[str]:
     return [one.event["data"]["policy"]["version"] for one in watch.of(case_id)]
 
 
-async def test_what_was_overtaken_for_longer_than_the_fence_never_lands(
-    opened: Opened, watch: Watch, tenant: str
-) -> None:
-    (case_id,) = case_ids_on(tenant, 2, 1)
-    zombie, heir = await opened("zombie"), await opened("heir")
-    await zombie.has(2)
-    async with held_up(zombie, [zombie.case(case_id, 2, 0)]):
-        await heir.has(2)  # T + S, and a marker
-        await heir.worker.on_batch([heir.case(case_id, 2, 0)])
-        zombie.subscription.counted_in = False
-    await watch.to_the_end()
-    assert versions(watch, case_id) == ["heir"]
-    assert zombie.subscription.committed == {}
-    assert zombie.partitions.held == frozenset()
-    keeps_its_promises(watch.all)
-    await heir.worker.on_idle()
-
-
 async def test_what_lands_in_time_is_what_the_heir_finds(opened: Opened, watch: Watch, tenant: str) -> None:
     (case_id,) = case_ids_on(tenant, 3, 1)
     zombie, heir = await opened("zombie"), await opened("heir")
