@@ -35,8 +35,8 @@ def questions(draw: st.DrawFn, policies: st.SearchStrategy[Json] | None = None) 
     policy = draw(worlds.policies() if policies is None else policies)
     staff = draw(worlds.staffs())
     now = worlds.a_moment(draw, policy)
-    spent = worlds.spending(draw, policy, staff, now)
-    return Question(policy, staff, spent, worlds.a_case(draw, policy, staff), now)
+    case = worlds.a_case(draw, policy, staff)
+    return Question(policy, staff, worlds.spending(draw, policy, staff, case, now), case, now)
 
 
 @tried(400)
@@ -67,7 +67,7 @@ def test_the_same_question_is_answered_the_same_whatever_was_asked_in_between(
     assert shuffled.answered() == answer
 
 
-@tried(300)
+@tried(500)
 @given(questions(), st.data())
 def test_a_wider_mandate_never_turns_an_approval_into_an_escalation(
     question: Question, data: st.DataObject

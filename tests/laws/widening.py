@@ -104,5 +104,7 @@ WAYS: Final = (
     _fewer_budgets,
     _more_room,
     _another_row,
+    _another_row,
+    _another_row,
     _role_extends_more,
 )

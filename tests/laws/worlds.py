@@ -272,20 +272,34 @@ def a_moment(draw: Draw, policy: Json) -> datetime:
     return max(moment, datetime(1970, 1, 1, tzinfo=UTC))
 
 
-def spending(draw: Draw, policy: Json, staff: Sequence[Json], now: datetime) -> list[Charge]:
-    """What was charged before, also on later days, and also above caps that were lowered since."""
+def spending(draw: Draw, policy: Json, staff: Sequence[Json], case: Json, now: datetime) -> list[Charge]:
+    """What was charged before, also on later days, and also above caps that were lowered since.
+
+    Mostly of whom the case is about.
+    """
     pools = [pool for row in policy["mandates"] for pool in budgets_of(policy, row)]
-    return [_spent(draw, policy, pools, staff, now) for _ in range(between(draw, 0, 5))] if pools else []
+    return (
+        [_spent(draw, policy, pools, staff, case, now) for _ in range(between(draw, 0, 5))] if pools else []
+    )
 
 
 def _spent(
-    draw: Draw, policy: Json, pools: Sequence[tuple[str, Json]], staff: Sequence[Json], now: datetime
+    draw: Draw,
+    policy: Json,
+    pools: Sequence[tuple[str, Json]],
+    staff: Sequence[Json],
+    case: Json,
+    now: datetime,
 ) -> Charge:
     name, budget = pools[between(draw, 0, len(pools) - 1)]
+    people = [one for one in staff if one["agent_id"] == case["agent_id"]] or staff
+    customers: Sequence[str] = [case["customer"]["id"]]
+    if one_in(draw, 3):
+        people, customers = staff, CUSTOMERS
     whose = {
-        "agent": [f"agent:{one['agent_id']}" for one in staff],
-        "team": [f"team:{team}" for team in TEAMS],
-        "customer": [f"customer:{one}" for one in CUSTOMERS],
+        "agent": [f"agent:{one['agent_id']}" for one in people],
+        "team": [f"team:{one['team']}" for one in people],
+        "customer": [f"customer:{one}" for one in customers],
         "tenant": ["tenant"],
     }
     scope = pick(draw, whose[budget["per"]])
@@ -294,7 +308,7 @@ def _spent(
     if "count" in budget:
         unit, amount = "count", between(draw, 1, 2)
     else:
-        unit, amount = policy["currency"], max(1, size(draw, policy["currency"]) // 2)
+        unit, amount = policy["currency"], max(1, size(draw, policy["currency"]))
     return Charge(name, budget["window"], unit, scope, day, amount)
 
 
