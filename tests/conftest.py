@@ -26,6 +26,7 @@ from typing import Protocol
 import pytest
 import redis
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from hypothesis import settings
 
 from deploy.local.settings import free_ports
 from deploy.local.stack import Stack
@@ -33,6 +34,10 @@ from tests.containers import ContainerPart, kafka_container, redis_container
 from tests.flow import publish_retail
 
 FRESH_DATABASES = range(1, 16)
+
+# How long an example takes says more about what else the machine does than about the code.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")
