@@ -23,6 +23,7 @@ from tests.faults.ledger.fighting import Fight
 from tests.waiting import eventually
 
 SECONDS = 60.0 if WHOLE else 15.0
+OTHERS = ("intake", "notifier") if WHOLE else ("intake",)
 EVERY_SECONDS = 2.0
 KAFKA_AWAY_SECONDS = 7.0
 DECIDED_WITHIN_SECONDS = 60.0
@@ -95,11 +96,12 @@ def _request(case: dict[str, Any]) -> Request:
 
 
 @pytest.fixture
-async def both(crew: Crew) -> AsyncIterator[Crew]:
-    """Intake beside the four workers."""
-    await asyncio.to_thread(crew.stack.up, ["intake"])
+async def everybody(crew: Crew) -> AsyncIterator[Crew]:
+    """Intake, and the notifier where there is time for it, beside the four workers."""
+    await asyncio.to_thread(crew.stack.up, [*(["sinks"] if "notifier" in OTHERS else []), *OTHERS])
     yield crew
-    await asyncio.to_thread(crew.stack.stop, "intake")
+    for name in OTHERS:
+        await asyncio.to_thread(crew.stack.stop, name)
 
 
 async def disturb(stack: Stack, names: tuple[str, ...], seconds: float) -> None:
@@ -126,19 +128,19 @@ async def away(stack: Stack, name: str) -> None:
 
 
 @pytest.mark.timeout(600)
-async def test_what_was_accepted_ends_in_a_decision_or_a_dead_letter_whatever_dies(both: Crew) -> None:
-    stack = both.stack
+async def test_what_was_accepted_ends_in_a_decision_or_a_dead_letter_whatever_dies(everybody: Crew) -> None:
+    stack = everybody.stack
     fight = Fight(TENANT, max(150, REQUESTS // 20), span=1)
     async with Field(stack, fight) as one:
         await one.open()
         callers = Callers(stack, one)
         sending = asyncio.create_task(callers.run(SECONDS))
-        await disturb(stack, ("intake", *both.names), SECONDS)
+        await disturb(stack, (*OTHERS, *everybody.names), SECONDS)
         calm = time.monotonic()
         await sending
         missing = await until_kept(one, callers, calm + DECIDED_WITHIN_SECONDS)
         assert not missing, f"neither decided nor a dead letter: {len(missing)}, such as {min(missing)}"
-        await both.shared(*both.names)
+        await everybody.shared(*everybody.names)
         await one.settled()
         one.kept()
 

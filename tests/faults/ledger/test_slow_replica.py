@@ -72,6 +72,7 @@ async def test_what_the_followers_lack_is_not_decided_twice(
         await crew.arm({"rules": "after-publish=kill", "rules-2": ""})
         await died_before_the_followers_had_it(crew, proxy, one)
         one.fought()
+    assert crew.said("rules-2", "taking_waits")  # its markers were not acknowledged, so it did not go on
     assert crew.bugs() == []
 
 

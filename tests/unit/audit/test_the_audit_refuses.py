@@ -225,6 +225,14 @@ def granted_by_a_mandate_for_another_kind(one: Forged) -> None:
     one.decide("approved", "c-9")
 
 
+def approved_by_a_person_who_sent_no_verdict(one: Forged) -> None:
+    one.submit("c-9", amount="90.00")
+    one.decide("escalated", "c-9", amount="90.00")
+    one.approval("requested", 1, "c-9")
+    one.decide("approved", "c-9", [], mandate="lead", decided_by="lead-1", amount="90.00")
+    one.approval("closed", 2, "c-9", reply_id="reply-9")
+
+
 FORGERIES: dict[Callable[[Forged], None], str] = {
     two_contents: "one content",
     same_event_in_another_partition: "one content",
@@ -257,6 +265,7 @@ FORGERIES: dict[Callable[[Forged], None], str] = {
     a_refusal_that_charges: "charges are due",
     above_the_limit_of_the_mandate: "charges are due",
     granted_by_a_mandate_for_another_kind: "charges are due",
+    approved_by_a_person_who_sent_no_verdict: "charges are due",
 }
 
 
