@@ -30,7 +30,7 @@ SERVICES: Final[dict[str, type[BaseSettings]]] = {
     "notifier": NotifierSettings,
 }
 KINDS_OF_TESTS: Final = {
-    "unit", "component", "integration", "contract", "end_to_end", "faults", "benchmarks",
+    "unit", "laws", "component", "integration", "contract", "end_to_end", "faults", "benchmarks",
 }  # fmt: skip
 
 HOSTS: Final = [
