@@ -343,11 +343,13 @@ local function apply_records(p, count)
   local newest = tonumber(meta('seq') or 0)
   for _ = 1, count do
     local seq, bucket, field, effects = args[at + 1], args[at + 2], args[at + 3], args[at + 5]
-    local known = redis.call('HGET', index_key(bucket), field)
-    if not known or seq_of(known) < seq then
-      redis.call('HSET', index_key(bucket), field, args[at + 4] .. seven(seq))
-      effect_all(p, at + 6, effects)
+    local key, value = index_key(bucket), args[at + 4] .. seven(seq)
+    local is_newer = redis.call('HSETNX', key, field, value) == 1
+    if not is_newer and seq_of(redis.call('HGET', key, field)) < seq then
+      redis.call('HSET', key, field, value)
+      is_newer = true
     end
+    if is_newer then effect_all(p, at + 6, effects) end
     at = after_effects(at + 6, effects) - 1
     newest = math.max(newest, seq)
   end

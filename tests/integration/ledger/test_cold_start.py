@@ -55,6 +55,7 @@ async def test_an_emptied_redis_comes_back_the_same(hands: Hands, redis: Redis, 
     ledger = await rebuilt(redis, hands.journal, fence, hands.ledger)
     after = await look(redis, "{L0}")
     assert (after.entries, after.states) == (before.entries, before.states)
+    assert after.counters == before.counters != {}
     other = await Hands(ledger, hands.journal, fence).take(0, 1)
     answers = (await other.settle(*many[:20])).answers
     assert all(isinstance(one, Known) for one in answers)
@@ -64,7 +65,7 @@ async def test_a_restart_keeps_what_was_published_and_forgets_what_was_not(
     hands: Hands, redis: Redis, fence: Fence
 ) -> None:
     decided = await hands.decide(a_request("c1e"))
-    await hands.settle(a_request("c2"))
+    await hands.settle(a_request("c3"))
     hands.held.pop(1)
     unconfirmed = await hands.settle()
     assert unconfirmed.refused
@@ -72,8 +73,21 @@ async def test_a_restart_keeps_what_was_published_and_forgets_what_was_not(
     ledger = await rebuilt(redis, hands.journal, fence, hands.ledger)
     other = await Hands(ledger, hands.journal, fence).take(0)
     assert (await read(ledger, Part(0, other.held[0]), states=["c1e"])).states == {"c1e": b"open 1"}
-    again = await other.settle(a_request("c1e"), a_request("c2"))
+    again = await other.settle(a_request("c1e"), a_request("c3"))
     assert again.answers == (Known("digest-1", decided["request/c1e"]), New(again.b0, 0))
+
+
+async def test_what_was_charged_and_not_published_has_room_again_after_a_restart(
+    hands: Hands, redis: Redis, fence: Fence
+) -> None:
+    await hands.decide(a_request("c1"))
+    await hands.confirm()
+    before = (await look(redis, "{L0}")).counters
+    await hands.settle(a_request("c2"), a_request("c2e"))
+    assert (await look(redis, "{L0}")).counters != before
+    await redis.script_flush()
+    await rebuilt(redis, hands.journal, fence, hands.ledger)
+    assert (await look(redis, "{L0}")).counters == before
 
 
 async def test_a_redis_that_was_killed_and_started_again_is_cold_and_knows_all_that_was_decided(

@@ -70,7 +70,7 @@ async def test_an_acknowledged_round_that_nobody_confirmed_is_not_decided_twice(
 
 
 async def test_one_partition_lands_and_the_other_is_refused(hands: Hands, fence: Fence) -> None:
-    inputs = [a_request("c1"), a_request("c2", p=1)]
+    inputs = [a_request("c1"), a_request("c3", p=1)]
     settled = await hands.settle(*inputs)
     entries = hands.entries(inputs, settled)
     entries[1] = entries[1]._replace(timestamp_ms=entries[1].timestamp_ms - 5000)
