@@ -12,7 +12,7 @@ from services.rules.core.effects import Effects
 from services.rules.core.inputs import Input
 
 SOURCE: Final = "/mandaat/rules"
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 FIRST: Final = 1
 CLOSING: Final = 2
@@ -43,7 +43,7 @@ def envelope(event_type: str, event: str, caused_by: Input, seq: int, data: Data
         source=SOURCE,
         type=event_type,
         subject=caused_by.case_key[1],
-        time=_EPOCH + timedelta(microseconds=seq),
+        time=EPOCH + timedelta(microseconds=seq),
         datacontenttype="application/json",
         tenant=caused_by.tenant,
         traceparent=caused_by.traceparent,

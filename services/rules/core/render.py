@@ -16,6 +16,7 @@ from services.rules.core.decision import agent_ref, charged, decision_id, first_
 from services.rules.core.effects import Counted, Effects
 from services.rules.core.envelope import CLOSING, Rendered, key_of
 from services.rules.core.inputs import Reply, Submission
+from services.rules.core.pattern import approved_event
 from services.rules.core.policy.book import PolicyBook
 from services.rules.core.proposals import Approved, Escalated, Variant
 from services.rules.core.records import about_approval, closed_by, decided, state_of
@@ -25,9 +26,13 @@ _FIRST_VERSION: Final = 1
 
 def render_first(submission: Submission, proposal: Proposal, concluded: Variant, seq: int) -> Rendered:
     """The first decision on a request; escalated, with the approval that waits for its approvers."""
+    key = key_of(submission)
+    if isinstance(concluded, Approved):
+        approved = approved_event(submission, proposal.policy, proposal.asker, concluded, seq)
+        if approved is not None:
+            return Rendered(key, (approved,), Effects(charges=_counted(concluded)), "approved")
     decision = first_decision(submission.case, proposal, concluded, submission.digest)
     said = decided(decision, submission, seq)
-    key = key_of(submission)
     if not isinstance(concluded, Escalated):
         effects = Effects(charges=_counted(concluded))
         return Rendered(key, (said,), effects, decision.outcome)
