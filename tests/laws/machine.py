@@ -52,9 +52,15 @@ class Decisions(RuleBasedStateMachine):
 
     @rule(data=st.data(), count=st.integers(1, 4))
     def cases_are_submitted(self, data: st.DataObject, count: int) -> None:
-        """In one batch, over several partitions; some of them late."""
+        """In one batch, over several partitions; some late, some twice, some in conflict with one before."""
         cases = [self._a_case(data) for _ in range(count)]
-        self._hear([self._submit(case, self._moment(data)) for case in cases])
+        came = [self._submit(case, self._moment(data)) for case in cases]
+        if worlds.one_in(data.draw, 3):
+            came.append(self._submit(cases[0], self.now))
+        if worlds.one_in(data.draw, 3):
+            customer = {"id": "somebody else"}
+            came.append(self._submit({**cases[-1], "customer": customer}, self.now))
+        self._hear(came)
 
     @precondition(lambda self: self.cases)
     @rule(data=st.data())
