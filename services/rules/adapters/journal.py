@@ -28,6 +28,8 @@ STALL_SECONDS: Final = 10.0
 """A read that gets nothing new for so long gives up."""
 NEAR_OFFSETS: Final = 500
 """Reading on is cheaper than looking up a place that is not farther ahead than this."""
+DENSE_OFFSETS: Final = 30
+"""The same of many places together: so many records between one and the next."""
 
 
 class Journal:
@@ -120,12 +122,21 @@ class Journal:
         """Where to begin looking for each sequence: the first record with its timestamp or a later one."""
         tp = self._tp(p)
         moments = sorted({seq // 1000 for seq in seqs})
-        answers = await asyncio.gather(*(reader.offsets_for_times({tp: moment}) for moment in moments))
-        offsets = {moment: answer[tp] for moment, answer in zip(moments, answers, strict=True)}
-        missing = [seq for seq in seqs if offsets[seq // 1000] is None]
-        if missing:
-            raise LookupError(f"partition {p} of the journal ends before sequence {min(missing)}")
-        return {seq: offsets[seq // 1000].offset for seq in seqs}
+
+        async def first_from(moment: int) -> int | None:
+            found = (await reader.offsets_for_times({tp: moment}))[tp]
+            return None if found is None else int(found.offset)
+
+        first, last = await asyncio.gather(first_from(moments[0]), first_from(moments[-1]))
+        if first is not None and last is not None and last - first <= DENSE_OFFSETS * len(moments):
+            return dict.fromkeys(seqs, first)
+        answers = await asyncio.gather(*map(first_from, moments))
+        offsets = dict(zip(moments, answers, strict=True))
+        starts = {seq: offset for seq in seqs if (offset := offsets[seq // 1000]) is not None}
+        if len(starts) < len(seqs):
+            missing = min(seqs - starts.keys())
+            raise LookupError(f"partition {p} of the journal ends before sequence {missing}")
+        return starts
 
     async def _collect(
         self, reader: AIOKafkaConsumer, p: int, starts: Mapping[int, int], end: int
