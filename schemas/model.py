@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import sys
-from functools import cache
-from typing import Annotated, Any, Final, TypeVar
+from functools import cache, cached_property
+from typing import Annotated, Any, Final, Self, TypeVar, overload
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, JsonValue, StringConstraints
 from pydantic_core import PydanticCustomError
@@ -15,6 +15,26 @@ MAX_DEPTH: Final = 32
 ENVELOPE_DEPTH: Final = 3
 """How much deeper a case stands in an event: in an approval in its data in the envelope."""
 _LARGEST: Final = int(sys.float_info.max)
+
+Value = TypeVar("Value")
+
+
+class once(cached_property[Value]):  # noqa: N801 - written as `property` is
+    """`cached_property` without its lock, which in Python 3.11 takes longer than what it guards here."""
+
+    @overload
+    def __get__(self, instance: None, owner: type[Any] | None = None) -> Self: ...
+
+    @overload
+    def __get__(self, instance: object, owner: type[Any] | None = None) -> Value: ...
+
+    def __get__(self, instance: object | None, owner: type[Any] | None = None) -> Self | Value:
+        """The value, reckoned when it is first asked for."""
+        if instance is None:
+            return self
+        value: Value = self.func(instance)
+        instance.__dict__[str(self.attrname)] = value
+        return value
 
 
 class Frozen(BaseModel):
@@ -30,6 +50,7 @@ class Frozen(BaseModel):
         allow_inf_nan=False,
         hide_input_in_errors=True,
         serialize_by_alias=True,
+        ignored_types=(once,),
     )
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cached_property
 from typing import Final, TypeAlias
 
 from schemas.case import Case
+from schemas.model import once
 from schemas.money import Money
 from schemas.staff import StaffMember
 from services.rules.core import reasons
@@ -101,7 +101,7 @@ class Proposal:
     hearing: Hearing = field(repr=False, compare=False)
     staff: StaffDirectory = field(repr=False, compare=False)
 
-    @cached_property
+    @once
     def ladder(self) -> Ladder:
         """Who may be asked, if it is escalated: they are looked for only then."""
         case, book, now, judge = self.hearing.case, self.hearing.book, self.hearing.now, self.hearing.judge

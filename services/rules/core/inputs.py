@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
 from typing import Final
 
 from schemas import topics, types
@@ -12,7 +11,7 @@ from schemas.case import Case
 from schemas.cloud_event import CloudEvent
 from schemas.errors import Unreadable
 from schemas.ids import RequestKey, approval_id, record_key, split_approval_id
-from schemas.model import ENVELOPE_DEPTH, MAX_DEPTH
+from schemas.model import ENVELOPE_DEPTH, MAX_DEPTH, once
 from schemas.reading import parse_json, read
 from schemas.reply import Verdict
 from schemas.request_digest import reply_digest, request_digest
@@ -45,12 +44,12 @@ class Submission:
         """The request that it makes."""
         return self.case.key
 
-    @cached_property
+    @once
     def index_id(self) -> str:
         """The id under which the ledger settles it, for ever."""
         return self.case.key.index_id
 
-    @cached_property
+    @once
     def digest(self) -> str:
         """Equal for the same request, different for a conflict (DESIGN.md, Policy 7)."""
         return request_digest(self.case)
@@ -83,12 +82,12 @@ class Reply:
         """Where the ledger keeps the approval that it is about."""
         return state_id(self.tenant, self.verdict.approval_id)
 
-    @cached_property
+    @once
     def index_id(self) -> str:
         """The id under which the ledger settles it: the same reply_id is the same reply."""
         return reply_index_id(self.tenant, self.verdict.approval_id, self.verdict.reply_id)
 
-    @cached_property
+    @once
     def digest(self) -> str:
         """Equal for the same reply, different for a conflict."""
         return reply_digest(self.type, self.verdict)
@@ -124,7 +123,7 @@ class Withdrawal:
         """Where the ledger keeps the approval of the request, if it has one."""
         return state_id(self.tenant, approval_id(self.asked.case_id, self.asked.request_id))
 
-    @cached_property
+    @once
     def index_id(self) -> str:
         """The id under which the ledger settles it: a request is withdrawn once, for ever."""
         return withdrawal_index_id(self.asked.key)
