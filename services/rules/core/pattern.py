@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 from functools import lru_cache
-from json.encoder import encode_basestring
+from json.encoder import encode_basestring as _quoted
 from typing import Final, NamedTuple
 
 from schemas.cloud_event import CloudEvent
 from schemas.decision import AgentRef, Charge, Decision
 from schemas.model import built
-from schemas.money import Money
 from schemas.types import DECISION_TYPES
 from services.rules.core import budgets
 from services.rules.core.decision import decision_id, policy_ref
@@ -23,7 +22,7 @@ from services.rules.core.inputs import Submission
 from services.rules.core.policy.book import PolicyName
 from services.rules.core.proposals import Approved, Asker
 
-_TIME: Final = b'"time":"1970-01-01T00:00:00Z"'
+_TIME: Final = '"time":"1970-01-01T00:00:00Z"'
 _APPROVED: Final = DECISION_TYPES["approved"]
 
 
@@ -58,57 +57,55 @@ def approved_event(
         policy, case.tenant, approved.mandate, approved.by, request.currency, money is not None, charges
     )
     pattern = _pattern(kind)
-    return pattern and pattern % _values(submission, asker, approved, seq)
+    return None if pattern is None else (pattern % _values(submission, asker, approved, seq)).encode()
 
 
 def _kind_of(charge: budgets.Charge) -> tuple[str, int, int | None]:
     return charge.budget.id, charge.days, charge.amount if charge.budget.cap is None else None
 
 
-def _values(submission: Submission, asker: Asker, approved: Approved, seq: int) -> dict[bytes, bytes]:
+def _values(submission: Submission, asker: Asker, approved: Approved, seq: int) -> dict[str, str]:
+    """As JSON; what is made here (ids of events, digests, numbers) holds nothing that JSON escapes."""
     case, money = submission.case, submission.case.request.money
     moment = (EPOCH + timedelta(microseconds=seq)).isoformat()
     values = {
-        b"time": moment[:-6].encode() + b"Z",
-        b"sequence": b'"%016d"' % seq,
-        b"id": _quoted(decision_id(case, "approved")),
-        b"case": _quoted(case.case_id),
-        b"request": _quoted(case.request.request_id),
-        b"cause": _quoted(submission.event_id),
-        b"agent": _quoted(case.agent_id or ""),
-        b"customer": _quoted(case.customer.id),
-        b"digest": _quoted(submission.digest),
-        b"role": _quoted(asker.role or ""),
-        b"team": _quoted(asker.team or ""),
+        "time": moment[:-6] + "Z",
+        "sequence": f'"{seq:016d}"',
+        "id": f'"{decision_id(case, "approved")}"',
+        "digest": f'"{submission.digest}"',
+        "case": _quoted(case.case_id),
+        "request": _quoted(case.request.request_id),
+        "cause": _quoted(submission.event_id),
+        "agent": _quoted(case.agent_id or ""),
+        "customer": _quoted(case.customer.id),
+        "role": _quoted(asker.role or ""),
+        "team": _quoted(asker.team or ""),
     }
-    if money is not None:
-        values[b"amount"] = _quoted(money.text)
+    amount = None if money is None else f'"{money.text}"'
+    if amount is not None:
+        values["amount"] = amount
     for place, one in enumerate(approved.charges):
-        values[b"scope%d" % place] = _quoted(one.scope)
-        values[b"window%d" % place] = _quoted(one.window)
-        if one.budget.cap is not None and money is not None:
-            values[b"charged%d" % place] = _quoted(Money(one.amount, money.currency).text)
+        values[f"scope{place}"] = _quoted(one.scope)
+        values[f"window{place}"] = f'"{one.window}"'
+        if amount is not None and one.budget.cap is not None:
+            values[f"charged{place}"] = amount  # who is granted an amount is charged that amount
     return values
 
 
-def _quoted(text: str) -> bytes:
-    return encode_basestring(text).encode()
-
-
 def _mark(name: str) -> str:
-    """Becomes `%(name)b`."""
+    """Becomes `%(name)s`."""
     return f"\x01{name}\x02"
 
 
 @lru_cache(maxsize=10_000)
-def _pattern(kind: _Kind) -> bytes | None:
+def _pattern(kind: _Kind) -> str | None:
     """The event with a place for each value; None where the policy's own texts look like a mark."""
-    written = _marked(kind).to_bytes().replace(b"%", b"%%")
+    written = _marked(kind).to_bytes().decode().replace("%", "%%")
     marks = 12 + kind.has_amount + sum(2 + (count is None) for _, _, count in kind.charges)
-    if written.count(b"\\u0001") != marks or written.count(_TIME) != 1:
+    if written.count("\\u0001") != marks or written.count(_TIME) != 1:
         return None
-    written = written.replace(_TIME, b'"time":"%(time)b"')
-    return written.replace(b'"\\u0001', b"%(").replace(b'\\u0002"', b")b")
+    written = written.replace(_TIME, '"time":"%(time)s"')
+    return written.replace('"\\u0001', "%(").replace('\\u0002"', ")s")
 
 
 def _marked(kind: _Kind) -> CloudEvent[Decision]:
