@@ -8,7 +8,9 @@ from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
 from tests.laws import naive
-from tests.laws.naive import Charge, Json, Told, Waiting
+from tests.laws.charges import Charge, Json, minor_of
+from tests.laws.ladder import Ladder, find
+from tests.laws.naive import Told, Waiting
 
 Key = tuple[str, str]
 """Case and request."""
@@ -72,7 +74,7 @@ class Clerk:
         self.charges += told.charges
         waiting = None
         if told.step is not None:
-            asker = naive.find(self.staff, case.get("agent_id"))
+            asker = find(self.staff, case.get("agent_id"))
             waiting = Waiting(case, None if asker is None else asker["team"], told.step)
         fresh = self._fresh("first", told)
         self.requests[key] = Known(self._asked(case), fresh.number, told.charges, waiting)
@@ -109,7 +111,7 @@ class Clerk:
 
     def asked(self, waiting: Waiting, now: datetime) -> list[str]:
         """Who may answer."""
-        ladder = naive.Ladder(self.policy, self.staff, waiting.case, waiting.team, now)
+        ladder = Ladder(self.policy, self.staff, waiting.case, waiting.team, now)
         return ladder.may_answer(waiting.step)
 
     def _judged(self, known: Known, verdict: Json, now: datetime) -> Fresh:
@@ -134,6 +136,6 @@ class Clerk:
         """What makes two requests the same: all by value."""
         request = case["request"]
         amount, currency = request.get("amount"), request.get("currency")
-        minor = None if amount is None else naive.minor_of(amount, currency)
+        minor = None if amount is None else minor_of(amount, currency)
         person, customer = case.get("agent_id"), case["customer"]["id"]
         return person, customer, request["kind"], minor, currency, bool(request.get("discretion"))

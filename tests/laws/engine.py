@@ -16,7 +16,9 @@ from services.rules.core.inputs import Submission
 from services.rules.core.policy import PolicyBook, load_policy
 from services.rules.core.propose import propose
 from services.rules.core.staff import Staff
-from tests.laws.naive import Charge, Json, Reason, Told, text_of
+from tests.laws.charges import Charge, Json, text_of
+from tests.laws.hand import Reason
+from tests.laws.naive import Told
 from tests.laws.worlds import TENANT
 
 FIGURES = ("limit", "left", "renews_at", "budget", "fact")

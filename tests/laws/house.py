@@ -21,7 +21,7 @@ from services.rules.worker import applied
 from tests.doubles.rules import FakeJournal, FakeLedger, FakeLetters, FakeTables
 from tests.integration.ledger.hands import warm
 from tests.laws import engine
-from tests.laws.naive import Json
+from tests.laws.charges import Json
 from tests.laws.worlds import TENANT
 from tests.rules_inputs import a_record, key_of
 

@@ -15,10 +15,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from schemas.ids import approval_id
 from schemas.moment import EARLIEST
-from tests.laws import engine, naive, worlds
+from tests.laws import engine, worlds
+from tests.laws.charges import Json, text_of
 from tests.laws.clerk import Answer, Clerk, Fresh, Key, Letter, Repeat
 from tests.laws.house import House, InMemory, Store
-from tests.laws.naive import Json, Told
+from tests.laws.naive import Told
 from tests.rules_inputs import a_submitted, a_verdict, a_withdrawn
 
 Event = dict[str, Any]
@@ -211,7 +212,7 @@ class Decisions(RuleBasedStateMachine):
             verdict["agent_id"] = worlds.pick(data.draw, asked or names)
         if verdict["approves"] and worlds.one_in(data.draw, 3):
             currency = self.clerk.policy["currency"]
-            verdict["amount"] = naive.text_of(worlds.size(data.draw, currency), currency)
+            verdict["amount"] = text_of(worlds.size(data.draw, currency), currency)
         if data.draw(st.booleans()):
             verdict["reason"] = "a good customer"
         return verdict

@@ -11,8 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.audit.budgets import Totals, read_policy
-from tests.laws import engine, naive, worlds
-from tests.laws.naive import Json
+from tests.laws import engine, worlds
+from tests.laws.charges import DECIMALS, Json
+from tests.laws.hand import Hand, candidates
+from tests.laws.ladder import find
 from tests.laws.trying import tried
 
 
@@ -59,7 +61,7 @@ def test_no_sequence_of_requests_overspends_a_budget(history: History, data: st.
             budget = read.budgets[charge["budget"]]
             assert charge["window"] == read.window(budget, now)
             assert totals.charge(worlds.TENANT, read, budget, charge) is None
-    assert engine.held(ledger) == totals.counters(naive.DECIMALS[policy["currency"]])
+    assert engine.held(ledger) == totals.counters(DECIMALS[policy["currency"]])
 
 
 @tried(150)
@@ -98,12 +100,12 @@ def _sharing_nothing(history: History) -> list[list[int]]:
 def _counters(history: History, asked: Asked) -> set[Any]:
     """Every counter that deciding may look at; of calendar windows with the window."""
     policy, (case, now) = history.policy, asked
-    person = naive.find(history.staff, case["agent_id"])
+    person = find(history.staff, case["agent_id"])
     if person is None or case["request"].get("currency") not in (None, policy["currency"]):
         return set()
-    hand = naive.Hand(policy, (), case, person, now, case["request"].get("amount"), None)
+    hand = Hand(policy, (), case, person, now, case["request"].get("amount"), None)
     return {
         (*charge[:4], None if charge.days else charge.window)
-        for row in naive.candidates(policy, person["role"], case)
+        for row in candidates(policy, person["role"], case)
         for charge, _ in hand.charges_of(row)
     }

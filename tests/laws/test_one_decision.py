@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from schemas.moment import EARLIEST, TOO_LATE
 from tests.laws import engine, naive, widening, worlds
-from tests.laws.naive import Charge, Json
+from tests.laws.charges import Charge, Json, minor_of, text_of
 from tests.laws.trying import tried
 
 
@@ -113,7 +113,7 @@ def test_who_may_grant_an_amount_may_grant_less(question: Question, data: st.Dat
     """Where no expression looks at the amount."""
     if question.case["request"].get("amount") is None:
         return
-    asked = naive.minor_of(question.case["request"]["amount"], question.case["request"]["currency"])
+    asked = minor_of(question.case["request"]["amount"], question.case["request"]["currency"])
     if question.answered()["outcome"] == "approved":
         less = data.draw(st.integers(0, asked))
         assert asking_for(question, less).answered()["outcome"] == "approved"
@@ -126,9 +126,9 @@ def test_what_is_offered_on_the_spot_is_granted_when_it_is_asked_for(question: Q
     if decision["on_the_spot"] is None:
         return
     currency = question.policy["currency"]
-    offered = naive.minor_of(decision["on_the_spot"], currency)
+    offered = minor_of(decision["on_the_spot"], currency)
     assert decision["outcome"] == "escalated"
-    assert 0 < offered < naive.minor_of(decision["amount"], currency)
+    assert 0 < offered < minor_of(decision["amount"], currency)
     assert asking_for(question, offered).answered()["outcome"] == "approved"
 
 
@@ -147,8 +147,8 @@ def test_no_more_than_is_offered_on_the_spot_would_be_granted(
         return
     if decision["currency"] != question.policy["currency"]:
         return
-    asked = naive.minor_of(decision["amount"], decision["currency"])
-    offered = naive.minor_of(decision["on_the_spot"] or "0", decision["currency"])
+    asked = minor_of(decision["amount"], decision["currency"])
+    offered = minor_of(decision["on_the_spot"] or "0", decision["currency"])
     for more in {offered + 1, asked - 1, data.draw(st.integers(offered, asked))}:
         if offered < more < asked:
             assert asking_for(question, more).answered()["outcome"] == "escalated"
@@ -200,7 +200,7 @@ def test_a_budget_renews_at_the_first_and_the_last_moment_that_a_case_can_have(
 def asking_for(question: Question, minor: int) -> Question:
     """The same with another amount."""
     currency = question.policy["currency"]
-    amount = {"amount": naive.text_of(minor, currency), "currency": currency}
+    amount = {"amount": text_of(minor, currency), "currency": currency}
     return question._replace(case={**question.case, "request": {**question.case["request"], **amount}})
 
 

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.laws import worlds
+from tests.laws.charges import Json
 from tests.laws.house import House, InMemory
-from tests.laws.naive import Json
 from tests.laws.test_many_decisions import Asked, History, histories
 from tests.laws.trying import tried
 from tests.rules_inputs import a_submitted, a_withdrawn

@@ -7,7 +7,8 @@ from copy import deepcopy
 from typing import Any, Final
 
 from tests.laws import worlds
-from tests.laws.naive import Json, listed
+from tests.laws.charges import Json
+from tests.laws.hand import listed
 from tests.laws.worlds import Draw
 
 Policy = dict[str, Any]

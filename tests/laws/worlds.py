@@ -10,7 +10,8 @@ from typing import Any, Final, Protocol, TypeVar
 
 from hypothesis import strategies as st
 
-from tests.laws.naive import DECIMALS, Charge, Json, budgets_of, local_day, minor_of, text_of
+from tests.laws.charges import DECIMALS, Charge, Json, local_day, minor_of, text_of
+from tests.laws.hand import budgets_of
 from tests.laws.sayings import CONDITIONS, DEFINE, LIMITS
 
 TENANT: Final = "acme"

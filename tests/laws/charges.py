@@ -1,0 +1,98 @@
+"""Money, windows and what was charged, worked out as plainly as can be (DESIGN.md, Policy 6).
+
+Nothing is remembered: of each budget every charge so far is added up each time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any, Final, NamedTuple
+from zoneinfo import ZoneInfo
+
+DECIMALS: Final = {"JPY": 0, "EUR": 2, "USD": 2, "KWD": 3}
+Json = Mapping[str, Any]
+
+
+class Charge(NamedTuple):
+    """`amount` (minor units of `unit`, or times where that is `count`) went out of a budget on a day."""
+
+    budget: str
+    kind: str
+    unit: str
+    scope: str
+    day: date
+    amount: int
+
+    @property
+    def window(self) -> str:
+        """As events write it."""
+        return window(self.kind, self.day)
+
+    @property
+    def days(self) -> int:
+        """N of `Nd`, else 0."""
+        return days_of(self.kind)
+
+
+def minor_of(text: str, currency: str) -> int:
+    """`45.00` EUR is 4500."""
+    return int(Decimal(text).scaleb(DECIMALS[currency]))
+
+
+def text_of(minor: int, currency: str) -> str:
+    """4500 EUR is `45.00`."""
+    return f"{Decimal(minor).scaleb(-DECIMALS[currency]):.{DECIMALS[currency]}f}"
+
+
+def days_of(kind: str) -> int:
+    """N of `Nd`, else 0."""
+    return int(kind[:-1]) if kind[:-1].isdecimal() else 0
+
+
+def window(kind: str, day: date) -> str:
+    """The name of the window that holds the day."""
+    form = {"week": "%G-W%V", "month": "%Y-%m", "year": "%Y"}.get(kind, "%Y-%m-%d")
+    return day.strftime(form)
+
+
+def local_day(policy: Json, moment: datetime) -> date:
+    """The day it then is where the policy is at home."""
+    return moment.astimezone(ZoneInfo(policy.get("timezone", "UTC"))).date()
+
+
+def spent(charges: Iterable[Charge], like: Charge) -> int:
+    """Of its budget, in its window; of `Nd` the most in any run of N days that holds its day."""
+    same = [one for one in charges if one[:4] == like[:4]]
+    if not like.days:
+        return sum(one.amount for one in same if one.window == like.window)
+    runs = [like.day - timedelta(days=back) for back in range(like.days)]
+    return max(
+        sum(one.amount for one in same if first <= one.day < first + timedelta(days=like.days))
+        for first in runs
+    )
+
+
+def renews_at(policy: Json, charges: Sequence[Charge], like: Charge, cap: int) -> datetime | None:
+    """When the next window begins; of `Nd` the first later day with room for so much, None if never."""
+    day = like.day
+    if like.days and like.amount > cap:
+        return None
+    while True:
+        day += timedelta(days=1)
+        later = like._replace(day=day)
+        if spent(charges, later) + like.amount <= cap if like.days else later.window != like.window:
+            return _first_moment(policy, day)
+
+
+def _first_moment(policy: Json, day: date) -> datetime:
+    before = int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()) - 2 * 86400
+    after = before + 4 * 86400
+    while after - before > 1:
+        middle = (before + after) // 2
+        if local_day(policy, datetime.fromtimestamp(middle, UTC)) < day:
+            before = middle
+        else:
+            after = middle
+    return datetime.fromtimestamp(after, UTC)

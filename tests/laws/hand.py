@@ -1,0 +1,198 @@
+"""What somebody's mandates say of a request, worked out as plainly as can be (DESIGN.md, Policy 1 to 6).
+
+Shares no code with what it is held against.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from decimal import ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
+from math import isfinite
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from tests.laws.charges import DECIMALS, Charge, Json, local_day, minor_of, renews_at, spent, text_of
+from tests.laws.sayings import CONDITIONS, LIMITS, Failed, View
+
+
+class Reason(NamedTuple):
+    """`of`: the mandate or prohibition. `code` is `failed` where two errors could each be named."""
+
+    code: str
+    of: str | None = None
+    figures: Json = MappingProxyType({})
+
+
+def listed(value: Any) -> list[Any]:
+    """One or a list."""
+    return [] if value is None else value if isinstance(value, list) else [value]
+
+
+def is_a(policy: Json, role: str | None, other: str) -> bool:
+    """Whether it is this role, or one that extends it."""
+    if role == other:
+        return True
+    entry = policy["roles"].get(role) or {}
+    return any(is_a(policy, above, other) for above in listed(entry.get("extends")))
+
+
+def _is_for(row: Json, kinds: str, case: Json) -> bool:
+    named = listed(row[kinds])
+    of_kind = "*" in named or case["request"]["kind"] in named
+    return of_kind and ("categories" not in row or case.get("category") in row["categories"])
+
+
+def candidates(policy: Json, role: str, case: Json) -> list[Json]:
+    """The mandates to try, in their order."""
+    rows = [
+        row
+        for row in policy["mandates"]
+        if _is_for(row, "grants", case) and any(is_a(policy, role, to) for to in listed(row["to"]))
+    ]
+    stepping_out = [row for row in rows if "discretion" in row and case["request"].get("discretion")]
+    return [row for row in rows if "discretion" not in row] + stepping_out
+
+
+def budgets_of(policy: Json, row: Json) -> list[tuple[str, Json]]:
+    """Its budgets, and their ids as charges name them."""
+    return [
+        (one, policy["budgets"][one])
+        if isinstance(one, str)
+        else (f"{row['id']}.{one.get('id', place)}", one)
+        for place, one in enumerate(row.get("budgets", ()), 1)
+    ]
+
+
+def _failure(failed: Failed, of: str) -> Reason:
+    if not failed.sure:
+        return Reason("failed", of)
+    if failed.missing is None:
+        return Reason("condition_error", of)
+    return Reason("fact_missing", of, {"fact": failed.missing})
+
+
+class Hand:
+    """One person with one amount, asking for what a case asks or answering it."""
+
+    def __init__(
+        self, policy: Json, charges: Sequence[Charge], case: Json, person: Json | None, now: datetime,
+        amount: str | None, why: str | None,
+    ) -> None:  # fmt: skip
+        self.policy, self.charges, self.case, self.person, self.now = policy, charges, case, person, now
+        self.why = why
+        self.currency = policy["currency"]
+        self.of_case = case["request"].get("currency")
+        self.minor = None if amount is None else minor_of(amount, self.of_case or self.currency)
+        self.view = View(case, person, now, None if amount is None else float(amount))
+
+    def with_amount(self, minor: int) -> Hand:
+        """The same, with another amount."""
+        amount = text_of(minor, self.currency)
+        return Hand(self.policy, self.charges, self.case, self.person, self.now, amount, self.why)
+
+    def prohibitions(self) -> tuple[list[Reason], list[Reason]]:
+        """Those that apply, and those that cannot be judged."""
+        applying, unjudged = [], []
+        role = None if self.person is None else self.person["role"]
+        for row in self.policy.get("prohibitions", ()):
+            excepted = role is not None and any(
+                is_a(self.policy, role, one) for one in listed(row.get("except"))
+            )
+            if excepted or not _is_for(row, "kinds", self.case):
+                continue
+            try:
+                if CONDITIONS[row.get("when", "true")](self.view):
+                    applying.append(Reason("prohibited", row["id"]))
+            except Failed as failed:
+                unjudged.append(_failure(failed, row["id"]))
+        return applying, unjudged
+
+    def limit(self, row: Json) -> int | None:
+        """In minor units; None = no ceiling. Raises Failed."""
+        written = row.get("limit")
+        if written is None:
+            return None
+        if not isinstance(written, str):
+            return minor_of(str(written), self.currency)
+        worked_out = LIMITS[written](self.view)
+        if not isfinite(worked_out):
+            raise Failed
+        rounded = Decimal(repr(worked_out)).quantize(Decimal("0.000001"), ROUND_HALF_EVEN)
+        return int((rounded * 10 ** DECIMALS[self.currency]).to_integral_value(ROUND_FLOOR))
+
+    def charges_of(self, row: Json) -> list[tuple[Charge, int]]:
+        """What granting takes from its budgets, and the cap of each."""
+        return [
+            (Charge(name, one["window"], unit, self._scope(one["per"]), self.day, amount), cap)
+            for name, one in budgets_of(self.policy, row)
+            for unit, amount, cap in [self._taken(one)]
+            if amount
+        ]
+
+    @property
+    def day(self) -> date:
+        return local_day(self.policy, self.now)
+
+    def _taken(self, budget: Json) -> tuple[str, int, int]:
+        if "count" in budget:
+            return "count", 1, budget["count"]
+        return self.currency, self.minor or 0, minor_of(str(budget["cap"]), self.currency)
+
+    def _scope(self, per: str) -> str:
+        assert self.person is not None
+        whose = {
+            "agent": self.person["agent_id"],
+            "team": self.person["team"],
+            "customer": self.case["customer"]["id"],
+        }
+        return "tenant" if per == "tenant" else f"{per}:{whose[per]}"
+
+    def shortfall(self, row: Json, *, of_budgets: bool = True) -> Reason | None:
+        """The first thing that fails; None where the mandate fits."""
+        if of_budgets and "discretion" in row and not (self.why or "").strip():
+            return Reason("discretion_needs_reason", row["id"])
+        try:
+            if not CONDITIONS[row.get("when", "true")](self.view):
+                return Reason("condition_not_met", row["id"])
+            if self.minor is None:
+                of_money = any("cap" in one for _, one in budgets_of(self.policy, row))
+                if "limit" in row or of_money:
+                    return Reason("amount_missing", row["id"])
+            elif (limit := self.limit(row)) is not None and self.minor > limit:
+                return Reason("over_limit", row["id"], {"limit": text_of(limit, self.currency)})
+        except Failed as failed:
+            return _failure(failed, row["id"])
+        return self._exhausted(row) if of_budgets else None
+
+    def _exhausted(self, row: Json) -> Reason | None:
+        for charge, cap in self.charges_of(row):
+            used = spent(self.charges, charge)
+            if used + charge.amount > cap:
+                left: Any = max(0, cap - used)
+                if charge.unit != "count":
+                    left = text_of(left, self.currency)
+                renewed = renews_at(self.policy, self.charges, charge, cap)
+                figures = {"budget": charge.budget, "left": left, "renews_at": renewed}
+                return Reason("budget_exhausted", row["id"], figures)
+        return None
+
+    def on_the_spot(self, rows: Sequence[Json]) -> str | None:
+        """The largest amount that one of these would grant now."""
+        offers = [offer for row in rows if (offer := self._offer(row)) is not None]
+        return text_of(max(offers), self.currency) if offers else None
+
+    def _offer(self, row: Json) -> int | None:
+        reason = self.shortfall(row)
+        if self.minor is None or reason is None or reason.code not in ("over_limit", "budget_exhausted"):
+            return None
+        limit = self.limit(row)
+        most = self.minor if limit is None else min(self.minor, limit)
+        for charge, cap in self.charges_of(row):
+            room = cap - spent(self.charges, charge)
+            if charge.unit != "count":
+                most = min(most, room)
+        if most <= 0:
+            return None
+        offered = self.with_amount(most)
+        return most if offered.shortfall(row) is None and offered.prohibitions() == ([], []) else None
