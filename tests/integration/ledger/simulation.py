@@ -160,7 +160,6 @@ class Simulation:
         *,
         fenced: bool = True,
         markers: bool = True,
-        credits_wait: bool = True,
     ) -> None:
         self.chance = random.Random(seed)
         partitions = self.chance.randint(1, 4)
@@ -171,7 +170,6 @@ class Simulation:
             partitions,
             fenced=fenced,
             markers=markers,
-            credits_wait=credits_wait,
         )
         self.redis = redis
         self.tasks: dict[int, asyncio.Task[None]] = {}

@@ -15,6 +15,7 @@ from services.rules.adapters.ledger import Ledger
 from services.rules.adapters.protocol import (
     Applied,
     Confirm,
+    Credit,
     Item,
     Known,
     Link,
@@ -24,6 +25,7 @@ from services.rules.adapters.protocol import (
     RemoveState,
     SetState,
     Settled,
+    Take,
     Wanted,
 )
 from services.rules.adapters.script import Cold
@@ -130,6 +132,48 @@ async def test_a_link_to_what_was_never_settled_answers_whatever_is_asked_under_
     settled = await ledger.call([part], [Item(0, "in/withdrawal", WITHDRAWN)])
     done = part._replace(confirm=Confirm(settled.b0, 1, (Link(ASKED.id, settled.b0),)))
     assert (await ledger.call([done], [ASKED])).answers == (Known(WITHDRAWN, settled.b0),)
+
+
+FULL = Take("budget", "2026-03-02", 5, 5)
+
+
+async def room_after_a_withdrawal_that_did_not_land(
+    ledger: Ledger, withdrawal: Item
+) -> tuple[Part, list[int], int]:
+    """What two requests of partition 1 get while that is pending on 0 and after it; and what is counted."""
+    part, other = await held(ledger), await held(ledger, 1)
+    asked = await ledger.call([part], [ASKED._replace(takes=((FULL,),))])
+    assert asked.answers == (New(asked.b0, 1),)
+    await ledger.call([part._replace(confirm=Confirm(asked.b0, 1))], [withdrawal])
+    during = await ledger.call([other], [Item(1, "during", "digest-1", ((FULL,),))])
+    again = await ledger.take(0)
+    assert await ledger.resolve(0, again.gen, 1, [], 1) == "ok"
+    done = other._replace(confirm=Confirm(during.b0, 1))
+    after = await ledger.call([done], [Item(1, "after", "digest-1", ((FULL,),), (FULL,))])
+    (one,), (two,) = during.answers, after.answers
+    assert isinstance(one, New)
+    assert isinstance(two, New)
+    return Part(0, again.gen), [one.variant, two.variant], two.used[0].used
+
+
+async def test_nobody_has_the_room_that_a_withdrawal_gives_back_before_the_journal_has_it(
+    ledger: Ledger,
+) -> None:
+    withdrawal = Item(0, "in/withdrawal", WITHDRAWN)
+    part, variants, counted = await room_after_a_withdrawal_that_did_not_land(ledger, withdrawal)
+    assert (variants, counted) == ([0, 0], 5)
+    settled = await ledger.call([part], [withdrawal])
+    credit = Confirm(settled.b0, 2, (Credit(FULL.key, FULL.field, -5),))
+    await ledger.call([part._replace(confirm=credit)])
+    third = await ledger.call([await held(ledger, 2)], [Item(2, "then", "digest-1", ((FULL,),))])
+    assert third.answers == (New(third.b0, 1),)
+
+
+async def test_if_a_credit_counted_from_settling_its_room_would_be_spent_twice(ledger: Ledger) -> None:
+    at_once = Item(0, "in/withdrawal", WITHDRAWN, ((FULL._replace(amount=-5),),))
+    _, variants, counted = await room_after_a_withdrawal_that_did_not_land(ledger, at_once)
+    assert variants == [1, 0]
+    assert counted == 10 > FULL.cap
 
 
 async def test_a_round_of_repeats_only_moves_the_position(ledger: Ledger) -> None:

@@ -79,7 +79,3 @@ async def test_without_the_fence_it_breaks(redis_url: str) -> None:
 
 async def test_without_the_marker_it_breaks(redis_url: str) -> None:
     assert await breaks(redis_url, 35, markers=False)
-
-
-async def test_where_a_credit_counts_before_it_is_confirmed_it_breaks(redis_url: str) -> None:
-    assert await breaks(redis_url, 0, credits_wait=False)

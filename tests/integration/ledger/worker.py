@@ -14,7 +14,6 @@ from services.rules.adapters.journal import Journal
 from services.rules.adapters.ledger import Ledger
 from services.rules.adapters.protocol import (
     Confirm,
-    Credit,
     Effect,
     Item,
     Known,
@@ -35,7 +34,6 @@ from tests.integration.ledger.world import (
     WorldJournal,
     WorldRedis,
     charged_by,
-    credits_of,
     effects_of,
     left_to_confirm,
     render,
@@ -133,7 +131,9 @@ class Worker:
     async def _round(self, inputs: list[Input], ends: dict[int, int]) -> None:
         seen = await self._seen(inputs)
         parts = [self._part(p) for p in self.held]
-        settled = await self.ledger.call(parts, [self._item(one, seen) for one in inputs])
+        settled = await self.ledger.call(
+            parts, [Item(one.p, one.id, one.digest, one.takes, one.looks) for one in inputs]
+        )
         settled_at, self.world_journal.settled_at = self.world.now, self.redis.done_at
         if settled.refused:
             raise TryAgain(f"refused: {settled.refused}")
@@ -147,12 +147,6 @@ class Worker:
         for p, outcome in outcomes.items():
             if not isinstance(outcome, Landed):
                 self.unlanded[p] = Unlanded(self.held.pop(p), settled_at)
-
-    def _item(self, one: Input, seen: dict[str, Seen]) -> Item:
-        takes = one.takes
-        if one.withdraws and not self.world.credits_wait and (given := credits_of(seen[one.id])):
-            takes = (given,)
-        return Item(one.p, one.id, one.digest, takes, one.looks)
 
     async def _seen(self, inputs: list[Input]) -> dict[str, Seen]:
         """What verdicts and withdrawals are judged on, read after the confirm of the round before."""
@@ -213,7 +207,5 @@ class Worker:
                 for records in fresh.get(p, []):
                     effects += effects_of([json.loads(record.value) for record in records]).effects
                 done = left_to_confirm(effects)
-                if not self.world.credits_wait:
-                    done = tuple(one for one in done if not isinstance(one, Credit))
                 b0 = settled.b0 if p in fresh else None
                 self.confirms[p] = Confirm(b0, outcome.next_offset, done)

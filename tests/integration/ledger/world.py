@@ -184,7 +184,6 @@ class World:
     faults: bool = True
     fenced: bool = True
     markers: bool = True
-    credits_wait: bool = True
     parked: dict[int, tuple[int, asyncio.Future[None]]] = field(default_factory=dict)
     moved: asyncio.Event = field(default_factory=asyncio.Event)
 
