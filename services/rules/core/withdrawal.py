@@ -21,7 +21,6 @@ from services.rules.core.records import about_approval, closed_by, decided, stat
 
 _NEVER_CAME: Final[Event] = MappingProxyType(
     {
-        "outcome": None,
         "mandate": None,
         "amount": None,
         "currency": None,
@@ -86,7 +85,7 @@ def _decision(withdrawal: Withdrawal, newest: Sequence[Event], policy: PolicyNam
         policy=PolicyRef.model_construct(**before["policy"]) if before["policy"] else policy_ref(policy),
         reasons=told((reasons.withdrawn(asked),)),
         on_the_spot=None,
-        charges=tuple(map(_given_back, before["charges"])) if before["outcome"] == "approved" else (),
+        charges=tuple(map(_given_back, before["charges"])),
         request_digest=before["request_digest"],
         agent=AgentRef.model_construct(**before["agent"]),
         approval_id=before["approval_id"],

@@ -249,6 +249,26 @@ def test_the_budget_that_is_named_is_the_first_without_room() -> None:
     assert exhausted(judge(book)).figures["budget"] == "m.a"
 
 
+def test_each_reason_tells_of_its_own_budget() -> None:
+    rows = [
+        a_mandate(id="one", budgets=[a_budget(id="wide"), a_budget(id="exact", cap=45), a_budget(cap=10)]),
+        a_mandate(id="two", budgets=[a_budget(cap=20)]),
+        a_mandate(id="three", budgets=[a_budget(id="exact", cap=45), a_budget(cap=30)]),
+    ]
+    escalated = judge(a_book(*rows, **IN_AMSTERDAM))
+    told = [(one.figures["budget"], one.figures["left"]) for one in escalated.reasons]
+    assert told == [("one.b", "10.00"), ("two.b", "20.00"), ("three.b", "30.00")]
+    counters = Counters()
+    case = a_case(agent_id="agent-02", amount="5.00")
+    staff = a_staff(a_person("agent-02"))
+    spent = [judge(a_book(row, **IN_AMSTERDAM), case, staff, counters) for row in rows]
+    assert all(isinstance(one, Approved) for one in spent)
+    case = a_case(agent_id="agent-02", amount="41.00")
+    escalated = judge(a_book(*rows, **IN_AMSTERDAM), case, staff, counters)
+    told = [(one.figures["budget"], one.figures["left"]) for one in escalated.reasons]
+    assert told == [("one.exact", "40.00"), ("two.b", "15.00"), ("three.exact", "40.00")]
+
+
 def test_a_mandate_without_budgets_ends_the_list() -> None:
     rows = [a_mandate(id="one", budgets=[a_budget(cap=40)]), a_mandate(id="free"), a_mandate(id="never")]
     proposal = assess(a_case(), a_book(*rows, **IN_AMSTERDAM), a_staff(), NOW)
