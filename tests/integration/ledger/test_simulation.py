@@ -79,3 +79,22 @@ async def test_without_the_fence_it_breaks(redis_url: str) -> None:
 
 async def test_without_the_marker_it_breaks(redis_url: str) -> None:
     assert await breaks(redis_url, 35, markers=False)
+
+
+async def test_without_rolling_back_charges_it_breaks(redis_url: str, without: list[tuple[str, str]]) -> None:
+    without.append(("count(counter_key(undo[n - 3]), undo[n - 2], -undo[n - 1])", "return"))
+    assert await breaks(redis_url, 0)
+
+
+async def test_without_giving_back_what_a_variant_took_in_vain_it_breaks(
+    redis_url: str, without: list[tuple[str, str]]
+) -> None:
+    without.append(("for taken = charge - 5, i + 1, -5 do add(taken, -1) end", ""))
+    assert await breaks(redis_url, 0)
+
+
+async def test_without_looking_at_every_run_of_days_it_breaks(
+    redis_url: str, without: list[tuple[str, str]]
+) -> None:
+    without.append(("if first <= day and sum > most", "if first == day and sum > most"))
+    assert await breaks(redis_url, 0)
