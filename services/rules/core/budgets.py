@@ -9,7 +9,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
-from itertools import count
 from typing import Final, NamedTuple, TypeAlias
 from zoneinfo import ZoneInfo
 
@@ -177,19 +176,25 @@ def _day_after(kind: WindowKind, used: Used, day: date) -> date | None:
 
 def most_in_a_run(by_day: Mapping[int, int], day: int, days: int) -> int:
     """The most that any run of so many days holds, of those runs that hold `day`."""
-    near = sorted(other for other in by_day if abs(other - day) < days)
-    return max(
-        (
-            sum(by_day[other] for other in near if first <= other < first + days)
-            for first in _firsts(near, day, days)
-        ),
-        default=0,
-    )
+    return _slide(by_day, day, days, 0, 0)[0]
 
 
-def _firsts(near: Iterable[int], day: int, days: int) -> Iterable[int]:
-    """Runs that begin on a charged day, or end on the day itself, hold the most."""
-    return {day - days + 1, *(other for other in near if other <= day), day}
+def _slide(by_day: Mapping[int, int], day: int, days: int, amount: int, cap: int) -> tuple[int, int]:
+    """The most in a run that holds `day`, and the first later day with room for the amount (within the cap).
+
+    One walk over the runs, by the day each begins on, as the ledger's script does it: its time grows with the
+    days, not with their square.
+    """
+    first, free, most = day - days + 1, day + 1, 0
+    held = sum(by_day.get(other, 0) for other in range(first, day + 1))
+    while first <= free:
+        if first <= day:
+            most = max(most, held)
+        if held + amount > cap >= amount:
+            free = first + days
+        held += by_day.get(first + days, 0) - by_day.get(first, 0)
+        first += 1
+    return most, free
 
 
 class Counters:
@@ -227,14 +232,5 @@ class Counters:
             return Used(counter.get(charge.field, 0))
         by_day = {int(field): amount for field, amount in counter.items()}
         day = int(charge.field)
-        return Used(most_in_a_run(by_day, day, charge.days), _free_day(by_day, day, charge))
-
-
-def _free_day(by_day: Mapping[int, int], day: int, charge: Charge) -> int | None:
-    if charge.amount > charge.cap:
-        return None
-    return next(
-        later
-        for later in count(day + 1)
-        if most_in_a_run(by_day, later, charge.days) + charge.amount <= charge.cap
-    )
+        most, free = _slide(by_day, day, charge.days, charge.amount, charge.cap)
+        return Used(most, free if charge.amount <= charge.cap else None)

@@ -178,6 +178,26 @@ def test_the_day_with_room_has_it_and_no_day_before_it(
     assert all(most_in_a_run(by_day, one, days) + amount > 100 for one in range(day + 1, free))
 
 
+def test_a_long_run_that_is_full_is_walked_once() -> None:
+    class Amount(int):
+        """Counts how often it is added up."""
+
+        added = 0
+
+        def __add__(self, other: int) -> Amount:
+            Amount.added += 1
+            return Amount(int(self) + int(other))
+
+        __radd__ = __add__
+
+    on, counters = date(2026, 3, 2), Counters()
+    charge = a_charge("days", 366, on=on, amount=1, cap=240)
+    counters.add((charge.key, str(day_number(on) - back), Amount(1)) for back in range(240))
+    Amount.added = 0
+    assert counters.look(charge) == Used(240, day_number(on) + 366 - 239)
+    assert Amount.added < 10 * 366
+
+
 @pytest.mark.parametrize(
     ("window", "days", "counter"),
     [
