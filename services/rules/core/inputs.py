@@ -17,6 +17,7 @@ from schemas.reply import Verdict
 from schemas.request_digest import reply_digest, request_digest
 from schemas.withdrawal import WITHDRAWN
 from schemas.withdrawal import Withdrawal as RequestWithdrawn
+from services.rules.core.quick import read_plain
 
 
 @dataclass(frozen=True)
@@ -193,6 +194,9 @@ def _type_of(value: bytes | None) -> str | None:
 
 
 def _of_case(partition: int, key: bytes | None, value: bytes | None) -> Submission | Withdrawal:
+    plain = None if value is None else read_plain(key, value)
+    if plain is not None:
+        return Submission(partition, plain.event_id, plain.time, plain.traceparent, plain.case)
     # Nearly all are submissions: another type is looked for only where it may stand.
     if value is not None and _WITHDRAWN in value and _type_of(value) == types.CASE_WITHDRAWN:
         return _withdrawal(partition, key, read(CloudEvent[RequestWithdrawn], value))
