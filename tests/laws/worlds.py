@@ -228,7 +228,7 @@ def _facts(draw: Draw) -> Json:
 
 def _request(draw: Draw, currency: str) -> dict[str, Any]:
     request: dict[str, Any] = {"request_id": "r1", "kind": pick(draw, KINDS)}
-    if not one_in(draw, 10):
+    if not one_in(draw, 6):
         text = text_of(size(draw, currency), currency)
         short = "." in text and one_in(draw, 2)
         request |= {"amount": text.rstrip("0").rstrip(".") if short else text, "currency": currency}
