@@ -259,14 +259,12 @@ def test_each_reason_tells_of_its_own_budget() -> None:
     told = [(one.figures["budget"], one.figures["left"]) for one in escalated.reasons]
     assert told == [("one.b", "10.00"), ("two.b", "20.00"), ("three.b", "30.00")]
     counters = Counters()
-    case = a_case(agent_id="agent-02", amount="5.00")
-    staff = a_staff(a_person("agent-02"))
-    spent = [judge(a_book(row, **IN_AMSTERDAM), case, staff, counters) for row in rows]
-    assert all(isinstance(one, Approved) for one in spent)
-    case = a_case(agent_id="agent-02", amount="41.00")
-    escalated = judge(a_book(*rows, **IN_AMSTERDAM), case, staff, counters)
+    for row, amount in zip(rows, ("5.00", "7.00", "9.00"), strict=True):
+        spent = judge(a_book(row, **IN_AMSTERDAM), a_case(amount=amount), counters=counters)
+        assert isinstance(spent, Approved)
+    escalated = judge(a_book(*rows, **IN_AMSTERDAM), a_case(amount="41.00"), counters=counters)
     told = [(one.figures["budget"], one.figures["left"]) for one in escalated.reasons]
-    assert told == [("one.exact", "40.00"), ("two.b", "15.00"), ("three.exact", "40.00")]
+    assert told == [("one.exact", "40.00"), ("two.b", "13.00"), ("three.exact", "36.00")]
 
 
 def test_a_mandate_without_budgets_ends_the_list() -> None:
@@ -295,9 +293,11 @@ def test_a_reason_says_what_was_asked_what_is_left_and_when_there_is_room_again(
     assert "10.00 EUR left" in reason.text
 
 
-def test_what_no_run_of_days_will_ever_have_room_for_is_said_to_renew_never() -> None:
-    reason = exhausted(judge(with_budgets(a_budget(window="30d", cap=40))))
+@pytest.mark.parametrize("window", ["30d", "day", "week", "month", "year"])
+def test_what_no_window_will_ever_have_room_for_is_said_to_renew_never(window: str) -> None:
+    reason = exhausted(judge(with_budgets(a_budget(window=window, cap=40))))
     assert (reason.figures["left"], reason.figures["renews_at"]) == ("40.00", None)
+    assert "not for so much at any time" in reason.text
 
 
 def test_a_lowered_cap_binds_what_is_decided_by_it_and_nothing_is_left_then() -> None:
