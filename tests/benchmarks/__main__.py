@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import dataclasses
+import signal
 import sys
 import time
 
@@ -29,6 +30,7 @@ def main() -> int:
     if unknown:
         asked.error(f"there is no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
     size = SMALL if given.small else _size(given)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that nothing is left running
     missed = False
     for name in given.parts or PARTS:
         started = time.monotonic()
