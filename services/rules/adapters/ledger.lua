@@ -190,6 +190,18 @@ local function slide(known, key, day, amount, cap, days)
   return most, amount <= cap and free
 end
 
+-- The same, found once: `slid` is forgotten where the counter changes.
+local function slid(known, key, day, amount, cap, days)
+  local name = string.format('%.0f|%.0f|%.0f|%.0f', day, amount, cap, days)
+  local found = known.slid and known.slid[name]
+  if not found then
+    found = { slide(known, key, day, amount, cap, days) }
+    known.slid = known.slid or {}
+    known.slid[name] = found
+  end
+  return found[1], found[2]
+end
+
 -- Whether all days that share a run with `day` hold so little together that no run needs to be looked at.
 local function surely_has_room(known, day, amount, cap, days)
   local total = amount
@@ -197,37 +209,53 @@ local function surely_has_room(known, day, amount, cap, days)
   return total <= cap
 end
 
+-- What other counters hold, as far as this call has seen, by key and window.
+local held = {}
+local function held_name(key, window) return key .. '|' .. window end -- no window has a '|'
+
 -- One charge begins at i: key, window (of `Nd` the day), amount, cap, N or 0.
 local function look(i)
   local key, window, amount, cap, days = counter_key(args[i]), args[i + 1], args[i + 2], args[i + 3], args[i + 4]
-  if days == 0 then return tonumber(redis.call('HGET', key, window) or 0), false end
-  local day = tonumber(window)
-  return slide(near(key, day, days), key, day, amount, cap, days)
+  if days > 0 then
+    local day = tonumber(window)
+    return slid(near(key, day, days), key, day, amount, cap, days)
+  end
+  local name = held_name(key, window)
+  local found = held[name]
+  if not found then
+    found = tonumber(redis.call('HGET', key, window) or 0)
+    held[name] = found
+  end
+  return found, false
 end
 
 -- Counts the charge at i, or takes it back with the sign -1.
 local function add(i, sign)
-  local key, window, amount = counter_key(args[i]), args[i + 1], sign * args[i + 2]
-  local known = read[key]
-  if known then
-    local day = tonumber(window)
-    known.by_day[day] = (known.by_day[day] or 0) + amount
+  local key, window, amount, days = counter_key(args[i]), args[i + 1], sign * args[i + 2], args[i + 4]
+  local counted = count(key, window, amount)
+  if days == 0 then
+    held[held_name(key, window)] = counted
+  else
+    local known = read[key]
+    known.by_day[tonumber(window)], known.slid = counted, nil
   end
-  return count(key, window, amount)
+  return counted
 end
 
 -- Counts the charge where there is room.
 local function take(i)
-  local cap, days = args[i + 3], args[i + 4]
+  local key, window, amount, cap, days = counter_key(args[i]), args[i + 1], args[i + 2], args[i + 3], args[i + 4]
   if days == 0 then
+    local found = held[held_name(key, window)]
+    if found and found + amount > cap then return false end
     if add(i, 1) <= cap then return true end
     add(i, -1)
     return false
   end
-  local key, day, amount = counter_key(args[i]), tonumber(args[i + 1]), args[i + 2]
+  local day = tonumber(window)
   local known = near(key, day, days)
-  if not surely_has_room(known, day, amount, cap, days) and
-      slide(known, key, day, amount, cap, days) + amount > cap then
+  if (known.slid or not surely_has_room(known, day, amount, cap, days)) and
+      slid(known, key, day, amount, cap, days) + amount > cap then
     return false
   end
   add(i, 1)

@@ -177,3 +177,16 @@ def test_amounts_of_sixteen_digits_are_counted_exactly(hand: Hand, amount: int) 
     answers = hand.settle([Item(0, f"{n}", "12345678", ((one,),), (one,)) for n in range(5)])
     taken = 4 * 10**15 // amount
     assert answers == [(1, ())] * taken + [(0, ((taken * amount, None),) * 2)] * (5 - taken)
+
+
+def test_what_a_call_has_found_of_a_counter_it_does_not_ask_again(hand: Hand) -> None:
+    """Else budgets that are exhausted make a call last for seconds."""
+    hand.reset()
+    full = [*(Take(f"{key}{n}", "2026-03-02", 5, 4) for key in PLAIN for n in range(3))]
+    full += [Take(key, "20500", 5, 4, days) for key, days in RUNS.items()]
+    hand.store.config_resetstat()
+    answers = hand.settle([Item(0, f"{n}", "12345678", tuple((one,) for one in full)) for n in range(50)])
+    assert answers == [(0, ((0, None),) * len(full))] * 50
+    asked = hand.store.info("commandstats")
+    counted = sum(asked.get(f"cmdstat_{name}", {"calls": 0})["calls"] for name in ("hincrby", "hget", "hlen"))
+    assert counted <= 3 * len(full) + 5
