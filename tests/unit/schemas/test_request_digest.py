@@ -10,7 +10,7 @@ from schemas.case import Case
 from schemas.money import Money
 from schemas.reading import read
 from schemas.reply import ReplyBody
-from schemas.request_digest import reply_digest, request_digest
+from schemas.request_digest import digest48, reply_digest, request_digest
 from tests.unit.schemas.bodies import a_case, as_json, without
 
 APPROVE, REJECT = "mandaat.verdict.approve.v1", "mandaat.verdict.reject.v1"
@@ -94,3 +94,13 @@ def test_the_same_reply_has_the_same_digest() -> None:
 def test_another_verdict_has_another_digest(changes: dict[str, Any]) -> None:
     assert reply_digest(APPROVE, reply(**changes)) != reply_digest(APPROVE, reply())
     assert reply_digest(REJECT, reply()) != reply_digest(APPROVE, reply())
+
+
+ids = st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_size=20)
+
+
+@given(ids | st.none(), ids, st.sampled_from([None, "45.00"]), st.booleans())
+def test_it_is_of_a_json_list(agent: str | None, customer: str, amount: str | None, discretion: bool) -> None:
+    changes = {"agent_id": agent, "customer.id": customer, "request.amount": amount}
+    found = digest(**changes, **{"request.discretion": discretion})
+    assert found == digest48([agent, customer, "refund", amount and 4500, "EUR", discretion])
