@@ -75,9 +75,9 @@ def spent(charges: Iterable[Charge], like: Charge) -> int:
 
 
 def renews_at(policy: Json, charges: Sequence[Charge], like: Charge, cap: int) -> datetime | None:
-    """When the next window begins; of `Nd` the first later day with room for so much, None if never."""
+    """When the next window begins; of `Nd` the first later day with room. None where so much never has."""
     day = like.day
-    if like.days and like.amount > cap:
+    if like.amount > cap:
         return None
     while True:
         day += timedelta(days=1)

@@ -194,7 +194,11 @@ class Decisions(RuleBasedStateMachine):
         return worlds.pick(data.draw, list(self.cases))
 
     def _a_case(self, data: st.DataObject) -> Json:
+        """Often the same people ask for the same again, so that they need the same budgets."""
         case = worlds.a_case(data.draw, self.clerk.policy, self.clerk.staff)
+        if self.cases and worlds.one_in(data.draw, 2):
+            before = self.cases[self._known(data)]
+            case = {**before, "request": {**before["request"], "request_id": "r1"}}
         case["case_id"] = f"c-{len(self.cases)}"
         self.cases[case["case_id"], "r1"] = case
         return case

@@ -319,6 +319,8 @@ def with_somebody_to_ask(draw: Draw, policy: Json) -> Json:
         return policy
     role = policy["escalation"][0]["steps"][-1]["to"]
     pools = [a_budget(draw, policy["currency"]) for _ in range(between(draw, 1, 2))]
+    if not one_in(draw, 3):
+        pools[0]["per"] = "agent"
     row = {"id": "asked", "grants": "*", "to": role, "budgets": pools}
     return {**policy, "mandates": [*policy["mandates"], row]}
 
