@@ -56,7 +56,8 @@ class Words:
         first = special or self._sentence(reason.code, figures, language)
         if first is None:
             return clean_line(reason.text, 400)
-        more = self._sentence(f"{reason.code}.more", figures, language)
+        never = any(reason.figures.get(name, "") is None for name in _MOMENTS)
+        more = self._sentence(f"{reason.code}.{'never' if never else 'more'}", figures, language)
         return first if more is None else f"{first} {more}"
 
     def _sentence(self, name: str, figures: Mapping[str, str], language: Language) -> str | None:

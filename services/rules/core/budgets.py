@@ -150,7 +150,9 @@ def counter_of(window: str, days: int) -> tuple[str, str]:
 
 
 def renews_at(charge: Charge, used: Used, day: date, zone: ZoneInfo) -> datetime | None:
-    """When the window of a charge gives room again; None where an `Nd` window never has room for so much."""
+    """When the window of a charge gives room again; None where it never does: so much is above the cap."""
+    if charge.amount > charge.cap:
+        return None
     try:
         after = _day_after(charge.budget.window.kind, used, day)
     except (ValueError, OverflowError):  # after the last day that there is

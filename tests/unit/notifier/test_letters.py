@@ -126,11 +126,20 @@ def test_a_budget_that_is_used_up_says_what_is_left_and_when_there_is_room_again
         assert sentence in flat(a_letter(audience, type_, language, reasons=(reason,)).text)
 
 
-def test_a_budget_that_never_has_room_for_so_much_promises_none() -> None:
-    text = flat(
-        a_letter("agent", types.DECISION_ESCALATED, "en", reasons=(budget_exhausted(renews_at=None),)).text
-    )
-    assert "The budget “goodwill-day” has €5.00 left. --" in text
+@pytest.mark.parametrize(
+    ("language", "sentence"),
+    [
+        (
+            "nl",
+            "Het budget “goodwill-day” heeft nog €\u00a05,00 over. Voor zoveel heeft het nooit ruimte. --",
+        ),
+        ("en", "The budget “goodwill-day” has €5.00 left. It never has room for so much. --"),
+    ],
+)
+def test_a_budget_that_never_has_room_for_so_much_says_so(language: str, sentence: str) -> None:
+    reason = budget_exhausted(renews_at=None)
+    letter = a_letter("agent", types.DECISION_ESCALATED, language, reasons=(reason,))
+    assert sentence in flat(letter.text)
 
 
 def test_a_budget_that_counts_has_no_amount() -> None:

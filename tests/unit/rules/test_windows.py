@@ -132,8 +132,9 @@ def test_a_run_of_n_days_renews_on_the_first_day_that_has_room() -> None:
     assert renews_at(charge, used, date(2026, 3, 20), AMSTERDAM) == datetime(2026, 3, 31, 22, tzinfo=UTC)
 
 
-def test_what_is_more_than_the_cap_has_room_on_no_day() -> None:
-    charge = a_charge("days", 30, amount=100_01)
+@pytest.mark.parametrize(("kind", "days"), [("days", 30), ("day", 0), ("week", 0), ("month", 0), ("year", 0)])
+def test_what_is_more_than_the_cap_has_room_on_no_day(kind: WindowKind, days: int) -> None:
+    charge = a_charge(kind, days, amount=100_01)
     assert renews_at(charge, Counters().look(charge), date(2026, 3, 2), AMSTERDAM) is None
 
 

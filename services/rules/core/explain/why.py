@@ -228,7 +228,7 @@ class _Explanation:
             return
         yield self._line(2, "why.budget.exhausted", **figures)
         renews = renews_at(charge, self._heard.look(charge), day, book.zone)
-        if charge.amount > charge.cap or renews is None:
+        if renews is None:
             yield self._line(3, "why.budget.never")
         else:
             yield self._line(3, "why.budget.renews", moment=speech.moment(renews))
