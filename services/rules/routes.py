@@ -1,7 +1,8 @@
 """The HTTP side of rules: what somebody may decide, and what is left of each budget."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Annotated, Final, Protocol
@@ -29,8 +30,12 @@ from services.rules.core.staff import StaffDirectory
 
 BEARER: Final = HTTPBearer(auto_error=False, description="A key of MANDAAT_KEYS_FILE; it implies the tenant.")
 DEFAULT_LANGUAGE: Final[Language] = "nl"
+MOST_WAITING: Final = 8
+"""One is answered at a time; who comes when so many wait is asked to come back."""
 Charges = Mapping[str, Charge | None]
 """Of each budget by its id the counter that is read; None where no customer is named."""
+Seen = Sequence[tuple[Reading, Mapping[str, int]]]
+"""What the ledger's counters held, by field."""
 
 
 class AgentView(BaseModel):
@@ -122,6 +127,29 @@ class Followed(Protocol):
         ...
 
 
+class OneAtATime:
+    """Lets one in, and so many wait."""
+
+    def __init__(self, most_waiting: int) -> None:
+        self._lock = asyncio.Lock()
+        self._most = 1 + most_waiting
+        self._here = 0
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Returns when it is one's turn. Raises Problem where too many wait."""
+        if self._here >= self._most:
+            raise Problem(
+                503, "busy", "Many ask this at once. Ask again in a moment.", headers={"Retry-After": "1"}
+            )
+        self._here += 1
+        try:
+            async with self._lock:
+                yield
+        finally:
+            self._here -= 1
+
+
 @dataclass(frozen=True)
 class Inquiry:
     """What the route needs."""
@@ -130,7 +158,7 @@ class Inquiry:
     counters: CounterReader
     words: Words
     clock: Callable[[], datetime]
-    one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
+    one_at_a_time: OneAtATime = field(default_factory=lambda: OneAtATime(MOST_WAITING))
     """Thousands of mandates take a while, beside the loop that decides: several would take its time."""
 
     async def mandate(
@@ -138,7 +166,7 @@ class Inquiry:
     ) -> tuple[bytes, Language]:
         """What an agent may decide now: a MandateView as JSON, and the language of its sentences.
 
-        Raises Problem, and TryAgain where tables or ledger are away.
+        Raises Problem, also where too many wait, and TryAgain where tables or ledger are away.
         """
         unread = self.tables.ready()
         if unread is not None:
@@ -150,19 +178,16 @@ class Inquiry:
             raise Problem(404, "unknown-agent", "Nobody of your staff has that id.")
         language = preferred_language(asked_language, person.language, DEFAULT_LANGUAGE)
         about = _About(book, person, customer, self.clock())
-        async with self.one_at_a_time:
+        async with self.one_at_a_time.turn():
             rows, charges = await in_thread(about.charges)
-            found = await self._read(charges)
-            return await in_thread(lambda: about.view(rows, charges, found, self.words, language)), language
-
-    async def _read(self, charges: Charges) -> Counters:
-        """The counters of these charges, as the ledger has them now."""
-        counters = Counters()
-        known = [charge for charge in charges.values() if charge is not None]
-        wanted = [Reading(charge.key, None if charge.days else charge.field) for charge in known]
-        for one, amounts in zip(wanted, await self.counters.read(wanted) if wanted else (), strict=True):
-            counters.add((one.key, field, amount) for field, amount in amounts.items())
-        return counters
+            wanted = [
+                Reading(charge.key, charge.field, charge.days)
+                for charge in charges.values()
+                if charge is not None
+            ]
+            found = await self.counters.read(wanted) if wanted else []
+            seen = list(zip(wanted, found, strict=True))
+            return await in_thread(lambda: about.view(rows, charges, seen, self.words, language)), language
 
 
 @dataclass(frozen=True)
@@ -189,10 +214,12 @@ class _About:
         return rows, found
 
     def view(
-        self, rows: Sequence[Mandate], charges: Charges, counters: Counters, words: Words, language: Language
+        self, rows: Sequence[Mandate], charges: Charges, seen: Seen, words: Words, language: Language
     ) -> bytes:
         """A MandateView as JSON."""
-        book, person = self.book, self.person
+        book, person, counters = self.book, self.person, Counters()
+        for one, amounts in seen:
+            counters.add((one.key, field, amount) for field, amount in amounts.items())
         rooms = {
             name: None if charge is None else room_of(charge, counters.look, self.day, book.zone)
             for name, charge in charges.items()

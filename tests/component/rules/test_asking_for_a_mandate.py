@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
@@ -23,7 +24,7 @@ from services.rules.core.explain.words import FILE, Words
 from services.rules.core.policy import PolicyBook
 from services.rules.core.policy.book import Budget, ByKind, Discretion, Mandate, Window
 from services.rules.core.staff import Staff
-from services.rules.routes import Inquiry, add_routes
+from services.rules.routes import MOST_WAITING, Inquiry, add_routes
 from tests.judging import a_book, a_mandate, a_person, a_staff
 
 NOW = datetime(2026, 3, 2, 23, 30, tzinfo=UTC)
@@ -40,17 +41,16 @@ class Counted:
     def __init__(self) -> None:
         self.counters: dict[str, dict[str, int]] = {}
         self.away = False
+        self.lets_go = asyncio.Event()
+        self.lets_go.set()
 
     async def read(self, wanted: Sequence[Reading]) -> list[dict[str, int]]:
         if self.away:
             raise TryAgain("the ledger did not answer")
+        await self.lets_go.wait()
         return [
-            {
-                field: amount
-                for field, amount in self.counters.get(key, {}).items()
-                if one is None or field == one
-            }
-            for key, one in wanted
+            {field: amount for field, amount in self.counters.get(key, {}).items() if days or field == one}
+            for key, one, days in wanted
         ]
 
 
@@ -301,6 +301,23 @@ async def test_the_caller_may_try_again_while_ledger_or_tables_are_away(
     world.counted.away, world.unread = False, "mandaat.staff has not been read to its end yet"
     answer = await client.get("/v1/agents/agent-01/mandate")
     assert (answer.status_code, answer.json()["type"]) == (503, "urn:mandaat:problem:try-again")
+
+
+async def test_who_comes_when_many_wait_is_asked_to_come_back(
+    client: httpx.AsyncClient, world: World
+) -> None:
+    world.counted.lets_go.clear()
+    asked = [asyncio.create_task(client.get("/v1/agents/agent-01/mandate")) for _ in range(MOST_WAITING + 3)]
+    done, waiting = await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED, timeout=10)
+    while len(done) < 2:
+        done, waiting = await asyncio.wait(asked, return_when=asyncio.ALL_COMPLETED, timeout=0.05)
+    world.counted.lets_go.set()
+    refused = [one.result() for one in done]
+    assert [one.status_code for one in refused] == [503, 503]
+    assert refused[0].json()["type"] == "urn:mandaat:problem:busy"
+    assert refused[0].headers["retry-after"] == "1"
+    assert {(await one).status_code for one in waiting} == {200}
+    assert (await client.get("/v1/agents/agent-01/mandate")).status_code == 200
 
 
 async def test_the_openapi_document_describes_the_answer(client: httpx.AsyncClient) -> None:
