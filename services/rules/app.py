@@ -16,6 +16,7 @@ from services.chassis.producer import Producer
 from services.chassis.redis import connect
 from services.chassis.run import Stop
 from services.chassis.subscriber import Subscription
+from services.chassis.threads import switch_often
 from services.rules.adapters.counters import CounterReader
 from services.rules.adapters.journal import Journal
 from services.rules.adapters.ledger import Ledger
@@ -39,6 +40,7 @@ GROUP = "mandaat-rules"
 async def main(stop: Stop) -> None:
     """Run until told to stop."""
     settings = RulesSettings()
+    switch_often()
     failpoints.arm(settings)
     metrics, health = Metrics(), Health()
     rules_metrics = RulesMetrics(metrics)
