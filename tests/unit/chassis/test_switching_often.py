@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from services.chassis.errors import ConfigurationError
+from services.chassis.keys import Keys
+from services.chassis.run import Stop
+from services.chassis.threads import SWITCH_SECONDS, switch_often
+from services.rules import app
+
+
+@pytest.fixture(autouse=True)
+def as_it_was() -> Iterator[None]:
+    interval = sys.getswitchinterval()
+    yield
+    sys.setswitchinterval(interval)
+
+
+def test_a_thread_that_computes_gives_the_loop_its_turn_within_half_a_millisecond() -> None:
+    switch_often()
+    assert sys.getswitchinterval() == pytest.approx(SWITCH_SECONDS)
+
+
+async def test_rules_does_so_from_its_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_keys(path: Path) -> None:
+        raise ConfigurationError("no keys")
+
+    monkeypatch.setattr(Keys, "load", no_keys)
+    monkeypatch.setenv("MANDAAT_KEYS_FILE", str(tmp_path / "keys.jsonl"))
+    with pytest.raises(ConfigurationError, match="no keys"):
+        await app.main(Stop())
+    assert sys.getswitchinterval() == pytest.approx(SWITCH_SECONDS)
