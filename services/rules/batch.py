@@ -46,10 +46,31 @@ class Judged(NamedTuple):
     proposal: Proposed
 
 
+class Unjudged(NamedTuple):
+    """An input that cannot be judged now, the record it came in, and why; it may have been decided before."""
+
+    record: Consumed
+    input: Input
+    why: Unreadable
+
+
+class Repeat(NamedTuple):
+    """An input that is known, the record it came in, and the sequence of what it is answered with."""
+
+    record: Consumed
+    input: Input
+    seq: int
+
+    @property
+    def place(self) -> Place:
+        """Where the events stand that it is answered with."""
+        return self.input.partition, self.seq
+
+
 @dataclass
 class Round:
-    """What became of the inputs of one round."""
+    """What became of the inputs of one call."""
 
     new: list[tuple[Judged, int, Rendered]] = field(default_factory=list)
-    repeats: list[tuple[Judged, int]] = field(default_factory=list)
+    repeats: list[Repeat] = field(default_factory=list)
     letters: list[Letter] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""What verdicts and withdrawals are judged on, read when nothing is pending (LEDGER.md, Worker)."""
+"""What is read of ledger and journal for inputs, when nothing is pending (LEDGER.md, Worker)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from services.chassis.errors import TryAgain
 from services.chassis.log import log
 from services.rules.adapters.journal import Journal
 from services.rules.adapters.ledger import Ledger
-from services.rules.adapters.protocol import Reading, Wanted
+from services.rules.adapters.protocol import Known, Reading, Wanted
 from services.rules.adapters.publisher import Record
 from services.rules.batch import Place, Undone
 from services.rules.core.effects import Event
@@ -64,6 +64,28 @@ async def read_grounds(
         {request: _events(stored[place]) for request, place in places.items() if place in stored},
         {request for request, place in places.items() if place not in stored},
     )
+
+
+async def read_known(
+    inputs: Sequence[Input], *, ledger: Ledger, partitions: Partitions, undone: Undone
+) -> Mapping[str, Known]:
+    """Which of these were settled before, by index id; sends the confirms that are due.
+
+    What is away stays undone.
+    """
+    ids: dict[int, tuple[str, ...]] = {}
+    for one in inputs:
+        ids[one.partition] = (*ids.get(one.partition, ()), one.index_id)
+    parts = partitions.parts(ids)
+    try:
+        reading = await ledger.read(parts, [Wanted(p, ids=mine) for p, mine in ids.items()])
+    except TryAgain as away:
+        log.warning("ledger_away", error=str(away))
+        undone.failed.update(dict.fromkeys(ids))
+        return {}
+    partitions.confirmed(parts)
+    undone.failed.update(dict.fromkeys(reading.refused))
+    return {index_id: known for found in reading.found.values() for index_id, known in found.entries.items()}
 
 
 def _wanted(inputs: Sequence[Input]) -> dict[int, Wanted]:

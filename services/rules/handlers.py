@@ -35,19 +35,21 @@ from services.rules.adapters.protocol import (
 )
 from services.rules.adapters.publisher import Entry, Landed, Record
 from services.rules.adapters.take_over import Unlanded
-from services.rules.batch import Judged, Letter, Place, Round, Undone
+from services.rules.batch import Judged, Letter, Repeat, Round, Undone, Unjudged
 from services.rules.core.budgets import Takes, Used
 from services.rules.core.effects import Effects
 from services.rules.core.envelope import Rendered
 from services.rules.core.inputs import Input, Reply, Submission, Withdrawal, read_input
 from services.rules.core.propose import propose
-from services.rules.core.rounds import rounds
+from services.rules.core.rounds import calls, microseconds, rounds
 from services.rules.core.size import check_size
-from services.rules.grounds import Grounds, look_up, read_grounds
+from services.rules.grounds import Grounds, look_up, read_grounds, read_known
 from services.rules.metrics import RulesMetrics
 from services.rules.partitions import Partitions
 from services.rules.tables import Tables
 
+SOON_SECONDS: Final = 0.25
+"""A call that was answered within so long may settle twice as much the next time."""
 _ELSEWHERE: Final = Unreadable(
     "key_mismatch",
     "What this is about was decided in another partition than this record stands in; publish it with"
@@ -81,7 +83,6 @@ class Handlers:
         return undone
 
     async def _round(self, inputs: Sequence[tuple[Consumed, Input]], undone: Undone) -> None:
-        round_ = Round()
         going = [one for one in inputs if self._goes_on(one[1].partition, undone)]
         grounds = await read_grounds(
             [one for _, one in going],
@@ -90,9 +91,15 @@ class Handlers:
             partitions=self.partitions,
             undone=undone,
         )
-        judged = self._judge([one for one in going if one[1].partition not in undone], grounds, round_)
-        await self._settle(judged, round_, undone)
-        await self._put(round_.letters, undone)
+        judged, unjudged, letters = self._judge(
+            [one for one in going if one[1].partition not in undone], grounds
+        )
+        halvings = self.partitions.halvings({one.input.partition for one in judged})
+        for some in calls(judged, _microseconds, halvings):
+            letters += await self._settle(some, undone)
+        if unjudged:
+            letters += await self._recognise(unjudged, undone)
+        await self._put(letters, undone)
 
     def _goes_on(self, p: int, undone: Undone) -> bool:
         """Whether the partition is still held; a cold start may have taken it away since the batch began."""
@@ -109,63 +116,103 @@ class Handlers:
             undone.again |= {record.partition for record, _ in mine}
 
     def _judge(
-        self, inputs: Sequence[tuple[Consumed, Input]], grounds: Grounds, round_: Round
-    ) -> list[Judged]:
-        judged = []
+        self, inputs: Sequence[tuple[Consumed, Input]], grounds: Grounds
+    ) -> tuple[list[Judged], list[Unjudged], list[Letter]]:
+        judged: list[Judged] = []
+        unjudged: list[Unjudged] = []
+        letters: list[Letter] = []
         for record, one in inputs:
             if isinstance(one, Withdrawal) and one.request_key.index_id in grounds.elsewhere:
-                round_.letters.append((record, _ELSEWHERE))
+                letters.append((record, _ELSEWHERE))
                 continue
             try:
                 proposal = propose(one, self.tables, grounds.states, grounds.newest)
                 state = b"" if isinstance(one, Submission) else grounds.states.get(one.state_id, b"")
                 check_size(len(record.value or b"") + len(state), proposal)
             except Unreadable as why:
-                round_.letters.append((record, why))
+                unjudged.append(Unjudged(record, one, why))
             else:
                 judged.append(Judged(record, one, proposal))
-        return judged
+        return judged, unjudged, letters
 
-    async def _settle(self, judged: Sequence[Judged], round_: Round, undone: Undone) -> None:
+    async def _settle(self, judged: Sequence[Judged], undone: Undone) -> list[Letter]:
+        """One call, and what it settled is published; the next call confirms it."""
         going = [one for one in judged if self._goes_on(one.input.partition, undone)]
         if not going:
-            return
+            return []
         parts = self.partitions.parts(one.input.partition for one in going)
         items = [_item(one) for one in going]
+        begun = time.monotonic()
         try:
             settled = await self.ledger.call(parts, items)
         except TryAgain as away:
             log.warning("ledger_away", error=str(away))
             undone.failed.update({part.p: None for part in parts})
-            return
+            self.partitions.slow_down(part.p for part in parts)
+            return []
         settled_at = time.monotonic()
+        if settled_at - begun < SOON_SECONDS:
+            self.partitions.speed_up(part.p for part in parts)
         self.partitions.confirmed(parts)
         undone.failed.update(dict.fromkeys(settled.refused))
-        _sort(going, settled, round_)
+        round_ = _sorted(going, settled)
         if round_.new:
             reach(Point.AFTER_SETTLE)
         unlanded = {part.p: Unlanded(part.gen, settled_at) for part in parts}
         await self._publish(settled, unlanded, round_, undone)
+        return round_.letters
+
+    async def _recognise(self, unjudged: Sequence[Unjudged], undone: Undone) -> list[Letter]:
+        """Who is known gets the answer that there is, whatever the policy or the size of the facts is now.
+
+        Looked at after all others of the round: one of them may be the first.
+        """
+        going = [one for one in unjudged if self._goes_on(one.input.partition, undone)]
+        parts = self.partitions.parts(one.input.partition for one in going)
+        known = await read_known(
+            [one.input for one in going], ledger=self.ledger, partitions=self.partitions, undone=undone
+        )
+        unlanded = {part.p: Unlanded(part.gen, time.monotonic()) for part in parts}
+        round_ = Round()
+        for record, one, why in going:
+            if one.index_id in known:
+                _answer_known(record, one, known[one.index_id], round_)
+            else:
+                round_.letters.append((record, why))
+        await self._repeat(round_.repeats, None, unlanded, round_, undone)
+        return round_.letters
 
     async def _publish(
         self, settled: Settled, unlanded: Mapping[int, Unlanded], round_: Round, undone: Undone
     ) -> None:
         """What is new goes first: settled, it lands within T or never, and waits for no look-up."""
         fresh = {(one.input.partition, seq): _records(rendered) for one, seq, rendered in round_.new}
-        places = [(one.input.partition, seq) for one, seq in round_.repeats]
         entries = [Entry(p, seq // 1000, records) for (p, seq), records in fresh.items()]
         now_ms = settled.time_us // 1000
-        entries += [Entry(p, now_ms, fresh[p, seq]) for p, seq in places if (p, seq) in fresh]
+        entries += [
+            Entry(one.place[0], now_ms, fresh[one.place]) for one in round_.repeats if one.place in fresh
+        ]
         await self._land(entries, settled.b0, unlanded, round_, undone)
         self._count_new(round_, undone)
-        stored = await self._stored([place for place in places if place not in fresh], round_, undone)
-        await self._land(stored, settled.b0, unlanded, round_, undone)
+        stored = [one for one in round_.repeats if one.place not in fresh]
+        await self._repeat(stored, settled.b0, unlanded, round_, undone)
+
+    async def _repeat(
+        self,
+        repeats: Sequence[Repeat],
+        b0: int | None,
+        unlanded: Mapping[int, Unlanded],
+        round_: Round,
+        undone: Undone,
+    ) -> None:
+        """Publish what these are answered with once more; `b0` of the call, None where it settled nothing."""
+        await self._land(await self._stored(repeats, round_, undone), b0, unlanded, round_, undone)
         self._count_repeats(round_, undone)
 
     async def _land(
         self,
         entries: Sequence[Entry],
-        b0: int,
+        b0: int | None,
         unlanded: Mapping[int, Unlanded],
         round_: Round,
         undone: Undone,
@@ -181,9 +228,9 @@ class Handlers:
         if round_.new and outcomes:
             reach(Point.AFTER_ACKNOWLEDGE)
 
-    async def _stored(self, places: Sequence[Place], round_: Round, undone: Undone) -> list[Entry]:
+    async def _stored(self, repeats: Sequence[Repeat], round_: Round, undone: Undone) -> list[Entry]:
         """The events of repeats from the journal, byte for byte; where that is away they come again."""
-        wanted = {place for place in places if place[0] not in undone}
+        wanted = {one.place for one in repeats if one.input.partition not in undone}
         if not wanted:
             return []
         try:
@@ -194,10 +241,8 @@ class Handlers:
             undone.again |= {p for p, _ in wanted}
             return []
         lacking = wanted - known.keys()
-        round_.letters += [
-            (one.record, _ELSEWHERE) for one, seq in round_.repeats if (one.input.partition, seq) in lacking
-        ]
-        return [Entry(p, now_ms, known[p, seq]) for p, seq in places if (p, seq) in known]
+        round_.letters += [(one.record, _ELSEWHERE) for one in repeats if one.place in lacking]
+        return [Entry(one.place[0], now_ms, known[one.place]) for one in repeats if one.place in known]
 
     def _count_new(self, round_: Round, undone: Undone) -> None:
         done = [(one, new) for one, _, new in round_.new if one.input.partition not in undone.failed]
@@ -207,7 +252,7 @@ class Handlers:
         log_each("decided", ({"outcome": new.outcome, **_ids(one.input)} for one, new in done))
 
     def _count_repeats(self, round_: Round, undone: Undone) -> None:
-        done = [one for one, _ in round_.repeats if one.input.partition not in undone]
+        done = [one for one in round_.repeats if one.input.partition not in undone]
         self.metrics.repeated(len(done))
         log_each("repeated", (_ids(one.input) for one in done))
 
@@ -215,6 +260,10 @@ class Handlers:
 def _ids(one: Input) -> dict[str, str]:
     """By which a line in the log is found."""
     return one.request_key._asdict()
+
+
+def _microseconds(one: Judged) -> int:
+    return microseconds(one.proposal.takes, one.proposal.looks)
 
 
 def _item(one: Judged) -> Item:
@@ -243,21 +292,28 @@ def _left_to_confirm(effects: Effects) -> Effects:
     return effects._replace(charges=tuple(one for one in effects.charges if one[2] < 0))
 
 
-def _sort(judged: Sequence[Judged], settled: Settled, round_: Round) -> None:
+def _sorted(judged: Sequence[Judged], settled: Settled) -> Round:
+    round_ = Round()
     for one, answer in zip(judged, settled.answers, strict=True):
         match answer:
             case New(seq, variant, used):
                 seen = [Used(*each) for each in used]
                 round_.new.append((one, seq, one.proposal.render(seq, variant, seen)))
-            case Known(digest, seq) if digest in (one.input.digest, WITHDRAWN):
-                round_.repeats.append((one, seq))
             case Known():
-                round_.letters.append((one.record, _conflict(one.input)))
+                _answer_known(one.record, one.input, answer, round_)
             case Refusal():
                 pass
+    return round_
 
 
-def _confirm(p: int, b0: int, next_offset: int, round_: Round) -> Confirm:
+def _answer_known(record: Consumed, one: Input, known: Known, round_: Round) -> None:
+    if known.digest in (one.digest, WITHDRAWN):
+        round_.repeats.append(Repeat(record, one, known.seq))
+    else:
+        round_.letters.append((record, _conflict(one)))
+
+
+def _confirm(p: int, b0: int | None, next_offset: int, round_: Round) -> Confirm:
     """What the ledger hears of partition p of this round, now that the journal has it."""
     mine = [(seq, rendered) for one, seq, rendered in round_.new if one.input.partition == p]
     effects = tuple(

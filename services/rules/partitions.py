@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from services.rules.adapters.protocol import Confirm, Part
+from services.rules.core.rounds import MOST_HALVINGS
 
 
 @dataclass
@@ -21,6 +22,7 @@ class Partitions:
 
     def __init__(self) -> None:
         self._held: dict[int, Owned] = {}
+        self._halvings: dict[int, int] = {}
 
     def __contains__(self, p: int) -> bool:
         return p in self._held
@@ -65,3 +67,20 @@ class Partitions:
             owned = self._held.get(part.p)
             if owned is not None and owned.due is part.confirm:
                 owned.due = None
+
+    def halvings(self, partitions: Iterable[int]) -> int:
+        """How often what one call settles is halved, as calls about these failed; also after a take-over."""
+        return max((self._halvings.get(p, 0) for p in partitions), default=0)
+
+    def slow_down(self, partitions: Iterable[int]) -> None:
+        """A call about these failed: less at once, so that what took too long goes through in the end."""
+        for p in partitions:
+            self._halvings[p] = min(self._halvings.get(p, 0) + 1, MOST_HALVINGS)
+
+    def speed_up(self, partitions: Iterable[int]) -> None:
+        """A call about these was answered soon."""
+        for p in partitions:
+            if self._halvings.get(p, 0) > 1:
+                self._halvings[p] -= 1
+            else:
+                self._halvings.pop(p, None)

@@ -8,11 +8,20 @@ import pytest
 
 from services.chassis.dead_letters import Record as Consumed
 from services.chassis.errors import TryAgain
+from services.rules import handlers
 from services.rules.adapters.script import Cold
 from tests.component.rules.conftest import Bench
 from tests.intake_cases import a_case
 from tests.judging import a_book, a_mandate
-from tests.rules_inputs import a_record, a_request_in, a_submitted, a_verdict, an_approval_id, as_bytes
+from tests.rules_inputs import (
+    a_record,
+    a_request_in,
+    a_submitted,
+    a_verdict,
+    a_withdrawn,
+    an_approval_id,
+    as_bytes,
+)
 
 
 def case(
@@ -324,3 +333,107 @@ async def test_one_of_each_kind_in_every_batch_ends_in_events_or_letters(bench: 
         "approval.requested",
         *["decision.approved", "approval.closed"] * 3,
     ]
+
+
+def a_heavy_book() -> Any:
+    """Ten mandates, each with a budget of its own over 366 days, that has no room for 45.00."""
+    budgets = [{"id": "year", "per": "tenant", "window": "366d", "cap": 1}]
+    mandates = (a_mandate(id=f"m{n}", budgets=budgets) for n in range(10))
+    return a_book(*mandates, timezone="Europe/Amsterdam")
+
+
+async def test_what_asks_much_of_the_ledger_is_settled_in_several_calls_in_order() -> None:
+    bench = Bench(a_heavy_book())
+    undone = await bench.decide(*(case(f"c-{n}", partition=n % 2) for n in range(100)))
+    assert not undone.partitions
+    assert len(bench.ledger.calls) > 2
+    for _, parts in bench.ledger.calls[1:]:  # what a call settled is confirmed before the next settles
+        assert all(part.confirm is not None for part in parts)
+    for p in (0, 1):
+        decided = [one for one in bench.events(p) if one["type"].startswith("mandaat.decision")]
+        assert [one["subject"] for one in decided] == [f"c-{n}" for n in range(p, 100, 2)]
+        assert [one["sequence"] for one in decided] == sorted(one["sequence"] for one in decided)
+
+
+async def test_where_a_call_fails_the_later_ones_settle_nothing_on_its_partitions() -> None:
+    bench = Bench(a_heavy_book())
+    bench.ledger.fails = [None, TryAgain("too late")]
+    undone = await bench.decide(*(case(f"c-{n}") for n in range(100)))
+    assert undone.failed == {0: None}
+    assert len(bench.ledger.calls) == 2
+
+
+async def test_after_a_call_that_failed_less_is_settled_at_once_until_it_goes_through(bench: Bench) -> None:
+    """A call that takes too long is never sent again as it was: it would take too long for ever."""
+
+    batch = [case(f"c-{n}", amount="40.00") for n in range(16)]
+    for _ in range(9):
+        bench.ledger.fails = [TryAgain("too late")]
+        assert (await bench.decide(*batch)).failed == {0: None}
+        bench.partitions.hold(0, 0)  # after its take-over
+    failed = len(bench.ledger.calls)
+    assert not (await bench.decide(*batch)).partitions
+    assert len(bench.ledger.calls) - failed == 16
+    assert len(bench.events()) == 16
+
+
+@pytest.mark.parametrize(("soon", "left"), [(float("inf"), 0), (0.0, 3)])
+async def test_partitions_that_were_slow_are_trusted_again_where_calls_are_answered_soon(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, soon: float, left: int
+) -> None:
+    monkeypatch.setattr(handlers, "SOON_SECONDS", soon)
+    bench.partitions.slow_down([0, 0, 0, 1])
+    assert (bench.partitions.halvings([0, 1]), bench.partitions.halvings([1, 2])) == (3, 1)
+    for n in range(3):
+        await bench.decide(case(f"c-{n}"))
+    assert (bench.partitions.halvings([0]), bench.partitions.halvings([1])) == (left, 1)
+
+
+@pytest.mark.parametrize("how", ["policy", "size"])
+async def test_a_known_request_is_answered_though_it_could_not_be_judged_now(bench: Bench, how: str) -> None:
+    await bench.decide(case("c-1"), case("c-2"), verdict("c-1"))
+    known = len(bench.journal.entries)
+    again, other, new = case("c-1"), case("c-2", amount="46.00"), case("c-3")
+    if how == "policy":
+        bench.tables.books.clear()
+    else:
+        facts = {"facts": {"all": "\u0001" * 200_000}}
+        again, other, new = (
+            a_record(a_submitted({**a_request_in(case_id, **request), **facts}))
+            for case_id, request in (("c-1", {}), ("c-2", {"amount": "46.00"}), ("c-3", {}))
+        )
+    undone = await bench.decide(again, other, new)
+    assert not undone.partitions
+    assert bench.letters.reasons == ["conflict", "unknown_tenant" if how == "policy" else "too_large"]
+    assert [record for record, _ in bench.letters.letters] == [other, new]
+    assert [one.records for one in bench.journal.entries[known:]] == [bench.journal.entries[2].records]
+    due = bench.due(0)
+    assert due is not None
+    assert (due.b0, due.effects) == (None, ())
+
+
+async def test_a_verdict_and_a_withdrawal_that_are_known_are_answered_without_a_policy(bench: Bench) -> None:
+    batch = (case("c-1"), verdict("c-1"), a_record(a_withdrawn()))
+    await bench.decide(*batch)
+    opened, answered, withdrawn = (one.records for one in bench.journal.entries)
+    bench.tables.books.clear()
+    await bench.decide(*batch)
+    assert bench.letters.reasons == []
+    again = [one.records for one in bench.journal.entries[3:]]
+    assert again == [withdrawn, answered, withdrawn]
+    assert opened not in again
+
+
+async def test_a_repeat_too_large_to_judge_is_known_from_its_own_round(bench: Bench) -> None:
+    grown = {**a_request_in("c-1"), "facts": {"all": "\u0001" * 200_000}}
+    await bench.decide(a_record(a_submitted(grown)), case("c-1"))
+    assert bench.letters.reasons == []
+    assert bench.journal.entries[0].records == bench.journal.entries[1].records
+
+
+async def test_while_the_ledger_is_away_nothing_that_may_be_known_is_a_dead_letter(bench: Bench) -> None:
+    bench.tables.books.clear()
+    bench.ledger.fails = [TryAgain("away")]
+    undone = await bench.decide(case("c-1"))
+    assert undone.failed == {0: None}
+    assert bench.letters.reasons == []

@@ -7,8 +7,17 @@ from itertools import chain, pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.rules.core.budgets import Charge
 from services.rules.core.inputs import Input, Reply, Submission
-from services.rules.core.rounds import MOST_INPUTS, rounds
+from services.rules.core.policy.book import Budget, Window
+from services.rules.core.rounds import (
+    MOST_HALVINGS,
+    MOST_INPUTS,
+    MOST_MICROSECONDS,
+    calls,
+    microseconds,
+    rounds,
+)
 from tests.rules_inputs import a_reply, a_request_in, a_submission, an_approval_id
 
 CASES = ("c-1", "c-2", "c-3")
@@ -62,3 +71,35 @@ def test_two_verdicts_on_one_approval_are_judged_one_after_the_other() -> None:
     first, second = REPLIES["c-1"], a_reply("reject", data={"reply_id": "reply-2"})
     assert list(rounds([first, REPLIES["c-2"], second])) == [[first, REPLIES["c-2"]], [second]]
     assert isinstance(second, Reply)
+
+
+def charge(days: int = 0) -> Charge:
+    budget = Budget("b", "tenant", Window("days" if days else "day", days))
+    return Charge(budget, "tenant", "w", "k", "f", 1, 1, days)
+
+
+@given(st.lists(st.integers(1, 2 * MOST_MICROSECONDS), max_size=40), st.integers(0, MOST_HALVINGS))
+def test_calls_keep_the_order_and_none_but_a_lone_input_is_too_much(taken: list[int], halvings: int) -> None:
+    cut = list(calls(taken, int, halvings))
+    assert list(chain.from_iterable(cut)) == taken
+    for one in cut:
+        assert len(one) == 1 or sum(one) <= MOST_MICROSECONDS >> halvings
+        assert len(one) <= max(1, MOST_INPUTS >> halvings)
+    for one, following in pairwise(cut):
+        full = len(one) >= MOST_INPUTS >> halvings
+        assert full or sum(one) + following[0] > MOST_MICROSECONDS >> halvings
+
+
+def test_a_usual_round_is_one_call() -> None:
+    usual = microseconds([(charge(), charge(30)), (charge(),)], (charge(),))
+    assert len(list(calls([usual] * MOST_INPUTS, int))) == 1
+
+
+def test_what_many_candidates_or_long_windows_ask_becomes_several_calls() -> None:
+    many, long = microseconds([(charge(),)] * 400, ()), microseconds([(charge(366),)] * 10, ())
+    assert len(list(calls([many] * MOST_INPUTS, int))) > 8
+    assert len(list(calls([long] * MOST_INPUTS, int))) > 8
+
+
+def test_halved_often_enough_each_input_is_alone() -> None:
+    assert [len(one) for one in calls([1, 1, 1], int, MOST_HALVINGS)] == [1, 1, 1]
