@@ -13,6 +13,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import (
     ConnectionError,  # noqa: A004 - Redis' own, and the only one meant in this module
+    MasterDownError,
     OutOfMemoryError,
     ReadOnlyError,
     ResponseError,
@@ -23,10 +24,13 @@ from services.chassis.errors import TryAgain
 
 CALL_TIMEOUT_SECONDS: Final = 3.0
 
-_AWAY: Final = (ConnectionError, TimeoutError, OutOfMemoryError, ReadOnlyError)
+_AWAY: Final = (ConnectionError, TimeoutError, OutOfMemoryError, ReadOnlyError, MasterDownError)
 """ConnectionError holds BusyLoadingError and a refused password."""
-_BUSY: Final = re.compile(r"(?:^|error: \W*)(MISCONF|BUSY) ")
-"""The disk is full, or a script runs: no class of redis-py. In a pipeline, words stand before it."""
+_BUSY: Final = re.compile(r"(?:^|error: \W*)(MISCONF|BUSY|NOREPLICAS) ")
+"""The disk is full, a script runs, or too few replicas follow: no class of redis-py.
+
+In a pipeline, words stand before it.
+"""
 _EMPTY: Final = "local NONCE = ''"
 
 

@@ -71,6 +71,35 @@ async def test_an_unknown_script_and_a_wrong_call_pass_through(redis: Redis) -> 
         await do(redis, "NO_SUCH")
 
 
+async def test_too_few_replicas_are_waited_for(redis: Redis) -> None:
+    await redis.config_set("min-replicas-to-write", 1)
+    try:
+        with pytest.raises(TryAgain, match="redis did not answer: NOREPLICAS"):
+            await do(redis, "SET", "k", "v")
+        with pytest.raises(TryAgain, match="NOREPLICAS"):
+            await do(redis, "EVAL", "return redis.call('SET', KEYS[1], 'v')", 1, "k")
+        for transaction in (False, True):
+            async with redis.pipeline(transaction=transaction) as pipe:
+                pipe.set("k", "v")
+                with pytest.raises(TryAgain, match="NOREPLICAS"), answering("redis"):
+                    await pipe.execute()
+    finally:
+        await redis.config_set("min-replicas-to-write", 0)
+
+
+async def test_a_replica_without_its_master_is_waited_for(redis: Redis) -> None:
+    await redis.config_set("replica-serve-stale-data", "no")
+    await redis.replicaof("127.0.0.1", "1")
+    try:
+        with pytest.raises(TryAgain, match="redis did not answer: MasterDownError"):
+            await do(redis, "GET", "k")
+        with pytest.raises(TryAgain):
+            await do(redis, "EVAL", "return redis.call('SET', KEYS[1], 'v')", 1, "k")
+    finally:
+        await redis.replicaof("NO", "ONE")
+        await redis.config_set("replica-serve-stale-data", "yes")
+
+
 def test_a_full_disk_is_waited_for() -> None:
     said = "MISCONF Valkey is configured to save RDB snapshots, but it's currently unable to persist to disk."
     with pytest.raises(TryAgain, match="MISCONF"), answering("redis"):
