@@ -37,6 +37,11 @@ from services.rules.partitions import Partitions
 TOPICS: Final = (CASES, REPLIES)
 LOOK_SECONDS: Final = 1.0
 """An empty call at least so often: it finds a Redis that was restarted."""
+COMMIT_SECONDS: Final = 0.1
+"""A commit at most so often while there is always something to do: it costs as much as deciding twenty cases.
+
+What is not committed when a worker is killed comes again and is answered from the journal.
+"""
 PAUSE_SECONDS: Final = 0.5
 """Between two tries of what failed because the outside is away."""
 STOP_SECONDS: Final = 2.0
@@ -69,6 +74,7 @@ class Worker:
         fence: Fence,
         metrics: RulesMetrics,
         on_bug: Callable[[BaseException], None],
+        commit_seconds: float = COMMIT_SECONDS,
     ) -> None:
         self._handlers = handlers
         self._ledger = ledger
@@ -85,6 +91,8 @@ class Worker:
         self._outdated = False
         """Whether it is a newer version of the ledger that `_away` is about."""
         self._called = 0.0
+        self._commit_seconds = commit_seconds
+        self._committed = 0.0
         self.subscription: Subscription
         metrics.partitions_held.set_function(lambda: len(partitions.held))
 
@@ -125,7 +133,7 @@ class Worker:
                 await self._confirm(due)
         except (Cold, TryAgain) as away:
             log.warning("not_confirmed", error=str(away))
-        await self._commit({})
+        await self._commit()
         self._forget(gone)
 
     async def on_batch(self, records: list[Consumed]) -> None:
@@ -148,17 +156,17 @@ class Worker:
         self._seek_back(first, undone.partitions)
         self._recover(undone.failed)
         self._rest(undone.again - undone.failed.keys())
-        await self._commit(
-            {
-                TopicPartition(record.topic, record.partition): record.offset + 1
-                for record in held
-                if record.partition not in undone
-            }
-        )
+        self._uncommitted |= {
+            TopicPartition(record.topic, record.partition): record.offset + 1
+            for record in held
+            if record.partition not in undone
+        }
+        if self._called - self._committed >= self._commit_seconds:
+            await self._commit()
 
     async def on_idle(self) -> None:
         """Send the confirms that are due; and now and then an empty call, which finds a restart."""
-        await self._commit({})
+        await self._commit()
         if self._warming is not None:
             return
         look = time.monotonic() - self._called >= LOOK_SECONDS
@@ -305,9 +313,9 @@ class Worker:
 
     # Kafka
 
-    async def _commit(self, done: dict[TopicPartition, int]) -> None:
-        """Commit these, and what could not be committed before; what cannot now goes with the next."""
-        self._uncommitted |= done
+    async def _commit(self) -> None:
+        """Commit what is decided; what cannot be committed now goes with the next."""
+        self._committed = time.monotonic()
         if not self._uncommitted:
             return
         try:

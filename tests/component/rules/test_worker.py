@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from typing import Any, cast
 
@@ -36,7 +37,7 @@ def case(case_id: str, partition: int, offset: int = 0) -> Consumed:
 class Rig(Bench):
     """A worker on the bench, with T + S = 0 and cold starts that only count."""
 
-    def __init__(self) -> None:
+    def __init__(self, commit_seconds: float = 0) -> None:
         super().__init__()
         self.partitions.drop(range(6))
         self.subscription = FakeSubscription()
@@ -51,6 +52,7 @@ class Rig(Bench):
             fence=Fence(0.0, 0.0),
             metrics=RulesMetrics(Metrics()),
             on_bug=self.bugs.append,
+            commit_seconds=commit_seconds,
         )
         self.worker.subscription = cast("Any", self.subscription)
 
@@ -122,6 +124,16 @@ async def test_records_of_a_partition_that_is_not_held_are_left_for_later(rig: R
     await rig.worker.on_batch([case("c-1", 1, 3), case("c-2", 4, 9)])
     assert rig.subscription.position == {TopicPartition(CASES, 4): 9}
     assert rig.subscription.committed == {TopicPartition(CASES, 1): 4}
+
+
+async def test_what_is_decided_in_a_hurry_is_committed_together_when_there_is_time() -> None:
+    rig = Rig(commit_seconds=3600 + time.monotonic())
+    await rig.hold(1, 2)
+    await rig.worker.on_batch([case("c-1", 1, 3)])
+    await rig.worker.on_batch([case("c-2", 1, 4), case("c-3", 2, 5)])
+    assert rig.subscription.committed == {}
+    await rig.worker.on_idle()
+    assert rig.subscription.committed == {TopicPartition(CASES, 1): 5, TopicPartition(CASES, 2): 6}
 
 
 async def test_a_commit_that_fails_goes_with_the_next_and_decides_nothing_again(rig: Rig) -> None:
