@@ -183,16 +183,29 @@ class Hand:
         return text_of(max(offers), self.currency) if offers else None
 
     def _offer(self, row: Json) -> int | None:
+        """The largest granted of four amounts at most: one that is granted leads on to the limit as it is for
+        it, one that is not to a lower amount.
+        """
         reason = self.shortfall(row)
         if self.minor is None or reason is None or reason.code not in ("over_limit", "budget_exhausted"):
             return None
-        limit = self.limit(row)
-        most = self.minor if limit is None else min(self.minor, limit)
+        room = self.minor
         for charge, cap in self.charges_of(row):
-            room = cap - spent(self.charges, charge)
             if charge.unit != "count":
-                most = min(most, room)
-        if most <= 0:
-            return None
-        offered = self.with_amount(most)
-        return most if offered.shortfall(row) is None and offered.prohibitions() == ([], []) else None
+                room = min(room, cap - spent(self.charges, charge))
+        most = 0
+        next_one = min(room, self.minor if (limit := self.limit(row)) is None else limit)
+        if "amount" in str(row.get("limit")):
+            next_one = max(next_one, min(room, 1))
+        for _ in range(4):
+            if next_one <= most:
+                break
+            offered = self.with_amount(next_one)
+            if offered.shortfall(row) is None and offered.prohibitions() == ([], []):
+                most, next_one = next_one, room
+            else:
+                next_one -= 1
+            with suppress(Failed):
+                if (limit := offered.limit(row)) is not None:
+                    next_one = min(next_one, limit)
+        return most or None

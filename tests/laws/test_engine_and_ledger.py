@@ -19,7 +19,7 @@ def test_the_service_with_a_ledger_in_memory_keeps_the_books() -> None:
         class InMemory(Decisions):
             runner: ClassVar[asyncio.Runner] = running
 
-        run_state_machine_as_test(InMemory, settings=tried(60, stateful_step_count=25))
+        run_state_machine_as_test(InMemory, settings=tried(150, stateful_step_count=25))
 
 
 def test_the_service_with_the_real_ledger_keeps_the_books(fresh_redis: str) -> None:
@@ -33,6 +33,6 @@ def test_the_service_with_the_real_ledger_keeps_the_books(fresh_redis: str) -> N
                 return running.run(OnRedis.empty(redis))
 
         try:
-            run_state_machine_as_test(Real, settings=tried(25, stateful_step_count=20))
+            run_state_machine_as_test(Real, settings=tried(60, stateful_step_count=25))
         finally:
             running.run(redis.aclose())

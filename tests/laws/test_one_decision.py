@@ -39,7 +39,7 @@ def questions(draw: st.DrawFn, policies: st.SearchStrategy[Json] | None = None) 
     return Question(policy, staff, worlds.spending(draw, policy, staff, case, now), case, now)
 
 
-@tried(400)
+@tried(700)
 @given(questions())
 def test_every_decision_is_what_the_policy_says_in_plain_words(question: Question) -> None:
     decision = question.answered()
