@@ -16,8 +16,8 @@ SWITCH_SECONDS: Final = 0.0005
 def switch_often() -> None:
     """For a process that decides beside a thread that computes; call it once, at its start.
 
-    Each time the loop wakes up it waits until the thread gives the interpreter back: with Python's 5 ms it was
-    some 8 ms late, of the 10 in which a decision is promised, and with half a millisecond 0.8. Without such a
+    Each time the loop wakes up it waits until the thread gives the interpreter back: with Python's 5 ms some
+    8 ms late, of the 10 in which a decision is promised, and with half a millisecond 0.8. Without such a
     thread it changes nothing, for nobody waits.
     """
     sys.setswitchinterval(SWITCH_SECONDS)
