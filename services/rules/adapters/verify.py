@@ -131,6 +131,8 @@ class _Verify:
         self._positions: list[int] = []
         self._report = Report()
         self._keys = 0
+        self._whole: set[int] = set()
+        """Hashes of the names of keys that were compared with all their fields: there may be millions."""
 
     async def run(self) -> Report:
         await self._begin()
@@ -139,6 +141,7 @@ class _Verify:
             await self._shadow.lay(len(start.positions))
             self._positions = [0] * len(start.positions)
             await self._advance(start.positions)
+            await self._compare_sequence(start.meta)
             await self._compare_all()
         return self._report
 
@@ -204,19 +207,32 @@ class _Verify:
 
     # Comparing
 
+    async def _compare_sequence(self, meta: Mapping[bytes, bytes]) -> None:
+        """Of a lower one than the journal has, workers would give numbers that stand there already."""
+        with answering(LEDGER):
+            newest = await self._client.hget(f"{SHADOW}:meta", "seq")
+        if int(meta.get(b"seq", 0)) < int(newest or 0):
+            ours = meta.get(b"seq")
+            self._report.differ(
+                Difference("meta", "seq", None if ours is None else ours.decode(), f"at least {int(newest)}")
+            )
+
     async def _compare_all(self) -> None:
         async for chunk in self._chunks(self._prefix):
             await self._compare(chunk)
+            self._whole.update(hash(name) for name, fields in chunk.items() if not fields)
         async for chunk in self._chunks(SHADOW):
-            with answering(LEDGER):
-                there = await self._each("EXISTS", [f"{self._prefix}:{name}" for name in chunk])
-            lacking = {
-                name: fields
-                for (name, fields), is_there in zip(chunk.items(), there, strict=True)
-                if fields or not is_there
-            }
-            if lacking:
-                await self._compare(lacking, again=True)
+            lacking = {name: fields for name, fields in chunk.items() if hash(name) not in self._whole}
+            if named := await self._named(lacking):
+                await self._compare(named, again=True)
+
+    async def _named(self, chunk: Chunk) -> Chunk:
+        """The same by the fields that the shadow has: what is large in the ledger is not read whole."""
+        small = [name for name, fields in chunk.items() if not fields]
+        with answering(LEDGER):
+            found = await self._each("HKEYS", [f"{SHADOW}:{name}" for name in small])
+        named = {**chunk, **{name: tuple(fields) for name, fields in zip(small, found, strict=True)}}
+        return {name: fields for name, fields in named.items() if fields}
 
     async def _compare(self, chunk: Chunk, *, again: bool = False) -> None:
         moment = await self._moment(chunk)

@@ -130,6 +130,32 @@ async def test_a_large_state_or_index_is_compared_in_pieces(
     assert {one.field: one.ledger for one in found} == {"many-599e": None, "many-5e": "other"}
 
 
+async def test_a_field_lost_from_a_hash_that_is_large_only_in_the_ledger_is_found(
+    decided: Hands, verifier: Verifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    states = await verifier.redis.hkeys("{L0}:s:1")
+    monkeypatch.setattr(verify_module, "FIELDS_A_READ", len(states))
+    await verifier.redis.hdel("{L0}:s:1", states[0])
+    await verifier.redis.hset("{L0}:s:1", mapping={"made up 1": "x", "made up 2": "x"})
+    found = {one.field: one.ledger for one in await verifier.differences()}
+    assert found == {states[0].decode(): None, "made up 1": "x", "made up 2": "x"}
+
+
+@pytest.mark.parametrize("left", [None, 1])
+async def test_a_sequence_below_the_journals_is_a_difference(
+    decided: Hands, verifier: Verifier, left: int | None
+) -> None:
+    newest = int(await verifier.redis.hget("{L0}:meta", "seq"))
+    if left is None:
+        await verifier.redis.hdel("{L0}:meta", "seq")
+    else:
+        await verifier.redis.hset("{L0}:meta", "seq", newest - left)
+    said = None if left is None else str(newest - left)
+    assert await verifier.differences() == [Difference("meta", "seq", said, f"at least {newest}")]
+    await verifier.redis.hset("{L0}:meta", "seq", newest + 1_000_000)
+    assert await verifier.differences() == []
+
+
 async def test_it_is_exact_while_workers_decide(decided: Hands, verifier: Verifier) -> None:
     stop = asyncio.Event()
     rounds = 0
