@@ -95,6 +95,11 @@ class ProhibitionItem(BaseModel):
     kinds: list[str] | None = Field(description="The kinds of request; null is every kind.")
     categories: list[str] | None = Field(description="Only cases of these; null is all.")
     when: str | None = Field(description="The condition as the policy writes it.")
+    except_: list[str] = Field(
+        serialization_alias="except",
+        validation_alias="except",
+        description="The roles to whom it does not apply, nor to those that extend them. [] is none.",
+    )
     reason: str = Field(description="Why, in the words of the policy.")
     sentence: str = Field(description="The same in words, in the language of Content-Language.")
 
@@ -238,7 +243,7 @@ class _About:
             ],
             mandates=[_item(row, book, charges, rooms, speech) for row in rows],
         )
-        return whole.model_dump_json().encode()
+        return whole.model_dump_json(by_alias=True).encode()
 
 
 def add_routes(app: FastAPI, inquiry: Inquiry, keys: Keys) -> None:
@@ -276,6 +281,7 @@ def _prohibition(row: Prohibition, book: PolicyBook, speech: Speech) -> Prohibit
         kinds=None if row.kinds is None else sorted(row.kinds),
         categories=None if row.categories is None else sorted(row.categories),
         when=None if row.when is None else row.when.text,
+        **{"except": list(row.named)},
         reason=row.reason,
         sentence=prohibition_in_words(row, book.define, speech),
     )

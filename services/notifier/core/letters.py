@@ -124,6 +124,8 @@ class Letters:
             "amount": _money(decision.amount, currency, language),
             "approved": decision.outcome == "approved",
             "by": decision.by or "",
+            "somebody_may": bool(decision.reasons)
+            and all(one.figures.get("except") for one in decision.reasons),
             "charges": bool(decision.charges),
             "why": _why_withdrawn(decision),
             "decider": _name(decision.decided_by, staff),

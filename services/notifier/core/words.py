@@ -18,7 +18,7 @@ MOST_FACTS: Final = 30
 MOST_REASONS: Final = 12
 _MONEY: Final = frozenset({"limit", "left"})
 _MOMENTS: Final = frozenset({"renews_at"})
-_ROLES: Final = frozenset({"role", "step"})
+_ROLES: Final = frozenset({"role", "step", "except"})
 
 
 @dataclass(frozen=True)
@@ -99,6 +99,8 @@ class Words:
 
 def _special(reason: Reason) -> str:
     """The name of the sentence for this use of the code; the code's own stands where it has none."""
+    if reason.code == "prohibited" and reason.figures.get("except"):
+        return "prohibited.except"
     if reason.prohibition is not None:
         return f"{reason.code}.prohibition"
     return f"{reason.code}.count" if isinstance(reason.figures.get("left"), int) else reason.code

@@ -17,8 +17,11 @@ OVER_LIMIT: Final = "over_limit"
 
 
 def prohibited(row: Prohibition) -> Reason:
-    """Nobody may grant this; the sentence is the policy's own."""
-    return Reason("prohibited", row.reason, prohibition=row.id, figures={"reason": row.reason})
+    """Nobody may grant this but whom `except` names; the sentence is the policy's own."""
+    figures = {"reason": row.reason}
+    if row.named:
+        figures["except"] = ", ".join(row.named)
+    return Reason("prohibited", row.reason, prohibition=row.id, figures=figures)
 
 
 def prohibition_not_judged(row: Prohibition, failure: Failure) -> Reason:

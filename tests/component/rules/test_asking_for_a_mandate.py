@@ -178,11 +178,20 @@ async def test_what_is_prohibited_stands_beside_it(client: httpx.AsyncClient) ->
         "kinds": None,
         "categories": None,
         "when": "late",
+        "except": ["team_lead"],
         "reason": "fraud desk",
-        "sentence": "Nobody may grant anything: fraud desk. Only where this holds: “late”. In it “late”"
-        " stands for “facts.days_late >= 2”.",
+        "sentence": "Nobody may grant anything, except team lead: fraud desk. Only where this holds: “late”."
+        " In it “late” stands for “facts.days_late >= 2”.",
     }
+    assert view["prohibitions"][0]["except"] == []
     assert [one["prohibition"] for one in (await ask(client, "lead-north"))["prohibitions"]] == ["cash"]
+
+
+async def test_what_is_prohibited_of_every_kind_reads_as_dutch(client: httpx.AsyncClient) -> None:
+    view = await ask(client, headers={"Accept-Language": "nl"})
+    assert view["prohibitions"][1]["sentence"].startswith(
+        "Niemand mag iets toekennen, behalve team lead: fraud desk."
+    )
 
 
 async def test_a_budget_says_what_is_used_and_what_is_left_today(

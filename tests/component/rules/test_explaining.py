@@ -65,7 +65,10 @@ def told(tmp_path: Path) -> Explain:
         a_mandate(id="lead", to="team_lead"),
         define={"late": "facts.days_late >= 2"},
         budgets={"day": {"per": "agent", "window": "day", "cap": 80}},
-        prohibitions=[{"id": "fraud", "kinds": "*", "when": "facts.fraud == true", "reason": "fraud desk"}],
+        prohibitions=[
+            {"id": "fraud", "kinds": "*", "when": "facts.fraud == true", "reason": "fraud desk"},
+            {"id": "cash", "kinds": "cash", "except": ["team_lead"], "reason": "only at the desk"},
+        ],
         timezone="Europe/Amsterdam",
     )
     (tmp_path / "policy.yaml").write_text(policy)
@@ -134,6 +137,12 @@ def test_a_prohibition_that_cannot_be_judged_says_which_fact_is_missing(told: Ex
     )
     assert "facts.fraud: ontbreekt" in lines
     assert "late: niet geprobeerd, om wat hieronder bij het besluit staat." in lines
+
+
+def test_what_is_prohibited_to_all_but_some_says_to_whom_it_is_not(told: Explain) -> None:
+    assert "cash: geldt, en dan kan niemand dit toestaan, behalve team lead: only at the desk" in told(
+        a_line(facts=CLEAN, kind="cash")
+    )
 
 
 def test_what_is_prohibited_says_so_in_the_words_of_the_policy(told: Explain) -> None:

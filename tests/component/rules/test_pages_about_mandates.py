@@ -56,9 +56,10 @@ def test_the_answer_that_is_shown_has_the_form_of_an_answer() -> None:
 
 
 def _same_keys(value: dict[str, Any], model: type[BaseModel]) -> None:
-    assert list(value) == list(model.model_fields)
+    fields = {field.serialization_alias or name: field for name, field in model.model_fields.items()}
+    assert list(value) == list(fields)
     model.model_validate(value)
-    for name, field in model.model_fields.items():
+    for name, field in fields.items():
         below = [field.annotation, *get_args(field.annotation)]
         parts = [one for one in below if isinstance(one, type) and issubclass(one, BaseModel)]
         items = value[name] if isinstance(value[name], list) else [value[name]]

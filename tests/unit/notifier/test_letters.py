@@ -104,6 +104,26 @@ def test_an_agent_sees_why_and_what_could_have_been_granted_on_the_spot() -> Non
     assert "Mandate “late-delivery” goes up to €40.00." in english.text
 
 
+def prohibited(**figures: str) -> Reason:
+    figures = {"reason": "only at the desk", **figures}
+    return Reason(code="prohibited", text="only at the desk", prohibition="cash", figures=dict(figures))
+
+
+def test_an_agent_reads_to_whom_a_prohibition_does_not_apply() -> None:
+    reasons = (prohibited(**{"except": "team_lead, manager"}),)
+    letter = a_letter("agent", types.DECISION_REFUSED, "nl", by="prohibition", reasons=reasons)
+    text = flat(letter.text)
+    assert "Regel “cash” verbiedt dit, behalve aan team lead, manager: only at the desk" in text
+    assert "Het is niet aan hen doorgegeven." in text
+    assert "door niemand" not in text
+
+
+def test_where_one_prohibition_binds_all_nobody_may() -> None:
+    reasons = (prohibited(), prohibited(**{"except": "team_lead"}))
+    letter = a_letter("agent", types.DECISION_REFUSED, "en", by="prohibition", reasons=reasons)
+    assert "cannot be granted, by anybody" in flat(letter.text)
+
+
 @pytest.mark.parametrize(
     ("language", "sentence"),
     [

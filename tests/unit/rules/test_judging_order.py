@@ -139,7 +139,9 @@ def test_a_prohibition_refuses_before_anything_else_and_all_that_apply_are_named
 
 def test_a_prohibition_spares_the_excepted_role_and_those_that_extend_it() -> None:
     book = a_book(prohibitions=[{**NEVER, "except": "team_lead"}])
-    assert isinstance(judge(book), Refused)
+    refused = judge(book)
+    assert isinstance(refused, Refused)
+    assert refused.reasons[0].figures == {"reason": NEVER["reason"], "except": "team_lead"}
     assert isinstance(judge(book, staff=a_staff(a_person(role="senior"))), Refused)
     assert judge(book, staff=a_staff(a_person(role="team_lead"))) == Approved("m")
     assert judge(book, staff=a_staff(a_person(role="manager"))) == Approved("m")

@@ -28,14 +28,21 @@ def mandate_in_words(
 
 def prohibition_in_words(row: Prohibition, define: Mapping[str, str], speech: Speech) -> str:
     """What is prohibited, to whoever it binds."""
-    sentences = [speech.say("may.prohibited", kinds=_kinds(row, speech), reason=row.reason)]
-    return " ".join([*sentences, *_conditions(row, (row.when,), define, speech)])
+    kinds = speech.say("may.any_kind") if row.kinds is None else _named(row.kinds, speech)
+    if row.named:
+        roles = speech.any_of(speech.name(role) for role in row.named)
+        said = speech.say("may.prohibited.except", kinds=kinds, roles=roles, reason=row.reason)
+    else:
+        said = speech.say("may.prohibited", kinds=kinds, reason=row.reason)
+    return " ".join([said, *_conditions(row, (row.when,), define, speech)])
 
 
-def _kinds(row: Mandate | Prohibition, speech: Speech) -> str:
-    if row.kinds is None:
-        return speech.say("may.every_kind")
-    return speech.any_of(speech.name(kind) for kind in sorted(row.kinds))
+def _kinds(row: Mandate, speech: Speech) -> str:
+    return speech.say("may.every_kind") if row.kinds is None else _named(row.kinds, speech)
+
+
+def _named(kinds: Iterable[str], speech: Speech) -> str:
+    return speech.any_of(speech.name(kind) for kind in sorted(kinds))
 
 
 def _conditions(

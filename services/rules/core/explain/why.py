@@ -89,7 +89,11 @@ class _Explanation:
         reason = self._of_prohibition.get(row.id)
         if reason is not None:
             key = "applies" if reason["code"] == "prohibited" else "not_judged"
-            yield self._line(1, f"prohibition.{key}", prohibition=row.id, reason=row.reason)
+            said: dict[str, object] = {"prohibition": row.id, "reason": row.reason}
+            if key == "applies" and row.named:
+                key = "applies.except"
+                said["roles"] = self._speech.any_of(map(self._speech.name, row.named))
+            yield self._line(1, f"prohibition.{key}", **said)
             yield from self._when(row.when, 2)
             return
         request = self._case.request

@@ -13,9 +13,9 @@ from services.rules.core.expressions.evaluation import Expression
 
 @dataclass(frozen=True, slots=True)
 class Prohibition:
-    """What nobody may grant; `kinds` and `categories` None = all.
+    """What nobody may grant but the excepted; `kinds` and `categories` None = all.
 
-    `excepted` holds those that extend an excepted role too.
+    `excepted` holds those that extend an excepted role too; `named` are the excepted roles as written.
     """
 
     id: str
@@ -25,6 +25,7 @@ class Prohibition:
     when: Expression | None
     excepted: frozenset[str]
     reason: str
+    named: tuple[str, ...] = ()
 
 
 Per = Literal["agent", "team", "customer", "tenant"]

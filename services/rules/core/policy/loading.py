@@ -127,6 +127,7 @@ def _prohibition(entry: ProhibitionEntry, place: int, tree: Node, meaning: Meani
         when=_when(tree.find(("prohibitions", place))[0], meaning),
         excepted=_roles(entry.except_ or [], meaning),
         reason=entry.reason,
+        named=tuple(dict.fromkeys(entry.except_ or ())),
     )
 
 
