@@ -42,7 +42,7 @@ class Behind:
     ) -> None:
         self._bootstrap = bootstrap
         self._ledger = ledger
-        self._journal = journal
+        self._journal = journal.beside()  # one reader serves one look-up after the other
         self._partitions = partitions
         self._subscription = subscription
         self._metrics = metrics
@@ -58,6 +58,7 @@ class Behind:
             self._task.cancel()
             with suppress(asyncio.CancelledError):
                 await self._task
+        await self._journal.stop()
 
     async def _run(self) -> None:
         while True:

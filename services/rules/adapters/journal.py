@@ -42,6 +42,10 @@ class Journal:
         self._looking = asyncio.Lock()
         self._reader: AIOKafkaConsumer | None = None
 
+    def beside(self) -> Journal:
+        """The same with connections of its own, for who must not be in the way; its owner stops it."""
+        return Journal(self._bootstrap, self._producer, topic=self.topic)
+
     async def stop(self) -> None:
         """Close the connections; the producer is its owner's."""
         async with self._looking:

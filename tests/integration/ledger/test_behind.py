@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from collections.abc import AsyncIterator
 from typing import Any, cast
 
 import pytest
@@ -61,8 +63,10 @@ class Looking:
 
 
 @pytest.fixture
-def looking(hands: Hands, kafka: str) -> Looking:
-    return Looking(hands, kafka)
+async def looking(hands: Hands, kafka: str) -> AsyncIterator[Looking]:
+    looking = Looking(hands, kafka)
+    yield looking
+    await looking.behind.__aexit__()
 
 
 async def test_what_the_ledger_lacks_of_the_journal_is_counted_by_partition(
@@ -100,3 +104,13 @@ async def test_the_age_of_the_oldest_unread_record_is_told_and_grows(
     looking.reading.at = {second: (3, 3)}
     await looking.behind.look_at_the_inputs()
     assert list(looking.values(name).values()) == [0]
+
+
+async def test_looking_waits_for_no_look_up_of_the_decisions_and_none_waits_for_it(
+    hands: Hands, looking: Looking
+) -> None:
+    looking.partitions.hold(0, 1)
+    await hands.decide(a_request("c1"))
+    async with hands.journal._looking, asyncio.timeout(10):
+        await looking.behind.look_at_the_journal()
+    assert looking.values("mandaat_journal_unapplied_records") == {'{partition="0"}': 1}
