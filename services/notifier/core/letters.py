@@ -150,6 +150,7 @@ class Letters:
             "own_verdict": closing is not None and closing.decided_by == pending.told.person,
             "outcome": closing.outcome if closing else "",
             "closed_as": self._words.sign(closing.outcome, language) if closing else "",
+            "given": _given(event, language),
             "reasons": self._words.all_reasons(event.reasons, case.request.currency, language),
         }
 
@@ -187,6 +188,15 @@ def _wrapped(text: str, indent: str = "", first: str = "") -> str:
 
 def _money(amount: str | None, currency: str | None, language: Language) -> str:
     return amount_text(amount, currency, language) if amount is not None and currency is not None else ""
+
+
+def _given(event: ApprovalEvent, language: Language) -> str:
+    """The other amount that somebody wanted to approve; empty where it is not told, or is what was asked."""
+    for reason in event.reasons:
+        amount, currency = reason.figures.get("amount"), reason.figures.get("currency")
+        if isinstance(amount, str) and isinstance(currency, str):
+            return _money(amount, currency, language)
+    return ""
 
 
 def _name(person: str | None, staff: Staff) -> str:

@@ -104,6 +104,18 @@ def test_an_agent_sees_why_and_what_could_have_been_granted_on_the_spot() -> Non
     assert "Mandate “late-delivery” goes up to €40.00." in english.text
 
 
+def test_who_gave_too_much_reads_what_they_gave_beside_what_was_asked() -> None:
+    figures: dict[str, Any] = {"limit": "150.00", "amount": "200.00", "currency": "EUR"}
+    reason = Reason(code="over_limit", text="too much", mandate="lead", figures=figures)
+    case = a_case(amount="25.00")
+    dutch = a_letter("giver", types.APPROVAL_NOT_ENTITLED, "nl", case, reasons=(reason,)).text
+    assert "Bedrag: €\u00a025,00" in dutch
+    assert "Jij gaf: €\u00a0200,00" in dutch
+    as_asked = a_case(amount="200.00")
+    english = a_letter("giver", types.APPROVAL_NOT_ENTITLED, "en", as_asked, reasons=(reason,)).text
+    assert "You gave" not in english
+
+
 def prohibited(**figures: str) -> Reason:
     figures = {"reason": "only at the desk", **figures}
     return Reason(code="prohibited", text="only at the desk", prohibition="cash", figures=dict(figures))
