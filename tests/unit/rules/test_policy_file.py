@@ -324,6 +324,11 @@ def test_what_define_names_has_a_type_too(define: str, mandate: str, problem: st
         ("(1 + 1)", False),
         ("two", False),
         ("(two * 2)", False),
+        ("double(3)", False),
+        ("size('abc')", False),
+        ("[1, 2][1]", False),
+        ("double(facts.y)", True),
+        ("now.getHours()", True),
     ],
 )
 def test_dividing_by_what_a_case_brings_is_a_warning_and_the_policy_can_be_used(by: str, warns: bool) -> None:
@@ -332,9 +337,13 @@ def test_dividing_by_what_a_case_brings_is_a_warning_and_the_policy_can_be_used(
     assert ["divides by what a case may make zero" in one for one in said] == [True] * warns
 
 
-@pytest.mark.parametrize("zero", ["0", "-0", "0.0", "0e5", "0x0"])
+@pytest.mark.parametrize(
+    "zero",
+    ["0", "-0", "0.0", "0e5", "0x0", "(1 - 1)", "-(2 - two)", "none", "double('0')", "size('')", "[1, 0][1]"],
+)
 def test_dividing_by_zero_is_refused(zero: str) -> None:
-    (only,) = _with("{id: m, grants: x, to: agent, limit: " + json.dumps(f"facts.x / {zero}") + "}")
+    define = 'define: {two: "2", none: "two - 2"}\n'
+    (only,) = _with("{id: m, grants: x, to: agent, limit: " + json.dumps(f"facts.x / {zero}") + "}", define)
     assert only.endswith("this divides by zero")
 
 

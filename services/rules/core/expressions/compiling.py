@@ -46,9 +46,9 @@ def compile_expression(text: str, wanted: Wanted, definitions: Mapping[str, Defi
     if translation.broken_names or any(not flaw.warning for flaw in translation.flaws):
         return Compiled(None, translation, tuple(translation.flaws))
     checked = _check(translation, wanted)
-    flaws = (
-        [*translation.flaws, *_try_literals(translation)] if isinstance(checked, cel.Expression) else checked
-    )
+    flaws = checked
+    if isinstance(checked, cel.Expression):
+        flaws = [*translation.flaws, *_try_literals(translation), *_try_divisors(translation)]
     if not isinstance(checked, cel.Expression) or any(not flaw.warning for flaw in flaws):
         return Compiled(None, translation, tuple(flaws))
     return Compiled(Expression(checked, translation, text), translation, tuple(flaws))
@@ -83,6 +83,19 @@ def _try_literals(translation: Translation) -> list[Flaw]:
             name = call.removeprefix("now.").removeprefix("''.").partition("(")[0]
             flaws.append(Flaw(index, f"`{name}` cannot read this text"))
     return flaws
+
+
+def _try_divisors(translation: Translation) -> list[Flaw]:
+    """Work out what it divides by where that is the same for all: `facts.x / (1 - 1)` never comes out."""
+    return [Flaw(index, "this divides by zero") for text, index in translation.divisors if _is_zero(text)]
+
+
+def _is_zero(text: str) -> bool:
+    try:
+        value = environment().compile(text).eval(data={})
+    except RuntimeError:
+        return False
+    return bool(value.type() == cel.Type.DOUBLE and value.value() == 0)
 
 
 def _flaws(message: str, translation: Translation) -> list[Flaw]:

@@ -27,6 +27,7 @@ _INT_METHODS: Final = frozenset(
         *("getMilliseconds", "getMinutes", "getMonth", "getSeconds"),
     )
 )
+_LITERALS: Final = frozenset(("true", "false", "null", "in"))
 _OPENING: Final = {"(": ")", "[": "]", "{": "}"}
 
 
@@ -80,6 +81,8 @@ class Translation:
     flaws: list[Flaw]
     literal_calls: list[tuple[str, int]]
     """Calls whose argument is a literal, such as `duration('1h')`, and where: they can be tried at once."""
+    divisors: list[tuple[str, int]]
+    """What it divides by that is the same for all, and where."""
     broken_names: bool = False
     """It names something of `define` that is itself wrong; that is reported where it stands."""
     text: str = ""
@@ -123,6 +126,7 @@ class _Translator:
         self._uses = Uses()
         self._flaws: list[Flaw] = []
         self._calls: list[tuple[str, int]] = []
+        self._divisors: list[tuple[int, int]] = []
         self._broken = False
         self._loops: list[tuple[int, int, int]] = []
         """First and last token of each loop and of each name of `define`; how deep the loops there are."""
@@ -136,7 +140,7 @@ class _Translator:
             self._flaws.append(
                 Flaw(0, f"an expression has at most {MAX_CHARACTERS:,} characters; use `define`")
             )
-            return Translation([], self._uses, self._flaws, [])
+            return Translation([], self._uses, self._flaws, [], [])
         for number, token in enumerate(self._tokens):
             if token.kind is Kind.INTEGER and not self._is_index(number):
                 self._replaced[number] = _as_double(token.text)
@@ -145,7 +149,12 @@ class _Translator:
             elif token.text == "/":
                 self._division(number, token)
         self._uses.loops = self._loop_depth()
-        translation = Translation(self._pieces(), self._uses, self._flaws, self._calls, self._broken)
+        divisors = [
+            (self._translated(first, last), self._tokens[first].start) for first, last in self._divisors
+        ]
+        translation = Translation(
+            self._pieces(), self._uses, self._flaws, self._calls, divisors, self._broken
+        )
         if len(translation.text) > MAX_EXPANDED:
             self._flaws.append(
                 Flaw(0, f"with what it uses of `define` this has more than {MAX_EXPANDED:,} characters")
@@ -355,26 +364,50 @@ class _Translator:
         first = number + 1
         while self._symbol(first) == "-":
             first += 1
-        if first >= len(self._tokens):
+        last = self._operand_end(first)
+        if last is None:
             return
-        last, by = self._pairs.get(first, first), self._tokens[first]
-        goes_on = self._symbol(last + 1) in (".", "[")
-        if goes_on or not all(self._is_constant(at) for at in range(first, last + 1)):
+        if all(self._is_constant(at) for at in range(first, last + 1)):
+            self._divisors.append((first, last))
+        else:
             text = (
                 "this divides by what a case may make zero; a limit that comes out infinite approves nothing"
             )
             self._flaws.append(Flaw(token.start, text, warning=True))
-        elif by.kind in (Kind.INTEGER, Kind.FLOAT) and float(_as_double(by.text)) == 0:
-            self._flaws.append(Flaw(by.start, "this divides by zero"))
+
+    def _operand_end(self, first: int) -> int | None:
+        """The last token of the operand that begins here: from `size` in `size(facts.l[0].m)` to its `)`."""
+        if first >= len(self._tokens):
+            return None
+        called = self._tokens[first].kind is Kind.NAME and self._symbol(first + 1) == "("
+        begins = first + 1 if called else first
+        last = self._pairs.get(begins) if self._symbol(begins) in _OPENING else begins
+        while last is not None and self._symbol(last + 1) in (".", "["):
+            if self._symbol(last + 1) == "[":
+                last = self._pairs.get(last + 1)
+            else:
+                last = self._pairs.get(last + 3) if self._symbol(last + 3) == "(" else last + 2
+        return last if last is not None and last < len(self._tokens) else None
 
     def _is_constant(self, number: int) -> bool:
-        """Whether a token names nothing of a case; a call counts as naming something."""
+        """Whether a token names nothing of a case."""
         token = self._tokens[number]
         if token.kind is not Kind.NAME:
             return token.kind is not Kind.QUOTED_NAME
+        if self._symbol(number + 1) == "(" or token.text in _LITERALS:
+            return True
         definition = self._definitions.get(token.text)
         return definition is not None and (
             definition.translation is None or definition.translation.uses.names_nothing
+        )
+
+    def _translated(self, first: int, last: int) -> str:
+        """The text that the library gets of these tokens."""
+        return " ".join(
+            "double(" * self._before.get(number, 0)
+            + (self._inlined.get(number) or self._replaced.get(number, self._tokens[number].text) or "")
+            + ")" * self._after.get(number, 0)
+            for number in range(first, last + 1)
         )
 
     def _pieces(self) -> list[Piece]:
