@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from schemas.case import DecisionRequest
@@ -12,9 +12,12 @@ from schemas.money import Money
 from services.rules.core import reasons
 from services.rules.core.budgets import Spender, Takes, Used, charges, local_day, renews_at
 from services.rules.core.expressions.evaluation import Expression
-from services.rules.core.mandates import Judge
+from services.rules.core.mandates import Judge, looks_at_amount
 from services.rules.core.policy.book import Mandate, PolicyBook
 from services.rules.core.proposals import Reason
+
+MOST_TRIES: Final = 4
+"""So many amounts of a candidate are tried for `on_the_spot`, where something looks at the amount."""
 
 
 class Fitting(NamedTuple):
@@ -77,24 +80,39 @@ class Tried(NamedTuple):
         return None, tuple(passed)
 
     def on_the_spot(self, used: Sequence[Used]) -> Money | None:
-        """The largest amount that a candidate would have granted now; `used` as where none had room."""
+        """The largest amount found that a candidate would have granted now; `used` as where none had room."""
         asked = self.judge.money
         if asked is None:
             return None
         fitting = (one for one in self.candidates if isinstance(one, Fitting))
         exhausted = (Look(one.mandate, asked.minor, one.charges) for one in fitting)
-        offers: list[Money] = []
-        at = 0
+        most = at = 0
         for look in (*exhausted, *self.looking):
-            most = _most(look, used[at : at + len(look.charges)])
+            room = _room(look, used[at : at + len(look.charges)], asked.minor)
             at += len(look.charges)
-            offer = self.judge.offer(look.mandate, most)
-            if offer is not None and not self._is_barred(offer):
-                offers.append(offer)
-        return max(offers, default=None, key=lambda offer: offer.minor)
+            most = max(most, self._offer(look, room, asked.currency))
+        return Money(most, asked.currency) if most > 0 else None
 
-    def _is_barred(self, offer: Money) -> bool:
-        judge = self.judge.of_amount(offer)
+    def _offer(self, look: Look, room: int, currency: str) -> int:
+        """The largest amount of a few that the mandate, whose `when` is true, grants; 0 where it grants none.
+
+        Where nothing looks at the amount, the first is the largest that there is. Where something does, one
+        that is granted leads on to the limit as it comes out for it, and one that is not to a lower amount.
+        """
+        row, best, trying = look.mandate, 0, min(look.most, room)
+        if not self.barring and not looks_at_amount(row):
+            return trying
+        for _ in range(MOST_TRIES):
+            if trying <= best:
+                break
+            judge = self.judge.of_amount(Money(trying, currency))
+            granted = judge.shortfall(row) is None and not self._is_barred(judge)
+            best, above = (trying, room) if granted else (best, trying - 1)
+            ceiling = judge.ceiling(row)
+            trying = above if ceiling is None else min(ceiling, above)
+        return best
+
+    def _is_barred(self, judge: Judge) -> bool:
         return any(judge.condition(when) is not False for when in self.barring)
 
     def _exhausted(self, one: Fitting, used: Sequence[Used]) -> Reason:
@@ -123,11 +141,9 @@ def try_candidates(
             if not one.charges:
                 return Tried(tuple(candidates), tuple(takes), judge, now, zone)
             takes.append(one.charges)
-        elif one.code == reasons.OVER_LIMIT and (limit := judge.limit_below(row)):
-            over.append((row, limit))
-    looking = tuple(
-        Look(row, limit, _charges(row, judge, spender, now, zone)) for row, limit in over if limit > 0
-    )
+        elif one.code == reasons.OVER_LIMIT and (most := _below(row, judge)) > 0:
+            over.append((row, most))
+    looking = tuple(Look(row, most, _charges(row, judge, spender, now, zone)) for row, most in over)
     return Tried(tuple(candidates), tuple(takes), judge, now, zone, looking)
 
 
@@ -153,10 +169,19 @@ def rows_for(book: PolicyBook, role: str, request: DecisionRequest, category: st
     return ordinary + [row for row in rows if row.discretion is not None] if request.discretion else ordinary
 
 
-def _most(look: Look, used: Sequence[Used]) -> int:
-    """So much the limit and the budgets leave; 0 where a count is used up."""
-    most = look.most
+def _below(row: Mandate, judge: Judge) -> int:
+    """The first amount to offer of a mandate that is over its limit; 0 for none.
+
+    A limit that looks at the amount may be 0 for what is asked, and more for less.
+    """
+    at_least = 1 if isinstance(row.limit, Expression) and row.limit.names_amount else 0
+    return max(judge.ceiling(row) or 0, at_least)
+
+
+def _room(look: Look, used: Sequence[Used], asked: int) -> int:
+    """So much of what is asked the budgets leave; 0 where a count is used up."""
+    room = asked
     for charge, seen in zip(look.charges, used, strict=True):
-        room = charge.cap - seen.used
-        most = min(most, room if charge.budget.cap is not None else most * (room >= 1))
-    return most
+        left = charge.cap - seen.used
+        room = min(room, left if charge.budget.cap is not None else room * (left >= 1))
+    return room

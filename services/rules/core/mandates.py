@@ -83,20 +83,10 @@ class Judge:
             return reasons.over_limit(row, amount, Money(limit, self._currency))
         return None
 
-    def limit_below(self, row: Mandate) -> int | None:
-        """The limit of a mandate that is over it, in minor units."""
+    def ceiling(self, row: Mandate) -> int | None:
+        """The limit of a mandate in minor units; None where it has none, or it does not come out."""
         limit = None if row.limit is None else self.limit(row.limit)
         return None if isinstance(limit, Failure) else limit
-
-    def offer(self, row: Mandate, minor: int) -> Money | None:
-        """So much less than is asked, if the mandate, whose `when` is true, covers it; None for nothing."""
-        if minor <= 0:
-            return None
-        offered = Money(minor, self._currency)
-        parts = (row.when, row.limit)
-        if not any(isinstance(part, Expression) and part.names_amount for part in parts):
-            return offered
-        return offered if self.of_amount(offered).shortfall(row) is None else None
 
     def _worked_out(self, limit: Expression) -> int | Failure:
         number = limit.number(self._around)
@@ -111,6 +101,11 @@ class Judge:
             expression.names_agent and other._around.agent is not self._around.agent
         )
         return None if differs else other
+
+
+def looks_at_amount(row: Mandate) -> bool:
+    """Whether its condition or its limit may come out otherwise for another amount."""
+    return any(isinstance(part, Expression) and part.names_amount for part in (row.when, row.limit))
 
 
 def _needs_amount(row: Mandate) -> bool:

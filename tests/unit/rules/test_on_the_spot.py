@@ -97,6 +97,45 @@ def test_an_offer_is_within_condition_and_limit_as_they_are_for_the_amount_offer
     assert offer(a_mandate(**row)) == offered
 
 
+@pytest.mark.parametrize(
+    ("row", "asked", "offered"),
+    [
+        ({"limit": "request.amount > 9.0 ? 4.0 : 6.0"}, "12.00", "6.00"),
+        ({"limit": "request.amount > 9.0 ? 0.0 : 6.0"}, "12.00", "6.00"),
+        ({"limit": "request.amount > 9.0 ? 8.0 : 6.0"}, "12.00", "6.00"),
+        ({"limit": "request.amount > 9.0 ? 4.0 : 6.0", "budgets": [a_budget(5)]}, "12.00", "5.00"),
+        ({"limit": "100 - request.amount"}, "60.00", "40.00"),
+        ({"limit": "0.5 * request.amount"}, "60.00", None),
+        ({"limit": 50, "when": "request.amount != 50.0"}, "60.00", "49.99"),
+    ],
+)
+def test_an_amount_that_is_not_granted_leads_to_a_lower_one_and_one_that_is_to_its_own_limit(
+    row: dict[str, Any], asked: str, offered: str | None
+) -> None:
+    assert offer(a_mandate(**row), amount=asked) == offered
+
+
+@pytest.mark.parametrize(
+    ("when", "offered"),
+    [
+        ("request.amount == 50.0", "49.99"),
+        ("request.amount >= 50.0 && request.amount < 60.0", "49.99"),
+        ("request.amount == 49.99", "50.00"),
+        ("request.amount < 60.0", None),
+    ],
+)
+def test_one_cent_less_is_offered_where_a_prohibition_is_on_the_amount(
+    when: str, offered: str | None
+) -> None:
+    never = {"id": "never", "kinds": "*", "when": when, "reason": "no"}
+    book = a_book(a_mandate(limit=50), prohibitions=[never])
+    escalated = judge(book, a_case(amount="60.00"))
+    assert isinstance(escalated, Escalated)
+    assert (escalated.on_the_spot and escalated.on_the_spot.text) == offered
+    if offered is not None:
+        assert isinstance(judge(book, a_case(amount=offered)), Approved)
+
+
 def test_no_amount_has_no_offer() -> None:
     book, counters = a_book(a_mandate(budgets=[a_count(1)]), timezone="Europe/Amsterdam"), Counters()
     nothing = a_case(amount=None, currency=None)
