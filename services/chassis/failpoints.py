@@ -1,7 +1,8 @@
 """Named points at which a test has a service die or stand still; nothing unless the environment asks.
 
 `MANDAAT_FAILPOINTS=after-settle=stop,after-publish=kill@3`: at the point, or the n-th time that it is
-reached, once. A service that has it set starts only where every address that it has is this machine's.
+reached, once. A service that has it set starts only where every address that it has is this machine's, and
+goes on only where the brokers that Kafka names are too.
 """
 
 from __future__ import annotations
@@ -70,14 +71,19 @@ def arm(settings: BaseSettings, further: Mapping[str, Iterable[str]] | None = No
     hosts = hosts_of(settings)
     hosts |= {name: [_host_in(url) for url in urls] for name, urls in (further or {}).items()}
     for name, found in hosts.items():
-        for host in found:
-            if not is_loopback(host):
-                raise ConfigurationError(
-                    f"{SETTING} is for tests: every address must be this machine's, and {name} has {host!r}"
-                )
+        _must_be_here(name, found)
     _armed.clear()
     _armed.update(read(text))
     log.warning("failpoints_armed", points=text)
+
+
+def check_brokers(hosts: Iterable[str]) -> None:
+    """Where anything is armed, whether the brokers are this machine's by what the cluster says of itself.
+
+    A bootstrap address may be a tunnel. Raises ConfigurationError.
+    """
+    if _armed:
+        _must_be_here("the metadata of Kafka", hosts)
 
 
 def reach(point: Point) -> None:
@@ -125,6 +131,14 @@ def hosts_of(settings: BaseSettings) -> dict[str, list[str]]:
         elif name.endswith("_url"):
             found[setting] = [_host_in(text)]
     return found
+
+
+def _must_be_here(name: str, hosts: Iterable[str]) -> None:
+    for host in hosts:
+        if not is_loopback(host):
+            raise ConfigurationError(
+                f"{SETTING} is for tests: every address must be this machine's, and {name} has {host!r}"
+            )
 
 
 def _host_in(url: str) -> str:

@@ -19,7 +19,8 @@ from aiokafka.errors import KafkaError
 from aiokafka.partitioner import murmur2
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
-from services.chassis.errors import SendFailed, TryAgain
+from services.chassis.errors import ConfigurationError, SendFailed, TryAgain
+from services.chassis.failpoints import check_brokers
 from services.chassis.families import family_of
 from services.chassis.log import log
 from services.chassis.metrics import Metrics
@@ -161,10 +162,11 @@ class Producer:
         try:
             async with asyncio.timeout(timeout_seconds):
                 await inner.start()
+            check_brokers(broker.host for broker in inner.client.cluster.brokers())
         except (KafkaError, OSError, TimeoutError) as error:
             await _close(inner, drain_seconds=0.0)
             raise TryAgain(f"no connection to kafka at {self._bootstrap}: {type(error).__name__}") from error
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, ConfigurationError):
             await _close(inner, drain_seconds=0.0)
             raise
         return inner

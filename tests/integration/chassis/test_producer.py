@@ -6,7 +6,8 @@ import time
 import pytest
 from aiokafka import TopicPartition
 
-from services.chassis.errors import SendFailed, TryAgain
+from services.chassis import failpoints
+from services.chassis.errors import ConfigurationError, SendFailed, TryAgain
 from services.chassis.producer import Outgoing, Producer, partition_for
 from tests.integration.chassis.conftest import Rig
 
@@ -90,3 +91,21 @@ async def test_without_kafka_a_send_says_try_again_in_time() -> None:
 async def test_a_topic_that_nobody_made_says_try_again(rig: Rig) -> None:
     with pytest.raises(TryAgain):
         await rig.producer.send_all([Outgoing(f"{rig.name}.none", 0, b"k", b"v")], timeout_seconds=2)
+
+
+async def test_with_failpoints_nothing_goes_to_brokers_that_kafka_says_are_elsewhere(
+    kafka: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As through a tunnel: the bootstrap address is here, and what it leads to is not."""
+    armed = failpoints.read("after-settle=stop")
+    monkeypatch.setattr(failpoints, "_armed", armed)
+    here = Producer(kafka, client_id="here")
+    await here.start()
+    await here.stop()
+    monkeypatch.setattr(failpoints, "is_loopback", lambda _host: False)
+    there = Producer(kafka, client_id="there")
+    with pytest.raises(ConfigurationError, match=r"the metadata of Kafka has '(127\.0\.0\.1|localhost)'"):
+        await there.start()
+    armed.clear()
+    await there.start()
+    await there.stop()
