@@ -17,11 +17,11 @@ from services.chassis import lenient_headers
 from services.chassis.dead_letters import Record
 from services.chassis.errors import TryAgain
 from services.cli.exits import CALLED_WRONGLY
+from services.cli.where import KAFKA as SETTING
 from services.cli.where import kafka_settings
 
 Answer = TypeVar("Answer")
 
-SETTING: Final = "MANDAAT_KAFKA_BOOTSTRAP"
 CONNECT_SECONDS: Final = 10.0
 SILENT_SECONDS: Final = 15.0
 
@@ -38,8 +38,8 @@ class Away(Exception):  # noqa: N818 - says what is the matter, as TryAgain does
 
 
 def bootstrap_of(option: str | None) -> str:
-    """The address: as called, else as set, else of the local stack where one runs, else Kafka's usual one."""
-    return option or kafka_settings().kafka_bootstrap
+    """The address: as called, else as set, else the local stack's. Exits with 2 where there is none."""
+    return kafka_settings(option).kafka_bootstrap
 
 
 def run(work: Coroutine[Any, Any, Answer]) -> Answer:

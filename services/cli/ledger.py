@@ -12,13 +12,10 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from deploy.local.settings import Ports, state_dir
-from deploy.local.stack import Stack
 from services.cli.exits import CALLED_WRONGLY, WRONG
 from services.cli.kafka import Bootstrap, bootstrap_of
 from services.cli.progress import bar
-
-REDIS = "MANDAAT_REDIS_URL"
+from services.cli.where import KAFKA, REDIS, redis_url
 
 ledger_app = typer.Typer(no_args_is_help=True, help="The ledger in Redis, beside the journal in Kafka.")
 
@@ -43,9 +40,7 @@ def verify(
     takes as much memory in Redis as the ledger itself, until the end.
     """
     # The ledger is rules' own: its process compares, and says here how far it is.
-    environment = os.environ | {"MANDAAT_KAFKA_BOOTSTRAP": bootstrap_of(kafka)}
-    if address := redis or _redis_url():
-        environment[REDIS] = address
+    environment = os.environ | {KAFKA: bootstrap_of(kafka), REDIS: redis_url(redis)}
     command = [sys.executable, "-m", "services.rules.verify"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:  # noqa: S603 - our own module
         assert process.stdout is not None  # noqa: S101 - for the type checker
@@ -59,14 +54,6 @@ def verify(
     typer.echo(json.dumps(result) if as_json else "\n".join(_sentences(result)))
     if not result["equal"]:
         raise typer.Exit(WRONG)
-
-
-def _redis_url() -> str | None:
-    """As set, else of the local stack where one runs."""
-    if os.environ.get(REDIS):
-        return None
-    stack = Stack(state_dir(), Ports())
-    return stack.redis_url if stack.running("redis") else None
 
 
 def _follow(lines: Iterable[str]) -> dict[str, Any] | None:

@@ -18,9 +18,9 @@ def topics(kafka: Bootstrap = None) -> None:
     How many partitions and replicas, and T, say MANDAAT_PARTITIONS, MANDAAT_REPLICATION and
     MANDAAT_FENCE_SECONDS; for the local stack its own sizes hold.
     """
-    settings = kafka_settings()
+    settings = kafka_settings(kafka)
     try:
-        outcome = run(_ensure(kafka or settings.kafka_bootstrap, settings.sizes))
+        outcome = run(_ensure(settings.kafka_bootstrap, settings.sizes))
     except KafkaError as problem:
         typer.echo(f"Kafka refuses: {problem}", err=True)
         raise typer.Exit(WRONG) from problem

@@ -1,0 +1,83 @@
+"""A command talks to what was named or to the local stack, and never to whatever has the usual ports."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import psutil
+import pytest
+from typer.testing import CliRunner
+
+from deploy.local.process import Process
+from deploy.local.stack import SIZES
+from services.cli import where
+from services.cli.dead_letters import dead_letters_app
+from services.cli.ledger import ledger_app
+
+runner = CliRunner()
+
+
+@pytest.fixture(autouse=True)
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working directory of its own, in which nothing is named."""
+    monkeypatch.chdir(tmp_path)
+    for name in (where.KAFKA, where.REDIS, "MANDAAT_STATE_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path / ".mandaat"
+
+
+def record(state: Path, name: str, port: int, *, created: float) -> None:
+    """As the stack remembers a part that it started."""
+    kept = state / "processes" / f"{name}.json"
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    port_name = f'{{"{name}_port": {port}}}'
+    kept.write_text(f'{{"pid": {os.getpid()}, "created": {created}, "ports": {port_name}}}')
+    assert Process(name, state).recorded() is not None
+
+
+def test_without_a_local_stack_the_address_is_asked_for(state: Path) -> None:
+    outcome = runner.invoke(dead_letters_app, ["list"])
+    assert outcome.exit_code == 2
+    assert outcome.stderr == (
+        f"mandaat: where is Kafka? --kafka or MANDAAT_KAFKA_BOOTSTRAP say it; no local stack is in {state}\n"
+    )
+
+
+@pytest.mark.parametrize("recorded", [True, False])
+def test_a_local_kafka_that_does_not_run_is_not_sought_elsewhere(state: Path, recorded: bool) -> None:
+    (state / "processes").mkdir(parents=True)
+    if recorded:
+        record(state, "kafka", 17192, created=1.0)
+    outcome = runner.invoke(dead_letters_app, ["list"])
+    assert outcome.exit_code == 2
+    assert "the local stack's Kafka does not run: `mandaat local up` starts it" in outcome.stderr
+
+
+def test_a_local_redis_that_does_not_run_is_not_sought_elsewhere(state: Path) -> None:
+    (state / "processes").mkdir(parents=True)
+    outcome = runner.invoke(ledger_app, ["verify", "--kafka", "127.0.0.1:1"])
+    assert outcome.exit_code == 2
+    assert "the local stack's Redis does not run: `mandaat local up` starts it" in outcome.stderr
+    assert "MANDAAT_REDIS_URL" in outcome.stderr
+
+
+def test_the_local_stack_is_where_it_was_started(state: Path) -> None:
+    record(state, "kafka", 17192, created=psutil.Process().create_time())
+    record(state, "redis", 17479, created=psutil.Process().create_time())
+    settings = where.kafka_settings()
+    assert settings.kafka_bootstrap == "127.0.0.1:17192"
+    assert settings.sizes == SIZES
+    assert where.redis_url().endswith("@127.0.0.1:17479/0")
+
+
+def test_what_is_named_wins_and_has_no_local_sizes(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    record(state, "kafka", 17192, created=psutil.Process().create_time())
+    monkeypatch.setenv(where.KAFKA, "kafka.example.org:9092")
+    monkeypatch.setenv(where.REDIS, "redis://redis.example.org:6379/0")
+    assert where.kafka_settings().kafka_bootstrap == "kafka.example.org:9092"
+    assert where.redis_url() == "redis://redis.example.org:6379/0"
+    called = where.kafka_settings("other.example.org:9092")
+    assert called.kafka_bootstrap == "other.example.org:9092"
+    assert called.partitions != SIZES.partitions
+    assert where.redis_url("redis://127.0.0.1:1/0") == "redis://127.0.0.1:1/0"
