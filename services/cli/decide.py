@@ -18,7 +18,7 @@ from schemas.errors import Unreadable
 from schemas.reading import read
 from schemas.staff import StaffMember
 from services.cli.exits import CALLED_WRONGLY, WRONG
-from services.cli.policy_files import read_bytes, read_policy
+from services.cli.policy_files import of_line, read_bytes, read_policy
 from services.rules.core.inputs import Submission
 from services.rules.core.policy import PolicyBook
 from services.rules.core.rehearsal import Rehearsal
@@ -64,20 +64,21 @@ def decide(
     book = load_book(policy)
     engine = Offline(book, load_staff(staff, book.tenant))
     with _lines(cases) as lines:
-        wrong = sum(not _decide_line(engine, number, line) for number, line in lines)
+        where = "line " if cases is None or str(cases) == "-" else f"{cases}:"
+        wrong = sum(not _decide_line(engine, f"{where}{number}", line) for number, line in lines)
     if wrong:
         raise typer.Exit(WRONG)
 
 
-def _decide_line(engine: Offline, number: int, line: bytes) -> bool:
-    """Whether the line was decided; an empty line has nothing to decide."""
+def _decide_line(engine: Offline, place: str, line: bytes) -> bool:
+    """Whether the line at this place was decided; an empty line has nothing to decide."""
     if not line.strip():
         return True
     try:
         typer.echo(engine.decide(line))
     except (Unreadable, _CannotDecideError) as flaw:
-        text = f"{flaw.reason}: {flaw.detail}" if isinstance(flaw, Unreadable) else str(flaw)
-        typer.echo(f"line {number}: {text}", err=True)
+        text = f"{flaw.reason}: {of_line(flaw.detail)}" if isinstance(flaw, Unreadable) else str(flaw)
+        typer.echo(f"{place}: {text}", err=True)
         return False
     return True
 
@@ -101,7 +102,7 @@ def load_staff(file: Path, tenant: str) -> Staff:
         try:
             staff.put(_member(line, tenant, staff))
         except (Unreadable, _CannotDecideError) as flaw:
-            text = flaw.detail if isinstance(flaw, Unreadable) else str(flaw)
+            text = of_line(flaw.detail) if isinstance(flaw, Unreadable) else str(flaw)
             typer.echo(f"{file}:{number}: {text}", err=True)
             wrong += 1
     if wrong:

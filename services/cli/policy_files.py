@@ -33,3 +33,10 @@ def read_bytes(file: Path) -> bytes:
     except OSError as error:
         typer.echo(f"{file}: {error.strerror or error}", err=True)
         raise typer.Exit(CALLED_WRONGLY) from error
+
+
+def of_line(detail: str) -> str:
+    """What is wrong with a line of a file, in the words for the body of a request that the readers use."""
+    return detail.replace("The body is not JSON at line 1, ", "The line is not JSON at ").replace(
+        "The body ", "The line "
+    )

@@ -20,7 +20,7 @@ from schemas.topics import POLICIES, POLICY_LIMIT_BYTES, STAFF
 from services.chassis.producer import Outgoing, Producer
 from services.cli.exits import WRONG
 from services.cli.kafka import Bootstrap, bootstrap_of, run
-from services.cli.policy_files import read_bytes, read_policy
+from services.cli.policy_files import of_line, read_bytes, read_policy
 
 BATCH: Final = 2_000
 ROOM_BYTES: Final = 4096
@@ -70,7 +70,7 @@ def _members(file: Path) -> list[StaffMember]:
         try:
             member = read(StaffMember, line)
         except Unreadable as flaw:
-            wrong = _complain(file, number, flaw.detail)
+            wrong = _complain(file, number, of_line(flaw.detail))
             continue
         first = seen.setdefault((member.tenant, member.agent_id), number)
         if first != number:

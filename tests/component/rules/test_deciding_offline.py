@@ -272,3 +272,16 @@ def test_a_file_that_is_not_utf_8_says_where(tmp_path: Path) -> None:
     done = _run("policy", "check", policy)
     assert done.exit_code == 1
     assert done.stdout == f"{policy}:2:12: not UTF-8: byte 0xe9; save the file as UTF-8\n"
+
+
+def test_a_line_that_is_wrong_is_found_by_its_file_and_number(decide: Decide, tmp_path: Path) -> None:
+    policy, staff, cases = (tmp_path / name for name in ("policy.yaml", "staff.jsonl", "cases.jsonl"))
+    cases.write_text(json.dumps(CASE) + "\n{]\n")
+    done = _run("decide", "--policy", policy, "--staff", staff, cases)
+    assert done.exit_code == 1
+    assert done.stderr.startswith(f"{cases}:2: not_json: The line is not JSON at column 2: ")
+    assert decide(b"{]").stderr.startswith("line 1: not_json: ")
+    staff.write_text(json.dumps(STAFF) + "\nnobody\n")
+    done = _run("decide", "--policy", policy, "--staff", staff, cases)
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"{staff}:2: The line is not JSON at column 2: ")
