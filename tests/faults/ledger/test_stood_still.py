@@ -51,7 +51,7 @@ async def test_who_stood_still_until_others_decided_publishes_nothing(crew: Crew
         await crew.shared(*crew.names)
     # Nothing was taken from under anybody's hands by who came back.
     assert [crew.said(name, "taken_over") for name in crew.names[1:]] == taken_over
-    assert crew.said("rules", "round_not_landed") == before + 1
+    assert crew.said("rules", "round_not_landed") > before  # a line a partition
     one.fought()
 
 
