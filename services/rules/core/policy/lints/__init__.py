@@ -6,6 +6,7 @@ from collections.abc import Collection
 
 from services.rules.core.policy.book import PolicyBook
 from services.rules.core.policy.lints.idle_steps import idle_steps
+from services.rules.core.policy.lints.near_misses import near_misses
 from services.rules.core.policy.lints.unreachable import unreachable_mandates
 from services.rules.core.policy.lints.unused import roles_nobody_has, unused_budgets, unused_roles
 from services.rules.core.policy.problems import Problem
@@ -19,5 +20,6 @@ def lint(book: PolicyBook, tree: Node, held: Collection[str] | None = None) -> l
         *unused_budgets(tree),
         *unused_roles(book, tree),
         *idle_steps(book, tree),
+        *near_misses(tree),
         *(roles_nobody_has(book, tree, held) if held is not None else ()),
     ]
