@@ -41,20 +41,17 @@ def api_key(state: Path, tenant: str) -> str:
 def webhook_secrets(state: Path) -> dict[str, str]:
     """The signing secret of each tenant that has a webhook."""
     lines = webhooks_file(state).read_text(encoding="utf-8").splitlines()
-    return {entry["tenant"]: entry["secret"] for entry in map(json.loads, lines)}
+    return {entry["tenant"]: entry["secret"] for entry in map(json.loads, filter(str.strip, lines))}
 
 
 def prepare(state: Path, webhook_address: str, tenants: tuple[str, ...] = TENANTS) -> None:
-    """Writes both files for `tenants`; keys and secrets that were there before stay."""
-    keys = [
-        {
-            "sha256": hashlib.sha256(api_key(state, tenant).encode()).hexdigest(),
-            "tenant": tenant,
-            "scopes": SCOPES,
-        }
-        for tenant in tenants
-    ]
-    _write_secret(keys_file(state), _json_lines(keys))
+    """Writes both files for `tenants`; keys and secrets that were there before stay, and so do lines that
+    somebody added for other keys or tenants.
+    """
+    keys = {_sha256(api_key(state, tenant)): tenant for tenant in tenants}
+    own = [{"sha256": digest, "tenant": tenant, "scopes": SCOPES} for digest, tenant in keys.items()]
+    added = [line for line in _lines(keys_file(state)) if _said(line, "sha256") not in keys]
+    _write_secret(keys_file(state), _json_lines(own) + "".join(added))
     known = webhook_secrets(state) if webhooks_file(state).exists() else {}
     hooks = [
         {
@@ -64,11 +61,30 @@ def prepare(state: Path, webhook_address: str, tenants: tuple[str, ...] = TENANT
         }
         for tenant in tenants
     ]
-    _write_secret(webhooks_file(state), _json_lines(hooks))
+    others = [line for line in _lines(webhooks_file(state)) if _said(line, "tenant") not in tenants]
+    _write_secret(webhooks_file(state), _json_lines(hooks) + "".join(others))
 
 
 def _webhook_secret() -> str:
     return "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
+
+
+def _sha256(key: str) -> str:
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+def _lines(file: Path) -> list[str]:
+    """Each with its end of line; also what is no JSON, of which the services say what is wrong."""
+    text = file.read_text(encoding="utf-8") if file.exists() else ""
+    return [line + "\n" for line in text.splitlines() if line.strip()]
+
+
+def _said(line: str, name: str) -> object:
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return None
+    return entry.get(name) if isinstance(entry, dict) else None
 
 
 def _json_lines(entries: Sequence[Mapping[str, object]]) -> str:
