@@ -76,6 +76,7 @@ class Handlers:
         undone = Undone()
         inputs, letters = _read(records)
         await self.tables.refresh([one for _, one in inputs])
+        self._hold_back([one for _, one in inputs], undone)
         await self._put(letters, undone)
         origin = {id(one): record for record, one in inputs}
         for chunk in rounds(one for _, one in inputs):
@@ -100,6 +101,18 @@ class Handlers:
         if unjudged:
             letters += await self._recognise(unjudged, undone)
         await self._put(letters, undone)
+
+    def _hold_back(self, inputs: Sequence[Input], undone: Undone) -> None:
+        """Where a tenant's policy cannot be used, its partitions wait: else the order would be lost."""
+        waiting = {
+            tenant: why
+            for tenant in {one.tenant for one in inputs}
+            if (why := self.tables.held_back(tenant)) is not None
+        }
+        for tenant, why in waiting.items():
+            log.warning("cases_wait", tenant=tenant, why=why)
+        if waiting:
+            undone.again |= {one.partition for one in inputs if one.tenant in waiting}
 
     def _goes_on(self, p: int, undone: Undone) -> bool:
         """Whether the partition is still held; a cold start may have taken it away since the batch began."""

@@ -26,20 +26,23 @@ _NOBODY: Final = Staff()
 
 @dataclass(frozen=True)
 class _Activated:
-    """A row of mandaat.policies; without a book where it is no active policy that rules can use."""
+    """A row of mandaat.policies; without a book where it is no active policy that rules can use, and why."""
 
     book: PolicyBook | None = None
+    problem: str = ""
 
 
 class Tables:
     """Policies and staff by tenant, following their topics.
 
     A policy that cannot be used never takes the place of one that can: it is logged, and the former one goes
-    on deciding.
+    on deciding. Where there is no former one, as after a restart, the tenant's cases wait.
     """
 
     def __init__(self, *, bootstrap: str, on_bug: Callable[[BaseException], None]) -> None:
         self._books: dict[str, PolicyBook] = {}
+        self._problems: dict[str, str] = {}
+        """By tenant, of active policies that cannot be used."""
         self._staff: dict[str, Staff] = {}
         self._policies = Table(
             POLICIES,
@@ -70,11 +73,18 @@ class Tables:
 
     def ready(self) -> str | None:
         """What is wrong for /readyz, or None."""
-        return self._policies.ready() or self._members.ready()
+        waiting = (f"{tenant}: {why}" for tenant in self._problems if (why := self.held_back(tenant)))
+        return self._policies.ready() or self._members.ready() or next(waiting, None)
 
     def book(self, tenant: str) -> PolicyBook | None:
         """The active policy of a tenant."""
         return self._books.get(tenant)
+
+    def held_back(self, tenant: str) -> str | None:
+        """Why the cases of a tenant wait: its active policy cannot be used, and no former one is known."""
+        if tenant in self._books or tenant not in self._problems:
+            return None
+        return f"the active policy cannot be used ({self._problems[tenant]}); publish one that can"
 
     def staff(self, tenant: str) -> Staff:
         """Who works for a tenant."""
@@ -99,12 +109,16 @@ class Tables:
     def _policy_changed(self, key: str, old: _Activated | None, new: _Activated | None) -> None:
         if "/" in key:
             return
+        self._problems.pop(key, None)
         if new is None:
             self._books.pop(key, None)
             log.info("policy_removed", tenant=key)
         elif new.book is not None:
             self._books[key] = new.book
             log.info("policy_active", tenant=key, version=new.book.version, digest=new.book.digest)
+        else:
+            self._problems[key] = new.problem
+            log.error("policy_not_used", tenant=key, problem=new.problem)
 
     def _member_changed(self, key: str, old: StaffMember | None, new: StaffMember | None) -> None:
         if old is not None and (new is None or new.agent_id != old.agent_id):
@@ -120,12 +134,9 @@ def _read_policy(key: str, value: bytes) -> _Activated:
     try:
         book = load_policy(read(PolicyRecord, value).yaml)
     except Unreadable as why:
-        log.error("policy_not_used", tenant=key, problem=why.reason)
-        return _Activated()
+        return _Activated(problem=why.reason)
     except PolicyProblems as found:
-        log.error("policy_not_used", tenant=key, problem=str(found.problems[0]))
-        return _Activated()
+        return _Activated(problem=str(found.problems[0]))
     if book.tenant != key:
-        log.error("policy_not_used", tenant=key, problem="it is of another tenant")
-        return _Activated()
+        return _Activated(problem="it is of another tenant")
     return _Activated(book)

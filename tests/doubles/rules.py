@@ -251,11 +251,15 @@ class FakeTables:
         self.books = {"acme": a_book() if book is None else book}
         self.members = {"acme": a_staff() if staff is None else staff}
         self.published: dict[str, PolicyBook] = {}
+        self.problems: dict[str, str] = {}
         self.refreshed = 0
         self.away = False
 
     def book(self, tenant: str) -> PolicyBook | None:
         return self.books.get(tenant)
+
+    def held_back(self, tenant: str) -> str | None:
+        return None if tenant in self.books else self.problems.get(tenant)
 
     def staff(self, tenant: str) -> Staff:
         return self.members.get(tenant, Staff())

@@ -85,6 +85,31 @@ async def test_a_policy_that_cannot_be_used_leaves_the_former_one_active(
     assert version(published) == "3"
 
 
+@pytest.mark.parametrize("yaml", ["policy: [", a_policy(a_mandate(), policy="other")])
+async def test_who_starts_with_a_policy_that_cannot_be_used_has_its_cases_wait_and_is_not_ready(
+    published: Published, monkeypatch: pytest.MonkeyPatch, yaml: str
+) -> None:
+    monkeypatch.setattr(published.tables._policies, "_read_once", True)
+    monkeypatch.setattr(published.tables._members, "_read_once", True)
+    tables = published.tables
+    await published.activate("other/" + "d" * 64, yaml="policy: [")
+    assert (tables.ready(), tables.held_back("acme")) == (None, None)
+    await published.activate(yaml=yaml)
+    why = tables.held_back("acme") or ""
+    assert "the active policy cannot be used" in why
+    assert tables.ready() == f"acme: {why}"
+    await published.activate(version="2")
+    assert (tables.ready(), tables.held_back("acme")) == (None, None)
+    await published.activate(yaml=yaml)  # there is a former one now
+    assert (tables.ready(), tables.held_back("acme"), version(published)) == (None, None, "2")
+
+
+async def test_a_policy_that_was_removed_holds_nothing_back(published: Published) -> None:
+    await published.policy("acme", b"{")
+    await published.policy("acme", None)
+    assert published.tables.held_back("acme") is None
+
+
 @pytest.mark.parametrize("value", [b"", b"{", b"{}", b"\xff", as_bytes({"name": "acme"})])
 async def test_a_record_that_cannot_be_read_leaves_the_former_policy_active(
     published: Published, value: bytes

@@ -437,3 +437,16 @@ async def test_while_the_ledger_is_away_nothing_that_may_be_known_is_a_dead_lett
     undone = await bench.decide(case("c-1"))
     assert undone.failed == {0: None}
     assert bench.letters.reasons == []
+
+
+async def test_cases_wait_where_the_active_policy_of_their_tenant_cannot_be_used(bench: Bench) -> None:
+    """A worker that was restarted must not make dead letters of what the others decide."""
+    bench.tables.problems["late"] = "1:1: it is not YAML"
+    undone = await bench.decide(case("c-1", 0), case("c-2", 1, tenant="late"), case("c-3", 1))
+    assert (undone.again, undone.failed) == ({1}, {})
+    assert bench.letters.reasons == []
+    assert {event["subject"] for event in bench.events()} == {"c-1"}
+    bench.tables.published["late"] = a_book(policy="late")
+    undone = await bench.decide(case("c-2", 1, tenant="late"), case("c-3", 1))
+    assert not undone.partitions
+    assert {event["subject"] for event in bench.events()} == {"c-1", "c-2", "c-3"}
