@@ -11,6 +11,9 @@ import typer
 from services.cli.exits import CALLED_WRONGLY, WRONG
 from services.cli.policy_files import read_bytes, read_policy
 from services.rules.core.policy import PolicyBook, Problem
+from services.rules.core.policy.problems import PolicyProblems
+from services.rules.core.policy.yaml_tree import parse_yaml
+from services.rules.core.policy_tests.names import people_of, unknown_names
 from services.rules.core.policy_tests.plan import Plan, make_plan
 from services.rules.core.policy_tests.running import Covered, run_test
 from services.rules.core.policy_tests.shape import TestsFile, read_file
@@ -47,8 +50,11 @@ def run_tests(
         if rules:
             typer.echo(f"{policy}: no test is about {', '.join(f'{what} {name}' for what, name in rules)}")
     passed, total = sum(one.passed for one in results), sum(one.tests for one in results)
-    typer.echo(f"tests: {passed} passed, {total - passed} failed")
-    unusable = not all(one.usable for one in results)
+    unusable = sum(not one.usable for one in results)
+    wrong = "; 1 file is wrong and was not run" if unusable else ""
+    if unusable > 1:
+        wrong = f"; {unusable} files are wrong and were not run"
+    typer.echo(f"tests: {passed} passed, {total - passed} failed{wrong}")
     if unusable or passed != total or (every_rule and any(lacking.values())):
         raise typer.Exit(WRONG)
 
@@ -86,17 +92,19 @@ class _UnusableError(Exception):
 
     def __init__(self, file: Path, problems: Sequence[Problem]) -> None:
         super().__init__("; ".join(map(str, problems)))
-        self.lines = [f"{file}:{problem}" for problem in problems]
+        self.lines = [f"{file}:{problem}" for problem in sorted(dict.fromkeys(problems))]
 
 
 def _load(file: Path) -> tuple[Path, PolicyBook, Plan]:
     """The policy, and what is to be run. Raises _UnusableError."""
     try:
-        read, problems = read_file(read_bytes(file).decode())
+        text = read_bytes(file).decode()
     except UnicodeDecodeError as error:
-        read, problems = None, [Problem(1, 1, f"not UTF-8: {error.reason} at byte {error.start}")]
+        flaw = Problem(1, 1, f"not UTF-8: {error.reason} at byte {error.start}")
+        raise _UnusableError(file, [flaw]) from error
+    read, problems = read_file(text)
     if read is None:
-        raise _UnusableError(file, problems)
+        raise _UnusableError(file, [*problems, *_unknown_names(file, text)])
     policy = _beside(file, read, "policy", read.document.policy)
     book, found = read_policy(policy)
     if book is None:
@@ -104,9 +112,26 @@ def _load(file: Path) -> tuple[Path, PolicyBook, Plan]:
     staff = read.document.staff
     lines = read_bytes(_beside(file, read, "staff", staff)).splitlines() if isinstance(staff, str) else None
     plan = make_plan(read.document, read.tree, book, lines)
-    if plan.problems:
-        raise _UnusableError(file, plan.problems)
+    wrong = [*plan.problems, *unknown_names(read.tree, book, people_of(read.tree, lines))]
+    if wrong:
+        raise _UnusableError(file, wrong)
     return policy, book, plan
+
+
+def _unknown_names(file: Path, text: str) -> list[Problem]:
+    """Those of a file whose form is wrong, as far as it can be read, so that all is said at once."""
+    try:
+        tree, _ = parse_yaml(text)
+    except PolicyProblems:
+        return []
+    named = {key: tree.get(key) for key in ("policy", "staff")}
+    paths = {key: file.parent / (node.text or "") for key, node in named.items() if node is not None}
+    if "policy" not in paths or not paths["policy"].is_file():
+        return []
+    book, _ = read_policy(paths["policy"])
+    staff = paths.get("staff")
+    lines = read_bytes(staff).splitlines() if staff is not None and staff.is_file() else None
+    return [] if book is None else unknown_names(tree, book, people_of(tree, lines))
 
 
 def _beside(file: Path, read: TestsFile, key: str, named: str) -> Path:

@@ -24,6 +24,10 @@ policy: policy.yaml
 staff: [{agent_id: agent-01, role: agent, team: north}, {agent_id: lead, role: team_lead, team: north}]
 case: {agent_id: agent-01, request: {kind: refund}}
 """
+UNKNOWN_KEY = (
+    "unknown key `unknown`;"
+    " known are outcome, mandate, by, amount, reasons, on_the_spot, charges, step, approvers"
+)
 Try = Callable[[str], Result]
 
 
@@ -199,6 +203,41 @@ def test_what_is_wrong_with_a_file_is_said_with_its_place(attempt: Try, text: st
     done = attempt(text)
     assert f"refunds.test.yaml:{said}" in done.stdout
     assert done.exit_code == 1
+
+
+def test_names_that_the_policy_or_the_staff_do_not_have_are_said_all_in_one_run(attempt: Try) -> None:
+    done = attempt(
+        HEAD
+        + ONE
+        + """\
+      - case: {agent_id: agnet-01}
+        expect: {outcome: approved, mandate: smal, charges: [{budget: dya}], unknown: 1}
+      - approve: {by: laed}
+        expect: {outcome: refused, by: person, step: team_laed, reasons: [{code: over_limit, mandate: x}]}
+"""
+    )
+    assert [line.partition("refunds.test.yaml:")[2] for line in done.stdout.splitlines()[:-1]] == [
+        "7:26: nobody of the staff has the id `agnet-01`; did you mean `agent-01`? If it is meant so, expect"
+        " `reasons: [unknown_agent]`",
+        "8:46: there is no mandate `smal` in the policy; did you mean `small`?",
+        "8:71: there is no budget `dya` in the policy; did you mean `day`?",
+        f"8:78: {UNKNOWN_KEY}",
+        "9:23: nobody of the staff has the id `laed`; did you mean `lead`? If it is meant so, expect"
+        " `reasons: [unknown_agent]`",
+        "10:54: there is no role `team_laed` in the policy; did you mean `team_lead`?",
+        "10:103: there is no mandate `x` in the policy",
+    ]
+    assert done.stdout.splitlines()[-1] == "tests: 0 passed, 0 failed; 1 file is wrong and was not run"
+    assert done.exit_code == 1
+
+
+@pytest.mark.parametrize("agent", ["somebody-else", "agent-02", "agnet-01"])
+def test_an_agent_whom_nobody_hired_may_be_meant(attempt: Try, agent: str) -> None:
+    reasons = "[unknown_agent]"
+    given = (
+        f"      - case: {{agent_id: {agent}}}\n        expect: {{outcome: escalated, reasons: {reasons}}}\n"
+    )
+    assert attempt(HEAD + ONE + given).exit_code == 0
 
 
 def test_what_is_wrong_with_the_policy_is_said_too(attempt: Try, tmp_path: Path) -> None:
