@@ -24,6 +24,8 @@ V = TypeVar("V")
 POLL_MS: Final = 200
 ASK_SECONDS: Final = 5.0
 PAUSE_SECONDS: Final = (0.2, 2.0)
+QUIET_SECONDS: Final = 10.0
+"""Opening a topic takes a moment at every start; waiting is a warning only when it lasts longer than this."""
 
 
 class Table(Generic[V]):
@@ -84,11 +86,13 @@ class Table(Generic[V]):
     async def start(self) -> None:
         """Returns when the topic is read to its end, however long Kafka is away; says so meanwhile."""
         self._task = asyncio.create_task(self._follow(), name=f"table {self._topic}")
+        began = time.monotonic()
         while True:
             try:
                 await self.read_to_end()
             except TryAgain as away:
-                log.warning("table_waits", topic=self._topic, error=str(away))
+                say = log.warning if time.monotonic() - began > QUIET_SECONDS else log.debug
+                say("table_waits", topic=self._topic, error=str(away))
                 await asyncio.sleep(0.5)
             else:
                 self._read_once = True

@@ -1,0 +1,42 @@
+"""A start that takes a moment alarms nobody; one that goes on waiting does."""
+
+from __future__ import annotations
+
+import pytest
+from structlog.testing import capture_logs
+
+from services.chassis import table as table_module
+from services.chassis.errors import TryAgain
+from services.chassis.table import Table
+
+
+class NotOpenYet(Table[bytes]):
+    """Opens at the second try."""
+
+    tries = 0
+
+    async def read_to_end(self, timeout_seconds: float = 10.0) -> None:
+        self.tries += 1
+        if self.tries == 1:
+            raise TryAgain("mandaat.staff is not open")
+
+    async def _follow(self) -> None:
+        return
+
+
+@pytest.mark.parametrize(("quiet_seconds", "level"), [(60.0, "debug"), (-1.0, "warning")])
+async def test_waiting_for_a_topic_is_a_warning_only_when_it_lasts(
+    quiet_seconds: float, level: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(table_module, "QUIET_SECONDS", quiet_seconds)
+    table = NotOpenYet(
+        "mandaat.staff",
+        bootstrap="nowhere",
+        client_id="test",
+        parse=lambda _, value: value,
+        on_bug=lambda _: None,
+    )
+    with capture_logs() as logged:
+        async with table:
+            assert table.ready() is None
+    assert [(one["event"], one["log_level"]) for one in logged] == [("table_waits", level)]
