@@ -24,8 +24,9 @@ ALIAS: Final = (yaml.AliasEvent, exact.AliasEvent)
 NODE: Final = (yaml.NodeEvent, exact.NodeEvent)
 DOCUMENT: Final = (yaml.DocumentStartEvent, exact.DocumentStartEvent)
 
-_READ_OTHERWISE: Final = re.compile("^%|[\t\ufeff\x7f-\x9f\u2028\u2029\ud800-\udfff]", re.MULTILINE)
-"""Directives and tabs; characters that YAML 1.1 takes for line breaks, or that are counted in another way."""
+_READ_OTHERWISE: Final = re.compile(r"^%|^\.\.\.|[\t\ufeff\x7f-\x9f\u2028\u2029\ud800-\udfff]", re.MULTILINE)
+"""Directives, ends of documents (of two in a row the libraries make another number) and tabs; characters that
+YAML 1.1 takes for line breaks, or that are counted in another way."""
 
 
 class NotReadError(Exception):
@@ -39,7 +40,7 @@ def fast_events(text: str) -> Iterator[Any]:
         raise NotReadError
     try:
         for event in yaml.parse(text, Loader=parser):
-            if isinstance(event, yaml.NodeEvent) and _is_read_otherwise(event):
+            if isinstance(event, yaml.NodeEvent) and (_is_read_otherwise(event) or _is_pair(event, text)):
                 raise NotReadError
             yield event
     except yaml.YAMLError as error:
@@ -58,3 +59,10 @@ def _is_read_otherwise(event: Any) -> bool:
     if isinstance(event, yaml.ScalarEvent):
         return event.tag is not None or event.style in ("|", ">")
     return event.tag is not None
+
+
+def _is_pair(event: Any, text: str) -> bool:
+    """A pair in a list, `["k": 1]`: ruamel.yaml refuses some that YAML allows, and would in other files."""
+    if not isinstance(event, yaml.MappingStartEvent) or not event.flow_style:
+        return False
+    return not text.startswith("{", event.start_mark.index)
