@@ -65,4 +65,5 @@ def _is_pair(event: Any, text: str) -> bool:
     """A pair in a list, `["k": 1]`: ruamel.yaml refuses some that YAML allows, and would in other files."""
     if not isinstance(event, yaml.MappingStartEvent) or not event.flow_style:
         return False
-    return not text.startswith("{", event.start_mark.index)
+    mark = event.start_mark
+    return mark is not None and not text.startswith("{", mark.index)
