@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from copy import deepcopy
 from importlib.resources import files
+from itertools import pairwise
 from pathlib import Path
 from string import Formatter
 from typing import Any
@@ -103,13 +104,28 @@ def test_each_mandate_says_why_it_fits_or_not(told: Explain) -> None:
         "Budget “day” van medewerker agent-01: € 80,00 per dag; gebruikt € 0,00, over € 80,00, nodig € 48,00:"
         " genoeg.",
         "half: niet meer geprobeerd, een mandaat hierboven staat het al toe.",
-        "lead: is niet van deze vrager, maar van team lead.",
+        "lead: geldt voor team lead; R. Visser is agent.",
         "own: is voor wie er naar eigen inzicht om vraagt, en dat is niet gedaan.",
         "Gaan niet over “refund”: flowers.",
         "Besluit: goedgekeurd onder mandaat late.",
         "Van budget “day” van medewerker agent-01 (2026-03-02): € 48,00.",
     ):
         assert expected in lines
+
+
+def test_a_blank_line_stands_between_what_is_asked_prohibited_tried_and_decided(told: Explain) -> None:
+    lines = told(a_line(facts=CLEAN, amount="48.00"))
+    after = [line for before, line in pairwise(lines) if before == ""]
+    assert after == [
+        "Verboden",
+        "Mandaten, in de volgorde waarin ze worden geprobeerd",
+        "Besluit: goedgekeurd onder mandaat late.",
+    ]
+
+
+def test_a_mandate_says_whom_it_is_for_where_nobody_hired_who_asks(told: Explain) -> None:
+    lines = told({**a_line(facts=CLEAN), "agent_id": "nobody"})
+    assert "lead: geldt voor team lead." in lines
 
 
 def test_what_went_before_counts_in_the_budgets(told: Explain) -> None:
@@ -123,7 +139,7 @@ def test_what_went_before_counts_in_the_budgets(told: Explain) -> None:
         "There is room for that again from Tuesday 3 March 2026.",
         "Decision: put before somebody who may decide.",
         "What could have been granted at once: €35.00.",
-        "Asked as team lead: L. Blom (lead).",
+        "Who decides now (team lead): L. Blom (lead).",
     ):
         assert expected in lines
 

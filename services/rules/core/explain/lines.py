@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 
 class Line(NamedTuple):
@@ -13,3 +13,7 @@ class Line(NamedTuple):
 
     def __str__(self) -> str:
         return "  " * self.depth + self.text
+
+
+BLANK: Final = Line(0, "")
+"""Between the parts of an explanation."""

@@ -13,7 +13,7 @@ from schemas.staff import StaffMember
 from services.rules.core.budgets import Spender, charges, local_day, renews_at
 from services.rules.core.explain.hearing import Hearing
 from services.rules.core.explain.holdings import counter_for, room_of
-from services.rules.core.explain.lines import Line
+from services.rules.core.explain.lines import BLANK, Line
 from services.rules.core.explain.outcome import outcome_lines
 from services.rules.core.explain.quoting import failed, quoted
 from services.rules.core.explain.words import Speech
@@ -49,11 +49,14 @@ class _Explanation:
         yield self._line(0, "why.policy", name=self._book.name, version=self._book.version)
         prohibitions = self._book.prohibitions.every()
         if prohibitions:
+            yield BLANK
             yield self._line(0, "why.prohibitions")
         for prohibition in prohibitions:
             yield from self._prohibition(prohibition)
+        yield BLANK
         yield self._line(0, "why.mandates")
         yield from self._mandates()
+        yield BLANK
         yield from outcome_lines(self._heard, self._speech)
 
     def _line(self, depth: int, key: str, **figures: object) -> Line:
@@ -141,7 +144,9 @@ class _Explanation:
             return str(reason["code"])
         if row.id == self._heard.decision["mandate"]:
             return "granted"
-        if self._agent is None or self._agent.role not in row.roles:
+        if self._agent is None:
+            return "other_role.nobody"
+        if self._agent.role not in row.roles:
             return "other_role"
         if row.categories is not None and self._case.category not in row.categories:
             return "other_category"
@@ -153,6 +158,7 @@ class _Explanation:
         role = "" if self._agent is None else self._agent.role
         return {
             "mandate": row.id,
+            "name": "" if self._agent is None else self._agent.name,
             "role": self._speech.name(role),
             "roles": self._speech.any_of(self._speech.name(one) for one in self._named_roles(row)),
             "categories": self._speech.any_of(sorted(row.categories or {""})),
