@@ -19,7 +19,7 @@ from schemas.staff import StaffMember
 from schemas.topics import POLICIES, POLICY_LIMIT_BYTES, STAFF
 from services.chassis.producer import Outgoing, Producer
 from services.cli.exits import WRONG
-from services.cli.kafka import Bootstrap, bootstrap_of, run
+from services.cli.kafka import Bootstrap, bootstrap_of, read_to_the_end, run
 from services.cli.policy_files import of_line, read_bytes, read_policy
 
 BATCH: Final = 2_000
@@ -34,7 +34,10 @@ File = Annotated[Path, typer.Argument(metavar="FILE", exists=True, dir_okay=Fals
 
 @publish_app.command("policy")
 def publish_policy(file: File, kafka: Bootstrap = None) -> None:
-    """Checks a policy and makes it the active one of its tenant. Exit 1 with every problem if it has any."""
+    """Checks a policy and makes it the active one of its tenant. Exit 1 with every problem if it has any.
+
+    Warns when other content was published under the same version.
+    """
     book, problems = read_policy(file)
     for problem in problems:
         sys.stderr.write(f"{file}:{problem}\n")
@@ -47,7 +50,12 @@ def publish_policy(file: File, kafka: Bootstrap = None) -> None:
         raise typer.Exit(WRONG)
     versions = [f"{book.tenant}/{book.digest}", book.tenant]
     rounds = [[Outgoing(POLICIES, key=key.encode(), value=_json(record), headers=_JSON)] for key in versions]
-    run(_publish(bootstrap_of(kafka), rounds, label=""))
+    others = run(_activate(bootstrap_of(kafka), book.tenant, record, rounds))
+    for digest in others:
+        sys.stderr.write(
+            f"{file}: warning: version {book.version!r} of {book.tenant} was published with other content "
+            f"too (digest {digest[:12]}): decisions name one version for two policies; give each its own\n"
+        )
     _say({"tenant": book.tenant, "version": book.version, "digest": book.digest})
 
 
@@ -91,6 +99,29 @@ def _lines(file: Path) -> Iterator[tuple[int, bytes]]:
 def _complain(file: Path, number: int, text: str) -> bool:
     sys.stderr.write(f"{file}: line {number}: {text}\n")
     return True
+
+
+async def _activate(
+    bootstrap: str, tenant: str, record: PolicyRecord, rounds: Sequence[Sequence[Outgoing]]
+) -> list[str]:
+    """Publishes; the digests of other content that was published under the same version before."""
+    others = await _others_of_the_version(bootstrap, tenant, record)
+    await _publish(bootstrap, rounds, label="")
+    return others
+
+
+async def _others_of_the_version(bootstrap: str, tenant: str, record: PolicyRecord) -> list[str]:
+    found: dict[str, None] = {}
+    async for kept in read_to_the_end(bootstrap, POLICIES):
+        if (kept.key or b"").decode(errors="replace").partition("/")[0] != tenant or kept.value is None:
+            continue
+        try:
+            published = read(PolicyRecord, kept.value)
+        except Unreadable:
+            continue  # rules keeps it out and says so; it is no version
+        if published.version == record.version and published.digest != record.digest:
+            found[published.digest] = None
+    return list(found)
 
 
 async def _publish(bootstrap: str, rounds: Sequence[Sequence[Outgoing]], *, label: str) -> None:

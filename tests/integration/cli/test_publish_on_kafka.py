@@ -76,3 +76,32 @@ def test_staff_stand_under_their_tenant_and_id(kafka: str, tenant: str, tmp_path
     kept = read(StaffMember, found[f"{tenant}/agent-7"])
     assert kept == read(StaffMember, json.dumps(people[7]).encode())
     assert kept.absences[0].delegate == "lead-02"
+
+
+def test_other_content_under_a_version_that_was_published_is_warned_of(
+    kafka: str, tenant: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "policy.yaml"
+
+    def publish(text: str) -> tuple[str, str]:
+        """Its digest, and what is warned of its version."""
+        file.write_text(text, encoding="utf-8")
+        outcome = CliRunner().invoke(publish_app, ["policy", str(file), "--kafka", kafka])
+        assert outcome.exit_code == 0, outcome.output
+        warned = [line for line in outcome.stderr.splitlines() if "warning: version" in line]
+        return json.loads(outcome.stdout)["digest"], "\n".join(warned)
+
+    text = POLICY.format(tenant=tenant)
+    first, warned = publish(text)
+    assert warned == ""
+    assert publish(text) == (first, "")
+    assert publish(text + "# a comment is no other content\n") == (first, "")
+    other, warned = publish(text.replace("limit: 50", "limit: 60"))
+    assert warned == (
+        f"{file}: warning: version '2026-03-01' of {tenant} was published with other content too "
+        f"(digest {first[:12]}): decisions name one version for two policies; "
+        "give each its own"
+    )
+    active = read(PolicyRecord, values(kafka, "mandaat.policies", tenant)[tenant])
+    assert active.digest == other
+    assert publish(text.replace("2026-03-01", "2026-03-02").replace("limit: 50", "limit: 70"))[1] == ""
