@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench faults check schemas requirements clean
+.PHONY: help install demo test bench faults check schemas requirements clean
 
 help: ## list the targets
 	@$(PYTHON) -c 'import re; [print("make %-14s %s" % m) for m in re.findall(r"^([a-z]+):[^#\n]*## (.*)$$", open("Makefile").read(), re.M)]'
@@ -24,6 +24,9 @@ $(VENV)/.dev: requirements-dev.txt $(VENV)/.run
 	@echo "installing what the tests and checks need"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements-dev.txt
 	@touch $@
+
+install: $(VENV)/.run ## only the command .venv/bin/mandaat: to write, check and test a policy, or to run a stack
+	@echo "$(BIN)/mandaat is there"
 
 demo: $(VENV)/.run ## the whole way round: 1,166 real cases through a real Kafka and Redis
 	@$(BIN)/mandaat demo
