@@ -11,6 +11,7 @@ from cel_expr_python import cel
 
 from services.rules.core.expressions.evaluation import Expression, Failure
 from services.rules.core.expressions.names import variables
+from services.rules.core.expressions.other_languages import from_other_languages
 from services.rules.core.expressions.translation import Definition, Flaw, Translation, translate
 from services.rules.core.expressions.wording import in_words, operation
 
@@ -46,6 +47,8 @@ def compile_expression(text: str, wanted: Wanted, definitions: Mapping[str, Defi
     if translation.broken_names or any(not flaw.warning for flaw in translation.flaws):
         return Compiled(None, translation, tuple(translation.flaws))
     checked = _check(translation, wanted)
+    if not isinstance(checked, cel.Expression) and checked[0].text.startswith("syntax"):
+        checked = from_other_languages(text) or checked
     flaws = checked
     if isinstance(checked, cel.Expression):
         flaws = [*translation.flaws, *_try_literals(translation), *_try_divisors(translation)]
