@@ -184,6 +184,9 @@ mandates:
 
 TRAINEE = {**ROLES, "trainee": {}}
 UNUSED = "nothing names role `trainee`, nor a role that it extends or that extends it"
+UNUSED_OR_POWERLESS = (
+    f"{UNUSED}; that is right where people have it who may decide nothing (`--staff FILE` looks)"
+)
 
 
 @pytest.mark.parametrize(
@@ -201,12 +204,23 @@ def test_a_role_that_nothing_names_is_said(
     roles: dict[str, Any], changes: dict[str, Any], unused: bool
 ) -> None:
     said = _warnings(a_mandate(), a_lead(), roles=roles, **changes)
-    assert (UNUSED in said) is unused
+    assert (UNUSED_OR_POWERLESS in said) is unused
 
 
 def test_a_role_that_only_a_step_names_is_used() -> None:
     ladder = [{"id": "a", "steps": [{"to": "team_lead"}, {"to": "trainee"}]}]
-    assert UNUSED not in _warnings(a_mandate(), a_lead(), roles=TRAINEE, escalation=ladder)
+    assert UNUSED_OR_POWERLESS not in _warnings(a_mandate(), a_lead(), roles=TRAINEE, escalation=ladder)
+
+
+@pytest.mark.parametrize(("held", "said"), [({"trainee"}, False), ({"junior"}, False), ({"agent"}, True)])
+def test_a_role_without_any_power_is_fine_where_somebody_of_the_staff_has_it(
+    held: set[str], said: bool
+) -> None:
+    roles = {**TRAINEE, "junior": {"extends": "trainee"}}
+    text = a_policy(a_mandate(), a_lead(), roles=roles)
+    problems = [one.text for one in check_policy(text, held=held).problems]
+    assert (UNUSED in problems) is said
+    assert not any("--staff FILE" in one for one in problems)
 
 
 def test_roles_that_nobody_of_the_staff_has_are_said_where_the_staff_is_known() -> None:

@@ -18,7 +18,7 @@ def lint(book: PolicyBook, tree: Node, held: Collection[str] | None = None) -> l
     return [
         *unreachable_mandates(book, tree),
         *unused_budgets(tree),
-        *unused_roles(book, tree),
+        *unused_roles(book, tree, held),
         *idle_steps(book, tree),
         *near_misses(tree),
         *(roles_nobody_has(book, tree, held) if held is not None else ()),

@@ -12,7 +12,7 @@ from services.rules.core.policy.yaml_tree import Node, each, one_or_list
 def unused_budgets(tree: Node) -> list[Problem]:
     """Budgets that no mandate draws on."""
     shared = tree.get("budgets")
-    used = {one.text for row in each(tree.get("mandates")) for one in each(row.get("budgets"))}
+    used = {one.text for row in each(tree.get("mandates")) for one in one_or_list(row.get("budgets"))}
     return [
         warning(key.spot, f"no mandate draws on budget `{name}`")
         for name, (key, _) in ((shared.entries if shared is not None else None) or {}).items()
@@ -20,15 +20,22 @@ def unused_budgets(tree: Node) -> list[Problem]:
     ]
 
 
-def unused_roles(book: PolicyBook, tree: Node) -> list[Problem]:
-    """Roles that nothing names, neither them nor one that they extend or that extends them."""
-    named = _named_roles(tree)
+def unused_roles(book: PolicyBook, tree: Node, held: Collection[str] | None) -> list[Problem]:
+    """Roles that nothing names, neither them nor one that they extend or that extends them.
+
+    Where the staff is known (`held`), only those that nobody has: a role without any power is written for who
+    learns the work, whom the policy would not know else.
+    """
+    named, staff = _named_roles(tree), frozenset(held or ())
+    text = "nothing names role `{}`, nor a role that it extends or that extends it"
+    if held is None:
+        text += "; that is right where people have it who may decide nothing (`--staff FILE` looks)"
     related = {other for name in named for other in book.roles[name]}
     related |= {name for name, below in book.roles.items() if below & named}
     return [
-        _at_role(tree, name, f"nothing names role `{name}`, nor a role that it extends or that extends it")
-        for name in book.roles
-        if name not in related
+        _at_role(tree, name, text.format(name))
+        for name, having in book.roles.items()
+        if name not in related and not having & staff
     ]
 
 
