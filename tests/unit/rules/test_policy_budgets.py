@@ -29,6 +29,17 @@ def test_shared_and_own_budgets_keep_the_order_of_the_mandate() -> None:
     )
 
 
+@pytest.mark.parametrize("budget", ["pool", a_budget(per="team")])
+def test_one_budget_needs_no_list(budget: object) -> None:
+    pool = {"pool": a_budget(per="tenant", window="year")}
+    text = a_policy(a_mandate(id="late", budgets=budget), budgets=pool, **ZONE)
+    book, problems = check_policy(text)
+    assert book is not None
+    assert book.candidates("agent", "refund", None)[0].budgets == _budgets(budget, budgets=pool)
+    unused = [one for one in problems if "no mandate draws" in one.text]
+    assert bool(unused) is (budget != "pool")
+
+
 def test_mandates_that_share_a_budget_hold_the_same_one() -> None:
     both = [a_mandate(id=name, budgets=["pool"]) for name in ("a", "b")]
     first, second = a_book(*both, budgets={"pool": a_budget()}, **ZONE).candidates("agent", "refund", None)
@@ -60,7 +71,9 @@ def test_every_window_is_read_and_written_alike(window: str, read: Window) -> No
         (a_budget(cap=0), "a cap is above 0; a budget of nothing lets nothing through"),
         (a_budget(cap=-1), "a cap is not negative"),
         (a_budget(cap=1.001), "the currency has 2 decimals, and this cap has more"),
-        (a_budget(cap="250"), "`cap` must be a number, such as 250"),
+        (a_budget(cap="250"), "`cap` must be a number; write 250 without quotes"),
+        (a_budget(cap="60,00"), "`cap` must be a number; write 60.00"),
+        (a_budget(cap="much"), "`cap` must be a number, such as 250"),
         (a_budget(count=2), "a budget has a `cap` (money) or a `count` (decisions); this one has both"),
         (
             a_budget(cap=LEFT_OUT),

@@ -45,6 +45,13 @@ def test_every_key_is_described() -> None:
     assert [key for name, part in parts.items() for key in undescribed(name, part)] == []
 
 
+@pytest.mark.parametrize("budgets", ["pool", ["pool"], a_budget(), [a_budget(), "pool"]])
+def test_one_budget_fits_as_a_list_does(validator: Draft202012Validator, budgets: Any) -> None:
+    text = a_policy(a_mandate(budgets=budgets), budgets={"pool": a_budget()}, **HERE)
+    assert check_policy(text).book is not None
+    assert list(validator.iter_errors(YAML(typ="safe", pure=True).load(text))) == []
+
+
 def test_the_retail_policy_fits(validator: Draft202012Validator) -> None:
     text = (Path(deploy.local.__path__[0]) / "retail" / "policy.yaml").read_text()
     assert list(validator.iter_errors(YAML(typ="safe", pure=True).load(text))) == []
@@ -97,7 +104,7 @@ def test_the_retail_policy_fits(validator: Draft202012Validator) -> None:
         (a_policy(a_mandate(discretion={"review_within": 5})), False),
         (a_policy(a_mandate(budgets=[a_budget()]), **HERE), True),
         (a_policy(a_mandate(budgets=[a_budget(id="a"), a_budget(window="30d")]), **HERE), True),
-        (a_policy(a_mandate(budgets=a_budget()), **HERE), False),
+        (a_policy(a_mandate(budgets=a_budget()), **HERE), True),
         (a_policy(a_mandate(budgets=[]), **HERE), False),
         (a_policy(a_mandate(budgets=["a", "a"]), budgets={"a": a_budget()}, **HERE), False),
         (a_policy(a_mandate(budgets=[a_budget(id="a b")]), **HERE), False),

@@ -5,6 +5,7 @@ Its JSON Schema, for editors, is made of it (editor_schema.py).
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import (
@@ -26,6 +27,7 @@ EVERY_KIND: Final = "*"
 MAX_COUNT: Final = 1_000_000_000
 _NAME_RULE: Final = {"type": "string", "pattern": NAME, "maxLength": MAX_ID_LENGTH}
 _KIND_RULE: Final = {"type": "string", "pattern": rf"{NAME}|^\*$", "maxLength": MAX_ID_LENGTH}
+_A_NUMBER: Final = re.compile(r"[0-9]+(?:[.,][0-9]+)?")
 
 
 def _one_as_list(value: Any) -> Any:
@@ -43,6 +45,10 @@ def _whole(value: Any) -> Any:
 
 
 def _cap(value: Any, _: Any) -> Any:
+    if isinstance(value, str) and _A_NUMBER.fullmatch(value):
+        number = value.replace(",", ".")
+        hint = f"write {number}" if "," in value else f"write {number} without quotes"
+        raise PydanticCustomError("cap", "must be a number; {hint}", {"hint": hint})
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise PydanticCustomError("cap", "must be a number, such as 250")
     return value
@@ -52,6 +58,13 @@ def _limit(value: Any, _: Any) -> Any:
     if isinstance(value, bool) or not isinstance(value, int | float | str) or value == "":
         raise PydanticCustomError("limit", "must be a number, such as 50, or an expression in quotes")
     return value
+
+
+def _one_or_several(schema: dict[str, Any]) -> None:
+    """What a list of different items may be, or one of its items."""
+    several = {**schema, "uniqueItems": True}
+    schema.clear()
+    schema["anyOf"] = [several["items"], several]
 
 
 Name = Annotated[str, StringConstraints(pattern=NAME, min_length=1, max_length=MAX_ID_LENGTH)]
@@ -156,7 +169,8 @@ Budgets = Annotated[
             Discriminator(_budget_form),
         ]
     ],
-    Field(min_length=1, json_schema_extra={"uniqueItems": True}),
+    BeforeValidator(_one_as_list),
+    Field(min_length=1, json_schema_extra=_one_or_several),
 ]
 
 

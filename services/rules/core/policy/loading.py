@@ -36,7 +36,7 @@ from services.rules.core.policy.meaning import Meaning, read_meaning
 from services.rules.core.policy.problems import PolicyProblems, Problem
 from services.rules.core.policy.shape import read_shape
 from services.rules.core.policy.written_budgets import days_of
-from services.rules.core.policy.yaml_tree import Node, Plain, each, parse_yaml
+from services.rules.core.policy.yaml_tree import Node, Plain, one_or_list, parse_yaml
 
 
 class CheckedPolicy(NamedTuple):
@@ -158,7 +158,7 @@ def _mandate(
     shared: Mapping[str, Budget],
 ) -> Mandate:
     row = tree.find(("mandates", place))[0]
-    budgets = zip(entry.budgets or (), each(row.get("budgets")), strict=True)
+    budgets = zip(entry.budgets or (), one_or_list(row.get("budgets")), strict=True)
     discretion = entry.discretion
     return Mandate(
         id=entry.id,

@@ -9,8 +9,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from schemas.ids import NAME
 from schemas.money import exponent
 from services.rules.core.expressions.compiling import Compiled, Wanted, compile_expression
 from services.rules.core.expressions.evaluation import Expression, Failure
@@ -22,6 +24,8 @@ from services.rules.core.policy.written_budgets import read_budgets
 from services.rules.core.policy.written_money import read_money
 from services.rules.core.policy.written_times import check_times
 from services.rules.core.policy.yaml_tree import Node, each, one_or_list, short
+
+_IS_ID: Final = re.compile(NAME)
 
 
 @dataclass(slots=True)
@@ -95,7 +99,7 @@ class _Reader:
         names = self._found.roles if known is None else known
         for one in one_or_list(node):
             if one.text is not None and one.text not in names and one.text:
-                close = get_close_matches(one.text, names, 1)
+                close = get_close_matches(one.text, filter(_IS_ID.fullmatch, names), 1)
                 hint = f"; did you mean `{close[0]}`?" if close else "; write it under `roles`"
                 self._say(one, f"there is no role `{short(one.text)}`{hint}")
         self._check_twice(node)

@@ -68,6 +68,8 @@ def _problem(tree: Node, one: Mapping[str, Any]) -> Problem | None:
 
 
 def _text(kind: str, path: Path, one: Mapping[str, Any], context: Mapping[str, Any]) -> str:
+    if path[-1] == "discretion" and kind in ("model_type", "model_attributes_type"):
+        return "must be a mapping; write {}, or `review_within` and `reviewer` under it"
     if kind == "too_short":
         return "is empty; name at least one, or take it out"
     if kind == "string_too_long":
@@ -111,6 +113,8 @@ def _in(path: Path, node: Node) -> str:
 
 def _unknown(path: Path) -> str:
     key = str(path[-1])[:60]
+    if key.isdigit():
+        return f"unknown key `{key}`; in a number write a point and no comma: 60.00"
     known = _keys(path[:-1])
     close = get_close_matches(key, known, 1)
     return f"unknown key `{key}`; " + (

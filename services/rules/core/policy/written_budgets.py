@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from services.rules.core.policy.problems import Problem, problem
 from services.rules.core.policy.written_money import read_money
-from services.rules.core.policy.yaml_tree import Node, each, short
+from services.rules.core.policy.yaml_tree import Node, each, one_or_list, short
 
 _DAYS: Final = re.compile(r"([1-9][0-9]{0,2})d")
 
@@ -62,7 +62,7 @@ class _Reader:
 
     def _read_mandate(self, mandate: Node, shared: dict[str, tuple[Node, Node]]) -> None:
         seen: dict[str, Node] = {}
-        for place, one in enumerate(each(mandate.get("budgets")), 1):
+        for place, one in enumerate(one_or_list(mandate.get("budgets")), 1):
             if one.entries is not None:
                 self._read_budget(one)
                 given = one.get("id")
