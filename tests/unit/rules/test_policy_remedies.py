@@ -21,6 +21,36 @@ def _said(text: str) -> list[str]:
     return [str(one) for one in check_policy(text).problems]
 
 
+@pytest.mark.parametrize(
+    ("text", "place", "said"),
+    [
+        ("policy: a\nroles:\n\tagent: {}\n", "3:1: ", "; a tab stands here: use spaces"),
+        (
+            "policy: a\nroles: {agent: {}\nmandates:\n  - {id: a}\n",
+            "3:1: ",
+            "; the `{` of line 2 is not closed by a `}`, or a comma is missing",
+        ),
+        (
+            "policy: a\nx: [a, b\ny: z\n",
+            "3:2: ",
+            "; the `[` of line 2 is not closed by a `]`, or a comma is missing",
+        ),
+        ('policy: a\nversion: "1\nx: y\n', "4:1: ", "; the quote that begins on line 2 is not closed"),
+        ("policy: a\nversion 1\ncurrency: EUR\n", "3:1: ", "; a key ends in a colon, as in `currency: EUR`"),
+        ("policy: a\nx: @b\n", "2:4: ", "; put the value in quotes"),
+        (
+            "policy: a\n version: 1\n",
+            "2:9: ",
+            "; keys of one level begin below each other, and a value that holds `: ` stands in quotes",
+        ),
+    ],
+)
+def test_what_is_not_yaml_comes_with_what_to_do(text: str, place: str, said: str) -> None:
+    (only,) = _said(text)
+    assert only.startswith(f"{place}not YAML: ")
+    assert only.endswith(said)
+
+
 def test_discretion_is_a_mapping() -> None:
     said = _said(a_policy(a_mandate(discretion=True)))
     assert any(

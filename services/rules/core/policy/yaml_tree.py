@@ -30,6 +30,7 @@ from services.rules.core.policy.yaml_events import (
     exact_events,
     fast_events,
 )
+from services.rules.core.policy.yaml_remedies import remedy
 
 MAX_CHARACTERS: Final = 8 * 1024 * 1024
 MAX_DEPTH: Final = 20
@@ -160,7 +161,7 @@ def _read_exactly(text: str) -> tuple[Node, list[Problem]]:
         mark = error.problem_mark or error.context_mark
         spot = Spot(mark.line + 1, mark.column + 1) if mark else Spot(1, 1)
         words = " ".join(part for part in (error.context, error.problem) if part)
-        raise PolicyProblems([*problems, problem(spot, f"not YAML: {words}")]) from error
+        raise PolicyProblems([*problems, problem(spot, f"not YAML: {words}{remedy(error)}")]) from error
     except ReaderError as error:
         spot = _spot_of(text, error.position)
         raise PolicyProblems(

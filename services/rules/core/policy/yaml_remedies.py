@@ -1,0 +1,37 @@
+"""What to do about a text that is not YAML, in words for who does not know the words of parsers."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ruamel.yaml.error import MarkedYAMLError
+
+_NOT_CLOSED: Final = {
+    "while parsing a flow mapping": (
+        "the `{` of line {line}",
+        "is not closed by a `}`, or a comma is missing",
+    ),
+    "while parsing a flow sequence": (
+        "the `[` of line {line}",
+        "is not closed by a `]`, or a comma is missing",
+    ),
+    "while scanning a quoted scalar": ("the quote that begins on line {line}", "is not closed"),
+}
+
+
+def remedy(error: MarkedYAMLError) -> str:
+    """How to mend it, to be put after what the parser says; empty where that is not known."""
+    problem = error.problem or ""
+    if "'\\t'" in problem:
+        return "; a tab stands here: use spaces"
+    if "cannot start any token" in problem:
+        return "; put the value in quotes"
+    if "could not find expected ':'" in problem:
+        return "; a key ends in a colon, as in `currency: EUR`"
+    if "mapping values are not allowed" in problem:
+        return "; keys of one level begin below each other, and a value that holds `: ` stands in quotes"
+    opening = _NOT_CLOSED.get(error.context or "")
+    if opening is None or error.context_mark is None:
+        return ""
+    what, said = opening
+    return f"; {what.replace('{line}', str(error.context_mark.line + 1))} {said}"
