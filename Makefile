@@ -32,7 +32,7 @@ demo: $(VENV)/.run ## the whole way round: 1,166 real cases through a real Kafka
 	@$(BIN)/mandaat demo
 
 test: $(VENV)/.dev ## every test: unit, component, contract, integration, end to end, faults in small form
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses 2 --no-loadscope-reorder
 
 $(VENV)/quix/.made: requirements-quix.txt $(VENV)/.dev
 	@echo "installing Quix Streams, to compare with, in an environment of its own"

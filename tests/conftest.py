@@ -25,6 +25,7 @@ from typing import Protocol
 
 import pytest
 import redis
+import xdist.scheduler
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from hypothesis import settings
 
@@ -38,6 +39,17 @@ FRESH_DATABASES = range(1, 16)
 # How long an example takes says more about what else the machine does than about the code.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+
+
+class ByFolder(xdist.scheduler.LoadScopeScheduling):  # type: ignore[misc] # xdist has no types
+    """Two processes run the suite side by side, each whole folders: what a folder starts is started once."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return nodeid.partition("::")[0].rpartition("/")[0]
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> ByFolder:
+    return ByFolder(config, log)
 
 
 @pytest.fixture(scope="session")
