@@ -61,7 +61,7 @@ async def timestamps(kafka: str, journal: Journal) -> list[int]:
 async def test_the_stored_events_of_a_round_of_repeats_are_found_wherever_they_stand(
     journal: Journal,
 ) -> None:
-    base = now_us() - 500_000
+    base = now_us() - 100_000  # on a busy machine the rest of T may pass until it is published
     entries = [an_entry(base + 700 * n, f"c{n}e") for n in range(600)]
     await journal.publish(entries)
     await journal.publish([entries[599]._replace(timestamp_ms=now_us() // 1000)])

@@ -137,6 +137,13 @@ def _letter(key: bytes | None, value: bytes | None, headers: tuple[tuple[str, by
     return Letter(said["mandaat-reason"], said["mandaat-detail"], place, key, value, theirs)
 
 
+def _which(decision: Any) -> str:
+    """Which of the decisions that a request may have it is."""
+    if decision["outcome"] == "withdrawn":
+        return "withdrawn"
+    return "closing" if decision["decided_by"] else "first"
+
+
 def keeps_its_promises(seen: Iterable[Seen]) -> None:
     """One content an event id, rising sequences, one decision a request, versions that rise by one."""
     contents: dict[str, tuple[bytes, bytes, Any, int]] = {}
@@ -156,10 +163,13 @@ def keeps_its_promises(seen: Iterable[Seen]) -> None:
         newest[one.partition] = sequence
         assert one.timestamp_ms == sequence // 1000
         if one.kind.startswith("decision."):
-            decisions[one.request].append("closing" if one.event["data"]["decided_by"] else "first")
+            decisions[one.request].append(_which(one.event["data"]))
         elif one.event["type"] not in UNHEARD:
             versions[one.request].append(one.event["data"]["approval"]["version"])
     for request, found in decisions.items():
-        assert found in (["first"], ["first", "closing"]), f"{request} has decisions {found}"
+        lasting = [which for which in found if which != "withdrawn"]
+        assert lasting in ([], ["first"], ["first", "closing"]), f"{request} has decisions {found}"
+        assert found.count("withdrawn") <= 1, f"{request} has decisions {found}"
+        assert "withdrawn" not in found[:-1], f"{request} was decided after it was withdrawn: {found}"
     for request, numbers in versions.items():
         assert numbers == list(range(1, len(numbers) + 1)), f"{request} has versions {numbers}"
