@@ -19,12 +19,13 @@ from services.cli.decide import load_book, load_staff
 from services.cli.exits import CALLED_WRONGLY, WRONG
 from services.cli.policy_files import read_bytes
 from services.rules.core.budgets import Counters
+from services.rules.core.effects import Event
 from services.rules.core.explain.hearing import Hearing
 from services.rules.core.explain.why import explain
 from services.rules.core.explain.words import FILE, Words
 from services.rules.core.inputs import Submission
 from services.rules.core.policy import PolicyBook
-from services.rules.core.rehearsal import Event, Rehearsal
+from services.rules.core.rehearsal import Rehearsal
 
 
 def explain_case(

@@ -42,15 +42,9 @@ async def read_grounds(
     wanted = _wanted(inputs)
     if not wanted:
         return Grounds()
-    parts = partitions.parts(wanted)
-    try:
-        reading = await ledger.read(parts, list(wanted.values()))
-    except TryAgain as away:
-        log.warning("ledger_away", error=str(away))
-        undone.failed.update(dict.fromkeys(wanted))
+    reading = await _read(list(wanted.values()), ledger, partitions, undone)
+    if reading is None:
         return Grounds()
-    partitions.confirmed(parts)
-    undone.failed.update(dict.fromkeys(reading.refused))
     states = {key: state for found in reading.found.values() for key, state in found.states.items()}
     places = _places(inputs, reading)
     try:
@@ -76,16 +70,27 @@ async def read_known(
     ids: dict[int, tuple[str, ...]] = {}
     for one in inputs:
         ids[one.partition] = (*ids.get(one.partition, ()), one.index_id)
-    parts = partitions.parts(ids)
+    reading = await _read([Wanted(p, ids=mine) for p, mine in ids.items()], ledger, partitions, undone)
+    if reading is None:
+        return {}
+    return {index_id: known for found in reading.found.values() for index_id, known in found.entries.items()}
+
+
+async def _read(
+    wanted: Sequence[Wanted], ledger: Ledger, partitions: Partitions, undone: Undone
+) -> Reading | None:
+    """Read it with the confirms that are due; None where the ledger is away."""
+    asked = [one.p for one in wanted]
+    parts = partitions.parts(asked)
     try:
-        reading = await ledger.read(parts, [Wanted(p, ids=mine) for p, mine in ids.items()])
+        reading = await ledger.read(parts, wanted)
     except TryAgain as away:
         log.warning("ledger_away", error=str(away))
-        undone.failed.update(dict.fromkeys(ids))
-        return {}
+        undone.failed.update(dict.fromkeys(asked))
+        return None
     partitions.confirmed(parts)
     undone.failed.update(dict.fromkeys(reading.refused))
-    return {index_id: known for found in reading.found.values() for index_id, known in found.entries.items()}
+    return reading
 
 
 def _wanted(inputs: Sequence[Input]) -> dict[int, Wanted]:

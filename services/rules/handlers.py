@@ -6,6 +6,7 @@ Settling is tentative; the journal's acknowledgement is the decision; the confir
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -231,9 +232,12 @@ class Handlers:
         undone: Undone,
     ) -> None:
         outcomes = await self.journal.publish(entries) if entries else {}
+        settled: defaultdict[int, list[tuple[int, Rendered]]] = defaultdict(list)
+        for one, seq, rendered in round_.new:
+            settled[one.input.partition].append((seq, rendered))
         for p, outcome in outcomes.items():
             if isinstance(outcome, Landed):
-                confirm = _confirm(p, b0, outcome.next_offset, round_)
+                confirm = _confirm(b0, outcome.next_offset, settled[p])
                 self.partitions.published(p, unlanded[p].gen, confirm)
             else:
                 log.warning("round_not_landed", partition=p, why=outcome.why)
@@ -298,13 +302,6 @@ def ledger_effects(effects: Effects, seq: int) -> tuple[Effect, ...]:
     return states + links + tuple(Credit(*charge) for charge in effects.charges)
 
 
-def _left_to_confirm(effects: Effects) -> Effects:
-    """What is charged counts since it was settled."""
-    if not effects.charges:
-        return effects
-    return effects._replace(charges=tuple(one for one in effects.charges if one[2] < 0))
-
-
 def _sorted(judged: Sequence[Judged], settled: Settled) -> Round:
     round_ = Round()
     for one, answer in zip(judged, settled.answers, strict=True):
@@ -326,13 +323,12 @@ def _answer_known(record: Consumed, one: Input, known: Known, round_: Round) -> 
         round_.letters.append((record, _conflict(one)))
 
 
-def _confirm(p: int, b0: int | None, next_offset: int, round_: Round) -> Confirm:
-    """What the ledger hears of partition p of this round, now that the journal has it."""
-    mine = [(seq, rendered) for one, seq, rendered in round_.new if one.input.partition == p]
+def _confirm(b0: int | None, next_offset: int, settled: Sequence[tuple[int, Rendered]]) -> Confirm:
+    """What the ledger hears of a partition's part of a round, now that the journal has it."""
     effects = tuple(
-        effect for seq, rendered in mine for effect in ledger_effects(_left_to_confirm(rendered.effects), seq)
+        effect for seq, rendered in settled for effect in ledger_effects(rendered.effects.left_to_do, seq)
     )
-    return Confirm(b0 if mine else None, next_offset, effects)
+    return Confirm(b0 if settled else None, next_offset, effects)
 
 
 def _read(records: Sequence[Consumed]) -> tuple[list[tuple[Consumed, Input]], list[Letter]]:

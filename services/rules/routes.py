@@ -328,7 +328,7 @@ def _budget(budget: Budget, charge: Charge | None, room: Room | None, currency: 
         per=budget.per,
         window=budget.window.text,
         scope=None if charge is None else charge.scope,
-        cap=number(budget.cap if budget.cap is not None else budget.count or 0),
+        cap=number(budget.most),
         used=None if room is None else number(room.used),
         left=None if room is None else number(room.left),
         renews_at=None if room is None else room.renews_at,

@@ -90,7 +90,6 @@ def _charge(budget: Budget, spender: Spender, amount: int, unit: str, day: date)
     kind, days = budget.window
     window = window_name(kind, day)
     scope = spender.scope(budget.per)
-    cap = budget.cap if budget.cap is not None else budget.count
     return Charge(
         budget,
         scope,
@@ -98,7 +97,7 @@ def _charge(budget: Budget, spender: Spender, amount: int, unit: str, day: date)
         counter_key(spender.tenant, budget.id, budget.window.text, unit, scope),
         str(day_number(day)) if days else window,
         amount,
-        0 if cap is None else cap,
+        budget.most,
         days,
     )
 
@@ -174,11 +173,6 @@ def _day_after(kind: WindowKind, used: Used, day: date) -> date | None:
             return date(day.year + 1, 1, 1)
         case "days":
             return None if used.free_day is None else date.fromordinal(used.free_day + _FIRST_DAY)
-
-
-def most_in_a_run(by_day: Mapping[int, int], day: int, days: int) -> int:
-    """The most that any run of so many days holds, of those runs that hold `day`."""
-    return _slide(by_day, day, days, 0, 0)[0]
 
 
 def _slide(by_day: Mapping[int, int], day: int, days: int, amount: int, cap: int) -> tuple[int, int]:

@@ -36,6 +36,13 @@ class Effects(NamedTuple):
     links: tuple[str, ...] = ()
     charges: tuple[Counted, ...] = ()
 
+    @property
+    def left_to_do(self) -> Effects:
+        """The same without what counts since it was settled."""
+        if not self.charges:
+            return self
+        return self._replace(charges=tuple(one for one in self.charges if one[2] < 0))
+
 
 class Journalled(NamedTuple):
     """All events of one `sequence`: under which id and digest their input was settled, and the effects."""

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
-from functools import cached_property
 from itertools import chain, islice
 from typing import Final, NamedTuple
 
 from schemas.case import Case
+from schemas.model import once
 from schemas.staff import StaffMember
 from services.rules.core.candidates import rows_for
 from services.rules.core.expressions.evaluation import Expression
@@ -57,7 +57,7 @@ class Ladder:
         """The roles, in the order in which they are asked."""
         return self._book.steps
 
-    @cached_property
+    @once
     def asked(self) -> Asked | None:
         """The first step whose role may grant it, and has somebody there.
 

@@ -15,7 +15,6 @@ from schemas.cloud_event import CloudEvent
 from schemas.decision import AgentRef, Charge, Decision
 from schemas.model import built
 from schemas.types import DECISION_TYPES
-from services.rules.core import budgets
 from services.rules.core.decision import decision_id, policy_ref
 from services.rules.core.envelope import EPOCH, SOURCE
 from services.rules.core.inputs import Submission
@@ -58,10 +57,6 @@ def approved_event(
     )
     pattern = _pattern(kind)
     return None if pattern is None else (pattern % _values(submission, asker, approved, seq)).encode()
-
-
-def _kind_of(charge: budgets.Charge) -> tuple[str, int, int | None]:
-    return charge.budget.id, charge.days, charge.amount if charge.budget.cap is None else None
 
 
 def _values(submission: Submission, asker: Asker, approved: Approved, seq: int) -> dict[str, str]:

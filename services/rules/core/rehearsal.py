@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from datetime import timedelta
+from typing import Final
 
 from schemas.errors import Unreadable
 from schemas.withdrawal import WITHDRAWN
 from services.rules.core.budgets import Counters
+from services.rules.core.effects import Event
+from services.rules.core.envelope import EPOCH
 from services.rules.core.inputs import Input
 from services.rules.core.policy.book import PolicyBook
 from services.rules.core.propose import propose
 from services.rules.core.staff import StaffDirectory
 
-Event = Mapping[str, Any]
-"""A CloudEvent of mandaat.decisions, as JSON says it."""
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 
 
@@ -52,12 +50,12 @@ class Rehearsal:
         newest = {request: self._known[request][1]} if request in self._known else {}
         proposal = propose(one, self, self._states, newest)
         variant, used = self.counters.settle(proposal.takes, proposal.looks)
-        self._seq = max(self._seq + 1, (one.time - _EPOCH) // _MICROSECOND)
+        self._seq = max(self._seq + 1, (one.time - EPOCH) // _MICROSECOND)
         rendered = proposal.render(self._seq, variant, used)
         events: tuple[Event, ...] = tuple(json.loads(value) for value in rendered.values)
         self._known[one.index_id] = (one.digest, events)
         self._states.update(rendered.effects.states)
-        self.counters.add(charge for charge in rendered.effects.charges if charge[2] < 0)
+        self.counters.add(rendered.effects.left_to_do.charges)
         for link in rendered.effects.links:
             digest, _ = self._known.get(link, (WITHDRAWN, ()))
             self._known[link] = (digest, events)

@@ -17,7 +17,6 @@ from services.rules.core.budgets import (
     counter_of,
     day_number,
     local_day,
-    most_in_a_run,
     renews_at,
     window_name,
 )
@@ -145,6 +144,12 @@ def test_a_late_event_finds_what_was_charged_after_it_in_its_runs() -> None:
     assert counters.look(late).used == 70_00
     assert counters.settle([(late,)])[0] == 0
     assert counters.settle([(late._replace(amount=30_00),)])[0] == 1
+
+
+def most_in_a_run(by_day: dict[int, int], day: int, days: int) -> int:
+    counters, charge = Counters(), a_charge("days", days)
+    counters.add((charge.key, str(one), each) for one, each in by_day.items())
+    return counters.look(charge._replace(field=str(day))).used
 
 
 @given(

@@ -72,10 +72,9 @@ def _granted(row: Mandate, speech: Speech) -> str:
 
 
 def _of_budget(budget: Budget, room: Room | None, speech: Speech) -> list[str]:
-    cap = budget.cap if budget.cap is not None else budget.count or 0
     said = {
         "budget": budget.id,
-        "cap": speech.of_budget(budget, cap),
+        "cap": speech.of_budget(budget, budget.most),
         "window": speech.window(budget),
         "per": speech.per(budget),
     }

@@ -59,6 +59,11 @@ class Budget:
     cap: int | None = None
     count: int | None = None
 
+    @property
+    def most(self) -> int:
+        """The cap, or the count: what a window holds."""
+        return (self.count or 0) if self.cap is None else self.cap
+
 
 class Discretion(NamedTuple):
     """A mandate to step outside the frame; `review_within` as written (`5d`), `reviewer` a role."""

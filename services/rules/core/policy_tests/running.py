@@ -8,11 +8,12 @@ from typing import Any, Final
 
 from schemas.errors import Unreadable
 from schemas.money import parse_signed
+from services.rules.core.effects import Event
 from services.rules.core.policy.book import PolicyBook
 from services.rules.core.policy.problems import Spot
 from services.rules.core.policy_tests.document import NOTHING, Expectation
 from services.rules.core.policy_tests.plan import Step, Test
-from services.rules.core.rehearsal import Event, Rehearsal
+from services.rules.core.rehearsal import Rehearsal
 from services.rules.core.staff import Staff
 
 _UNHEARD: Final = {"mandaat.approval.late.v1": "late", "mandaat.approval.not_entitled.v1": "not_entitled"}
