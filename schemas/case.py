@@ -8,7 +8,7 @@ from pydantic import Field, StrictStr, model_validator
 from pydantic_core import PydanticCustomError
 
 from schemas.ids import AgentId, CaseId, CustomerId, Kind, PlainId, RequestId, RequestKey, Tenant
-from schemas.model import Frozen, Line, OpenObject, Text, once
+from schemas.model import Frozen, Line, OpenObject, Text, cached
 from schemas.moment import Moment
 from schemas.money import AMOUNT_PATTERN, Money, exponent, no_currency, parse_amount
 
@@ -59,7 +59,7 @@ class DecisionRequest(Frozen):
                 ) from flaw
         return self
 
-    @once
+    @cached
     def money(self) -> Money | None:
         """The amount in minor units; None where the request has none."""
         if self.amount is None or self.currency is None:
@@ -97,7 +97,7 @@ class Case(CaseFields):
 
     tenant: Tenant = Field(description="The organisation that is served.")
 
-    @once
+    @cached
     def key(self) -> RequestKey:
         """What identifies the request in this case for ever."""
         return RequestKey(self.tenant, self.case_id, self.request.request_id)

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from schemas.case import Case
-from services.intake.core.inbound import Received
+from services.intake.reading.inbound import Received
 
 STRUCTURED = (("content-type", b"application/cloudevents+json"),)
 ABSENT: Any = object()

@@ -6,14 +6,14 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
+from engine.judging.assessment import assess
+from engine.judging.budgets import Counters
+from engine.judging.conclusions import Conclusion
+from engine.judging.staff import Staff
+from engine.policy import PolicyBook
 from schemas.case import Case
 from schemas.reading import read
 from schemas.staff import StaffMember
-from services.rules.core.assess import assess
-from services.rules.core.budgets import Counters
-from services.rules.core.policy import PolicyBook
-from services.rules.core.proposals import Variant
-from services.rules.core.staff import Staff
 from tests.policies import LEFT_OUT, a_book, a_budget, a_mandate, a_policy, changed
 
 __all__ = [
@@ -76,12 +76,12 @@ def judge(
     staff: Staff | None = None,
     counters: Counters | None = None,
     now: datetime = NOW,
-) -> Variant:
+) -> Conclusion:
     """What the policy concludes; what it takes is counted."""
     proposal = assess(case or a_case(), book, staff or a_staff(), now)
-    return proposal.conclude(*(counters or Counters()).settle(proposal.takes, proposal.looks))
+    return proposal.conclude(*(counters or Counters()).settle(proposal.charge_options, proposal.probes))
 
 
-def codes(variant: Variant) -> list[str]:
+def codes(chosen_option: Conclusion) -> list[str]:
     """The codes of its reasons."""
-    return [reason.code for reason in variant.reasons]
+    return [reason.code for reason in chosen_option.reasons]

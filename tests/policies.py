@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from services.rules.core.policy import PolicyBook, load_policy
+from engine.policy import PolicyBook, load_policy
 
 ROLES = {
     "agent": {},

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from services.rules.core.budgets import Counters
-from services.rules.core.envelope import Rendered
-from services.rules.core.inputs import Input, Reply, Submission
-from services.rules.core.policy import PolicyBook
-from services.rules.core.propose import propose
-from services.rules.core.staff import Staff
+from engine.events.envelope import Rendered
+from engine.inputs.kinds import Input, Reply, Submission
+from engine.judging.budgets import Counters
+from engine.judging.staff import Staff
+from engine.policy import PolicyBook
+from engine.propose import propose
 from tests.judging import a_book, a_staff
 from tests.rules_inputs import a_reply
 
@@ -51,7 +51,7 @@ class Shop:
     def decide(self, one: Input, seq: int) -> Rendered:
         """What the input comes to; what it takes is counted, and the rest holds from now on."""
         proposed = propose(one, self, self.states, self.newest)
-        rendered = proposed.render(seq, *self.counters.settle(proposed.takes, proposed.looks))
+        rendered = proposed.render(seq, *self.counters.settle(proposed.charge_options, proposed.probes))
         effects = rendered.effects
         self.states.update(effects.states)
         self.counters.add(charge for charge in effects.charges if charge[2] < 0)

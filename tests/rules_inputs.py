@@ -7,9 +7,9 @@ from typing import Any
 
 from aiokafka import ConsumerRecord
 
+from engine.inputs.kinds import Input, Reply, Submission, Withdrawal, read_input
 from schemas import topics
 from schemas.ids import approval_id
-from services.rules.core.inputs import Input, Reply, Submission, Withdrawal, read_input
 from tests.intake_cases import ABSENT, STRUCTURED, a_case, a_request
 
 WHEN = "2026-03-02T08:00:01Z"

@@ -16,9 +16,9 @@ from schemas.decision import AgentRef, Decision, PolicyRef, Reason
 from schemas.ids import approval_id, derived_id, record_key, uuid7
 from schemas.request_digest import request_digest
 from schemas.staff import StaffMember
-from services.chassis.producer import partition_for
-from services.notifier.core.pending import Pending, Told, notice_id
-from services.notifier.core.reading import Seen, read_decision
+from services.chassis.kafka.producer import partition_for
+from services.notifier.planning.notice import PendingNotice, Recipient, notice_id
+from services.notifier.planning.reading import DecisionEvent, read_decision
 
 POLICY = PolicyRef(name="acme", version="2026-03-01", digest="d" * 64)
 
@@ -148,17 +148,19 @@ def a_member(agent_id: str = "agent-01", **changes: Any) -> StaffMember:
     return StaffMember.model_validate(fields | changes)
 
 
-def seen(event: Any) -> Seen:
+def seen(event: Any) -> DecisionEvent:
     """As the notifier reads it."""
     read = read_decision(event.to_bytes())
     assert read is not None
     return read
 
 
-def a_pending(event: Any, audience: str = "customer", person: str | None = "cu-1", **changes: Any) -> Pending:
+def a_pending(
+    event: Any, audience: str = "customer", person: str | None = "cu-1", **changes: Any
+) -> PendingNotice:
     """A notice about an event."""
     channel = "webhook" if audience == "webhook" else "mail"
-    told = Told.model_validate({"audience": audience, "person": person, "channel": channel})
+    told = Recipient.model_validate({"audience": audience, "person": person, "channel": channel})
     fields: dict[str, Any] = {
         "notice_id": notice_id(event.id, told),
         "tenant": event.tenant,
@@ -171,7 +173,7 @@ def a_pending(event: Any, audience: str = "customer", person: str | None = "cu-1
         "settled_us": int(event.sequence),
         "told": told,
     }
-    return Pending.model_validate(fields | changes)
+    return PendingNotice.model_validate(fields | changes)
 
 
 class Journal:

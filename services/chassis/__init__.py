@@ -30,5 +30,5 @@ if __name__ == "__main__":
 
 A handler gets `list[Record]` (aiokafka's ConsumerRecord: topic, partition, offset, timestamp, key and value
 as bytes or None, headers as (str, bytes or None)), decodes each by itself, and returns when everything is
-acknowledged; see `services.chassis.subscriber.Subscription`.
+acknowledged; see `services.chassis.kafka.subscriber.Subscription`.
 """

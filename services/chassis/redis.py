@@ -20,7 +20,7 @@ from redis.exceptions import (
     TimeoutError,  # noqa: A004 - Redis' own, and the only one meant in this module
 )
 
-from services.chassis.errors import TryAgain
+from services.chassis.process.errors import TryAgain
 
 CALL_TIMEOUT_SECONDS: Final = 3.0
 

@@ -13,16 +13,16 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
+from engine.inputs.kinds import Submission
+from engine.judging.staff import Staff
+from engine.policy import PolicyBook
+from engine.rehearsal import Rehearsal
 from schemas.case import Case, SubmittedCase
 from schemas.errors import Unreadable
 from schemas.reading import read
 from schemas.staff import StaffMember
 from services.cli.exits import CALLED_WRONGLY, WRONG
 from services.cli.policy_files import of_line, read_bytes, read_policy
-from services.rules.core.inputs import Submission
-from services.rules.core.policy import PolicyBook
-from services.rules.core.rehearsal import Rehearsal
-from services.rules.core.staff import Staff
 
 
 class _CannotDecideError(Exception):

@@ -11,6 +11,14 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from engine.events.effects import Event
+from engine.explain.decided_request import DecidedRequest
+from engine.explain.why import explain
+from engine.explain.words import FILE, Words
+from engine.inputs.kinds import Submission
+from engine.judging.budgets import Counters
+from engine.policy import PolicyBook
+from engine.rehearsal import Rehearsal
 from schemas.case import Case, SubmittedCase
 from schemas.errors import Unreadable
 from schemas.language import Language
@@ -18,14 +26,6 @@ from schemas.reading import read
 from services.cli.decide import load_book, load_staff
 from services.cli.exits import CALLED_WRONGLY, WRONG
 from services.cli.policy_files import read_bytes
-from services.rules.core.budgets import Counters
-from services.rules.core.effects import Event
-from services.rules.core.explain.hearing import Hearing
-from services.rules.core.explain.why import explain
-from services.rules.core.explain.words import FILE, Words
-from services.rules.core.inputs import Submission
-from services.rules.core.policy import PolicyBook
-from services.rules.core.rehearsal import Rehearsal
 
 
 def explain_case(
@@ -53,8 +53,8 @@ def explain_case(
         decision, *more = _decide(one, rehearsal)
     approval = more[0]["data"]["approval"] if more else None
     look = (before or rehearsal.counters).look
-    heard = Hearing(wanted, wanted.opened_at, book, people, decision["data"], approval, look)
-    words = Words.parse(files("services.rules.core.explain").joinpath(FILE).read_text("utf-8"))
+    heard = DecidedRequest(wanted, wanted.opened_at, book, people, decision["data"], approval, look)
+    words = Words.parse(files("engine.explain").joinpath(FILE).read_text("utf-8"))
     for line in explain(heard, words.about(book, lang)):
         typer.echo(str(line))
 

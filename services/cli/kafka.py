@@ -13,9 +13,9 @@ import typer
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from services.chassis import lenient_headers
-from services.chassis.dead_letters import Record
-from services.chassis.errors import TryAgain
+from services.chassis.kafka import lenient_headers
+from services.chassis.kafka.dead_letters import ConsumedRecord
+from services.chassis.process.errors import TryAgain
 from services.cli.exits import CALLED_WRONGLY
 from services.cli.where import KAFKA as SETTING
 from services.cli.where import kafka_settings
@@ -55,7 +55,7 @@ def run(work: Coroutine[Any, Any, Answer]) -> Answer:
         structlog.configure(**configured)
 
 
-async def read_to_the_end(bootstrap: str, topic: str) -> AsyncIterator[Record]:
+async def read_to_the_end(bootstrap: str, topic: str) -> AsyncIterator[ConsumedRecord]:
     """Every record that the topic holds now, each partition's in order. Joins no group. Raises Away."""
     lenient_headers.install()
     consumer = AIOKafkaConsumer(
@@ -69,7 +69,7 @@ async def read_to_the_end(bootstrap: str, topic: str) -> AsyncIterator[Record]:
         ends = await _joined(consumer, topic)
         heard = monotonic()
         while ends:
-            polled: dict[TopicPartition, list[Record]] = await consumer.getmany(timeout_ms=200)
+            polled: dict[TopicPartition, list[ConsumedRecord]] = await consumer.getmany(timeout_ms=200)
             for tp, records in polled.items():
                 for record in records:
                     if record.offset < ends.get(tp, 0):

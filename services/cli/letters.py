@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
 from schemas.topics import DECISIONS
-from services.chassis.dead_letters import PREFIX, Record
-from services.chassis.producer import Outgoing
+from services.chassis.kafka.dead_letters import PREFIX, ConsumedRecord
+from services.chassis.kafka.producer import Outgoing
 
 _CUT: Final = f"{PREFIX}cut-from-bytes"
 
@@ -78,7 +78,7 @@ class Letter(NamedTuple):
         return {**self.summary(), **more, "headers": headers, "value": _readable(self.value)}
 
 
-def read_letter(record: Record) -> Letter:
+def read_letter(record: ConsumedRecord) -> Letter:
     """The letter in a record of mandaat.dead-letters, also one that others wrote there."""
     ours = {name: value for name, value in record.headers if name.startswith(PREFIX)}
 

@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from engine.policy.editor_schema import policy_schema, schema_text
+from engine.policy_tests.document import PolicyTestsDocument
 from schemas.errors import Unreadable
 from schemas.reading import read
 from schemas.staff import StaffMember
@@ -16,8 +18,6 @@ from services.cli.decide import load_staff
 from services.cli.exits import WRONG
 from services.cli.policy_files import read_bytes, read_policy
 from services.cli.policy_test import run_tests
-from services.rules.core.policy.editor_schema import policy_schema, schema_text
-from services.rules.core.policy_tests.document import PolicyTestsDocument
 
 policy_app = typer.Typer(help="Look at a policy file before it is used.", no_args_is_help=True)
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import typer
 
+from engine.policy import CheckedPolicy, PolicyProblem, check_policy
 from services.cli.exits import CALLED_WRONGLY
-from services.rules.core.policy import CheckedPolicy, Problem, check_policy
 
 
 def read_policy(file: Path, held: Collection[str] | None = None) -> CheckedPolicy:
@@ -23,7 +23,7 @@ def read_policy(file: Path, held: Collection[str] | None = None) -> CheckedPolic
         line = text.count(b"\n", 0, error.start) + 1
         column = len(text[text.rfind(b"\n", 0, error.start) + 1 : error.start].decode(errors="replace")) + 1
         what = f"not UTF-8: byte {text[error.start]:#04x}; save the file as UTF-8"
-        return CheckedPolicy(None, (Problem(line, column, what),))
+        return CheckedPolicy(None, (PolicyProblem(line, column, what),))
 
 
 def read_bytes(file: Path) -> bytes:

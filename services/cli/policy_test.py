@@ -8,15 +8,15 @@ from typing import Annotated, Final, NamedTuple
 
 import typer
 
+from engine.policy import PolicyBook, PolicyProblem
+from engine.policy.problems import PolicyProblems
+from engine.policy.yaml.tree import parse_yaml
+from engine.policy_tests.names import people_of, unknown_names
+from engine.policy_tests.plan import Plan, make_plan
+from engine.policy_tests.running import Covered, run_test
+from engine.policy_tests.shape import TestsFile, read_file
 from services.cli.exits import CALLED_WRONGLY, WRONG
 from services.cli.policy_files import read_bytes, read_policy
-from services.rules.core.policy import PolicyBook, Problem
-from services.rules.core.policy.problems import PolicyProblems
-from services.rules.core.policy.yaml_tree import parse_yaml
-from services.rules.core.policy_tests.names import people_of, unknown_names
-from services.rules.core.policy_tests.plan import Plan, make_plan
-from services.rules.core.policy_tests.running import Covered, run_test
-from services.rules.core.policy_tests.shape import TestsFile, read_file
 
 ENDINGS: Final = ("*.test.yaml", "*.test.yml")
 
@@ -90,7 +90,7 @@ def _run(file: Path, covered: dict[Path, tuple[PolicyBook, Covered]]) -> Result:
 class _UnusableError(Exception):
     """A file that cannot be used, and all that is wrong with it."""
 
-    def __init__(self, file: Path, problems: Sequence[Problem]) -> None:
+    def __init__(self, file: Path, problems: Sequence[PolicyProblem]) -> None:
         super().__init__("; ".join(map(str, problems)))
         self.lines = [f"{file}:{problem}" for problem in sorted(dict.fromkeys(problems))]
 
@@ -100,7 +100,7 @@ def _load(file: Path) -> tuple[Path, PolicyBook, Plan]:
     try:
         text = read_bytes(file).decode()
     except UnicodeDecodeError as error:
-        flaw = Problem(1, 1, f"not UTF-8: {error.reason} at byte {error.start}")
+        flaw = PolicyProblem(1, 1, f"not UTF-8: {error.reason} at byte {error.start}")
         raise _UnusableError(file, [flaw]) from error
     read, problems = read_file(text)
     if read is None:
@@ -118,7 +118,7 @@ def _load(file: Path) -> tuple[Path, PolicyBook, Plan]:
     return policy, book, plan
 
 
-def _unknown_names(file: Path, text: str) -> list[Problem]:
+def _unknown_names(file: Path, text: str) -> list[PolicyProblem]:
     """Those of a file whose form is wrong, as far as it can be read, so that all is said at once."""
     try:
         tree, _ = parse_yaml(text)
@@ -139,5 +139,5 @@ def _beside(file: Path, read: TestsFile, key: str, named: str) -> Path:
     path = file.parent / named
     if not path.is_file():
         spot = read.tree.find((key,))[0].spot
-        raise _UnusableError(file, [Problem(spot.line, spot.column, f"there is no file {path}")])
+        raise _UnusableError(file, [PolicyProblem(spot.line, spot.column, f"there is no file {path}")])
     return path

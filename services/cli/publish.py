@@ -17,7 +17,7 @@ from schemas.policy_record import PolicyRecord
 from schemas.reading import read
 from schemas.staff import StaffMember
 from schemas.topics import POLICIES, POLICY_LIMIT_BYTES, STAFF
-from services.chassis.producer import Outgoing, Producer
+from services.chassis.kafka.producer import Outgoing, Producer
 from services.cli.exits import WRONG
 from services.cli.kafka import Bootstrap, bootstrap_of, read_to_the_end, run
 from services.cli.policy_files import of_line, read_bytes, read_policy

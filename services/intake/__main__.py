@@ -1,6 +1,6 @@
 """`python -m services.intake`."""
 
-from services.chassis.run import run
+from services.chassis.process.run import run
 from services.intake.app import main
 
 if __name__ == "__main__":

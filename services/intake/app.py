@@ -6,19 +6,19 @@ from contextlib import AsyncExitStack
 from functools import partial
 
 from schemas.topics import CASES, INBOUND, INBOUND_LIMIT_BYTES, REPLIES
-from services.chassis import failpoints
-from services.chassis.dead_letters import DeadLetters
-from services.chassis.http import Health, create_app, serving
-from services.chassis.keys import Keys
-from services.chassis.metrics import Metrics
-from services.chassis.producer import Producer
+from services.chassis.http.keys import Keys
+from services.chassis.http.server import Health, create_app, serving
+from services.chassis.kafka.dead_letters import DeadLetters
+from services.chassis.kafka.producer import Producer
+from services.chassis.kafka.subscriber import Subscription
+from services.chassis.process import failpoints
+from services.chassis.process.metrics import Metrics
+from services.chassis.process.run import Stop
 from services.chassis.redis import connect
-from services.chassis.run import Stop
-from services.chassis.subscriber import Subscription
-from services.intake.adapters.known_requests import ANSWER_SECONDS, KnownRequests
-from services.intake.handlers import Intake
+from services.intake.accepting import Intake
+from services.intake.doors.http import add_routes
+from services.intake.known_requests import ANSWER_SECONDS, KnownRequests
 from services.intake.metrics import IntakeMetrics
-from services.intake.routes import add_routes
 from services.intake.settings import IntakeSettings
 
 GROUP = "mandaat-intake"

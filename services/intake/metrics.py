@@ -6,7 +6,7 @@ from typing import Final, Literal
 
 from prometheus_client import Counter, Histogram
 
-from services.chassis.metrics import SECONDS, Metrics
+from services.chassis.process.metrics import SECONDS, Metrics
 
 Door = Literal["http", "kafka"]
 """Where it came in: a request over HTTP, or a record of mandaat.inbound."""

@@ -1,6 +1,6 @@
 """`python -m services.notifier`."""
 
-from services.chassis.run import run
+from services.chassis.process.run import run
 from services.notifier.app import main
 
 if __name__ == "__main__":

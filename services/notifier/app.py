@@ -13,34 +13,34 @@ from jinja2 import PackageLoader
 
 from schemas.staff import read_member
 from schemas.topics import CASES, DECISIONS, STAFF
-from services.chassis import failpoints
-from services.chassis.dead_letters import DeadLetters
-from services.chassis.errors import ConfigurationError
-from services.chassis.hosts import is_loopback
-from services.chassis.http import Health, create_app, ready, serving
-from services.chassis.keys import Keys
-from services.chassis.metrics import Metrics
-from services.chassis.producer import Producer
+from services.chassis.http.keys import Keys
+from services.chassis.http.server import Health, create_app, ready, serving
+from services.chassis.kafka.dead_letters import DeadLetters
+from services.chassis.kafka.producer import Producer
+from services.chassis.kafka.subscriber import Subscription
+from services.chassis.kafka.table import Table
+from services.chassis.process import failpoints
+from services.chassis.process.errors import ConfigurationError
+from services.chassis.process.hosts import is_loopback
+from services.chassis.process.metrics import Metrics
+from services.chassis.process.run import Stop
 from services.chassis.redis import connect
-from services.chassis.run import Stop
-from services.chassis.subscriber import Subscription
-from services.chassis.table import Table
-from services.notifier.adapters.hooks_file import Hook, open_hooks
-from services.notifier.adapters.mail import Mailer, Server
-from services.notifier.adapters.redis import CALL_TIMEOUT_SECONDS, Store
-from services.notifier.adapters.replay import Replay
-from services.notifier.adapters.webhook import Hooks
-from services.notifier.core.letters import Letters
-from services.notifier.core.retry import DONE_SET
-from services.notifier.core.words import Words
-from services.notifier.handlers import Notifier
-from services.notifier.layout import Layout
+from services.notifier.channels.delivery import NoticeDelivery
+from services.notifier.channels.mail.smtp import Mailer, Server
+from services.notifier.channels.webhook.hooks_file import Hook, open_hooks
+from services.notifier.channels.webhook.post import Hooks
+from services.notifier.letters.letters import Letters
+from services.notifier.letters.words import Words
 from services.notifier.metrics import NotifierMetrics
-from services.notifier.partitions import Partitions
+from services.notifier.outbox.dispatcher import Dispatcher
+from services.notifier.outbox.layout import Layout
+from services.notifier.outbox.owned_partitions import OwnedPartitions
+from services.notifier.outbox.replay import Replay
+from services.notifier.outbox.retry import DONE_SET
+from services.notifier.outbox.store import CALL_TIMEOUT_SECONDS, OutboxStore
 from services.notifier.routes import add_routes
-from services.notifier.sending import Sender
 from services.notifier.settings import NotifierSettings
-from services.notifier.telling import Telling
+from services.notifier.walk import Notifier
 
 GROUP = "mandaat-notifier"
 
@@ -57,7 +57,7 @@ async def main(stop: Stop) -> None:
     desk_kept = timedelta(days=settings.desk_days)
     bootstrap = settings.kafka_bootstrap
     async with AsyncExitStack() as stack:
-        store = Store(
+        store = OutboxStore(
             connect(settings.redis_url.get_secret_value(), CALL_TIMEOUT_SECONDS),
             keep_seconds=round(desk_kept.total_seconds()),
             told_seconds=round(DONE_SET.total_seconds()),
@@ -75,14 +75,14 @@ async def main(stop: Stop) -> None:
         replay = Replay(bootstrap, "mandaat-notifier-replay")
         stack.push_async_callback(replay.close)
         layout = Layout(producer)
-        partitions = Partitions(store, replay, layout, desk_kept, of_notifier, _now)
+        partitions = OwnedPartitions(store, replay, layout, desk_kept, of_notifier, _now)
         mailer = Mailer(server, settings.smtp_connections)
         stack.push_async_callback(mailer.close)
-        sender = Sender(
+        sender = Dispatcher(
             store=store,
             partitions=partitions,
             publisher=producer,
-            telling=Telling(
+            telling=NoticeDelivery(
                 mail=mailer,
                 webhooks=hooks,
                 staff=staff,
@@ -150,8 +150,8 @@ def _subscription(
 
 def letters() -> Letters:
     """The letters of the package's templates."""
-    words = files(__package__).joinpath("templates", "words.json").read_text("utf-8")
-    return Letters(PackageLoader("services.notifier", "templates"), Words.parse(words))
+    words = files("services.notifier.letters").joinpath("templates", "words.json").read_text("utf-8")
+    return Letters(PackageLoader("services.notifier.letters", "templates"), Words.parse(words))
 
 
 def _now() -> datetime:
@@ -193,5 +193,5 @@ async def _reach(producer: Producer, layout: Layout) -> None:
     await layout.check()
 
 
-def _missing(partitions: Partitions) -> str | None:
+def _missing(partitions: OwnedPartitions) -> str | None:
     return f"{len(partitions.missing)} partitions are being taken" if partitions.missing else None

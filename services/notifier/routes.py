@@ -12,10 +12,10 @@ from schemas.case import Case, DecisionRequest
 from schemas.decision import Decision
 from schemas.ids import CaseId, record_key
 from schemas.notice import Notice
-from services.chassis.http import Problem
-from services.chassis.keys import Keys
-from services.notifier.adapters.redis import Store
-from services.notifier.core.desk import view
+from services.chassis.http.keys import Keys
+from services.chassis.http.server import HttpProblem
+from services.notifier.outbox.case_file import view
+from services.notifier.outbox.store import OutboxStore
 
 _CASE_ID: Final = TypeAdapter(CaseId)
 
@@ -44,7 +44,7 @@ class CaseView(BaseModel):
     notices: list[NoticeView]
 
 
-def add_routes(app: FastAPI, store: Store, keys: Keys) -> None:
+def add_routes(app: FastAPI, store: OutboxStore, keys: Keys) -> None:
     """Add them to the application."""
 
     @app.get(
@@ -61,7 +61,7 @@ def add_routes(app: FastAPI, store: Store, keys: Keys) -> None:
         if _is_case_id(case_id):
             found = view(await store.case(record_key(caller.tenant, case_id)))
         if found is None:
-            raise Problem(404, "unknown-case", "There is no such case, or it is not yours.")
+            raise HttpProblem(404, "unknown-case", "There is no such case, or it is not yours.")
         return found
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, field_validator
 
-from services.chassis.settings import (
+from services.chassis.process.settings import (
     FailpointSettings,
     HttpSettings,
     KafkaSettings,
@@ -16,8 +16,8 @@ from services.chassis.settings import (
     LogSettings,
     RedisSettings,
 )
-from services.notifier.core.address import mailbox
-from services.notifier.core.mail import Sender
+from services.notifier.channels.mail.address import mailbox
+from services.notifier.channels.mail.message import FromAddress
 
 
 class NotifierSettings(
@@ -58,8 +58,8 @@ class NotifierSettings(
         return text
 
     @property
-    def sender(self) -> Sender:
+    def sender(self) -> FromAddress:
         """Who our mail comes from."""
         name, address = parseaddr(self.mail_from)
         reply_to = parseaddr(self.mail_reply_to)[1] if self.mail_reply_to else None
-        return Sender(name, mailbox(address) or address, reply_to)
+        return FromAddress(name, mailbox(address) or address, reply_to)

@@ -6,33 +6,33 @@ from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from importlib.resources import files
 
-from services.chassis import failpoints
-from services.chassis.dead_letters import DeadLetters
-from services.chassis.garbage import keep_what_is_there
-from services.chassis.http import Health, create_app, ready, serving
-from services.chassis.keys import Keys
-from services.chassis.metrics import Metrics
-from services.chassis.producer import Producer
+from engine.explain.words import FILE as WORDS
+from engine.explain.words import Words
+from services.chassis.http.keys import Keys
+from services.chassis.http.server import Health, create_app, ready, serving
+from services.chassis.kafka.dead_letters import DeadLetters
+from services.chassis.kafka.producer import Producer
+from services.chassis.kafka.subscriber import Subscription
+from services.chassis.process import failpoints
+from services.chassis.process.garbage import keep_what_is_there
+from services.chassis.process.metrics import Metrics
+from services.chassis.process.run import Stop
+from services.chassis.process.threads import switch_often
 from services.chassis.redis import connect
-from services.chassis.run import Stop
-from services.chassis.subscriber import Subscription
-from services.chassis.threads import switch_often
-from services.rules.adapters.counters import CounterReader
-from services.rules.adapters.journal import Journal
-from services.rules.adapters.ledger import Ledger
-from services.rules.adapters.settings_check import check_settings
-from services.rules.adapters.take_over import Fence
-from services.rules.behind import Behind
-from services.rules.core.explain.words import FILE as WORDS
-from services.rules.core.explain.words import Words
-from services.rules.handlers import Handlers
+from services.rules.journal.journal import Journal
+from services.rules.ledger.client import Ledger
+from services.rules.ledger.counters import CounterReader
+from services.rules.ledger.settings_check import check_settings
+from services.rules.ledger.take_over import Fence
 from services.rules.metrics import RulesMetrics
-from services.rules.partitions import Partitions
 from services.rules.routes import Inquiry, add_routes
 from services.rules.settings import RulesSettings
-from services.rules.settings_gate import SettingsGate
-from services.rules.tables import Tables
-from services.rules.worker import TOPICS, Worker
+from services.rules.worker.held_partitions import HeldPartitions
+from services.rules.worker.lag import LagMonitor
+from services.rules.worker.settings_gate import SettingsGate
+from services.rules.worker.tables import Tables
+from services.rules.worker.walk import Handlers
+from services.rules.worker.worker import TOPICS, Worker
 
 GROUP = "mandaat-rules"
 
@@ -50,7 +50,7 @@ async def main(stop: Stop) -> None:
         stack.push_async_callback(redis.aclose)
         tables = Tables(bootstrap=settings.kafka_bootstrap, on_bug=stop.fail)
         app = create_app("Mandaat rules", health=health, metrics=metrics)
-        words = Words.parse(files("services.rules.core.explain").joinpath(WORDS).read_text("utf-8"))
+        words = Words.parse(files("engine.explain").joinpath(WORDS).read_text("utf-8"))
         add_routes(app, Inquiry(tables, CounterReader(redis), words, lambda: datetime.now(UTC)), keys)
         await stack.enter_async_context(serving(app, settings.http_host, settings.http_port, health))
         health.ready["started"] = lambda: "not started yet"
@@ -69,7 +69,7 @@ async def main(stop: Stop) -> None:
         await stack.enter_async_context(tables)
         keep_what_is_there()
 
-        partitions = Partitions()
+        partitions = HeldPartitions()
         letters = DeadLetters(producer, "rules", metrics)
         worker = Worker(
             handlers=Handlers(tables, ledger, journal, letters, partitions, rules_metrics),
@@ -106,7 +106,7 @@ async def main(stop: Stop) -> None:
         }
         await stack.enter_async_context(subscription)
         await stack.enter_async_context(
-            Behind(
+            LagMonitor(
                 bootstrap=settings.kafka_bootstrap,
                 ledger=ledger,
                 journal=journal,

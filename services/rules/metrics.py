@@ -9,8 +9,8 @@ from functools import partial
 
 from prometheus_client import Counter, Gauge
 
-from services.chassis.dead_letters import Record
-from services.chassis.metrics import Metrics, Spread
+from services.chassis.kafka.dead_letters import ConsumedRecord
+from services.chassis.process.metrics import Metrics, Spread
 
 
 class RulesMetrics:
@@ -57,7 +57,7 @@ class RulesMetrics:
             registry=registry,
         )
 
-    def decided(self, outcomes: Iterable[str], records: Iterable[Record]) -> None:
+    def decided(self, outcomes: Iterable[str], records: Iterable[ConsumedRecord]) -> None:
         """These inputs got their events."""
         for outcome, number in Counted(outcomes).items():
             self._decisions.labels(outcome).inc(number)

@@ -11,22 +11,22 @@ from fastapi import Depends, FastAPI, Path, Query, Request, Response, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import AwareDatetime, BaseModel, Field
 
+from engine.explain.holdings import Room, counter_for, mandates_of, room_of
+from engine.explain.may import mandate_in_words, prohibition_in_words
+from engine.explain.words import Speech, Words
+from engine.judging.budgets import Charge, Counters, local_day
+from engine.judging.staff import StaffDirectory
+from engine.policy.book import Budget, Mandate, PolicyBook, Prohibition
 from schemas.decision import PolicyRef
 from schemas.ids import CustomerId
 from schemas.language import Language, preferred_language
 from schemas.money import Money
 from schemas.staff import StaffMember
-from services.chassis.errors import TryAgain
-from services.chassis.keys import Caller, Keys
-from services.chassis.problems import Problem
-from services.chassis.threads import in_thread
-from services.rules.adapters.counters import CounterReader, Reading
-from services.rules.core.budgets import Charge, Counters, local_day
-from services.rules.core.explain.holdings import Room, counter_for, mandates_of, room_of
-from services.rules.core.explain.may import mandate_in_words, prohibition_in_words
-from services.rules.core.explain.words import Speech, Words
-from services.rules.core.policy.book import Budget, Mandate, PolicyBook, Prohibition
-from services.rules.core.staff import StaffDirectory
+from services.chassis.http.keys import Caller, Keys
+from services.chassis.http.problems import HttpProblem
+from services.chassis.process.errors import TryAgain
+from services.chassis.process.threads import in_thread
+from services.rules.ledger.counters import CounterReader, CounterReading
 
 BEARER: Final = HTTPBearer(auto_error=False, description="A key of MANDAAT_KEYS_FILE; it implies the tenant.")
 DEFAULT_LANGUAGE: Final[Language] = "nl"
@@ -34,7 +34,7 @@ MOST_WAITING: Final = 8
 """One is answered at a time; who comes when so many wait is asked to come back."""
 Charges = Mapping[str, Charge | None]
 """Of each budget by its id the counter that is read; None where no customer is named."""
-Seen = Sequence[tuple[Reading, Mapping[str, int]]]
+Seen = Sequence[tuple[CounterReading, Mapping[str, int]]]
 """What the ledger's counters held, by field."""
 
 
@@ -144,7 +144,7 @@ class OneAtATime:
     async def turn(self) -> AsyncIterator[None]:
         """Returns when it is one's turn. Raises Problem where too many wait."""
         if self._here >= self._most:
-            raise Problem(
+            raise HttpProblem(
                 503, "busy", "Many ask this at once. Ask again in a moment.", headers={"Retry-After": "1"}
             )
         self._here += 1
@@ -178,15 +178,15 @@ class Inquiry:
             raise TryAgain(unread)
         book, person = self.tables.book(tenant), self.tables.staff(tenant).get(agent_id)
         if book is None:
-            raise Problem(404, "no-policy", "No policy is active; publish one.")
+            raise HttpProblem(404, "no-policy", "No policy is active; publish one.")
         if person is None:
-            raise Problem(404, "unknown-agent", "Nobody of your staff has that id.")
+            raise HttpProblem(404, "unknown-agent", "Nobody of your staff has that id.")
         language = preferred_language(asked_language, person.language, DEFAULT_LANGUAGE)
         about = _About(book, person, customer, self.clock())
         async with self.one_at_a_time.turn():
             rows, charges = await in_thread(about.charges)
             wanted = [
-                Reading(charge.key, charge.field, charge.days)
+                CounterReading(charge.key, charge.field, charge.days)
                 for charge in charges.values()
                 if charge is not None
             ]

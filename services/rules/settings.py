@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from services.chassis.settings import (
+from services.chassis.process.settings import (
     FailpointSettings,
     HttpSettings,
     KeysSettings,

@@ -16,13 +16,13 @@ from typing import Any, Final
 import structlog
 from pydantic import ValidationError
 
-from services.chassis.errors import TryAgain
-from services.chassis.producer import Producer
+from services.chassis.kafka.producer import Producer
+from services.chassis.process.errors import TryAgain
+from services.chassis.process.settings import KafkaSettings, RedisSettings
 from services.chassis.redis import connect
-from services.chassis.settings import KafkaSettings, RedisSettings
-from services.rules.adapters.journal import FollowedJournal
-from services.rules.adapters.verify import Report, verify
-from services.rules.worker import applied
+from services.rules.journal.journal import FollowedJournal
+from services.rules.ledger.verify import Report, verify
+from services.rules.worker.worker import applied
 
 EQUAL: Final = 0
 DIFFERENT: Final = 1

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 
+from engine.events.envelope import Rendered
+from engine.inputs.kinds import read_input
+from engine.judging.staff import Staff
+from engine.policy import load_policy
+from engine.policy.book import PolicyBook
+from engine.propose import Proposed, propose
 from schemas import topics
 from schemas.reading import read
 from schemas.staff import StaffMember
-from services.rules.core.envelope import Rendered
-from services.rules.core.inputs import read_input
-from services.rules.core.policy import load_policy
-from services.rules.core.policy.book import PolicyBook
-from services.rules.core.propose import Proposed, propose
-from services.rules.core.staff import Staff
 from tests.benchmarks.material import Template, shop
 
 
@@ -40,4 +40,4 @@ class Authority:
 def journalled(authority: Authority, template: Template) -> Rendered:
     """The first decision on a template, as the journal has it, with sequence 0."""
     proposal = authority.propose(template.key, template.value)
-    return proposal.render(0, 1 if proposal.takes else 0, ())
+    return proposal.render(0, 1 if proposal.charge_options else 0, ())

@@ -23,11 +23,11 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from deploy.local.settings import free_ports
 from deploy.local.stack import SIZES, Stack
+from engine.policy import load_policy
 from schemas import topics
 from schemas.cloud_event import HEADERS
 from schemas.staff import staff_key
-from services.chassis.producer import partition_for
-from services.rules.core.policy import load_policy
+from services.chassis.kafka.producer import partition_for
 from tests.benchmarks.material import Submitted
 from tests.waiting import eventually
 

@@ -14,7 +14,7 @@ from schemas.case import Case
 from schemas.cloud_event import CloudEvent
 from schemas.ids import record_key
 from schemas.types import CASE_SUBMITTED
-from services.chassis.producer import partition_for
+from services.chassis.kafka.producer import partition_for
 from tests.shop import RETAIL, expected_outcomes
 
 MARK: Final = "~mark~"

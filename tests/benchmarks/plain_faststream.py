@@ -56,12 +56,14 @@ async def main(
             began, cpu = time.monotonic(), cpu_seconds()
         key = message.raw_message.key  # type: ignore[union-attr] # one message, no batch
         proposal = authority.propose(key, message.raw_message.value)  # type: ignore[union-attr] # the same
-        takes = [[(one.key, one.field, one.amount, one.cap) for one in each] for each in proposal.takes]
-        variant = await settle(keys=[b"known:" + key], args=[msgpack.packb(takes)])
+        charge_options = [
+            [(one.key, one.field, one.amount, one.cap) for one in each] for each in proposal.charge_options
+        ]
+        chosen_option = await settle(keys=[b"known:" + key], args=[msgpack.packb(charge_options)])
         handled += 1
         if handled == number:
             done.set()
-        rendered = proposal.render(time.time_ns() // 1000, int(variant))
+        rendered = proposal.render(time.time_ns() // 1000, int(chosen_option))
         return KafkaResponse(rendered.values[0], key=key)
 
     app = FastStream(broker, logger=None)

@@ -16,7 +16,7 @@ from typing import Any
 
 from quixstreams import Application  # type: ignore[import-not-found,unused-ignore] # in its own environment
 
-from services.rules.core.budgets import Counters
+from engine.judging.budgets import Counters
 from tests.benchmarks.deciding import Authority
 from tests.benchmarks.usage import cpu_seconds
 
@@ -33,11 +33,14 @@ def main(bootstrap: str, tenant: str, cases: str, out: str, number: int) -> dict
         proposal = authority.propose(key, value)
         counters = Counters()
         counters.add([(k, f, int(n)) for k, f, n in state.get("charged", [])])
-        variant, used = counters.settle(proposal.takes, proposal.looks)
-        if variant:
-            state.set("charged", [(one.key, one.field, one.amount) for one in proposal.takes[variant - 1]])
+        chosen_option, used = counters.settle(proposal.charge_options, proposal.probes)
+        if chosen_option:
+            state.set(
+                "charged",
+                [(one.key, one.field, one.amount) for one in proposal.charge_options[chosen_option - 1]],
+            )
         state.set("known", True)
-        return proposal.render(time.time_ns() // 1000, variant, used).values[0]
+        return proposal.render(time.time_ns() // 1000, chosen_option, used).values[0]
 
     with tempfile.TemporaryDirectory() as folder:
         app = Application(

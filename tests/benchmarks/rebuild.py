@@ -11,7 +11,7 @@ import redis
 
 from deploy.local.stack import SIZES
 from schemas import topics
-from services.chassis.producer import partition_for
+from services.chassis.kafka.producer import partition_for
 from tests.benchmarks.deciding import Authority, journalled
 from tests.benchmarks.ground import Ground, Records, ground
 from tests.benchmarks.material import MARK, retail, shop

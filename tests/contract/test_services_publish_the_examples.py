@@ -9,6 +9,12 @@ from typing import Any
 
 import pytest
 
+from engine.inputs.kinds import Input, Reply, read_input
+from engine.judging.budgets import Counters
+from engine.judging.staff import Staff, StaffDirectory
+from engine.policy import load_policy
+from engine.policy.book import PolicyBook
+from engine.propose import propose
 from schemas.case import Case
 from schemas.cloud_event import CloudEvent
 from schemas.errors import Unreadable
@@ -18,15 +24,9 @@ from schemas.reading import read
 from schemas.staff import StaffMember
 from schemas.topics import CASES, DEAD_LETTERS, DECISIONS, INBOUND, NOTICES, POLICIES, REPLIES, STAFF
 from schemas.withdrawal import Withdrawal
-from services.intake.core.acceptance import case_submitted
-from services.intake.core.inbound import read_inbound
-from services.notifier.core.pending import Told, notice_id
-from services.rules.core.budgets import Counters
-from services.rules.core.inputs import Input, Reply, read_input
-from services.rules.core.policy import load_policy
-from services.rules.core.policy.book import PolicyBook
-from services.rules.core.propose import propose
-from services.rules.core.staff import Staff, StaffDirectory
+from services.intake.events import case_submitted
+from services.intake.reading.inbound import read_inbound
+from services.notifier.planning.notice import Recipient, notice_id
 from tests.contract.examples import Example, example
 from tests.intake_cases import case_of
 
@@ -79,7 +79,7 @@ def published(one: Input, *expected: str, approval: Any = None, newest: Any = ()
         states = {one.state_id: json.dumps(approval).encode()}
     sequence = int(example(DECISIONS, expected[0]).json["sequence"])
     proposed = propose(one, Retail(), states, {one.request_key.index_id: newest})
-    rendered = proposed.render(sequence, *Counters().settle(proposed.takes))
+    rendered = proposed.render(sequence, *Counters().settle(proposed.charge_options))
     return [json.loads(value) for value in rendered.values]
 
 
@@ -201,6 +201,6 @@ def test_rules_gives_back_what_is_withdrawn() -> None:
 @pytest.mark.parametrize("stem", ["notice.delivered", "notice.failed"])
 def test_the_notifier_gives_a_notice_the_id_of_event_person_and_channel(stem: str) -> None:
     notice = example(NOTICES, stem).json["data"]
-    told = Told(audience=notice["audience"], person=notice["person"], channel=notice["channel"])
+    told = Recipient(audience=notice["audience"], person=notice["person"], channel=notice["channel"])
 
     assert notice["notice_id"] == notice_id(notice["about"], told)

@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 
 from schemas.errors import Unreadable
 from schemas.ids import RequestKey
-from services.chassis.dead_letters import Record
-from services.chassis.errors import TryAgain
-from services.chassis.producer import Outgoing
+from services.chassis.kafka.dead_letters import ConsumedRecord
+from services.chassis.kafka.producer import Outgoing
+from services.chassis.process.errors import TryAgain
 
 
 class FakePublisher:
@@ -53,8 +53,8 @@ class FakeDeadLetters:
     """Keeps what could not be read, and why."""
 
     def __init__(self) -> None:
-        self.letters: list[tuple[Record, Unreadable]] = []
+        self.letters: list[tuple[ConsumedRecord, Unreadable]] = []
 
-    async def put_all(self, letters: Sequence[tuple[Record, Unreadable]]) -> None:
+    async def put_all(self, letters: Sequence[tuple[ConsumedRecord, Unreadable]]) -> None:
         """One dead letter a record."""
         self.letters.extend(letters)

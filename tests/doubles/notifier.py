@@ -7,7 +7,7 @@ from datetime import datetime
 
 from deploy.local.sinks.mail import BUSY_DOMAIN, REFUSING_DOMAIN
 from schemas.staff import StaffMember
-from services.notifier.adapters.outcome import Delivered, Outcome, Passing, Permanent
+from services.notifier.channels.outcome import Delivered, Outcome, Passing, Permanent
 
 
 class FakeMail:

@@ -12,39 +12,39 @@ from typing import Any
 
 from aiokafka import TopicPartition
 
+from engine.inputs.kinds import Input, Submission, Withdrawal
+from engine.judging.budgets import Counters
+from engine.judging.staff import Staff
+from engine.policy import PolicyBook
 from schemas.errors import Unreadable
 from schemas.withdrawal import WITHDRAWN
-from services.chassis.dead_letters import Record as Consumed
-from services.chassis.errors import TryAgain
-from services.rules.adapters.ledger import Resolved
-from services.rules.adapters.protocol import (
+from services.chassis.kafka.dead_letters import ConsumedRecord
+from services.chassis.process.errors import TryAgain
+from services.rules.journal.grouping import Grouping, Stored
+from services.rules.journal.publisher import JournalEntry, JournalRecord, Landed, NotLanded, Outcome
+from services.rules.ledger.client import Resolved
+from services.rules.ledger.protocol import (
     Answer,
     Applied,
+    CounterCharge,
+    CounterUse,
     Credit,
     Effect,
     Found,
     Item,
-    Known,
     Link,
     New,
     Part,
-    Reading,
+    ReadAnswers,
     Refusal,
     RemoveState,
     SetState,
     Settled,
-    Take,
-    Taken,
-    Used,
+    SettledBefore,
+    TakenPartition,
     Wanted,
 )
-from services.rules.adapters.publisher import Entry, Landed, NotLanded, Outcome, Record
-from services.rules.adapters.replay import Grouping, Stored
-from services.rules.adapters.script import Cold
-from services.rules.core.budgets import Counters
-from services.rules.core.inputs import Input, Submission, Withdrawal
-from services.rules.core.policy import PolicyBook
-from services.rules.core.staff import Staff
+from services.rules.ledger.script import Cold
 from tests.judging import a_book, a_staff
 
 START_US = 1_772_438_402_000_000
@@ -55,11 +55,11 @@ class FakeLedger:
 
     def __init__(self, partitions: int = 6) -> None:
         self.nonce: str | None = "epoch1"
-        self.index: dict[str, Known] = {}
+        self.index: dict[str, SettledBefore] = {}
         self.states: defaultdict[int, dict[str, bytes]] = defaultdict(dict)
         self.counters = Counters()
         self.pending: dict[int, tuple[int, list[str]]] = {}
-        self.taken: defaultdict[int, list[Take]] = defaultdict(list)
+        self.taken: defaultdict[int, list[CounterCharge]] = defaultdict(list)
         """What is pending of the counters, by partition."""
         self.gens = dict.fromkeys(range(partitions), 0)
         self.positions = dict.fromkeys(range(partitions), 0)
@@ -79,7 +79,7 @@ class FakeLedger:
     async def call(self, parts: Sequence[Part], items: Sequence[Item] = ()) -> Settled:
         self._begin("call", tuple(parts))
         refused = self._confirm_all(parts)
-        b0 = seq = max(self.seq + 1, self.clock_us)
+        first_sequence = seq = max(self.seq + 1, self.clock_us)
         answers: list[Answer] = []
         settled: defaultdict[int, list[str]] = defaultdict(list)
         assert {item.p for item in items} <= {part.p for part in parts}
@@ -89,15 +89,15 @@ class FakeLedger:
             elif item.id in self.index:
                 answers.append(self.index[item.id])
             else:
-                self.index[item.id] = Known(item.digest, seq)
+                self.index[item.id] = SettledBefore(item.digest, seq)
                 settled[item.p].append(item.id)
                 answers.append(self._choose(item, seq))
                 seq += 1
-        self.pending |= {p: (b0, ids) for p, ids in settled.items()}
+        self.pending |= {p: (first_sequence, ids) for p, ids in settled.items()}
         self.seq = max(self.seq, seq - 1)
-        return Settled(self.clock_us, b0, tuple(answers), refused)
+        return Settled(self.clock_us, first_sequence, tuple(answers), refused)
 
-    async def read(self, parts: Sequence[Part], wanted: Sequence[Wanted]) -> Reading:
+    async def read(self, parts: Sequence[Part], wanted: Sequence[Wanted]) -> ReadAnswers:
         self._begin("read", tuple(parts))
         refused = self._confirm_all(parts)
         found = {
@@ -108,12 +108,12 @@ class FakeLedger:
             for p, states, ids in wanted
             if p not in refused
         }
-        return Reading(self.clock_us, found, refused)
+        return ReadAnswers(self.clock_us, found, refused)
 
-    async def take(self, p: int) -> Taken:
+    async def take(self, p: int) -> TakenPartition:
         self._begin("take", (Part(p, self.gens[p]),))
         self.gens[p] += 1
-        return Taken(self.gens[p], self.positions[p], p in self.pending)
+        return TakenPartition(self.gens[p], self.positions[p], p in self.pending)
 
     async def resolve(
         self, p: int, gen: int, from_offset: int, records: Sequence[Applied], next_offset: int
@@ -129,19 +129,19 @@ class FakeLedger:
         for seq, index_id, digest, effects in records:
             known = self.index.get(index_id)
             if known is None or known.seq < seq:
-                self.index[index_id] = Known(digest, seq)
+                self.index[index_id] = SettledBefore(digest, seq)
                 self._apply(p, effects)
             self.seq = max(self.seq, seq)
         self.positions[p] = next_offset
         return "ok"
 
     def _choose(self, item: Item, seq: int) -> New:
-        takes: Any = item.takes  # a Take has what the counters look at in a Charge
-        looks: Any = item.looks
-        variant, used = self.counters.settle(takes, looks)
-        if variant:
-            self.taken[item.p] += item.takes[variant - 1]
-        return New(seq, variant, tuple(Used(*one) for one in used))
+        charge_options: Any = item.charge_options  # a Take has what the counters look at in a Charge
+        probes: Any = item.probes
+        chosen_option, used = self.counters.settle(charge_options, probes)
+        if chosen_option:
+            self.taken[item.p] += item.charge_options[chosen_option - 1]
+        return New(seq, chosen_option, tuple(CounterUse(*one) for one in used))
 
     def _begin(self, name: str, parts: tuple[Part, ...]) -> None:
         self.clock_us += 1000
@@ -161,14 +161,14 @@ class FakeLedger:
             return Refusal.FENCED
         pending = self.pending.get(part.p)
         confirm = part.confirm
-        if confirm is not None and pending is not None and confirm.b0 == pending[0]:
+        if confirm is not None and pending is not None and confirm.first_sequence == pending[0]:
             del self.pending[part.p]
             self.taken.pop(part.p, None)
             self._apply(part.p, confirm.effects)
             self.positions[part.p] = confirm.next_offset
         elif pending is not None:
             return Refusal.BUSY
-        elif confirm is not None and confirm.b0 is None:
+        elif confirm is not None and confirm.first_sequence is None:
             self.positions[part.p] = max(self.positions[part.p], confirm.next_offset)
         return None
 
@@ -180,7 +180,7 @@ class FakeLedger:
                 case RemoveState(state_id):
                     self.states[p].pop(state_id, None)
                 case Link(index_id, seq):
-                    known = self.index.get(index_id, Known(WITHDRAWN, 0))
+                    known = self.index.get(index_id, SettledBefore(WITHDRAWN, 0))
                     self.index[index_id] = known._replace(seq=max(known.seq, seq))
                 case Credit():
                     self.counters.add([effect])
@@ -191,7 +191,7 @@ class FakeJournal:
 
     def __init__(self, partitions: int = 6) -> None:
         self.records: dict[int, list[Stored]] = {p: [] for p in range(partitions)}
-        self.entries: list[Entry] = []
+        self.entries: list[JournalEntry] = []
         self.refuses: set[int] = set()
         """Partitions whose publish is refused."""
         self.loses: set[int] = set()
@@ -205,7 +205,7 @@ class FakeJournal:
     async def partitions(self) -> int:
         return len(self.records)
 
-    async def publish(self, entries: Sequence[Entry]) -> dict[int, Outcome]:
+    async def publish(self, entries: Sequence[JournalEntry]) -> dict[int, Outcome]:
         self.meanwhile()
         outcomes: dict[int, Outcome] = {}
         for entry in entries:
@@ -219,18 +219,20 @@ class FakeJournal:
 
     async def mark(self, p: int, time_us: int) -> int:
         event = b'{"id": "m%d", "type": "mandaat.ledger.marked.v1"}' % time_us
-        self._append(p, Record(b"ledger/%d" % p, event, ()))
+        self._append(p, JournalRecord(b"ledger/%d" % p, event, ()))
         return len(self.records[p])
 
     async def read(self, p: int, from_offset: int, until: int) -> AsyncIterator[list[Stored]]:
         yield self.records[p][from_offset:until]
 
-    async def stored(self, wanted: Iterable[tuple[int, int]]) -> dict[tuple[int, int], tuple[Record, ...]]:
+    async def stored(
+        self, wanted: Iterable[tuple[int, int]]
+    ) -> dict[tuple[int, int], tuple[JournalRecord, ...]]:
         wanted = set(wanted)
         self.looked_up.append(wanted)
         if self.away is not None:
             raise self.away
-        groups: dict[tuple[int, int], tuple[Record, ...]] = {}
+        groups: dict[tuple[int, int], tuple[JournalRecord, ...]] = {}
         for p in self.records:
             grouping = Grouping()
             for group in [*grouping.add(self.records[p]), *grouping.end()]:
@@ -240,7 +242,7 @@ class FakeJournal:
             raise LookupError(f"the journal does not have {min(missing)}")
         return {place: groups[place] for place in wanted}
 
-    def _append(self, p: int, record: Record) -> None:
+    def _append(self, p: int, record: JournalRecord) -> None:
         self.records[p].append(Stored(len(self.records[p]), record))
 
 
@@ -284,10 +286,10 @@ class FakeLetters:
     """Keeps what could not be handled, and why; while `away` nothing is acknowledged."""
 
     def __init__(self) -> None:
-        self.letters: list[tuple[Consumed, Unreadable]] = []
+        self.letters: list[tuple[ConsumedRecord, Unreadable]] = []
         self.away = False
 
-    async def put_all(self, letters: Sequence[tuple[Consumed, Unreadable]]) -> None:
+    async def put_all(self, letters: Sequence[tuple[ConsumedRecord, Unreadable]]) -> None:
         if letters and self.away:
             raise TryAgain("kafka is away")
         self.letters += letters

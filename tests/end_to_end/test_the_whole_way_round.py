@@ -91,10 +91,15 @@ async def test_a_person_decides_what_the_agent_could_not_and_all_three_sides_hea
         assert approval["state"] == "open"
         (approver,) = approval["approvers"]
 
-        asker = {"agent_id": case["agent_id"], "reply_id": "by-the-asker"}
+        requester = {"agent_id": case["agent_id"], "reply_id": "by-the-asker"}
         verdict = {"agent_id": approver, "reply_id": "v-1", "reason": "once, out of goodwill"}
         late = {"agent_id": approver, "reply_id": "v-2"}
-        for verb, body in (("approve", asker), ("approve", verdict), ("approve", verdict), ("reject", late)):
+        for verb, body in (
+            ("approve", requester),
+            ("approve", verdict),
+            ("approve", verdict),
+            ("reject", late),
+        ):
             answer = await intake.post(f"/v1/approvals/{approval['approval_id']}/{verb}", json=body)
             assert answer.status_code == 202, answer.text
 

@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 import pytest
 
 from deploy.local.stack import Stack
-from services.chassis.dead_letters import DeadLetters, Record
-from services.chassis.errors import TryAgain
-from services.chassis.metrics import Metrics
-from services.chassis.producer import Outgoing, Producer
-from services.chassis.subscriber import Subscription, Timing
-from services.chassis.table import Table
+from services.chassis.kafka.dead_letters import ConsumedRecord, DeadLetters
+from services.chassis.kafka.producer import Outgoing, Producer
+from services.chassis.kafka.subscriber import Subscription, Timing
+from services.chassis.kafka.table import Table
+from services.chassis.process.errors import TryAgain
+from services.chassis.process.metrics import Metrics
 from tests.conftest import MakeTopic
 from tests.integration.chassis.test_sigterm import running
 from tests.waiting import eventually
@@ -49,7 +49,7 @@ async def open_service(
     await producer.start()
     stack.push_async_callback(producer.stop)
 
-    async def copy(records: list[Record]) -> None:
+    async def copy(records: list[ConsumedRecord]) -> None:
         await producer.send_all([Outgoing(target, None, b"k", record.value) for record in records])
         seen.extend(record.value for record in records)
 

@@ -74,8 +74,8 @@ class Clerk:
         self.charges += told.charges
         waiting = None
         if told.step is not None:
-            asker = find(self.staff, case.get("agent_id"))
-            waiting = Waiting(case, None if asker is None else asker["team"], told.step)
+            requester = find(self.staff, case.get("agent_id"))
+            waiting = Waiting(case, None if requester is None else requester["team"], told.step)
         fresh = self._fresh("first", told)
         self.requests[key] = Known(self._asked(case), fresh.number, told.charges, waiting)
         return fresh

@@ -8,14 +8,14 @@ from datetime import date, datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from engine.inputs.kinds import Submission
+from engine.judging.budgets import Counters
+from engine.judging.staff import Staff
+from engine.policy import PolicyBook, load_policy
+from engine.propose import propose
 from schemas.case import Case
 from schemas.reading import read
 from schemas.staff import StaffMember
-from services.rules.core.budgets import Counters
-from services.rules.core.inputs import Submission
-from services.rules.core.policy import PolicyBook, load_policy
-from services.rules.core.propose import propose
-from services.rules.core.staff import Staff
 from tests.laws.charges import Charge, Json, text_of
 from tests.laws.hand import Reason
 from tests.laws.naive import Told
@@ -93,7 +93,7 @@ def decide(
     """The data of decision.*, as JSON says it, and who is asked; what it takes is taken from the counters."""
     submission = Submission(0, "evt-1", now, None, as_case(case))
     proposal = propose(submission, Authority(as_book(policy), as_staff(staff)), {})
-    rendered = proposal.render(1, *counters.settle(proposal.takes, proposal.looks))
+    rendered = proposal.render(1, *counters.settle(proposal.charge_options, proposal.probes))
     decision, *requested = (json.loads(value)["data"] for value in rendered.values)
     approval = requested[0]["approval"] if requested else {}
     return {**decision, "asked": {key: approval.get(key) for key in ("step", "approvers")}}

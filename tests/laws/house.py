@@ -9,15 +9,15 @@ from typing import Any, NamedTuple, Protocol, cast
 
 from redis.asyncio import Redis
 
-from services.chassis.metrics import Metrics
-from services.rules.adapters.ledger import Ledger
-from services.rules.adapters.protocol import Applied, Part, Settled
-from services.rules.adapters.rebuild import Begun, Rebuild
-from services.rules.adapters.replay import Grouping
-from services.rules.handlers import Handlers
+from services.chassis.process.metrics import Metrics
+from services.rules.journal.grouping import Grouping
+from services.rules.ledger.client import Ledger
+from services.rules.ledger.protocol import Applied, Part, Settled
+from services.rules.ledger.rebuild import Begun, Rebuild
 from services.rules.metrics import RulesMetrics
-from services.rules.partitions import Partitions
-from services.rules.worker import applied
+from services.rules.worker.held_partitions import HeldPartitions
+from services.rules.worker.walk import Handlers
+from services.rules.worker.worker import applied
 from tests.doubles.rules import FakeJournal, FakeLedger, FakeLetters, FakeTables
 from tests.integration.ledger.hands import warm
 from tests.laws import engine
@@ -140,7 +140,7 @@ class House:
         self.store, self._run = store, runner.run
         self.journal, self.letters = FakeJournal(PARTITIONS), FakeLetters()
         self.tables = FakeTables(engine.as_book(policy), engine.as_staff(staff))
-        self.partitions = Partitions()
+        self.partitions = HeldPartitions()
         for p in range(PARTITIONS):
             self.partitions.hold(p, self._run(store.ledger.take(p)).gen)
         self.handlers = Handlers(

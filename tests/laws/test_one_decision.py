@@ -172,11 +172,11 @@ def test_a_person_with_a_wider_role_may_do_all_that_one_with_a_narrower_role_may
     """Where no expression looks at the role."""
     if "agent.role" in str(question.policy) or question.answered()["outcome"] != "approved":
         return
-    asker = question.case["agent_id"]
-    role = next(one["role"] for one in question.staff if one["agent_id"] == asker)
+    requester = question.case["agent_id"]
+    role = next(one["role"] for one in question.staff if one["agent_id"] == requester)
     wider = {**question.policy["roles"], "wider": {"extends": role}}
     policy = {**question.policy, "roles": wider}
-    staff = [{**one, "role": "wider"} if one["agent_id"] == asker else one for one in question.staff]
+    staff = [{**one, "role": "wider"} if one["agent_id"] == requester else one for one in question.staff]
     assert question._replace(policy=policy, staff=staff).answered()["outcome"] == "approved"
 
 

@@ -10,10 +10,10 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from services.chassis import http
-from services.chassis.errors import ConfigurationError
-from services.chassis.http import Health, create_app, serving
-from services.chassis.metrics import Metrics
+from services.chassis.http import server as http
+from services.chassis.http.server import Health, create_app, serving
+from services.chassis.process.errors import ConfigurationError
+from services.chassis.process.metrics import Metrics
 
 
 @pytest.fixture

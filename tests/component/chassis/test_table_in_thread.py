@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from schemas.errors import Unreadable
-from services.chassis.table import Table
+from services.chassis.kafka.table import Table
 from tests.rules_inputs import a_record
 
 

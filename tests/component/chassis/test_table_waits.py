@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from structlog.testing import capture_logs
 
-from services.chassis import table as table_module
-from services.chassis.errors import TryAgain
-from services.chassis.table import Table
+from services.chassis.kafka import table as table_module
+from services.chassis.kafka.table import Table
+from services.chassis.process.errors import TryAgain
 
 
 class NotOpenYet(Table[bytes]):

@@ -11,12 +11,12 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from services.chassis.http import Health, create_app
-from services.chassis.keys import Keys, digest_of
-from services.chassis.metrics import Metrics
-from services.intake.handlers import Intake
+from services.chassis.http.keys import Keys, digest_of
+from services.chassis.http.server import Health, create_app
+from services.chassis.process.metrics import Metrics
+from services.intake.accepting import Intake
+from services.intake.doors.http import add_routes
 from services.intake.metrics import IntakeMetrics
-from services.intake.routes import add_routes
 from tests.doubles.intake import FakeDeadLetters, FakeKnownRequests, FakePublisher
 
 KEYS = {

@@ -15,8 +15,8 @@ from schemas.model import Frozen
 from schemas.reading import read
 from schemas.types import CASE_SUBMITTED, CASE_WITHDRAWN
 from schemas.withdrawal import Withdrawal
-from services.chassis.dead_letters import Record
-from services.chassis.errors import TryAgain
+from services.chassis.kafka.dead_letters import ConsumedRecord
+from services.chassis.process.errors import TryAgain
 from tests.component.intake.conftest import World
 from tests.intake_cases import STRUCTURED, a_case, a_request, a_withdrawal, an_event, as_bytes
 
@@ -30,7 +30,7 @@ class Typed(Frozen):
     type: str
 
 
-def a_record(value: bytes | None, offset: int = 0, timestamp_type: int = CREATE_TIME) -> Record:
+def a_record(value: bytes | None, offset: int = 0, timestamp_type: int = CREATE_TIME) -> ConsumedRecord:
     return ConsumerRecord(
         topic="mandaat.inbound",
         partition=3,
@@ -46,7 +46,7 @@ def a_record(value: bytes | None, offset: int = 0, timestamp_type: int = CREATE_
     )
 
 
-def records(*values: bytes | None, **options: Any) -> list[Record]:
+def records(*values: bytes | None, **options: Any) -> list[ConsumedRecord]:
     return [a_record(value, offset, **options) for offset, value in enumerate(values)]
 
 

@@ -13,8 +13,8 @@ import pytest
 from schemas.errors import REASONS
 from schemas.ids import approval_id
 from schemas.withdrawal import Withdrawal
-from services.intake.core.inbound import read_inbound
-from services.intake.routes import AcceptedCase
+from services.intake.doors.http import AcceptedCase
+from services.intake.reading.inbound import read_inbound
 from tests.component.intake.conftest import World
 from tests.intake_cases import STRUCTURED, a_case, a_request, as_bytes, case_of
 

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from schemas.ids import approval_id
-from services.intake import handlers
+from services.intake import accepting as handlers
 from tests.component.intake.conftest import World
 from tests.component.intake.test_accepting_records import records
 from tests.intake_cases import a_case, a_request

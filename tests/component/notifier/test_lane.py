@@ -6,12 +6,12 @@ import asyncio
 
 import pytest
 
-from services.notifier.lane import Lane
-from services.notifier.sending import share_of
+from services.notifier.channels.fair_queue import FairQueue
+from services.notifier.outbox.dispatcher import share_of
 
 
 async def test_a_tenant_whose_webhook_hangs_leaves_workers_for_the_others() -> None:
-    lane: Lane[str] = Lane(share=2)
+    lane: FairQueue[str] = FairQueue(share=2)
     for number in range(5):
         lane.put("hangs", f"hangs-{number}")
     lane.put("other", "other-0")
@@ -22,7 +22,7 @@ async def test_a_tenant_whose_webhook_hangs_leaves_workers_for_the_others() -> N
 
 
 async def test_a_worker_that_is_done_makes_room_for_the_next_of_its_tenant() -> None:
-    lane: Lane[int] = Lane(share=1)
+    lane: FairQueue[int] = FairQueue(share=1)
     lane.put("acme", 1)
     lane.put("acme", 2)
     assert await lane.get() == 1
@@ -34,7 +34,7 @@ async def test_a_worker_that_is_done_makes_room_for_the_next_of_its_tenant() -> 
 
 
 async def test_jobs_of_one_tenant_keep_their_order_and_none_is_lost() -> None:
-    lane: Lane[int] = Lane(share=3)
+    lane: FairQueue[int] = FairQueue(share=3)
     for number in range(100):
         lane.put("acme", number)
     got: list[int] = []

@@ -8,10 +8,10 @@ from collections.abc import Callable
 import pytest
 
 from schemas.topics import DECISIONS, NOTICES
-from services.chassis.errors import TryAgain
-from services.notifier import loops as of_loops
-from services.notifier.layout import Layout
-from services.notifier.loops import Loops, Turn
+from services.chassis.process.errors import TryAgain
+from services.notifier.outbox import loops as of_loops
+from services.notifier.outbox.layout import Layout
+from services.notifier.outbox.loops import Loops, Turn
 
 
 async def until(condition: Callable[[], bool]) -> None:

@@ -8,10 +8,10 @@ from typing import Any
 from schemas import types
 from schemas.case import Case
 from schemas.staff import StaffMember
-from services.notifier.adapters.outcome import Delivered, Outcome, Passing, Permanent
 from services.notifier.app import letters
-from services.notifier.core.mail import Sender
-from services.notifier.telling import NOTE_TRIES, Material, Telling, Told
+from services.notifier.channels.delivery import NOTE_TRIES, DeliveryAttempt, Material, NoticeDelivery
+from services.notifier.channels.mail.message import FromAddress
+from services.notifier.channels.outcome import Delivered, Outcome, Passing, Permanent
 from tests.doubles.notifier import FakeMail, FakeStaff, FakeWebhooks
 from tests.telling_events import a_case, a_decision, a_member, a_pending, about_approval, an_approval, decided
 
@@ -23,12 +23,12 @@ class Office:
 
     def __init__(self, *staff: StaffMember) -> None:
         self.mail, self.webhooks, self.staff = FakeMail(), FakeWebhooks("acme"), FakeStaff(staff)
-        self._telling = Telling(
+        self._telling = NoticeDelivery(
             mail=self.mail,
             webhooks=self.webhooks,
             staff=self.staff,
             letters=letters(),
-            sender=Sender("Mandaat", "no-reply@mandaat.example"),
+            sender=FromAddress("Mandaat", "no-reply@mandaat.example"),
             when_unknown="nl",
         )
 
@@ -40,7 +40,7 @@ class Office:
         case: Case | None = None,
         note: bytes | None = b"",
         **changes: Any,
-    ) -> Told:
+    ) -> DeliveryAttempt:
         pending = a_pending(event, audience, person, **changes)
         material = Material((case or a_case()).model_dump_json().encode(), event.to_bytes(), note)
         return await self._telling.tell(pending, material, NOW)

@@ -5,14 +5,14 @@ from typing import Any, cast
 
 import pytest
 
-from services.chassis.dead_letters import Record as Consumed
-from services.chassis.metrics import Metrics
-from services.rules.adapters.protocol import Confirm
-from services.rules.batch import Undone
-from services.rules.core.policy import PolicyBook
-from services.rules.handlers import Handlers
+from engine.policy import PolicyBook
+from services.chassis.kafka.dead_letters import ConsumedRecord
+from services.chassis.process.metrics import Metrics
+from services.rules.ledger.protocol import Confirm
 from services.rules.metrics import RulesMetrics
-from services.rules.partitions import Partitions
+from services.rules.worker.held_partitions import HeldPartitions
+from services.rules.worker.outcomes import PartitionFailures
+from services.rules.worker.walk import Handlers
 from tests.doubles.rules import FakeJournal, FakeLedger, FakeLetters, FakeTables
 from tests.judging import a_book, a_mandate
 
@@ -25,7 +25,7 @@ class Bench:
     def __init__(self, book: PolicyBook | None = None) -> None:
         self.ledger, self.journal, self.letters = FakeLedger(), FakeJournal(), FakeLetters()
         self.tables = FakeTables(a_book(*LEADS) if book is None else book)
-        self.partitions = Partitions()
+        self.partitions = HeldPartitions()
         self.metrics = RulesMetrics(Metrics())
         for p in range(6):
             self.partitions.hold(p, 0)
@@ -38,7 +38,7 @@ class Bench:
             self.metrics,
         )
 
-    async def decide(self, *records: Consumed) -> Undone:
+    async def decide(self, *records: ConsumedRecord) -> PartitionFailures:
         return await self.handlers.decide(list(records))
 
     def events(self, p: int | None = None) -> list[dict[str, Any]]:

@@ -15,15 +15,15 @@ from zoneinfo import ZoneInfo
 import httpx
 import pytest
 
-from services.chassis.errors import TryAgain
-from services.chassis.http import Health, create_app
-from services.chassis.keys import Keys, digest_of
-from services.chassis.metrics import Metrics
-from services.rules.adapters.counters import Reading
-from services.rules.core.explain.words import FILE, Words
-from services.rules.core.policy import PolicyBook
-from services.rules.core.policy.book import Budget, ByKind, Discretion, Mandate, Window
-from services.rules.core.staff import Staff
+from engine.explain.words import FILE, Words
+from engine.judging.staff import Staff
+from engine.policy import PolicyBook
+from engine.policy.book import Budget, ByKind, Discretion, Mandate, Window
+from services.chassis.http.keys import Keys, digest_of
+from services.chassis.http.server import Health, create_app
+from services.chassis.process.errors import TryAgain
+from services.chassis.process.metrics import Metrics
+from services.rules.ledger.counters import CounterReading
 from services.rules.routes import MOST_WAITING, Inquiry, add_routes
 from tests.judging import a_book, a_mandate, a_person, a_staff
 
@@ -44,7 +44,7 @@ class Counted:
         self.lets_go = asyncio.Event()
         self.lets_go.set()
 
-    async def read(self, wanted: Sequence[Reading]) -> list[dict[str, int]]:
+    async def read(self, wanted: Sequence[CounterReading]) -> list[dict[str, int]]:
         if self.away:
             raise TryAgain("the ledger did not answer")
         await self.lets_go.wait()
@@ -124,7 +124,7 @@ async def client(world: World, tmp_path: Path) -> AsyncIterator[httpx.AsyncClien
     )
     path.chmod(0o600)
     app = create_app("Mandaat rules", health=Health(), metrics=Metrics())
-    words = Words.parse(files("services.rules.core.explain").joinpath(FILE).read_text("utf-8"))
+    words = Words.parse(files("engine.explain").joinpath(FILE).read_text("utf-8"))
     add_routes(app, Inquiry(world, cast("Any", world.counted), words, lambda: NOW), Keys.load(path))
     transport = httpx.ASGITransport(app)
     headers = {"Authorization": "Bearer reader"}

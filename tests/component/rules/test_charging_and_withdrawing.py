@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from services.chassis.dead_letters import Record as Consumed
-from services.chassis.errors import TryAgain
-from services.rules.adapters.replay import Grouping
-from services.rules.worker import applied
+from services.chassis.kafka.dead_letters import ConsumedRecord
+from services.chassis.process.errors import TryAgain
+from services.rules.journal.grouping import Grouping
+from services.rules.worker.worker import applied
 from tests.component.rules.conftest import Bench
 from tests.doubles.rules import FakeLedger
 from tests.judging import a_book, a_budget, a_mandate
@@ -37,17 +37,17 @@ def bench() -> Bench:
     return Bench(BOOK)
 
 
-def case(case_id: str, amount: str = "20.00", partition: int = 0, **request: Any) -> Consumed:
+def case(case_id: str, amount: str = "20.00", partition: int = 0, **request: Any) -> ConsumedRecord:
     submitted = a_submitted(a_request_in(case_id, amount=amount, **request), id=f"evt-{case_id}")
     return a_record(submitted, partition=partition)
 
 
-def withdrawal(case_id: str, partition: int = 0, **data: Any) -> Consumed:
+def withdrawal(case_id: str, partition: int = 0, **data: Any) -> ConsumedRecord:
     event = a_withdrawn(subject=case_id, data={"case_id": case_id, **data}, id=f"gone-{case_id}")
     return a_record(event, partition=partition)
 
 
-def verdict(case_id: str, reply_id: str = "reply-1") -> Consumed:
+def verdict(case_id: str, reply_id: str = "reply-1") -> ConsumedRecord:
     data = {"case_id": case_id, "approval_id": an_approval_id(case_id), "reply_id": reply_id}
     return a_record(a_verdict("approve", subject=case_id, data=data))
 

@@ -16,21 +16,21 @@ import pytest
 from typer.testing import CliRunner, Result
 
 import deploy.local
-import services.rules.core.explain as explaining
+import engine.explain as explaining
+from engine.explain.decided_request import DecidedRequest
+from engine.explain.why import explain
+from engine.explain.words import FILE, Words
+from engine.inputs.kinds import Submission
+from engine.policy import load_policy
+from engine.policy_tests.plan import make_plan
+from engine.policy_tests.shape import read_file
+from engine.rehearsal import Rehearsal
 from schemas.language import Language
 from services.cli.app import build
-from services.rules.core.explain.hearing import Hearing
-from services.rules.core.explain.why import explain
-from services.rules.core.explain.words import FILE, Words
-from services.rules.core.inputs import Submission
-from services.rules.core.policy import load_policy
-from services.rules.core.policy_tests.plan import make_plan
-from services.rules.core.policy_tests.shape import read_file
-from services.rules.core.rehearsal import Rehearsal
 from tests.judging import a_mandate, a_policy
 
 LOCAL = Path(deploy.local.__path__[0])
-TEXT = files("services.rules.core.explain").joinpath(FILE).read_text("utf-8")
+TEXT = files("engine.explain").joinpath(FILE).read_text("utf-8")
 WORDS = Words.parse(TEXT)
 PEOPLE = [
     {"agent_id": "agent-01", "tenant": "acme", "name": "R. Visser", "role": "agent", "team": "north"},
@@ -197,7 +197,7 @@ def test_whatever_the_tests_of_a_policy_ask_can_be_explained(policy: str, langua
             if not isinstance(step.input, Submission):
                 continue
             case, approval = step.input.case, more[0]["approval"] if more else None
-            heard = Hearing(case, step.input.time, book, plan.staff, decision, approval, before.look)
+            heard = DecidedRequest(case, step.input.time, book, plan.staff, decision, approval, before.look)
             lines = [line.text for line in explain(heard, WORDS.about(book, language))]
             granting = [line for line in lines if line.endswith((": staat dit toe.", ": grants this."))]
             assert [line.partition(":")[0] for line in granting] == [

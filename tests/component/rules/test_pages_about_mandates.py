@@ -13,8 +13,8 @@ from pydantic import BaseModel
 from typer.testing import CliRunner
 
 import deploy.local
+from engine.policy_tests.document import Expectation, StepEntry
 from services.cli.app import build
-from services.rules.core.policy_tests.document import Expectation, StepEntry
 from services.rules.routes import MandateView
 
 DOCS = Path(__file__).parents[3] / "docs"

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from services.chassis.errors import TryAgain
-from services.rules.settings_gate import SettingsGate
+from services.chassis.process.errors import TryAgain
+from services.rules.worker.settings_gate import SettingsGate
 from tests.waiting import eventually
 
 

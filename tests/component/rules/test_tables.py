@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from schemas.topics import POLICIES, STAFF
-from services.chassis.errors import TryAgain
-from services.rules.tables import Tables
+from services.chassis.process.errors import TryAgain
+from services.rules.worker.tables import Tables
 from tests.judging import a_mandate, a_person, a_policy
 from tests.rules_inputs import a_record, a_reply, a_request_in, a_submission, as_bytes
 

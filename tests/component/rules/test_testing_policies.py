@@ -12,8 +12,8 @@ from typer.testing import CliRunner, Result
 
 import deploy.local
 import schemas
+from engine.policy.yaml.tree import parse_yaml
 from services.cli.app import build
-from services.rules.core.policy.yaml_tree import parse_yaml
 from tests.judging import a_mandate, a_policy
 
 LOCAL = Path(deploy.local.__path__[0])

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from services.chassis.dead_letters import Record as Consumed
-from services.chassis.errors import TryAgain
-from services.rules import handlers
-from services.rules.adapters.script import Cold
+from services.chassis.kafka.dead_letters import ConsumedRecord
+from services.chassis.process.errors import TryAgain
+from services.rules.ledger.script import Cold
+from services.rules.worker import walk as handlers
 from tests.component.rules.conftest import Bench
 from tests.intake_cases import a_case
 from tests.judging import a_book, a_mandate
@@ -26,13 +26,15 @@ from tests.rules_inputs import (
 
 def case(
     case_id: str, partition: int = 0, *, event: str = "evt", tenant: str = "acme", **request: Any
-) -> Consumed:
+) -> ConsumedRecord:
     """A record with a case of 45.00, which needs a team lead, or what `request` says."""
     submitted = a_submitted({**a_request_in(case_id, **request), "tenant": tenant}, id=f"{event}-{case_id}")
     return a_record(submitted, partition=partition)
 
 
-def verdict(case_id: str, partition: int = 0, reply_id: str = "reply-1", said: str = "approve") -> Consumed:
+def verdict(
+    case_id: str, partition: int = 0, reply_id: str = "reply-1", said: str = "approve"
+) -> ConsumedRecord:
     """A record with the team lead's verdict on it."""
     data = {"case_id": case_id, "approval_id": an_approval_id(case_id), "reply_id": reply_id}
     return a_record(a_verdict(said, subject=case_id, data=data), partition=partition)
@@ -60,7 +62,7 @@ async def test_what_has_landed_is_confirmed_with_the_next_call(bench: Bench) -> 
     await bench.decide(case("c-1"))
     due = bench.due(0)
     assert due is not None
-    assert (due.b0, due.next_offset, len(due.effects)) == (bench.ledger.pending[0][0], 2, 1)
+    assert (due.first_sequence, due.next_offset, len(due.effects)) == (bench.ledger.pending[0][0], 2, 1)
     await bench.decide(case("c-2"))
     assert list(bench.ledger.states[0]) == [f"acme/{an_approval_id('c-1')}"]
     assert bench.ledger.positions[0] == 2
@@ -127,7 +129,7 @@ async def test_a_round_of_repeats_only_settles_nothing_and_moves_on(bench: Bench
     await bench.decide(case("c-1"))
     due = bench.due(0)
     assert due is not None
-    assert (due.b0, due.next_offset, due.effects) == (None, 4, ())
+    assert (due.first_sequence, due.next_offset, due.effects) == (None, 4, ())
 
 
 async def test_a_repeat_of_an_answered_request_gets_what_closed_it(bench: Bench) -> None:
@@ -238,7 +240,7 @@ async def test_what_is_new_waits_for_no_look_up_of_repeats(bench: Bench) -> None
     assert len(bench.kinds(1)) == 6
     due = bench.due(1)
     assert due is not None
-    assert (due.b0, due.next_offset, len(due.effects)) == (bench.ledger.pending[1][0], 6, 1)
+    assert (due.first_sequence, due.next_offset, len(due.effects)) == (bench.ledger.pending[1][0], 6, 1)
 
 
 async def test_repeats_that_do_not_land_leave_what_landed_before_them(bench: Bench) -> None:
@@ -409,7 +411,7 @@ async def test_a_known_request_is_answered_though_it_could_not_be_judged_now(ben
     assert [one.records for one in bench.journal.entries[known:]] == [bench.journal.entries[2].records]
     due = bench.due(0)
     assert due is not None
-    assert (due.b0, due.effects) == (None, ())
+    assert (due.first_sequence, due.effects) == (None, ())
 
 
 async def test_a_verdict_and_a_withdrawal_that_are_known_are_answered_without_a_policy(bench: Bench) -> None:

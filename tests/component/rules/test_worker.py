@@ -11,15 +11,15 @@ import pytest
 from aiokafka import TopicPartition
 
 from schemas.topics import CASES, REPLIES
-from services.chassis.dead_letters import Record as Consumed
-from services.chassis.errors import TryAgain
-from services.chassis.metrics import Metrics
-from services.rules import worker as worker_module
-from services.rules.adapters.protocol import Confirm
-from services.rules.adapters.script import Cold, NewerLedger
-from services.rules.adapters.take_over import Fence
+from services.chassis.kafka.dead_letters import ConsumedRecord
+from services.chassis.process.errors import TryAgain
+from services.chassis.process.metrics import Metrics
+from services.rules.ledger.protocol import Confirm
+from services.rules.ledger.script import Cold, NewerLedger
+from services.rules.ledger.take_over import Fence
 from services.rules.metrics import RulesMetrics
-from services.rules.worker import Worker
+from services.rules.worker import worker as worker_module
+from services.rules.worker.worker import Worker
 from tests.component.rules.conftest import Bench
 from tests.doubles.rules import FakeSubscription
 from tests.rules_inputs import a_record, a_request_in, a_submitted
@@ -30,7 +30,7 @@ def both(*partitions: int) -> set[TopicPartition]:
     return {TopicPartition(topic, p) for topic in (CASES, REPLIES) for p in partitions}
 
 
-def case(case_id: str, partition: int, offset: int = 0) -> Consumed:
+def case(case_id: str, partition: int, offset: int = 0) -> ConsumedRecord:
     return a_record(a_submitted(a_request_in(case_id)), partition=partition, offset=offset)
 
 

@@ -19,10 +19,10 @@ from aiosmtpd.smtp import SMTP
 from standardwebhooks import Webhook
 
 from deploy.local.sinks.mail import MailSink, kept_mails
-from services.notifier.adapters.hooks_file import read_hooks
-from services.notifier.adapters.mail import Mailer, Server
-from services.notifier.adapters.outcome import Delivered, Outcome, Passing, Permanent
-from services.notifier.adapters.webhook import Hooks
+from services.notifier.channels.mail.smtp import Mailer, Server
+from services.notifier.channels.outcome import Delivered, Outcome, Passing, Permanent
+from services.notifier.channels.webhook.hooks_file import read_hooks
+from services.notifier.channels.webhook.post import Hooks
 from tests.doubles.notifier import FakeMail, FakeWebhooks
 
 MESSAGE = b"From: a@example.org\r\nSubject: x\r\nMessage-ID: <1@x>\r\n\r\n.\r\n..dots\r\n"

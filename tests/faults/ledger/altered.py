@@ -13,11 +13,11 @@ import asyncio
 import sys
 from collections.abc import Sequence
 
-from services.chassis.run import run
+from services.chassis.process.run import run
 from services.rules import app
-from services.rules.adapters import journal
-from services.rules.adapters.journal import Journal
-from services.rules.adapters.publisher import Entry, Outcome
+from services.rules.journal import journal
+from services.rules.journal.journal import Journal
+from services.rules.journal.publisher import JournalEntry, Outcome
 
 LATE_SECONDS = 2.0
 """T is one second in tests."""
@@ -45,7 +45,7 @@ def late() -> None:
     """The first round that goes to several partitions: all but its last one in time, and that one after T."""
     publish, done = Journal.publish, False
 
-    async def torn(self: Journal, entries: Sequence[Entry]) -> dict[int, Outcome]:
+    async def torn(self: Journal, entries: Sequence[JournalEntry]) -> dict[int, Outcome]:
         nonlocal done
         last = max(entry.p for entry in entries)
         if done or all(entry.p == last for entry in entries):

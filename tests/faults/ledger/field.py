@@ -14,7 +14,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from deploy.local.stack import Stack
-from services.rules.core.policy import load_policy
+from engine.policy import load_policy
 from tests.audit.evidence import Evidence
 from tests.audit.promises import audit, totals
 from tests.audit.topics import CASES, POLICIES, REPLIES, Reader, Record

@@ -11,10 +11,10 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from services.chassis.dead_letters import DeadLetters, Record
-from services.chassis.metrics import Metrics
-from services.chassis.producer import Outgoing, Producer
-from services.chassis.subscriber import Subscription, Timing
+from services.chassis.kafka.dead_letters import ConsumedRecord, DeadLetters
+from services.chassis.kafka.producer import Outgoing, Producer
+from services.chassis.kafka.subscriber import Subscription, Timing
+from services.chassis.process.metrics import Metrics
 
 QUICK = Timing(wait_for_batch=10.0, backoff_first=0.05, backoff_last=0.2, stop=5.0)
 
@@ -38,7 +38,7 @@ class Rig:
         self.letters = f"{self.name}.letters"
         self.metrics = Metrics()
         self.bugs: list[BaseException] = []
-        self.seen: list[Record] = []
+        self.seen: list[ConsumedRecord] = []
         self.producer: Producer
 
     async def open(self) -> None:
@@ -63,7 +63,7 @@ class Rig:
     async def put(self, topic: str, *values: bytes, partition: int = 0) -> list[int]:
         return await self.producer.send_all([Outgoing(topic, partition, b"k", value) for value in values])
 
-    async def keep(self, records: list[Record]) -> None:
+    async def keep(self, records: list[ConsumedRecord]) -> None:
         """The simplest handler."""
         self.seen += records
 
@@ -72,7 +72,10 @@ class Rig:
         return [record.value for record in self.seen]
 
     async def subscribe(
-        self, *topics: str, handler: Callable[[list[Record]], Awaitable[None]] | None = None, **other: Any
+        self,
+        *topics: str,
+        handler: Callable[[list[ConsumedRecord]], Awaitable[None]] | None = None,
+        **other: Any,
     ) -> Subscription:
         subscription = Subscription(
             *topics,
@@ -105,11 +108,11 @@ class Rig:
             assert time.monotonic() < deadline, await self.committed(topic, partition)
             await asyncio.sleep(0.05)
 
-    async def read(self, topic: str, number: int, seconds: float = 15.0) -> Sequence[Record]:
+    async def read(self, topic: str, number: int, seconds: float = 15.0) -> Sequence[ConsumedRecord]:
         """The first records of a topic's partition 0, read by a plain consumer."""
         consumer = AIOKafkaConsumer(bootstrap_servers=self.bootstrap, max_partition_fetch_bytes=8 << 20)
         await consumer.start()
-        found: list[Record] = []
+        found: list[ConsumedRecord] = []
         try:
             await consumer.topics()
             tp = TopicPartition(topic, 0)

@@ -8,9 +8,9 @@ from aiokafka import TopicPartition
 from aiokafka.errors import UnsupportedCodecError
 
 from schemas.errors import Unreadable
-from services.chassis.dead_letters import DeadLetters, Record
-from services.chassis.lenient_headers import LenientBatch
-from services.chassis.subscriber import Subscription
+from services.chassis.kafka.dead_letters import ConsumedRecord, DeadLetters
+from services.chassis.kafka.lenient_headers import LenientBatch
+from services.chassis.kafka.subscriber import Subscription
 from tests.integration.chassis.conftest import Rig, until
 from tests.raw_records import BAD_NAME, Raw, produce_raw
 
@@ -76,7 +76,7 @@ async def test_what_a_handler_that_commits_itself_never_saw_is_committed_for_it(
     topic = await rig.topic()
     subscription: Subscription | None = None
 
-    async def handle(records: list[Record]) -> None:
+    async def handle(records: list[ConsumedRecord]) -> None:
         assert subscription is not None
         rig.seen += records
         await subscription.commit({TopicPartition(topic, 0): records[-1].offset + 1})
@@ -93,7 +93,7 @@ async def test_what_a_handler_sought_back_from_is_not_committed_for_it(rig: Rig)
     subscription: Subscription | None = None
     tp = TopicPartition(topic, 0)
 
-    async def handle(records: list[Record]) -> None:
+    async def handle(records: list[ConsumedRecord]) -> None:
         assert subscription is not None
         rig.seen += records
         if len(rig.seen) == 1:
@@ -110,7 +110,7 @@ async def test_what_a_handler_sought_back_from_is_not_committed_for_it(rig: Rig)
 async def test_where_the_handler_commits_itself_a_bad_name_at_the_end_is_committed_for_it(rig: Rig) -> None:
     topic, subscription = await rig.topic(), None
 
-    async def handle(records: list[Record]) -> None:
+    async def handle(records: list[ConsumedRecord]) -> None:
         rig.seen.extend(records)
         assert subscription is not None
         await subscription.commit({TopicPartition(topic, 0): records[-1].offset + 1})
@@ -127,7 +127,7 @@ async def test_a_record_as_large_as_the_topic_takes_fits_a_dead_letter(rig: Rig)
     await produce_raw(rig.bootstrap, topic, [large])
     letters = DeadLetters(rig.producer, "test", topic=rig.letters)
 
-    async def refuse(records: list[Record]) -> None:
+    async def refuse(records: list[ConsumedRecord]) -> None:
         await letters.put_all([(record, Unreadable("too_large", "Too large.")) for record in records])
 
     await rig.subscribe(topic, handler=refuse)

@@ -4,8 +4,8 @@ import asyncio
 import random
 from collections import defaultdict
 
-from services.chassis.dead_letters import Record
-from services.chassis.errors import TryAgain
+from services.chassis.kafka.dead_letters import ConsumedRecord
+from services.chassis.process.errors import TryAgain
 from tests.integration.chassis.conftest import Rig, until
 
 NUMBER = 1_200
@@ -16,7 +16,7 @@ async def test_while_members_come_and_go_every_record_is_handled_once_and_in_ord
     busy: set[int] = set()
     order: defaultdict[int, list[int]] = defaultdict(list)
 
-    async def handle(records: list[Record]) -> None:
+    async def handle(records: list[ConsumedRecord]) -> None:
         partitions = {record.partition for record in records}
         assert not busy & partitions, "a partition is handled by two members at once"
         busy.update(partitions)

@@ -6,9 +6,9 @@ import time
 import pytest
 from aiokafka import TopicPartition
 
-from services.chassis import failpoints
-from services.chassis.errors import ConfigurationError, SendFailed, TryAgain
-from services.chassis.producer import Outgoing, Producer, partition_for
+from services.chassis.kafka.producer import Outgoing, Producer, partition_for
+from services.chassis.process import failpoints
+from services.chassis.process.errors import ConfigurationError, SendFailed, TryAgain
 from tests.integration.chassis.conftest import Rig
 
 

@@ -9,7 +9,7 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import NoScriptError, ResponseError
 
-from services.chassis.errors import TryAgain
+from services.chassis.process.errors import TryAgain
 from services.chassis.redis import answering, connect, script_with
 
 
@@ -107,7 +107,7 @@ def test_a_full_disk_is_waited_for() -> None:
 
 
 def test_the_nonce_stands_in_the_second_line() -> None:
-    text = script_with("abc1", "services.rules.adapters", "ledger.lua")
+    text = script_with("abc1", "services.rules.ledger", "ledger.lua")
     assert text.split("\n")[1] == "local NONCE = 'abc1'"
     with pytest.raises(ValueError, match="letters and digits"):
-        script_with("'; x", "services.rules.adapters", "ledger.lua")
+        script_with("'; x", "services.rules.ledger", "ledger.lua")

@@ -14,12 +14,12 @@ from tests.integration.chassis.conftest import Rig
 SERVICE = """
 import asyncio, os, sys
 from contextlib import AsyncExitStack
-from services.chassis.dead_letters import DeadLetters
-from services.chassis.http import Health, create_app, serving
-from services.chassis.metrics import Metrics
-from services.chassis.producer import Producer
-from services.chassis.run import run
-from services.chassis.subscriber import Subscription
+from services.chassis.kafka.dead_letters import DeadLetters
+from services.chassis.http.server import Health, create_app, serving
+from services.chassis.process.metrics import Metrics
+from services.chassis.kafka.producer import Producer
+from services.chassis.process.run import run
+from services.chassis.kafka.subscriber import Subscription
 
 bootstrap, topic, group = sys.argv[1:]
 

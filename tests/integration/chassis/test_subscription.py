@@ -9,15 +9,15 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaConnectionError
 
-from services.chassis.dead_letters import Record
-from services.chassis.errors import TryAgain
+from services.chassis.kafka.dead_letters import ConsumedRecord
+from services.chassis.process.errors import TryAgain
 from tests.integration.chassis.conftest import QUICK, Rig, until
 
 
 async def test_offsets_are_committed_when_the_handler_is_done_and_not_before(rig: Rig) -> None:
     topic, started, finish = await rig.topic(), asyncio.Event(), asyncio.Event()
 
-    async def handle(records: list[Record]) -> None:
+    async def handle(records: list[ConsumedRecord]) -> None:
         started.set()
         await finish.wait()
 
@@ -33,7 +33,7 @@ async def test_after_try_again_the_same_records_come_again_in_order_and_nothing_
     topic, attempts = await rig.topic(), list[list[bytes | None]]()
     times: list[float] = []
 
-    async def handle(records: list[Record]) -> None:
+    async def handle(records: list[ConsumedRecord]) -> None:
         times.append(time.monotonic())
         attempts.append([record.value for record in records])
         if len(attempts) <= 3:
@@ -55,7 +55,7 @@ async def test_after_try_again_the_same_records_come_again_in_order_and_nothing_
 async def test_a_bug_stops_consumption_loudly_and_commits_nothing(rig: Rig) -> None:
     topic, calls = await rig.topic(), list[int]()
 
-    async def handle(records: list[Record]) -> None:
+    async def handle(records: list[ConsumedRecord]) -> None:
         calls.append(len(records))
         raise KeyError("a bug")
 
@@ -71,7 +71,7 @@ async def test_a_bug_stops_consumption_loudly_and_commits_nothing(rig: Rig) -> N
 async def test_a_cancelled_error_out_of_the_handler_does_not_end_consumption(rig: Rig) -> None:
     topic, calls = await rig.topic(), list[int]()
 
-    async def handle(records: list[Record]) -> None:
+    async def handle(records: list[ConsumedRecord]) -> None:
         calls.append(1)
         if len(calls) == 1:
             raise asyncio.CancelledError
@@ -87,7 +87,7 @@ async def test_a_rebalance_waits_for_the_batch_in_flight_and_nothing_is_handled_
     topic, started, finish = await rig.topic(partitions=2), asyncio.Event(), asyncio.Event()
     order: list[str] = []
 
-    async def slow(records: list[Record]) -> None:
+    async def slow(records: list[ConsumedRecord]) -> None:
         started.set()
         await finish.wait()
         rig.seen.extend(records)
@@ -151,7 +151,7 @@ async def test_on_assigned_comes_before_any_record_and_is_repeated_while_the_out
         if len(order) < 3:
             raise TryAgain("redis is away")
 
-    async def handle(records: list[Record]) -> None:
+    async def handle(records: list[ConsumedRecord]) -> None:
         order.append("records")
 
     await rig.put(topic, b"1")
@@ -176,7 +176,7 @@ async def test_on_idle_comes_soon_after_a_batch_and_every_second_and_never_besid
         idle.append(time.monotonic())
         await alone("idle")
 
-    async def handle(records: list[Record]) -> None:
+    async def handle(records: list[ConsumedRecord]) -> None:
         await alone("handler")
         rig.seen.extend(records)
 
@@ -203,7 +203,7 @@ async def test_in_manual_mode_the_handler_commits_seeks_and_pauses_a_partition_w
     waiting, free = TopicPartition(topic, 0), TopicPartition(topic, 1)
     subscription: Any = None
 
-    async def handle(records: list[Record]) -> None:
+    async def handle(records: list[ConsumedRecord]) -> None:
         for record in records:
             if record.partition == 0 and record.offset == 1 and waiting not in paused:
                 paused.add(waiting)
@@ -289,7 +289,7 @@ async def test_a_topic_that_does_not_exist_yet_is_waited_for(rig: Rig) -> None:
 async def test_caught_up_says_whether_all_was_polled(rig: Rig) -> None:
     topic, finish = await rig.topic(), asyncio.Event()
 
-    async def handle(records: list[Record]) -> None:
+    async def handle(records: list[ConsumedRecord]) -> None:
         await finish.wait()
 
     await rig.put(topic, *[b"x"] * 10)

@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Callable
 
 from schemas.errors import Unreadable
-from services.chassis.producer import Outgoing
-from services.chassis.table import Table
+from services.chassis.kafka.producer import Outgoing
+from services.chassis.kafka.table import Table
 from tests.integration.chassis.conftest import Rig, until
 
 COMPACTED = {"cleanup.policy": "compact"}

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from services.chassis.dead_letters import Record
-from services.chassis.producer import Outgoing, Producer
+from services.chassis.kafka.dead_letters import ConsumedRecord
+from services.chassis.kafka.producer import Outgoing, Producer
 from services.cli.dead_letters import dead_letters_app
 from services.cli.kafka import read_to_the_end
 
@@ -54,8 +54,8 @@ def said(kafka: str, *words: str, code: int = 0) -> list[dict[str, Any]]:
     return [json.loads(line) for line in outcome.stdout.splitlines()]
 
 
-def inbound(kafka: str, tenant: str) -> list[Record]:
-    async def read() -> list[Record]:
+def inbound(kafka: str, tenant: str) -> list[ConsumedRecord]:
+    async def read() -> list[ConsumedRecord]:
         return [
             record
             async for record in read_to_the_end(kafka, TOPIC)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from deploy.local.stack import Stack
-from services.chassis.dead_letters import Record
+from services.chassis.kafka.dead_letters import ConsumedRecord
 from services.cli.kafka import read_to_the_end
 from services.cli.letters import Letter, read_letter
 from tests.raw_records import Raw, produce_raw
@@ -30,7 +30,7 @@ async def publish(bootstrap: str, records: Sequence[Raw]) -> None:
         await produce_raw(bootstrap, "mandaat.inbound", records[start : start + BATCH])
 
 
-async def records_of(bootstrap: str, topic: str, tenant: str) -> list[Record]:
+async def records_of(bootstrap: str, topic: str, tenant: str) -> list[ConsumedRecord]:
     """What the topic holds under keys of that tenant."""
     prefix = f"{tenant}/".encode()
     return [

@@ -14,7 +14,7 @@ from schemas.case import Case
 from schemas.cloud_event import CloudEvent
 from schemas.ids import derived_id
 from schemas.reading import read
-from services.chassis.producer import partition_for
+from services.chassis.kafka.producer import partition_for
 from services.cli.kafka import read_to_the_end
 from tests.intake_cases import STRUCTURED, a_case, a_request, a_withdrawal, an_event, as_bytes
 from tests.integration.intake.conftest import publish, records_of

@@ -10,8 +10,8 @@ from prometheus_client import CollectorRegistry, Counter
 
 from schemas.ids import RequestKey
 from services.chassis.redis import connect
-from services.intake.adapters.known_requests import KnownRequests
-from services.intake.handlers import Known
+from services.intake.accepting import KnownDigests
+from services.intake.known_requests import KnownRequests
 from tests.doubles.intake import FakeKnownRequests
 
 ONE = RequestKey("acme", "c-1", "r1")
@@ -23,7 +23,7 @@ def a_counter() -> Counter:
 
 
 @pytest.fixture(params=["real", "double"])
-async def known(request: pytest.FixtureRequest) -> AsyncIterator[Known]:
+async def known(request: pytest.FixtureRequest) -> AsyncIterator[KnownDigests]:
     if request.param == "double":
         yield FakeKnownRequests()
         return
@@ -33,17 +33,17 @@ async def known(request: pytest.FixtureRequest) -> AsyncIterator[Known]:
     await redis.aclose()
 
 
-async def test_what_was_never_noted_is_not_known(known: Known) -> None:
+async def test_what_was_never_noted_is_not_known(known: KnownDigests) -> None:
     assert await known.digest_of(ONE) is None
 
 
-async def test_the_first_digest_stays(known: Known) -> None:
+async def test_the_first_digest_stays(known: KnownDigests) -> None:
     await known.note({ONE: "aaaaaaaa", OTHER: "bbbbbbbb"})
     await known.note({ONE: "cccccccc"})
     assert (await known.digest_of(ONE), await known.digest_of(OTHER)) == ("aaaaaaaa", "bbbbbbbb")
 
 
-async def test_noting_nothing_is_nothing(known: Known) -> None:
+async def test_noting_nothing_is_nothing(known: KnownDigests) -> None:
     await known.note({})
 
 
@@ -58,7 +58,7 @@ async def test_a_note_lives_seven_days_under_a_name_that_tells_nothing(fresh_red
 
 
 @pytest.mark.parametrize("call", [lambda known: known.digest_of(ONE), lambda known: known.note({ONE: "a"})])
-async def test_a_redis_that_is_away_is_counted_and_nothing_more(call: Callable[[Known], Any]) -> None:
+async def test_a_redis_that_is_away_is_counted_and_nothing_more(call: Callable[[KnownDigests], Any]) -> None:
     away, redis = a_counter(), connect("redis://127.0.0.1:1/0")
     assert await call(KnownRequests(redis, away)) is None
     assert away._value.get() == 1

@@ -17,7 +17,7 @@ from schemas.ids import approval_id
 from schemas.reading import read
 from schemas.reply import Verdict
 from schemas.withdrawal import Withdrawal
-from services.chassis.producer import partition_for
+from services.chassis.kafka.producer import partition_for
 from tests.intake_cases import a_case, a_request, as_bytes
 from tests.integration.intake.conftest import publish, records_of
 from tests.raw_records import Raw

@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator
 import pytest
 from redis.asyncio import Redis
 
-from services.chassis.producer import Producer
+from services.chassis.kafka.producer import Producer
 from services.chassis.redis import connect
-from services.rules.adapters.journal import Journal
-from services.rules.adapters.ledger import Ledger
-from services.rules.adapters.take_over import Fence
+from services.rules.journal.journal import Journal
+from services.rules.ledger.client import Ledger
+from services.rules.ledger.take_over import Fence
 from tests.conftest import MakeTopic
 from tests.integration.ledger.hands import Hands, warm
 

@@ -8,22 +8,22 @@ from collections.abc import Sequence
 
 from redis.asyncio import Redis
 
-from services.rules.adapters.journal import Journal
-from services.rules.adapters.ledger import Ledger
-from services.rules.adapters.protocol import (
+from services.rules.journal.journal import Journal
+from services.rules.journal.publisher import JournalEntry, JournalRecord, Landed, Outcome
+from services.rules.ledger.client import Ledger
+from services.rules.ledger.protocol import (
     Confirm,
     Effect,
     Found,
     Item,
-    Known,
     New,
     Part,
     Settled,
+    SettledBefore,
     Wanted,
 )
-from services.rules.adapters.publisher import Entry, Landed, Outcome, Record
-from services.rules.adapters.rebuild import Begun, Rebuild
-from services.rules.adapters.take_over import Fence, take_over
+from services.rules.ledger.rebuild import Begun, Rebuild
+from services.rules.ledger.take_over import Fence, take_over
 from tests.integration.ledger.world import Input, Seen, effects_of, left_to_confirm, render
 
 
@@ -55,10 +55,10 @@ async def read(ledger: Ledger, part: Part, *, states: Sequence[str] = (), ids: S
 
 def items(inputs: Sequence[Input]) -> list[Item]:
     """As the ledger takes them."""
-    return [Item(one.p, one.id, one.digest, one.takes, one.looks) for one in inputs]
+    return [Item(one.p, one.id, one.digest, one.charge_options, one.probes) for one in inputs]
 
 
-def effects(records: Sequence[Record]) -> tuple[Effect, ...]:
+def effects(records: Sequence[JournalRecord]) -> tuple[Effect, ...]:
     """What the events of one input do."""
     return left_to_confirm(effects_of([json.loads(record.value) for record in records]).effects)
 
@@ -92,25 +92,25 @@ class Hands:
 
     def entries(
         self, inputs: Sequence[Input], settled: Settled, states: dict[str, str] | None = None
-    ) -> list[Entry]:
+    ) -> list[JournalEntry]:
         """What there is to publish for what is new."""
         return [
-            Entry(
+            JournalEntry(
                 one.p,
                 answer.seq // 1000,
-                render(one, answer.seq, Seen((states or {}).get(one.case)), answer.variant),
+                render(one, answer.seq, Seen((states or {}).get(one.case)), answer.chosen_option),
             )
             for one, answer in zip(inputs, settled.answers, strict=True)
             if isinstance(answer, New)
         ]
 
-    async def publish(self, settled: Settled, entries: Sequence[Entry]) -> dict[int, Outcome]:
+    async def publish(self, settled: Settled, entries: Sequence[JournalEntry]) -> dict[int, Outcome]:
         """Publish, and keep the confirms of what landed for the next call."""
         outcomes = await self.journal.publish(entries)
         for p, outcome in outcomes.items():
             if isinstance(outcome, Landed):
                 done = tuple(effect for one in entries if one.p == p for effect in effects(one.records))
-                self.confirms[p] = Confirm(settled.b0, outcome.next_offset, done)
+                self.confirms[p] = Confirm(settled.first_sequence, outcome.next_offset, done)
         return outcomes
 
     async def decide(self, *inputs: Input, states: dict[str, str] | None = None) -> dict[str, int]:
@@ -127,5 +127,5 @@ class Hands:
 
 def seq_of(answer: object) -> int:
     """The sequence of an input that was settled, now or before."""
-    assert isinstance(answer, New | Known), answer
+    assert isinstance(answer, New | SettledBefore), answer
     return answer.seq

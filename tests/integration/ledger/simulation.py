@@ -13,9 +13,9 @@ import msgpack
 from redis.asyncio import Redis
 
 from schemas.withdrawal import WITHDRAWN
-from services.rules.adapters.protocol import place
-from services.rules.adapters.rebuild import Begun, Rebuild
-from services.rules.adapters.replay import Grouping, Stored
+from services.rules.journal.grouping import Grouping, Stored
+from services.rules.ledger.protocol import place
+from services.rules.ledger.rebuild import Begun, Rebuild
 from tests.integration.ledger.worker import Worker
 from tests.integration.ledger.world import Input, World, a_withdrawal, effects_of, request_id
 

@@ -11,11 +11,11 @@ import pytest
 from aiokafka import TopicPartition
 from prometheus_client import generate_latest
 
-from services.chassis.metrics import Metrics
-from services.chassis.producer import Outgoing, Producer
-from services.rules.behind import Behind
+from services.chassis.kafka.producer import Outgoing, Producer
+from services.chassis.process.metrics import Metrics
 from services.rules.metrics import RulesMetrics
-from services.rules.partitions import Partitions
+from services.rules.worker.held_partitions import HeldPartitions
+from services.rules.worker.lag import LagMonitor
 from tests.conftest import MakeTopic
 from tests.integration.ledger.hands import Hands, a_request
 
@@ -41,8 +41,8 @@ class Looking:
     """What is measured of a worker that is done by hand."""
 
     def __init__(self, hands: Hands, bootstrap: str) -> None:
-        self.reading, self.partitions, self.metrics = Reading(), Partitions(), Metrics()
-        self.behind = Behind(
+        self.reading, self.partitions, self.metrics = Reading(), HeldPartitions(), Metrics()
+        self.behind = LagMonitor(
             bootstrap=bootstrap,
             ledger=hands.ledger,
             journal=hands.journal,

@@ -13,17 +13,17 @@ from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from redis.asyncio import Redis
 
 from deploy.local.stack import Stack
-from services.chassis.errors import TryAgain
-from services.rules.adapters import ledger as ledger_module
-from services.rules.adapters import rebuild as rebuild_module
-from services.rules.adapters import script
-from services.rules.adapters.cold_start import PositionsDisagree, cold_start
-from services.rules.adapters.journal import Journal
-from services.rules.adapters.ledger import Ledger
-from services.rules.adapters.protocol import Known, New, Part
-from services.rules.adapters.rebuild import Begun, Locked, Lost, Rebuild, Warm
-from services.rules.adapters.script import Cold, NewerLedger
-from services.rules.adapters.take_over import Fence
+from services.chassis.process.errors import TryAgain
+from services.rules.journal.journal import Journal
+from services.rules.ledger import client as ledger_module
+from services.rules.ledger import rebuild as rebuild_module
+from services.rules.ledger import script
+from services.rules.ledger.client import Ledger
+from services.rules.ledger.cold_start import PositionsDisagree, cold_start
+from services.rules.ledger.protocol import New, Part, SettledBefore
+from services.rules.ledger.rebuild import Begun, Locked, Lost, Rebuild, Warm
+from services.rules.ledger.script import Cold, NewerLedger
+from services.rules.ledger.take_over import Fence
 from tests.integration.ledger.hands import Hands, a_request, a_verdict, read
 from tests.integration.ledger.simulation import look
 from tests.integration.ledger.world import effects_of
@@ -58,7 +58,7 @@ async def test_an_emptied_redis_comes_back_the_same(hands: Hands, redis: Redis, 
     assert after.counters == before.counters != {}
     other = await Hands(ledger, hands.journal, fence).take(0, 1)
     answers = (await other.settle(*many[:20])).answers
-    assert all(isinstance(one, Known) for one in answers)
+    assert all(isinstance(one, SettledBefore) for one in answers)
 
 
 async def test_a_restart_keeps_what_was_published_and_forgets_what_was_not(
@@ -74,7 +74,7 @@ async def test_a_restart_keeps_what_was_published_and_forgets_what_was_not(
     other = await Hands(ledger, hands.journal, fence).take(0)
     assert (await read(ledger, Part(0, other.held[0]), states=["c1e"])).states == {"c1e": b"open 1"}
     again = await other.settle(a_request("c1e"), a_request("c3"))
-    assert again.answers == (Known("digest-1", decided["request/c1e"]), New(again.b0, 0))
+    assert again.answers == (SettledBefore("digest-1", decided["request/c1e"]), New(again.first_sequence, 0))
 
 
 async def test_what_was_charged_and_not_published_has_room_again_after_a_restart(
@@ -106,9 +106,9 @@ async def test_a_redis_that_was_killed_and_started_again_is_cold_and_knows_all_t
     other = await Hands(ledger, hands.journal, fence).take(0, 1)
     again = await other.settle(a_request("c1e"), a_request("c2", p=1), a_request("c3"))
     assert again.answers == (
-        Known("digest-1", decided["request/c1e"]),
-        Known("digest-1", decided["request/c2"]),
-        New(again.b0, 0),
+        SettledBefore("digest-1", decided["request/c1e"]),
+        SettledBefore("digest-1", decided["request/c2"]),
+        New(again.first_sequence, 0),
     )
 
 

@@ -11,22 +11,22 @@ import redis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from services.rules.adapters.protocol import (
+from engine.judging.budgets import Counters
+from services.rules.ledger.protocol import (
     Applied,
     Argument,
     Confirm,
+    CounterCharge,
     Credit,
     Item,
     New,
     Part,
-    Take,
     read_answers,
     write_items,
     write_parts,
     write_records,
 )
-from services.rules.adapters.script import text
-from services.rules.core.budgets import Counters
+from services.rules.ledger.script import text
 
 META = "{L0}:meta"
 RUNS = {"acme|a|1d|count|tenant": 1, "acme|b|2d|EUR|tenant": 2, "acme|c|7d|EUR|agent:a": 7}
@@ -56,12 +56,12 @@ class Hand:
         arguments: list[Argument] = [1, len(items)]
         write_parts(parts, arguments)
         write_items(parts, list(items), arguments)
-        _, b0, _, refused, raw = self.run("call", arguments)
+        _, first_sequence, _, refused, raw = self.run("call", arguments)
         assert refused == [0]
-        answers = read_answers(raw, int(b0))
-        self.due = Confirm(int(b0), 1)
+        answers = read_answers(raw, int(first_sequence))
+        self.due = Confirm(int(first_sequence), 1)
         return [
-            (one.variant, tuple((used, free) for used, free in one.used))
+            (one.chosen_option, tuple((used, free) for used, free in one.used))
             for one in answers
             if isinstance(one, New)
         ]
@@ -99,22 +99,22 @@ def hand(backing: Any) -> Iterator[Hand]:
 
 
 @st.composite
-def takes(draw: st.DrawFn) -> Take:
+def charge_options(draw: st.DrawFn) -> CounterCharge:
     key = draw(st.sampled_from([*RUNS, *PLAIN]))
     amount, cap, days = draw(st.integers(1, 9)), draw(st.integers(0, 40)), RUNS.get(key, 0)
     field = str(draw(st.integers(-3, 40))) if days else draw(st.sampled_from(["2026-03-02", "2026-03"]))
-    return Take(key, field, amount, cap, days)
+    return CounterCharge(key, field, amount, cap, days)
 
 
-def at_once(size: int) -> st.SearchStrategy[tuple[Take, ...]]:
+def at_once(size: int) -> st.SearchStrategy[tuple[CounterCharge, ...]]:
     """Charges of one variant: no counter twice."""
-    return st.lists(takes(), max_size=size, unique_by=lambda one: one.key).map(tuple)
+    return st.lists(charge_options(), max_size=size, unique_by=lambda one: one.key).map(tuple)
 
 
 class Step(NamedTuple):
     """A round, and whether its credits are confirmed or it is rolled back."""
 
-    items: list[tuple[tuple[tuple[Take, ...], ...], tuple[Take, ...]]]
+    items: list[tuple[tuple[tuple[CounterCharge, ...], ...], tuple[CounterCharge, ...]]]
     confirmed: bool
 
 
@@ -144,11 +144,11 @@ def test_the_script_takes_and_looks_as_the_counters_in_memory_do(
         items = [Item(0, f"{number}/{place}", "12345678", *one) for place, one in enumerate(step.items)]
         answers = hand.settle(items)
         taken = []
-        for item, (variant, used) in zip(items, answers, strict=True):
-            assert (variant, used) == model.settle(item.takes, item.looks)
+        for item, (chosen_option, used) in zip(items, answers, strict=True):
+            assert (chosen_option, used) == model.settle(item.charge_options, item.probes)
             taken += [
                 Credit(one.key, one.field, -one.amount)
-                for one in (item.takes[variant - 1] if variant else ())
+                for one in (item.charge_options[chosen_option - 1] if chosen_option else ())
             ]
         if step.confirmed:
             given_back = taken[::2]
@@ -162,8 +162,12 @@ def test_the_script_takes_and_looks_as_the_counters_in_memory_do(
 
 def test_a_charge_that_is_none_is_refused_before_anything_is_written(hand: Hand) -> None:
     hand.reset()
-    good = Item(0, "a", "12345678", ((Take(PLAIN[0], "2026", 5, 9),),))
-    for bad in (Take("k", "f", "5", 9), Take("k", "f", 5, None), Take("k", "no day", 5, 9, 30)):  # type: ignore[arg-type] # on purpose
+    good = Item(0, "a", "12345678", ((CounterCharge(PLAIN[0], "2026", 5, 9),),))
+    for bad in (
+        CounterCharge("k", "f", "5", 9),  # type: ignore[arg-type] # on purpose
+        CounterCharge("k", "f", 5, None),  # type: ignore[arg-type] # on purpose
+        CounterCharge("k", "no day", 5, 9, 30),
+    ):
         with pytest.raises(redis.ResponseError, match="not a charge of k"):
             hand.settle([good, Item(0, "b", "12345678", ((bad,),))])
     assert hand.counters() == {}
@@ -173,7 +177,7 @@ def test_a_charge_that_is_none_is_refused_before_anything_is_written(hand: Hand)
 @pytest.mark.parametrize("amount", [10**15, 10**15 - 1])
 def test_amounts_of_sixteen_digits_are_counted_exactly(hand: Hand, amount: int) -> None:
     hand.reset()
-    one = Take(PLAIN[0], "2026", amount, 4 * 10**15)
+    one = CounterCharge(PLAIN[0], "2026", amount, 4 * 10**15)
     answers = hand.settle([Item(0, f"{n}", "12345678", ((one,),), (one,)) for n in range(5)])
     taken = 4 * 10**15 // amount
     assert answers == [(1, ())] * taken + [(0, ((taken * amount, None),) * 2)] * (5 - taken)
@@ -182,8 +186,8 @@ def test_amounts_of_sixteen_digits_are_counted_exactly(hand: Hand, amount: int) 
 def test_what_a_call_has_found_of_a_counter_it_does_not_ask_again(hand: Hand) -> None:
     """Else budgets that are exhausted make a call last for seconds."""
     hand.reset()
-    full = [*(Take(f"{key}{n}", "2026-03-02", 5, 4) for key in PLAIN for n in range(3))]
-    full += [Take(key, "20500", 5, 4, days) for key, days in RUNS.items()]
+    full = [*(CounterCharge(f"{key}{n}", "2026-03-02", 5, 4) for key in PLAIN for n in range(3))]
+    full += [CounterCharge(key, "20500", 5, 4, days) for key, days in RUNS.items()]
     hand.store.config_resetstat()
     answers = hand.settle([Item(0, f"{n}", "12345678", tuple((one,) for one in full)) for n in range(50)])
     assert answers == [(0, ((0, None),) * len(full))] * 50

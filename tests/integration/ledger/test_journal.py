@@ -8,11 +8,11 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from deploy.local.stack import Stack
-from services.chassis.errors import TryAgain
-from services.chassis.producer import Producer
-from services.rules.adapters.journal import Journal
-from services.rules.adapters.publisher import Entry, Landed, NotLanded, Record
-from services.rules.adapters.replay import Stored
+from services.chassis.kafka.producer import Producer
+from services.chassis.process.errors import TryAgain
+from services.rules.journal.grouping import Stored
+from services.rules.journal.journal import Journal
+from services.rules.journal.publisher import JournalEntry, JournalRecord, Landed, NotLanded
 from tests.conftest import MakeTopic
 from tests.integration.ledger.conftest import T_MS
 from tests.integration.ledger.hands import a_request
@@ -24,11 +24,11 @@ def now_us() -> int:
     return time.time_ns() // 1000
 
 
-def an_entry(seq: int, case: str = "c1e", p: int = 0, *, at_ms: int | None = None) -> Entry:
-    return Entry(p, seq // 1000 if at_ms is None else at_ms, render(a_request(case, p=p), seq))
+def an_entry(seq: int, case: str = "c1e", p: int = 0, *, at_ms: int | None = None) -> JournalEntry:
+    return JournalEntry(p, seq // 1000 if at_ms is None else at_ms, render(a_request(case, p=p), seq))
 
 
-def padded(entry: Entry, size: int) -> Entry:
+def padded(entry: JournalEntry, size: int) -> JournalEntry:
     (first, *others) = entry.records
     return entry._replace(records=(first._replace(value=first.value + b" " * size), *others))
 
@@ -140,7 +140,7 @@ async def test_reading_begins_and_ends_where_it_is_told(journal: Journal) -> Non
 async def test_a_broker_that_is_away_is_a_round_that_did_not_land() -> None:
     producer = Producer("127.0.0.1:1", client_id="away")
     journal = Journal("127.0.0.1:1", producer)
-    outcomes = await journal.publish([Entry(0, 0, (Record(b"k", b"v", ()),))])
+    outcomes = await journal.publish([JournalEntry(0, 0, (JournalRecord(b"k", b"v", ()),))])
     assert isinstance(outcomes[0], NotLanded)
     await producer.stop()
 

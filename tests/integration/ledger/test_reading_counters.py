@@ -9,13 +9,13 @@ import pytest
 import redis as sync
 from redis.asyncio import Redis
 
+from engine.judging.budgets import Charge, Counters, Spender, charges, day_number
+from engine.policy.book import Budget, Window
 from schemas.money import Money
-from services.chassis.errors import TryAgain
-from services.rules.adapters import counters as adapter
-from services.rules.adapters.counters import CounterReader, Reading
-from services.rules.adapters.ledger import Ledger
-from services.rules.core.budgets import Charge, Counters, Spender, charges, day_number
-from services.rules.core.policy.book import Budget, Window
+from services.chassis.process.errors import TryAgain
+from services.rules.ledger import counters as adapter
+from services.rules.ledger.client import Ledger
+from services.rules.ledger.counters import CounterReader, CounterReading
 
 DAY = date(2026, 3, 2)
 TODAY = day_number(DAY)
@@ -51,7 +51,7 @@ async def test_what_is_read_tells_what_the_whole_counter_would(
     charge = a_charge(days)
     if by_day:
         await held(redis, charge.key, by_day)
-    (found,) = await CounterReader(redis).read([Reading(charge.key, charge.field, days)])
+    (found,) = await CounterReader(redis).read([CounterReading(charge.key, charge.field, days)])
     read, whole = Counters(), Counters()
     read.add((charge.key, field, amount) for field, amount in found.items())
     whole.add((charge.key, str(day), amount) for day, amount in by_day.items())
@@ -70,11 +70,11 @@ async def test_counters_of_all_kinds_are_read_in_slices_and_in_their_order(
         if number % 2:
             charge = a_charge(2, f"b{number}")
             await held(redis, charge.key, {TODAY: amount, TODAY - 1: 7})
-            wanted.append(Reading(charge.key, charge.field, 2))
+            wanted.append(CounterReading(charge.key, charge.field, 2))
             expected.append({str(TODAY): amount, str(TODAY - 1): 7})
         else:
             await held(redis, f"acme|{number}|day|EUR|tenant", {number: amount, 99: 3})
-            wanted.append(Reading(f"acme|{number}|day|EUR|tenant", str(number)))
+            wanted.append(CounterReading(f"acme|{number}|day|EUR|tenant", str(number)))
             expected.append({str(number): amount})
     assert await CounterReader(redis).read(wanted) == expected
 
@@ -93,7 +93,7 @@ async def test_what_was_read_over_two_epochs_is_asked_for_again(
                 other.hset("{L0}:meta", "epoch", f"epoch-{self.slices}")
             return redis.pipeline(transaction=transaction)
 
-    wanted = [Reading("a", "1"), Reading("b", "1")]
+    wanted = [CounterReading("a", "1"), CounterReading("b", "1")]
     assert await CounterReader(cast("Any", Rebuilt())).read(wanted) == [{}, {}]
     monkeypatch.setattr(adapter, "SLICE_FIELDS", 1)
     with pytest.raises(TryAgain, match="rebuilt"):
@@ -102,4 +102,4 @@ async def test_what_was_read_over_two_epochs_is_asked_for_again(
 
 async def test_nothing_is_read_of_a_ledger_that_is_being_rebuilt(redis: Redis) -> None:
     with pytest.raises(TryAgain, match="rebuilt"):
-        await CounterReader(redis).read([Reading("a", "1")])
+        await CounterReader(redis).read([CounterReading("a", "1")])

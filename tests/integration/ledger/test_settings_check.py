@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 
 from deploy.local.stack import SIZES
 from schemas.topics import DECISIONS, Sizes
-from services.rules.adapters.settings_check import check_kafka, check_redis, check_settings
+from services.rules.ledger.settings_check import check_kafka, check_redis, check_settings
 
 
 async def test_the_local_stack_is_set_as_the_ledger_needs_it(kafka: str, redis: Redis) -> None:

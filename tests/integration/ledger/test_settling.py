@@ -9,15 +9,15 @@ import pytest
 from redis.asyncio import Redis
 
 from schemas.withdrawal import WITHDRAWN
-from services.chassis.errors import TryAgain
+from services.chassis.process.errors import TryAgain
 from services.chassis.redis import connect
-from services.rules.adapters.ledger import Ledger
-from services.rules.adapters.protocol import (
+from services.rules.ledger.client import Ledger
+from services.rules.ledger.protocol import (
     Applied,
     Confirm,
+    CounterCharge,
     Credit,
     Item,
-    Known,
     Link,
     New,
     Part,
@@ -25,10 +25,10 @@ from services.rules.adapters.protocol import (
     RemoveState,
     SetState,
     Settled,
-    Take,
+    SettledBefore,
     Wanted,
 )
-from services.rules.adapters.script import Cold
+from services.rules.ledger.script import Cold
 from tests.integration.ledger.hands import read
 from tests.integration.ledger.simulation import look
 
@@ -40,35 +40,38 @@ async def held(ledger: Ledger, p: int = 0) -> Part:
 
 
 def seqs(settled: Settled) -> list[int]:
-    return [one.seq for one in settled.answers if isinstance(one, New | Known)]
+    return [one.seq for one in settled.answers if isinstance(one, New | SettledBefore)]
 
 
 async def test_a_request_is_settled_once(ledger: Ledger) -> None:
     part = await held(ledger)
     first = await ledger.call([part], [ASKED])
-    assert first.answers == (New(first.b0, 0),)
-    again = await ledger.call([part._replace(confirm=Confirm(first.b0, 1))], [ASKED, ASKED])
-    assert again.answers == (Known("digest-1", first.b0),) * 2
+    assert first.answers == (New(first.first_sequence, 0),)
+    again = await ledger.call([part._replace(confirm=Confirm(first.first_sequence, 1))], [ASKED, ASKED])
+    assert again.answers == (SettledBefore("digest-1", first.first_sequence),) * 2
 
 
 async def test_a_request_that_comes_twice_in_one_round_is_settled_once(ledger: Ledger) -> None:
     settled = await ledger.call([await held(ledger)], [ASKED, ASKED])
-    assert settled.answers == (New(settled.b0, 0), Known("digest-1", settled.b0))
+    assert settled.answers == (
+        New(settled.first_sequence, 0),
+        SettledBefore("digest-1", settled.first_sequence),
+    )
 
 
 async def test_other_content_under_a_known_id_is_seen_as_a_conflict(ledger: Ledger) -> None:
     settled = await ledger.call([await held(ledger)], [ASKED, ASKED._replace(digest="digest-2")])
-    assert settled.answers[1] == Known("digest-1", settled.b0)
+    assert settled.answers[1] == SettledBefore("digest-1", settled.first_sequence)
 
 
 async def test_sequences_rise_in_order_of_the_items_and_are_nearly_the_time(ledger: Ledger) -> None:
     part, other = await held(ledger), await held(ledger, 1)
     before = await ledger.time_us()
     settled = await ledger.call([part, other], [Item(n % 2, f"id-{n}", "digest-1") for n in range(600)])
-    assert seqs(settled) == list(range(settled.b0, settled.b0 + 600))
-    assert before < settled.b0 <= await ledger.time_us()
+    assert seqs(settled) == list(range(settled.first_sequence, settled.first_sequence + 600))
+    assert before < settled.first_sequence <= await ledger.time_us()
     later = await ledger.call([await held(ledger, 2)], [Item(2, "id-600", "digest-1")])
-    assert later.b0 >= settled.b0 + 600
+    assert later.first_sequence >= settled.first_sequence + 600
 
 
 async def test_a_worker_whose_partition_was_taken_can_neither_settle_nor_confirm_nor_read(
@@ -78,7 +81,7 @@ async def test_a_worker_whose_partition_was_taken_can_neither_settle_nor_confirm
     settled = await ledger.call([old], [ASKED])
     await ledger.take(0)
     before = await look(redis, ledger.prefix)
-    late = old._replace(confirm=Confirm(settled.b0, 1, (SetState("a", b"1"),)))
+    late = old._replace(confirm=Confirm(settled.first_sequence, 1, (SetState("a", b"1"),)))
     refused = await ledger.call([late], [ASKED, ASKED._replace(id="other")])
     assert refused.answers == (Refusal.FENCED, Refusal.FENCED)
     assert refused.refused == {0: Refusal.FENCED}
@@ -91,7 +94,7 @@ async def test_one_fenced_partition_does_not_hold_up_another(ledger: Ledger) -> 
     old, mine = await held(ledger), await held(ledger, 1)
     await ledger.take(0)
     settled = await ledger.call([old, mine], [ASKED, Item(1, "mine", "digest-1")])
-    assert settled.answers == (Refusal.FENCED, New(settled.b0, 0))
+    assert settled.answers == (Refusal.FENCED, New(settled.first_sequence, 0))
 
 
 async def test_a_partition_with_something_pending_takes_nothing_more(ledger: Ledger) -> None:
@@ -99,42 +102,50 @@ async def test_a_partition_with_something_pending_takes_nothing_more(ledger: Led
     await ledger.call([part], [ASKED])
     busy = await ledger.call([part], [ASKED._replace(id="other")])
     assert busy.answers == (Refusal.BUSY,)
-    wrong = part._replace(confirm=Confirm(busy.b0, 1, (SetState("a", b"1"),)))
+    wrong = part._replace(confirm=Confirm(busy.first_sequence, 1, (SetState("a", b"1"),)))
     assert (await ledger.call([wrong])).refused == {0: Refusal.BUSY}
 
 
 async def test_states_and_links_count_only_from_the_confirm(ledger: Ledger) -> None:
     part = await held(ledger)
     first = await ledger.call([part], [ASKED, ASKED._replace(id="in/v0")])
-    opened = part._replace(confirm=Confirm(first.b0, 2, (SetState("a", b"open"), SetState("b", b"x"))))
+    opened = part._replace(
+        confirm=Confirm(first.first_sequence, 2, (SetState("a", b"open"), SetState("b", b"x")))
+    )
     second = await ledger.call([opened], [ASKED._replace(id="in/v1")])
     unread = await ledger.read([part], [Wanted(0, ("a",))])
     assert unread.refused == {0: Refusal.BUSY}
-    done = (SetState("a", b"\xff closed"), RemoveState("b"), Link(ASKED.id, second.b0))
-    closed = part._replace(confirm=Confirm(second.b0, 3, done))
+    done = (SetState("a", b"\xff closed"), RemoveState("b"), Link(ASKED.id, second.first_sequence))
+    closed = part._replace(confirm=Confirm(second.first_sequence, 3, done))
     reading = await ledger.read([closed], [Wanted(0, ("a", "b", "c"), (ASKED.id, "in/v1", "nothing"))])
     assert reading.found[0].states == {"a": b"\xff closed"}
     assert reading.found[0].entries == {
-        ASKED.id: Known("digest-1", second.b0),
-        "in/v1": Known("digest-1", second.b0),
+        ASKED.id: SettledBefore("digest-1", second.first_sequence),
+        "in/v1": SettledBefore("digest-1", second.first_sequence),
     }
 
 
 async def test_a_link_never_goes_back(ledger: Ledger) -> None:
     part = await held(ledger)
     settled = await ledger.call([part], [ASKED])
-    back = part._replace(confirm=Confirm(settled.b0, 1, (Link(ASKED.id, settled.b0 - 5),)))
-    assert (await read(ledger, back, ids=[ASKED.id])).entries == {ASKED.id: Known("digest-1", settled.b0)}
+    back = part._replace(
+        confirm=Confirm(settled.first_sequence, 1, (Link(ASKED.id, settled.first_sequence - 5),))
+    )
+    assert (await read(ledger, back, ids=[ASKED.id])).entries == {
+        ASKED.id: SettledBefore("digest-1", settled.first_sequence)
+    }
 
 
 async def test_a_link_to_what_was_never_settled_answers_whatever_is_asked_under_it(ledger: Ledger) -> None:
     part = await held(ledger)
     settled = await ledger.call([part], [Item(0, "in/withdrawal", WITHDRAWN)])
-    done = part._replace(confirm=Confirm(settled.b0, 1, (Link(ASKED.id, settled.b0),)))
-    assert (await ledger.call([done], [ASKED])).answers == (Known(WITHDRAWN, settled.b0),)
+    done = part._replace(
+        confirm=Confirm(settled.first_sequence, 1, (Link(ASKED.id, settled.first_sequence),))
+    )
+    assert (await ledger.call([done], [ASKED])).answers == (SettledBefore(WITHDRAWN, settled.first_sequence),)
 
 
-FULL = Take("budget", "2026-03-02", 5, 5)
+FULL = CounterCharge("budget", "2026-03-02", 5, 5)
 
 
 async def room_after_a_withdrawal_that_did_not_land(
@@ -142,18 +153,18 @@ async def room_after_a_withdrawal_that_did_not_land(
 ) -> tuple[Part, list[int], int]:
     """What two requests of partition 1 get while that is pending on 0 and after it; and what is counted."""
     part, other = await held(ledger), await held(ledger, 1)
-    asked = await ledger.call([part], [ASKED._replace(takes=((FULL,),))])
-    assert asked.answers == (New(asked.b0, 1),)
-    await ledger.call([part._replace(confirm=Confirm(asked.b0, 1))], [withdrawal])
+    asked = await ledger.call([part], [ASKED._replace(charge_options=((FULL,),))])
+    assert asked.answers == (New(asked.first_sequence, 1),)
+    await ledger.call([part._replace(confirm=Confirm(asked.first_sequence, 1))], [withdrawal])
     during = await ledger.call([other], [Item(1, "during", "digest-1", ((FULL,),))])
     again = await ledger.take(0)
     assert await ledger.resolve(0, again.gen, 1, [], 1) == "ok"
-    done = other._replace(confirm=Confirm(during.b0, 1))
+    done = other._replace(confirm=Confirm(during.first_sequence, 1))
     after = await ledger.call([done], [Item(1, "after", "digest-1", ((FULL,),), (FULL,))])
     (one,), (two,) = during.answers, after.answers
     assert isinstance(one, New)
     assert isinstance(two, New)
-    return Part(0, again.gen), [one.variant, two.variant], two.used[0].used
+    return Part(0, again.gen), [one.chosen_option, two.chosen_option], two.used[0].used
 
 
 async def test_nobody_has_the_room_that_a_withdrawal_gives_back_before_the_journal_has_it(
@@ -163,10 +174,10 @@ async def test_nobody_has_the_room_that_a_withdrawal_gives_back_before_the_journ
     part, variants, counted = await room_after_a_withdrawal_that_did_not_land(ledger, withdrawal)
     assert (variants, counted) == ([0, 0], 5)
     settled = await ledger.call([part], [withdrawal])
-    credit = Confirm(settled.b0, 2, (Credit(FULL.key, FULL.field, -5),))
+    credit = Confirm(settled.first_sequence, 2, (Credit(FULL.key, FULL.field, -5),))
     await ledger.call([part._replace(confirm=credit)])
     third = await ledger.call([await held(ledger, 2)], [Item(2, "then", "digest-1", ((FULL,),))])
-    assert third.answers == (New(third.b0, 1),)
+    assert third.answers == (New(third.first_sequence, 1),)
 
 
 async def test_if_a_credit_counted_from_settling_its_room_would_be_spent_twice(ledger: Ledger) -> None:
@@ -179,7 +190,7 @@ async def test_if_a_credit_counted_from_settling_its_room_would_be_spent_twice(l
 async def test_a_round_of_repeats_only_moves_the_position(ledger: Ledger) -> None:
     part = await held(ledger)
     settled = await ledger.call([part], [ASKED])
-    await ledger.call([part._replace(confirm=Confirm(settled.b0, 4))], [ASKED])
+    await ledger.call([part._replace(confirm=Confirm(settled.first_sequence, 4))], [ASKED])
     await ledger.call([part._replace(confirm=Confirm(None, 6))])
     assert (await ledger.take(0)).pos == 6
 
@@ -189,14 +200,16 @@ async def test_taking_says_what_is_pending_and_resolving_rolls_it_back(ledger: L
     settled = await ledger.call([part], [ASKED, ASKED._replace(id="landed")])
     taken = await ledger.take(0)
     assert (taken.pending, taken.pos) == (True, 0)
-    landed = Applied(settled.b0 + 1, "landed", "digest-1", (SetState("a", b"open"), Link("landed", 5)))
+    landed = Applied(
+        settled.first_sequence + 1, "landed", "digest-1", (SetState("a", b"open"), Link("landed", 5))
+    )
     assert await ledger.resolve(0, taken.gen, 0, [landed], 3) == "ok"
     found = (await ledger.read([Part(0, taken.gen)], [Wanted(0, ("a",), (ASKED.id, "landed"))])).found[0]
     assert found.states == {"a": b"open"}
-    assert found.entries == {"landed": Known("digest-1", settled.b0 + 1)}
+    assert found.entries == {"landed": SettledBefore("digest-1", settled.first_sequence + 1)}
     assert await ledger.take(0) == (taken.gen + 1, 3, False)
     anew = await ledger.call([Part(0, taken.gen + 1)], [ASKED])
-    assert anew.b0 > settled.b0 + 1
+    assert anew.first_sequence > settled.first_sequence + 1
 
 
 async def test_what_was_applied_is_not_applied_again(ledger: Ledger) -> None:
@@ -207,7 +220,7 @@ async def test_what_was_applied_is_not_applied_again(ledger: Ledger) -> None:
     assert await ledger.resolve(0, gen, 2, [first, second, first], 5) == "ok"
     found = (await ledger.read([Part(0, gen)], [Wanted(0, ("s",), ("a", "b"))])).found[0]
     assert found.states == {"s": b"2"}
-    assert found.entries == {"a": Known("digest-1", 200), "b": Known("digest-1", 200)}
+    assert found.entries == {"a": SettledBefore("digest-1", 200), "b": SettledBefore("digest-1", 200)}
 
 
 async def test_only_the_owner_resolves_and_only_from_where_the_ledger_stands(ledger: Ledger) -> None:
@@ -239,7 +252,7 @@ async def test_data_older_than_this_worker_has_seen_makes_the_ledger_cold_for_al
     settled = await ledger.call([part], [ASKED])
     other = Ledger(redis)
     await other.adopt()
-    await redis.execute_command("HSET", "{L0}:meta", "seq", settled.b0 - 1)  # type: ignore[no-untyped-call] # as above
+    await redis.execute_command("HSET", "{L0}:meta", "seq", settled.first_sequence - 1)  # type: ignore[no-untyped-call] # as above
     with pytest.raises(Cold):
         await ledger.call([part])
     with pytest.raises(Cold):

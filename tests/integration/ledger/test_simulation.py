@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from services.chassis.redis import connect
-from services.rules.adapters import rebuild, script
+from services.rules.ledger import rebuild, script
 from tests.integration.ledger.simulation import Simulation
 
 SEEDS = int(os.environ.get("MANDAAT_LEDGER_SEEDS", "10"))

@@ -6,12 +6,12 @@ import time
 
 import pytest
 
-from services.chassis.errors import TryAgain
-from services.rules.adapters.journal import Journal
-from services.rules.adapters.ledger import Ledger
-from services.rules.adapters.protocol import Known, New, Part, Refusal
-from services.rules.adapters.publisher import Landed, NotLanded
-from services.rules.adapters.take_over import Fence, Unlanded, take_over
+from services.chassis.process.errors import TryAgain
+from services.rules.journal.journal import Journal
+from services.rules.journal.publisher import Landed, NotLanded
+from services.rules.ledger.client import Ledger
+from services.rules.ledger.protocol import New, Part, Refusal, SettledBefore
+from services.rules.ledger.take_over import Fence, Unlanded, take_over
 from tests.integration.ledger.hands import Hands, a_request, a_verdict, read, seq_of
 from tests.integration.ledger.world import effects_of
 
@@ -23,7 +23,7 @@ async def test_a_partition_that_was_handed_over_is_taken_at_once(hands: Hands, f
     other = await Hands(hands.ledger, hands.journal, fence).take(0)
     assert time.monotonic() - since < fence.fence_seconds
     repeated = await other.settle(a_request("c1"))
-    assert isinstance(repeated.answers[0], Known)
+    assert isinstance(repeated.answers[0], SettledBefore)
 
 
 async def test_what_was_settled_and_never_published_is_decided_anew(hands: Hands, fence: Fence) -> None:
@@ -44,9 +44,9 @@ async def test_what_landed_before_a_crash_stays_and_the_rest_is_decided_anew(
     await hands.journal.publish(entries[:1])
     other = await Hands(hands.ledger, hands.journal, fence).take(0)
     again = await other.settle(*inputs)
-    assert again.answers[0] == Known("digest-1", settled.b0)
+    assert again.answers[0] == SettledBefore("digest-1", settled.first_sequence)
     assert [type(one) for one in again.answers[1:]] == [New, New]
-    assert again.b0 > settled.b0 + 2
+    assert again.first_sequence > settled.first_sequence + 2
     assert await states(hands.ledger, hands.journal, fence, "c1e") == {"c1e": b"open 1"}
 
 
@@ -63,7 +63,7 @@ async def test_an_acknowledged_round_that_nobody_confirmed_is_not_decided_twice(
     other = await Hands(hands.ledger, hands.journal, fence).take(0)
     repeated = await other.settle(a_request("c1e"), a_verdict("c1e"))
     newest = closed["in/v1"]
-    assert repeated.answers == (Known("digest-1", newest), Known("verdict1", newest))
+    assert repeated.answers == (SettledBefore("digest-1", newest), SettledBefore("verdict1", newest))
     assert newest > decided["request/c1e"]
     stored = await other.journal.stored([(0, newest)])
     assert len(stored[0, newest]) == 2
@@ -78,7 +78,7 @@ async def test_one_partition_lands_and_the_other_is_refused(hands: Hands, fence:
     assert outcomes == {0: Landed(1), 1: NotLanded("InvalidTimestampError")}
     await hands.take(1)
     again = await hands.settle(*inputs)
-    assert again.answers == (Known("digest-1", settled.b0), New(again.b0, 0))
+    assert again.answers == (SettledBefore("digest-1", settled.first_sequence), New(again.first_sequence, 0))
 
 
 async def test_a_zombie_can_neither_confirm_nor_publish(hands: Hands, fence: Fence) -> None:
@@ -98,7 +98,7 @@ async def test_a_zombie_that_publishes_within_the_fence_has_decided(hands: Hands
     hands.held[0] = gen
     other = await Hands(hands.ledger, hands.journal, fence).take(0)
     again = await other.settle(a_request("c1"))
-    assert again.answers == (Known("digest-1", zombie.b0),)
+    assert again.answers == (SettledBefore("digest-1", zombie.first_sequence),)
 
 
 async def test_after_an_own_failed_publish_the_wait_counts_from_the_settling(

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from services.chassis.errors import TryAgain
-from services.chassis.producer import Producer
-from services.rules.adapters import verify as verify_module
-from services.rules.adapters.journal import FollowedJournal, Journal
-from services.rules.adapters.protocol import Known, New, Part, Settled, Wanted, place
-from services.rules.adapters.verify import SHADOW, Difference, Report, verify
+from services.chassis.kafka.producer import Producer
+from services.chassis.process.errors import TryAgain
+from services.rules.journal.journal import FollowedJournal, Journal
+from services.rules.ledger import verify as verify_module
+from services.rules.ledger.protocol import New, Part, Settled, SettledBefore, Wanted, place
+from services.rules.ledger.verify import SHADOW, Difference, Report, verify
 from tests.integration.ledger.hands import Hands, a_request, a_verdict
 from tests.integration.ledger.world import (
     Input,
@@ -88,7 +88,7 @@ async def withdraw(hands: Hands, *cases: str) -> None:
 def with_grounds(hands: Hands, inputs: list[Input], settled: Settled, seen: dict[str, Seen]) -> list[Any]:
     entries = hands.entries(inputs, settled)
     return [
-        entry._replace(records=render(one, answer.seq, seen[one.id], answer.variant))
+        entry._replace(records=render(one, answer.seq, seen[one.id], answer.chosen_option))
         for entry, one, answer in zip(entries, inputs, settled.answers, strict=True)
         if isinstance(answer, New)
     ]
@@ -109,7 +109,7 @@ async def test_what_is_pending_is_taken_off_and_what_is_unconfirmed_is_no_differ
     decided: Hands, verifier: Verifier
 ) -> None:
     settled = await decided.settle(*(a_request(f"new-{n}", p=n % 2) for n in range(40)))
-    assert any(isinstance(one, New) and one.variant for one in settled.answers)
+    assert any(isinstance(one, New) and one.chosen_option for one in settled.answers)
     assert (await verifier.report()).differences == 0
     await decided.publish(settled, [])
     assert (await verifier.report()).differences == 0
@@ -255,5 +255,5 @@ async def test_workers_go_on_as_if_nobody_had_looked(decided: Hands, verifier: V
     before = await decided.ledger.read([Part(0, decided.held[0])], [Wanted(0, ids=(request_id("c9"),))])
     await verifier.report()
     (again,) = (await decided.settle(a_request("c9", p=CHARGED.index("c9") % 2))).answers
-    assert isinstance(again, Known)
+    assert isinstance(again, SettledBefore)
     assert before.refused == {}

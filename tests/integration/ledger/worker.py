@@ -8,23 +8,23 @@ from typing import cast
 from redis.asyncio import Redis
 
 from schemas.withdrawal import WITHDRAWN
-from services.chassis.errors import TryAgain
-from services.rules.adapters.cold_start import cold_start
-from services.rules.adapters.journal import Journal
-from services.rules.adapters.ledger import Ledger
-from services.rules.adapters.protocol import (
+from services.chassis.process.errors import TryAgain
+from services.rules.journal.journal import Journal
+from services.rules.journal.publisher import JournalEntry, JournalRecord, Landed, Outcome
+from services.rules.ledger.client import Ledger
+from services.rules.ledger.cold_start import cold_start
+from services.rules.ledger.protocol import (
     Confirm,
     Effect,
     Item,
-    Known,
     New,
     Part,
     Settled,
+    SettledBefore,
     Wanted,
 )
-from services.rules.adapters.publisher import Entry, Landed, Outcome, Record
-from services.rules.adapters.script import Cold
-from services.rules.adapters.take_over import Fence, Unlanded, take_over
+from services.rules.ledger.script import Cold
+from services.rules.ledger.take_over import Fence, Unlanded, take_over
 from tests.integration.ledger.world import (
     S_STEPS,
     T_STEPS,
@@ -40,7 +40,7 @@ from tests.integration.ledger.world import (
     request_id,
 )
 
-Fresh = dict[int, list[tuple[Record, ...]]]
+Fresh = dict[int, list[tuple[JournalRecord, ...]]]
 
 
 class Worker:
@@ -132,7 +132,7 @@ class Worker:
         seen = await self._seen(inputs)
         parts = [self._part(p) for p in self.held]
         settled = await self.ledger.call(
-            parts, [Item(one.p, one.id, one.digest, one.takes, one.looks) for one in inputs]
+            parts, [Item(one.p, one.id, one.digest, one.charge_options, one.probes) for one in inputs]
         )
         settled_at, self.world_journal.settled_at = self.world.now, self.redis.done_at
         if settled.refused:
@@ -180,24 +180,24 @@ class Worker:
 
     async def _rendered(
         self, inputs: list[Input], settled: Settled, seen: dict[str, Seen]
-    ) -> tuple[list[Entry], Fresh]:
-        known: dict[tuple[int, int], tuple[Record, ...]] = {}
+    ) -> tuple[list[JournalEntry], Fresh]:
+        known: dict[tuple[int, int], tuple[JournalRecord, ...]] = {}
         fresh: Fresh = {}
         repeats = []
         for one, answer in zip(inputs, settled.answers, strict=True):
             if isinstance(answer, New):
-                records = render(one, answer.seq, seen.get(one.id, Seen()), answer.variant)
+                records = render(one, answer.seq, seen.get(one.id, Seen()), answer.chosen_option)
                 known[one.p, answer.seq] = records
                 fresh.setdefault(one.p, []).append(records)
-            elif isinstance(answer, Known) and answer.digest in (one.digest, WITHDRAWN):
+            elif isinstance(answer, SettledBefore) and answer.digest in (one.digest, WITHDRAWN):
                 repeats.append((one.p, answer.seq))
             else:
                 self.world.conflicts.append(one)
         old = [place for place in repeats if place not in known]
         stored = await self.journal.stored(old) if old else {}
         time_ms = settled.time_us // 1000
-        entries = [(seq, Entry(p, seq // 1000, records)) for (p, seq), records in known.items()]
-        entries += [(seq, Entry(p, time_ms, (known | stored)[p, seq])) for p, seq in repeats]
+        entries = [(seq, JournalEntry(p, seq // 1000, records)) for (p, seq), records in known.items()]
+        entries += [(seq, JournalEntry(p, time_ms, (known | stored)[p, seq])) for p, seq in repeats]
         return [entry for _, entry in sorted(entries, key=lambda one: one[0])], fresh
 
     def _confirm_later(self, outcomes: dict[int, Outcome], settled: Settled, fresh: Fresh) -> None:
@@ -207,5 +207,5 @@ class Worker:
                 for records in fresh.get(p, []):
                     effects += effects_of([json.loads(record.value) for record in records]).effects
                 done = left_to_confirm(effects)
-                b0 = settled.b0 if p in fresh else None
-                self.confirms[p] = Confirm(b0, outcome.next_offset, done)
+                first_sequence = settled.first_sequence if p in fresh else None
+                self.confirms[p] = Confirm(first_sequence, outcome.next_offset, done)

@@ -18,10 +18,17 @@ from redis.asyncio import Redis
 from redis.exceptions import TimeoutError as RedisTimeout
 
 from schemas.withdrawal import WITHDRAWN
-from services.chassis.errors import TryAgain
-from services.rules.adapters.protocol import Applied, Credit, Effect, Link, SetState, Take
-from services.rules.adapters.publisher import Entry, Landed, NotLanded, Outcome, Record, whole_batches
-from services.rules.adapters.replay import Event, Grouping, Stored
+from services.chassis.process.errors import TryAgain
+from services.rules.journal.grouping import Event, Grouping, Stored
+from services.rules.journal.publisher import (
+    JournalEntry,
+    JournalRecord,
+    Landed,
+    NotLanded,
+    Outcome,
+    whole_batches,
+)
+from services.rules.ledger.protocol import Applied, CounterCharge, Credit, Effect, Link, SetState
 
 Value = TypeVar("Value")
 T_STEPS, S_STEPS = 60, 10
@@ -48,13 +55,13 @@ class Input(NamedTuple):
         return self.digest == WITHDRAWN
 
     @property
-    def takes(self) -> tuple[tuple[Take, ...], ...]:
+    def charge_options(self) -> tuple[tuple[CounterCharge, ...], ...]:
         """What is tried for a request; the same for the same case."""
         return () if self.verdict else charges_of(self.case)
 
     @property
-    def looks(self) -> tuple[Take, ...]:
-        return self.takes[-1][:1] if self.takes else ()
+    def probes(self) -> tuple[CounterCharge, ...]:
+        return self.charge_options[-1][:1] if self.charge_options else ()
 
 
 def request_id(case: str) -> str:
@@ -70,7 +77,7 @@ COUNTERS = {"a": (0, 9), "b": (0, 15), "c": (2, 8), "d": (4, 12)}
 
 
 @cache
-def charges_of(case: str) -> tuple[tuple[Take, ...], ...]:
+def charges_of(case: str) -> tuple[tuple[CounterCharge, ...], ...]:
     """Up to three variants, each out of up to three budgets; some cases charge nothing."""
     chance = random.Random(case)
     return tuple(
@@ -79,9 +86,9 @@ def charges_of(case: str) -> tuple[tuple[Take, ...], ...]:
     )
 
 
-def _charge(chance: random.Random, name: str) -> Take:
+def _charge(chance: random.Random, name: str) -> CounterCharge:
     days, cap = COUNTERS[name]
-    return Take(f"budget|{name}", str(chance.randint(0, 6)), chance.randint(1, 4), cap, days)
+    return CounterCharge(f"budget|{name}", str(chance.randint(0, 6)), chance.randint(1, 4), cap, days)
 
 
 def effects_of(events: Sequence[Event]) -> Applied:
@@ -107,10 +114,10 @@ class Seen(NamedTuple):
     """What a worker read of a case before it settled: the approval's state, and what its decision charged."""
 
     state: str | None = None
-    charged: tuple[Take, ...] = ()
+    charged: tuple[CounterCharge, ...] = ()
 
 
-def credits_of(seen: Seen) -> tuple[Take, ...]:
+def credits_of(seen: Seen) -> tuple[CounterCharge, ...]:
     """What a withdrawal gives back."""
     return tuple(one._replace(amount=-one.amount) for one in seen.charged if one.amount > 0)
 
@@ -118,13 +125,15 @@ def credits_of(seen: Seen) -> tuple[Take, ...]:
 NOTHING_SEEN = Seen()
 
 
-def render(one: Input, seq: int, seen: Seen = NOTHING_SEEN, variant: int = 0) -> tuple[Record, ...]:
+def render(
+    one: Input, seq: int, seen: Seen = NOTHING_SEEN, chosen_option: int = 0
+) -> tuple[JournalRecord, ...]:
     """The events of an input. Their content depends on `seq`, so that nobody decides twice unseen."""
     data: dict[str, Any] = {"id": one.id, "digest": one.digest, "outcome": f"settled at {seq}"}
     decision = dict(data)
     events = [(f"decision/{one.id}", decision)]
     if one.verdict is None:
-        decision["charges"] = one.takes[variant - 1] if variant else ()
+        decision["charges"] = one.charge_options[chosen_option - 1] if chosen_option else ()
         if one.escalates:
             events.append((f"approval/{one.case}/1", {**data, "approval": one.case, "state": "open 1"}))
     elif one.withdraws or seen.state == "open 1":
@@ -134,7 +143,7 @@ def render(one: Input, seq: int, seen: Seen = NOTHING_SEEN, variant: int = 0) ->
             closed = f"closed 2 {seq}"
             events.append((f"approval/{one.case}/2", {**data, "approval": one.case, "state": closed}))
     return tuple(
-        Record(
+        JournalRecord(
             one.case.encode(),
             json.dumps({"id": event_id, "type": "x", "sequence": f"{seq:016d}", "data": said}).encode(),
             (("content-type", b"x"),),
@@ -143,10 +152,12 @@ def render(one: Input, seq: int, seen: Seen = NOTHING_SEEN, variant: int = 0) ->
     )
 
 
-def charged_by(records: Iterable[Record]) -> tuple[Take, ...]:
+def charged_by(records: Iterable[JournalRecord]) -> tuple[CounterCharge, ...]:
     """What stored events took and gave."""
     return tuple(
-        Take(*charge) for record in records for charge in json.loads(record.value)["data"].get("charges", ())
+        CounterCharge(*charge)
+        for record in records
+        for charge in json.loads(record.value)["data"].get("charges", ())
     )
 
 
@@ -158,7 +169,7 @@ class Flight:
     """
 
     p: int
-    records: list[Record]
+    records: list[JournalRecord]
     settled_at: int
     due: int
     base: int | None = None
@@ -234,7 +245,7 @@ class World:
         flight.base = self.append(flight.p, flight.records)
         return True
 
-    def append(self, p: int, records: Iterable[Record]) -> int:
+    def append(self, p: int, records: Iterable[JournalRecord]) -> int:
         base = len(self.journal[p])
         self.journal[p] += [Stored(base + n, record) for n, record in enumerate(records)]
         return base
@@ -308,7 +319,7 @@ class WorldJournal:
         if world.happens(0.02):
             raise TryAgain("the marker was not acknowledged")
         event = {"id": f"mark/{p}/{time_us}", "type": "mandaat.ledger.marked.v1"}
-        base = world.append(p, [Record(b"ledger/%d" % p, json.dumps(event).encode(), ())])
+        base = world.append(p, [JournalRecord(b"ledger/%d" % p, json.dumps(event).encode(), ())])
         world.replicated[p] = base + 1
         await world.turn(self._worker)
         return base + 1
@@ -317,7 +328,9 @@ class WorldJournal:
         await self._world.turn(self._worker)
         yield self._world.journal[p][from_offset:until]
 
-    async def stored(self, wanted: Iterable[tuple[int, int]]) -> dict[tuple[int, int], tuple[Record, ...]]:
+    async def stored(
+        self, wanted: Iterable[tuple[int, int]]
+    ) -> dict[tuple[int, int], tuple[JournalRecord, ...]]:
         world = self._world
         await world.turn(self._worker)
         found = {}
@@ -329,7 +342,7 @@ class WorldJournal:
             found[p, seq] = next(group.records for group in groups if group.seq == seq)
         return found
 
-    async def publish(self, entries: Sequence[Entry]) -> dict[int, Outcome]:
+    async def publish(self, entries: Sequence[JournalEntry]) -> dict[int, Outcome]:
         """Each partition by itself; a batch goes only after the acknowledgement of the former."""
         world = self._world
         outcomes: dict[int, Outcome] = {}
@@ -340,7 +353,7 @@ class WorldJournal:
             )
         return outcomes
 
-    async def _partition(self, p: int, batches: list[list[Entry]]) -> Outcome:
+    async def _partition(self, p: int, batches: list[list[JournalEntry]]) -> Outcome:
         world = self._world
         for batch in batches:
             records = [record for entry in batch for record in entry.records]

@@ -8,7 +8,15 @@ import pytest
 from redis.asyncio import Redis
 
 from services.chassis.redis import connect
-from services.notifier.adapters.redis import DeskWrite, Ended, Entry, Fenced, Later, Lost, Store
+from services.notifier.outbox.store import (
+    CaseFileWrite,
+    EndedNotice,
+    Fenced,
+    Later,
+    Lost,
+    OutboxEntry,
+    OutboxStore,
+)
 
 DAY = 24 * 3600
 CASE = "acme/c-1"
@@ -22,33 +30,33 @@ async def redis(fresh_redis: str) -> AsyncIterator[Redis]:
 
 
 @pytest.fixture
-async def store(redis: Redis) -> Store:
+async def store(redis: Redis) -> OutboxStore:
     return await a_store(redis)
 
 
-async def a_store(redis: Redis) -> Store:
-    one = Store(redis, keep_seconds=30 * DAY, told_seconds=14 * DAY)
+async def a_store(redis: Redis) -> OutboxStore:
+    one = OutboxStore(redis, keep_seconds=30 * DAY, told_seconds=14 * DAY)
     await one.load()
     return one
 
 
-def an_entry(id_: str = "n-1", lane: str = "mail") -> Entry:
-    return Entry(id_, lane, f"entry of {id_}".encode(), 1_000)
+def an_entry(id_: str = "n-1", lane: str = "mail") -> OutboxEntry:
+    return OutboxEntry(id_, lane, f"entry of {id_}".encode(), 1_000)
 
 
-async def test_a_notice_is_put_into_the_outbox_once_however_often_it_is_recorded(store: Store) -> None:
+async def test_a_notice_is_put_into_the_outbox_once_however_often_it_is_recorded(store: OutboxStore) -> None:
     taken = await store.take(0)
     for new in (1, 0):
         assert await store.record(0, taken.generation, (-1, 5), (), [an_entry()]) == new
     assert await store.due(0, taken.generation, "mail", 10) == [b"entry of n-1"]
     assert await store.due(0, taken.generation, "mail", 10) == [], "it is being sent"
-    await store.settle(0, taken.generation, 3, [Ended("n-1", "mail", CASE, b"{}")])
+    await store.settle(0, taken.generation, 3, [EndedNotice("n-1", "mail", CASE, b"{}")])
     assert await store.record(0, taken.generation, (-1, 5), (), [an_entry()]) == 0, "nor after it was told"
     assert await store.waiting(0) == (0, None)
 
 
 async def test_who_takes_a_partition_reads_on_from_its_positions_and_finds_what_was_being_sent(
-    store: Store,
+    store: OutboxStore,
 ) -> None:
     first = await store.take(0)
     assert (first.cases, first.decisions, first.notices) == (None, None, None)
@@ -63,7 +71,7 @@ async def test_who_takes_a_partition_reads_on_from_its_positions_and_finds_what_
     assert await store.due(0, second.generation, "webhook", 10) == [b"entry of n-2"]
 
 
-async def test_a_former_owner_is_fenced_in_all_it_does(redis: Redis, store: Store) -> None:
+async def test_a_former_owner_is_fenced_in_all_it_does(redis: Redis, store: OutboxStore) -> None:
     old = await store.take(0)
     other = await a_store(redis)
     new = await other.take(0)
@@ -80,7 +88,7 @@ async def test_a_former_owner_is_fenced_in_all_it_does(redis: Redis, store: Stor
 
 
 @pytest.mark.parametrize("command", ["FLUSHDB", "SCRIPT FLUSH"])
-async def test_a_redis_that_lost_something_says_so(redis: Redis, store: Store, command: str) -> None:
+async def test_a_redis_that_lost_something_says_so(redis: Redis, store: OutboxStore, command: str) -> None:
     taken = await store.take(0)
     await redis.execute_command(command)  # type: ignore[no-untyped-call] # redis-py
     with pytest.raises(Lost):
@@ -90,7 +98,7 @@ async def test_a_redis_that_lost_something_says_so(redis: Redis, store: Store, c
     assert int(again.generation) > int(taken.generation)
 
 
-async def test_what_is_tried_again_is_due_after_its_pause_with_its_new_entry(store: Store) -> None:
+async def test_what_is_tried_again_is_due_after_its_pause_with_its_new_entry(store: OutboxStore) -> None:
     taken = await store.take(0)
     await store.record(0, taken.generation, (-1, 1), (), [an_entry()])
     await store.due(0, taken.generation, "mail", 1)
@@ -101,34 +109,34 @@ async def test_what_is_tried_again_is_due_after_its_pause_with_its_new_entry(sto
     assert (await store.waiting(0))[0] == 1
 
 
-async def test_what_ended_is_not_put_back_by_a_late_try(store: Store) -> None:
+async def test_what_ended_is_not_put_back_by_a_late_try(store: OutboxStore) -> None:
     taken = await store.take(0)
     await store.record(0, taken.generation, (-1, 1), (), [an_entry()])
-    await store.settle(0, taken.generation, 1, [Ended("n-1", "mail", CASE, b"{}")])
+    await store.settle(0, taken.generation, 1, [EndedNotice("n-1", "mail", CASE, b"{}")])
     await store.settle(0, taken.generation, -1, (), [Later("n-1", "mail", b"again", 0)])
     assert await store.due(0, taken.generation, "mail", 1) == []
 
 
 async def test_a_case_with_an_open_approval_is_kept_and_the_others_for_some_days(
-    redis: Redis, store: Store
+    redis: Redis, store: OutboxStore
 ) -> None:
     taken = await store.take(0)
-    opened = DeskWrite(CASE, (("s:r1\x00d", b"{}"), ("o:r1", b"1")))
+    opened = CaseFileWrite(CASE, (("s:r1\x00d", b"{}"), ("o:r1", b"1")))
     await store.record(0, taken.generation, (-1, 1), [opened], ())
     assert await redis.ttl("notifier:case:" + CASE) == -1
-    await store.record(0, taken.generation, (-1, 2), [DeskWrite(CASE, (("e:1", b"x"),), ("o:r1",))], ())
+    await store.record(0, taken.generation, (-1, 2), [CaseFileWrite(CASE, (("e:1", b"x"),), ("o:r1",))], ())
     assert 29 * DAY < await redis.ttl("notifier:case:" + CASE) <= 30 * DAY
     assert set(await store.case(CASE)) == {b"s:r1\x00d", b"e:1"}
 
 
-async def test_how_a_notice_ended_makes_no_case_that_is_gone(store: Store) -> None:
+async def test_how_a_notice_ended_makes_no_case_that_is_gone(store: OutboxStore) -> None:
     taken = await store.take(0)
-    await store.settle(0, taken.generation, 1, [Ended("n-1", "mail", CASE, b"{}")])
+    await store.settle(0, taken.generation, 1, [EndedNotice("n-1", "mail", CASE, b"{}")])
     assert await store.case(CASE) == {}
 
 
-async def test_what_is_not_utf8_comes_back_as_it_went_in(store: Store) -> None:
+async def test_what_is_not_utf8_comes_back_as_it_went_in(store: OutboxStore) -> None:
     taken = await store.take(0)
     value = bytes(range(256)) * 300
-    await store.record(0, taken.generation, (-1, 1), [DeskWrite("acme/é\x01", (("e:1", value),))], ())
+    await store.record(0, taken.generation, (-1, 1), [CaseFileWrite("acme/é\x01", (("e:1", value),))], ())
     assert (await store.of_cases([("acme/é\x01", ("e:1", "e:2"))])) == [[value, None]]

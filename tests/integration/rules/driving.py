@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from deploy.local.stack import Stack
+from engine.policy import load_policy
 from schemas import topics
 from schemas.cloud_event import HEADERS
 from schemas.ids import approval_id, derived_id, uuid7
 from schemas.staff import staff_key
-from services.chassis.producer import Outgoing, Producer, partition_for
-from services.rules.core.policy import load_policy
+from services.chassis.kafka.producer import Outgoing, Producer, partition_for
 from tests.intake_cases import a_case, a_request
 from tests.judging import a_budget, a_mandate, a_policy
 from tests.raw_records import Raw, produce_raw

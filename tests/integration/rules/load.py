@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from services.chassis.errors import TryAgain
-from services.chassis.producer import Outgoing
+from services.chassis.kafka.producer import Outgoing
+from services.chassis.process.errors import TryAgain
 from tests.integration.rules.driving import Office, Place
 from tests.integration.rules.watching import Seen, Watch, keeps_its_promises
 from tests.waiting import eventually

@@ -7,13 +7,13 @@ from typing import Any
 import redis
 
 from deploy.local.stack import SIZES, Stack
-from services.chassis.producer import Producer
+from services.chassis.kafka.producer import Producer
 from services.chassis.redis import connect
-from services.rules.adapters.cold_start import cold_start
-from services.rules.adapters.journal import Journal
-from services.rules.adapters.ledger import Ledger
-from services.rules.adapters.take_over import Fence
-from services.rules.worker import applied
+from services.rules.journal.journal import Journal
+from services.rules.ledger.client import Ledger
+from services.rules.ledger.cold_start import cold_start
+from services.rules.ledger.take_over import Fence
+from services.rules.worker.worker import applied
 from tests.waiting import eventually
 
 ELSEWHERE = "{VERIFY}"

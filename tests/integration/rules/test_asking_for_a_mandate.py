@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from deploy.local.stack import Stack
 from schemas.ids import uuid7
-from services.chassis.producer import Outgoing
+from services.chassis.kafka.producer import Outgoing
 from services.cli.publish import publish_app
 from tests.integration.rules.driving import Office
 from tests.integration.rules.watching import Watch, keeps_its_promises

@@ -9,7 +9,7 @@ import pytest
 
 from deploy.local.stack import Stack
 from schemas import topics
-from services.chassis.producer import Outgoing
+from services.chassis.kafka.producer import Outgoing
 from tests.intake_cases import a_case, a_request, nested
 from tests.integration.rules.driving import Office, case_ids_on
 from tests.integration.rules.watching import Watch, keeps_its_promises

@@ -9,8 +9,8 @@ import pytest
 from aiokafka import AIOKafkaConsumer
 
 from schemas.topics import CASES
-from services.chassis.errors import TryAgain
-from services.rules.adapters.membership import check_membership
+from services.chassis.kafka.membership import check_membership
+from services.chassis.process.errors import TryAgain
 
 
 @pytest.fixture

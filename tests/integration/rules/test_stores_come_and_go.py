@@ -7,8 +7,8 @@ import redis
 
 from deploy.local.stack import Stack
 from services.chassis.redis import connect
-from services.rules.adapters.ledger import Ledger
-from services.rules.adapters.protocol import Item, Part
+from services.rules.ledger.client import Ledger
+from services.rules.ledger.protocol import Item, Part
 from tests.integration.rules.driving import PARTITIONS, Office, case_ids_on
 from tests.integration.rules.load import in_thread
 from tests.integration.rules.same_ledger import is_the_journals

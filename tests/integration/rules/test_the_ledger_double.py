@@ -10,20 +10,20 @@ import pytest
 from redis.asyncio import Redis
 
 from services.chassis.redis import connect
-from services.rules.adapters.ledger import Ledger
-from services.rules.adapters.protocol import (
+from services.rules.ledger.client import Ledger
+from services.rules.ledger.protocol import (
     Applied,
     Confirm,
+    CounterCharge,
     Credit,
     Effect,
     Item,
-    Known,
     Link,
     New,
     Part,
     SetState,
     Settled,
-    Take,
+    SettledBefore,
     Wanted,
 )
 from tests.doubles.rules import FakeLedger
@@ -63,12 +63,16 @@ class Program:
 
     def item(self, p: int) -> Item:
         name, digest = self.random.choice(IDS), self.random.choice(["digest-1", "digest-2"])
-        takes = tuple((self.charge(),) for _ in range(self.random.randint(0, 2)))
-        return Item(p, f"{p}/{name}", digest, takes, (self.charge(),) if self.random.random() < 0.3 else ())
+        charge_options = tuple((self.charge(),) for _ in range(self.random.randint(0, 2)))
+        return Item(
+            p, f"{p}/{name}", digest, charge_options, (self.charge(),) if self.random.random() < 0.3 else ()
+        )
 
-    def charge(self) -> Take:
+    def charge(self) -> CounterCharge:
         days = self.random.choice([0, 7])
-        return Take(f"counter-{days}", str(self.random.randint(1, 9)), self.random.randint(1, 5), 9, days)
+        return CounterCharge(
+            f"counter-{days}", str(self.random.randint(1, 9)), self.random.randint(1, 5), 9, days
+        )
 
     async def read(self, _: int) -> Any:
         parts = self.parts()
@@ -113,11 +117,11 @@ class Program:
         for p, ids in fresh.items():
             effects: tuple[Effect, ...] = (SetState(self.random.choice(IDS), b"%d" % step),)
             if self.random.random() < 0.5:
-                effects += (Link(f"{p}/{self.random.choice(IDS)}", settled.b0),)
+                effects += (Link(f"{p}/{self.random.choice(IDS)}", settled.first_sequence),)
             if self.random.random() < 0.5:
                 effects += (self.credit(),)
             self.positions[p] += len(ids)
-            self.due[p] = Confirm(settled.b0, self.positions[p], effects)
+            self.due[p] = Confirm(settled.first_sequence, self.positions[p], effects)
 
     def landed(self, p: int, step: int) -> list[Applied]:
         newest = max(self.names, default=0)
@@ -134,7 +138,7 @@ class Program:
     def plain(self, answers: Any) -> list[Any]:
         return [
             (type(one).__name__, one._replace(seq=self.names.get(one.seq, 0)))
-            if isinstance(one, New | Known)
+            if isinstance(one, New | SettledBefore)
             else one
             for one in answers
         ]

@@ -16,18 +16,18 @@ from aiokafka import TopicPartition
 
 from deploy.local.stack import SIZES, Stack
 from schemas.topics import CASES, REPLIES
-from services.chassis.dead_letters import Record as Consumed
-from services.chassis.metrics import Metrics
-from services.chassis.producer import Producer
+from services.chassis.kafka.dead_letters import ConsumedRecord
+from services.chassis.kafka.producer import Producer
+from services.chassis.process.metrics import Metrics
 from services.chassis.redis import connect
-from services.rules.adapters.journal import Journal
-from services.rules.adapters.ledger import Ledger
-from services.rules.adapters.publisher import Entry, Outcome
-from services.rules.adapters.take_over import Fence
-from services.rules.handlers import Handlers
+from services.rules.journal.journal import Journal
+from services.rules.journal.publisher import JournalEntry, Outcome
+from services.rules.ledger.client import Ledger
+from services.rules.ledger.take_over import Fence
 from services.rules.metrics import RulesMetrics
-from services.rules.partitions import Partitions
-from services.rules.worker import Worker
+from services.rules.worker.held_partitions import HeldPartitions
+from services.rules.worker.walk import Handlers
+from services.rules.worker.worker import Worker
 from tests.doubles.rules import FakeLetters, FakeSubscription, FakeTables
 from tests.integration.rules.driving import case_ids_on
 from tests.integration.rules.same_ledger import is_the_journals
@@ -37,7 +37,7 @@ from tests.rules_inputs import a_record, a_request_in, a_submitted
 from tests.waiting import eventually
 
 FENCE_SECONDS = SIZES.fence_ms / 1000
-Hold = Callable[[Sequence[Entry]], Awaitable[None]]
+Hold = Callable[[Sequence[JournalEntry]], Awaitable[None]]
 
 
 class HeldJournal(Journal):
@@ -45,7 +45,7 @@ class HeldJournal(Journal):
 
     hold: Hold | None = None
 
-    async def publish(self, entries: Sequence[Entry]) -> dict[int, Outcome]:
+    async def publish(self, entries: Sequence[JournalEntry]) -> dict[int, Outcome]:
         if self.hold is not None:
             await self.hold(entries)
         return await super().publish(entries)
@@ -59,7 +59,7 @@ class OneWorker:
         self.subscription = FakeSubscription()
         self.letters = FakeLetters()
         self.bugs: list[BaseException] = []
-        self.partitions = Partitions()
+        self.partitions = HeldPartitions()
         self._stack = stack
         self._version = version
 
@@ -101,7 +101,7 @@ class OneWorker:
         await self.worker.on_assigned(given)
         await eventually(lambda: self.partitions.held == set(partitions), what="it holds them")
 
-    def case(self, case_id: str, partition: int, offset: int) -> Consumed:
+    def case(self, case_id: str, partition: int, offset: int) -> ConsumedRecord:
         return a_record(
             a_submitted({**a_request_in(case_id), "tenant": self.tenant}), partition=partition, offset=offset
         )
@@ -125,11 +125,11 @@ async def opened(stack: Stack, tenant: str) -> AsyncIterator[Opened]:
 
 
 @asynccontextmanager
-async def held_up(worker: OneWorker, batch: list[Consumed]) -> AsyncIterator[asyncio.Event]:
+async def held_up(worker: OneWorker, batch: list[ConsumedRecord]) -> AsyncIterator[asyncio.Event]:
     """The worker has settled the batch and stands before publishing, until the event is set."""
     settled, release = asyncio.Event(), asyncio.Event()
 
-    async def hold(_: Sequence[Entry]) -> None:
+    async def hold(_: Sequence[JournalEntry]) -> None:
         settled.set()
         await release.wait()
 
@@ -171,7 +171,7 @@ async def test_of_a_round_that_lands_in_one_partition_only_the_other_is_decided_
     worker = await opened("1")
     await worker.has(4, 5)
 
-    async def late_for_5(entries: Sequence[Entry]) -> None:
+    async def late_for_5(entries: Sequence[JournalEntry]) -> None:
         await Journal.publish(worker.journal, [entry for entry in entries if entry.p == 4])
         await asyncio.sleep(2 * FENCE_SECONDS)
         worker.journal.hold = None

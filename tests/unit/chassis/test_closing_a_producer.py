@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 from aiokafka.errors import KafkaError
 
-from services.chassis.producer import Producer
+from services.chassis.kafka.producer import Producer
 
 
 class Closing:

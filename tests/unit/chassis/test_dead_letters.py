@@ -8,9 +8,9 @@ from aiokafka import ConsumerRecord
 
 from schemas.errors import Unreadable
 from schemas.topics import DEAD_LETTER_LIMIT_BYTES, DEAD_LETTERS
-from services.chassis.dead_letters import DeadLetters, Record
-from services.chassis.metrics import Metrics
-from services.chassis.producer import Outgoing, Producer, partition_for
+from services.chassis.kafka.dead_letters import ConsumedRecord, DeadLetters
+from services.chassis.kafka.producer import Outgoing, Producer, partition_for
+from services.chassis.process.metrics import Metrics
 
 
 class Kept:
@@ -24,7 +24,7 @@ class Kept:
         return list(range(len(records)))
 
 
-def a_record(**other: Any) -> Record:
+def a_record(**other: Any) -> ConsumedRecord:
     fields: dict[str, Any] = {
         "topic": "mandaat.inbound",
         "partition": 3,
@@ -41,7 +41,7 @@ def a_record(**other: Any) -> Record:
     return ConsumerRecord(**fields | other)
 
 
-async def letter_of(record: Record, why: Unreadable) -> Outgoing:
+async def letter_of(record: ConsumedRecord, why: Unreadable) -> Outgoing:
     kept = Kept()
     await DeadLetters(cast("Producer", kept), "intake", Metrics()).put_all([(record, why)])
     return kept.records[0]

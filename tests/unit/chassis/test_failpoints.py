@@ -12,18 +12,18 @@ from pathlib import Path
 import psutil
 import pytest
 
-from services.chassis import failpoints
-from services.chassis.errors import ConfigurationError
-from services.chassis.failpoints import Action, Point
+from services.chassis.process import failpoints
+from services.chassis.process.errors import ConfigurationError
+from services.chassis.process.failpoints import Action, Point
 from tests.unit.test_repository import ROOT, SERVICES
 from tests.waiting import wait_until
 
 REACHING = """
 import asyncio, sys
-from services.chassis import failpoints
-from services.chassis.failpoints import Point
-from services.chassis.run import run
-from services.chassis.settings import FailpointSettings, KafkaSettings
+from services.chassis.process import failpoints
+from services.chassis.process.failpoints import Point
+from services.chassis.process.run import run
+from services.chassis.process.settings import FailpointSettings, KafkaSettings
 class Settings(KafkaSettings, FailpointSettings): pass
 async def main(stop):
     failpoints.arm(Settings())

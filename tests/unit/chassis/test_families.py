@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from schemas.errors import Unreadable
-from services.chassis.errors import SendFailed, TryAgain
-from services.chassis.families import Family, family_of
+from services.chassis.process.errors import SendFailed, TryAgain
+from services.chassis.process.families import Family, family_of
 
 
 async def ends_with(error: BaseException | None) -> None:

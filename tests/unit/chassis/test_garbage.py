@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from services.chassis.garbage import YOUNG, keep_what_is_there, look_seldom
+from services.chassis.process.garbage import YOUNG, keep_what_is_there, raise_thresholds
 
 
 @pytest.fixture(autouse=True)
@@ -17,7 +17,7 @@ def as_it_was() -> Iterator[None]:
 
 
 def test_a_batch_is_not_looked_through_while_it_is_handled() -> None:
-    look_seldom()
+    raise_thresholds()
 
     assert gc.isenabled()
     assert gc.get_threshold()[0] == YOUNG

@@ -9,11 +9,11 @@ from fastapi import FastAPI, Request
 from pydantic import BaseModel
 
 from schemas.errors import Flaw, Unreadable
-from services.chassis import http
-from services.chassis.errors import TryAgain
-from services.chassis.http import Health, create_app, ready
-from services.chassis.metrics import Metrics
-from services.chassis.problems import Problem
+from services.chassis.http import server as http
+from services.chassis.http.problems import HttpProblem
+from services.chassis.http.server import Health, create_app, ready
+from services.chassis.process.errors import TryAgain
+from services.chassis.process.metrics import Metrics
 
 LIMIT = 1_000
 
@@ -36,7 +36,7 @@ def an_app(health: Health | None = None) -> FastAPI:
 
     @app.get("/problem")
     async def problem() -> None:
-        raise Problem(409, "conflict", "Known with other content.", decision="d1")
+        raise HttpProblem(409, "conflict", "Known with other content.", decision="d1")
 
     @app.get("/unreadable")
     async def unreadable() -> None:

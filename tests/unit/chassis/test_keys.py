@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from services.chassis import keys
-from services.chassis.errors import ConfigurationError
-from services.chassis.keys import Caller, Keys, digest_of
-from services.chassis.problems import Problem
+from services.chassis.http import keys
+from services.chassis.http.keys import Caller, Keys, digest_of
+from services.chassis.http.problems import HttpProblem
+from services.chassis.process.errors import ConfigurationError
 
 
 def a_line(key: str = "sesame", tenant: str = "acme", scopes: tuple[str, ...] = ("submit",)) -> str:
@@ -25,8 +25,8 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
-def refusal(store: Keys, header: str | None, scope: keys.Scope = "submit") -> Problem:
-    with pytest.raises(Problem) as caught:
+def refusal(store: Keys, header: str | None, scope: keys.Scope = "submit") -> HttpProblem:
+    with pytest.raises(HttpProblem) as caught:
         store.check(header, scope)
     return caught.value
 

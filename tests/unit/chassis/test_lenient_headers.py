@@ -9,8 +9,8 @@ from aiokafka.record.memory_records import MemoryRecords
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.chassis import lenient_headers
-from services.chassis.lenient_headers import LenientRecords, is_bad, read_by_hand
+from services.chassis.kafka import lenient_headers
+from services.chassis.kafka.lenient_headers import LenientRecords, is_bad, read_by_hand
 from tests.raw_records import BAD_NAME, Raw, batch_of
 
 GOOD = Raw(

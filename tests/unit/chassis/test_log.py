@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import structlog
 
-from services.chassis.errors import TryAgain
-from services.chassis.log import Damper, configure, describe, log_each
+from services.chassis.process.errors import TryAgain
+from services.chassis.process.log import Damper, configure, describe, log_each
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ def test_a_cause_is_told_too() -> None:
             raise TryAgain("redis is away") from error
     except TryAgain as error:
         told = describe(error)
-    assert told[0] == "services.chassis.errors.TryAgain: redis is away"
+    assert told[0] == "services.chassis.process.errors.TryAgain: redis is away"
     assert "builtins.ConnectionRefusedError: [Errno 111] Connection refused" in told
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Histogram, generate_latest
 
-from services.chassis.metrics import Spread
+from services.chassis.process.metrics import Spread
 
 BUCKETS = (0.01, 0.1, 1.0)
 VALUES = (0.0, 0.01, 0.02, 0.1, 5.0, 5.0)

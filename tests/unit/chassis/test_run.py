@@ -11,9 +11,9 @@ import pytest
 
 PREAMBLE = """
 import asyncio, sys
-from services.chassis.errors import ConfigurationError
-from services.chassis.run import run
-from services.chassis.settings import TopicSettings
+from services.chassis.process.errors import ConfigurationError
+from services.chassis.process.run import run
+from services.chassis.process.settings import TopicSettings
 def say(text):
     print(text, flush=True)
 """

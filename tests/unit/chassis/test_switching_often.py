@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from services.chassis.errors import ConfigurationError
-from services.chassis.keys import Keys
-from services.chassis.run import Stop
-from services.chassis.threads import SWITCH_SECONDS, switch_often
+from services.chassis.http.keys import Keys
+from services.chassis.process.errors import ConfigurationError
+from services.chassis.process.run import Stop
+from services.chassis.process.threads import SWITCH_SECONDS, switch_often
 from services.rules import app
 
 

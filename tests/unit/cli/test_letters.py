@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from aiokafka import ConsumerRecord
 
-from services.chassis.dead_letters import Record
+from services.chassis.kafka.dead_letters import ConsumedRecord
 from services.cli.dead_letters import Filter
 from services.cli.letters import Letter, newest_of_each, read_letter
 
@@ -35,7 +35,7 @@ def a_letter(
             if text is not ABSENT
         ),
     ]
-    record: Record = ConsumerRecord(
+    record: ConsumedRecord = ConsumerRecord(
         topic="mandaat.dead-letters",
         partition=0,
         offset=at,

@@ -11,8 +11,8 @@ from schemas.errors import Unreadable
 from schemas.topics import BODY_LIMIT_BYTES
 from schemas.types import CASE_WITHDRAWN
 from schemas.withdrawal import Withdrawal
-from services.intake.core.acceptance import case_submitted
-from services.intake.core.inbound import Received, read_inbound
+from services.intake.events import case_submitted
+from services.intake.reading.inbound import Received, read_inbound
 from tests.intake_cases import (
     ABSENT,
     STRUCTURED,

@@ -18,9 +18,9 @@ from schemas.errors import REASONS, Unreadable
 from schemas.reading import read
 from schemas.types import CASE_WITHDRAWN
 from schemas.withdrawal import Withdrawal
-from services.intake.core.acceptance import case_submitted, case_withdrawn
-from services.intake.core.inbound import Received, read_inbound
-from services.intake.core.replies import read_verdict
+from services.intake.events import case_submitted, case_withdrawn
+from services.intake.reading.inbound import Received, read_inbound
+from services.intake.reading.replies import read_verdict
 from tests.intake_cases import a_case, a_request, a_withdrawal, an_event, as_bytes, case_of
 
 JSON = st.recursive(

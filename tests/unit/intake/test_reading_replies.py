@@ -8,7 +8,7 @@ import pytest
 
 from schemas.errors import Unreadable
 from schemas.ids import approval_id
-from services.intake.core.replies import read_verdict
+from services.intake.reading.replies import read_verdict
 from tests.intake_cases import as_bytes
 
 APPROVAL = approval_id("c-1", "r1")

@@ -7,20 +7,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.withdrawal import WITHDRAWN
-from services.rules.adapters import script
-from services.rules.adapters.protocol import (
+from services.rules.ledger import script
+from services.rules.ledger.protocol import (
     Argument,
     Confirm,
+    CounterCharge,
+    CounterUse,
     Credit,
     Item,
-    Known,
     Link,
     New,
     Part,
     Refusal,
     SetState,
-    Take,
-    Used,
+    SettledBefore,
     known,
     place,
     read_answers,
@@ -40,18 +40,18 @@ def test_an_id_has_one_place_of_20_and_72_bits(index_id: str) -> None:
 
 @given(st.integers(min_value=0, max_value=2**53))
 def test_a_sequence_is_read_as_it_was_written(seq: int) -> None:
-    assert known(b"12345678" + seq.to_bytes(7, "big")) == Known("12345678", seq)
+    assert known(b"12345678" + seq.to_bytes(7, "big")) == SettledBefore("12345678", seq)
 
 
 def test_new_items_get_the_sequences_in_order_and_the_others_none() -> None:
     stored = b"12345678" + (5).to_bytes(7, "big")
     answers = read_answers([0, stored, -1, 0, -2], 100)
-    assert answers == (New(100, 0), Known("12345678", 5), Refusal.FENCED, New(101, 0), Refusal.BUSY)
+    assert answers == (New(100, 0), SettledBefore("12345678", 5), Refusal.FENCED, New(101, 0), Refusal.BUSY)
 
 
 def test_what_was_used_is_read_with_what_was_taken() -> None:
     answers = read_answers([2, [3, 70, None, 5, 19_785], 0], 100)
-    assert answers == (New(100, 2), New(101, 3, (Used(70), Used(5, 19_785))), New(102, 0))
+    assert answers == (New(100, 2), New(101, 3, (CounterUse(70), CounterUse(5, 19_785))), New(102, 0))
 
 
 def test_parts_are_written_flat_with_what_they_confirm() -> None:
@@ -64,7 +64,11 @@ def test_parts_are_written_flat_with_what_they_confirm() -> None:
 
 def test_what_an_item_takes_is_written_flat_and_what_it_looks_at_last() -> None:
     written: list[Argument] = []
-    day, month, run = Take("d", "2026-03-02", 5, 9), Take("m", "2026-03", 5, 99), Take("r", "20514", 5, 7, 30)
+    day, month, run = (
+        CounterCharge("d", "2026-03-02", 5, 9),
+        CounterCharge("m", "2026-03", 5, 99),
+        CounterCharge("r", "20514", 5, 7, 30),
+    )
     items = [
         Item(0, "a", "12345678", ((day, month), (run,)), (day,)),
         Item(0, "a", "12345678"),

@@ -6,19 +6,21 @@ import json
 
 import pytest
 
-from services.rules.adapters.publisher import Entry, Record, whole_batches
-from services.rules.adapters.replay import Group, Grouping, Stored
+from services.rules.journal.grouping import Group, Grouping, Stored
+from services.rules.journal.publisher import JournalEntry, JournalRecord, whole_batches
 
 
-def a_record(seq: int, number: int = 1, **more: object) -> Record:
+def a_record(seq: int, number: int = 1, **more: object) -> JournalRecord:
     event = {"id": f"{seq}/{number}", "type": "x", "sequence": f"{seq:016d}", **more}
-    return Record(b"key", json.dumps(event).encode(), ())
+    return JournalRecord(b"key", json.dumps(event).encode(), ())
 
 
-A_MARKER = Record(b"ledger/0", json.dumps({"id": "m", "type": "mandaat.ledger.marked.v1"}).encode(), ())
+A_MARKER = JournalRecord(
+    b"ledger/0", json.dumps({"id": "m", "type": "mandaat.ledger.marked.v1"}).encode(), ()
+)
 
 
-def grouped(*chunks: list[Record]) -> list[Group]:
+def grouped(*chunks: list[JournalRecord]) -> list[Group]:
     grouping, groups, offset = Grouping(), list[Group](), 10
     for chunk in chunks:
         stored = [Stored(offset + n, record) for n, record in enumerate(chunk)]
@@ -54,14 +56,14 @@ def test_a_case_of_a_tenant_named_ledger_is_no_marker() -> None:
 )
 def test_what_rules_did_not_write_stops_the_reading(value: bytes) -> None:
     with pytest.raises(ValueError, match=r"journal|expected value"):
-        grouped([Record(b"key", value, ())])
+        grouped([JournalRecord(b"key", value, ())])
 
 
 def test_record_batches_hold_whole_inputs_and_no_more_than_fits() -> None:
-    record = Record(b"key", b"v" * 69, ())  # 200 bytes with what a record takes beside it
-    entries = [Entry(0, n, (record,) * (1 + n % 2)) for n in range(6)]
+    record = JournalRecord(b"key", b"v" * 69, ())  # 200 bytes with what a record takes beside it
+    entries = [JournalEntry(0, n, (record,) * (1 + n % 2)) for n in range(6)]
     batches = list(whole_batches(entries, limit_bytes=600))
     assert [entry for batch in batches for entry in batch] == entries
     assert [[len(entry.records) for entry in batch] for batch in batches] == [[1, 2], [1, 2], [1, 2]]
     with pytest.raises(ValueError, match="400 bytes"):
-        list(whole_batches([Entry(0, 0, (record, record))], limit_bytes=399))
+        list(whole_batches([JournalEntry(0, 0, (record, record))], limit_bytes=399))

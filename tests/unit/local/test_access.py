@@ -8,7 +8,7 @@ import stat
 from pathlib import Path
 
 from deploy.local import access
-from services.chassis.keys import Keys
+from services.chassis.http.keys import Keys
 
 
 def test_a_tenants_key_opens_the_services(tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ from schemas import types
 from schemas.case import Case
 from schemas.request_digest import request_digest
 from schemas.withdrawal import WITHDRAWN
-from services.notifier.core import desk
-from services.notifier.core.pending import ended
+from services.notifier.outbox import case_file
+from services.notifier.planning.notice import ended
 from tests.telling_events import a_case, a_decision, a_pending, about_approval, an_approval, closed, decided
 
 
@@ -19,7 +19,7 @@ def kept(*what: Any) -> dict[bytes, bytes]:
     fields: dict[bytes, bytes] = {}
     for one in what:
         new, removed = (
-            (desk.of_case(one), ()) if isinstance(one, Case) else desk.of_event(one, one.to_bytes())
+            (case_file.of_case(one), ()) if isinstance(one, Case) else case_file.of_event(one, one.to_bytes())
         )
         fields |= {name.encode(): value for name, value in new}
         for name in removed:
@@ -28,13 +28,13 @@ def kept(*what: Any) -> dict[bytes, bytes]:
 
 
 def test_a_case_that_nobody_submitted_is_not_there() -> None:
-    assert desk.view({}) is None
-    assert desk.view(kept(decided(a_decision(a_case())))) is None
+    assert case_file.view({}) is None
+    assert case_file.view(kept(decided(a_decision(a_case())))) is None
 
 
 def test_a_case_shows_its_requests_with_decisions_in_order_and_the_newest_approval() -> None:
     case, second = a_case(), a_case(request_id="r2", amount="5.00")
-    shown = desk.view(
+    shown = case_file.view(
         kept(
             case,
             second,
@@ -55,7 +55,7 @@ def test_a_case_shows_its_requests_with_decisions_in_order_and_the_newest_approv
 def test_a_submission_that_was_refused_as_a_conflict_is_not_what_is_shown() -> None:
     case, conflict = a_case(), a_case(amount="99.00", name="Somebody Else")
     for order in ((case, conflict), (conflict, case)):
-        shown = desk.view(kept(*order, decided(a_decision(case))))
+        shown = case_file.view(kept(*order, decided(a_decision(case))))
         assert shown is not None
         assert shown["case"]["customer"]["name"] == "A. Bakker"
         assert shown["requests"][0]["request"]["amount"] == "45.00"
@@ -67,8 +67,8 @@ def test_how_notices_ended_is_shown_in_order_of_time() -> None:
     for hour, audience in ((9, "agent"), (8, "customer")):
         pending = a_pending(event, audience, "cu-1")
         notice = ended(pending, "delivered", datetime(2026, 3, 2, hour, tzinfo=UTC), message_id="<m@x>")
-        fields[f"n:{pending.notice_id}".encode()] = desk.notice_line(notice)
-    shown = desk.view(fields)
+        fields[f"n:{pending.notice_id}".encode()] = case_file.notice_line(notice)
+    shown = case_file.view(fields)
     assert shown is not None
     assert [(one["audience"], one["outcome"]) for one in shown["notices"]] == [
         ("customer", "delivered"),
@@ -90,16 +90,16 @@ def test_approvers_wait_to_be_heard_for_as_long_as_the_approval_is_open() -> Non
     requested = about_approval(types.APPROVAL_REQUESTED, an_approval(case, "lead-01"))
     ended = about_approval(types.APPROVAL_CLOSED, closed(case, "lead-01"))
     late = about_approval(types.APPROVAL_LATE, closed(case, "lead-01"), giver="lead-01", reply_id="x")
-    assert [desk.approvers_after(one) for one in (requested, ended, late)] == [("lead-01",), (), None]
-    assert desk.read_approvers(kept(case, requested).get(b"p:r1")) == ("lead-01",)
+    assert [case_file.approvers_after(one) for one in (requested, ended, late)] == [("lead-01",), (), None]
+    assert case_file.read_approvers(kept(case, requested).get(b"p:r1")) == ("lead-01",)
     assert b"p:r1" not in kept(case, requested, ended)
 
 
 def test_a_request_that_was_withdrawn_before_it_came_shows_that_when_it_comes() -> None:
     case = a_case()
     early = decided(a_decision(case, "withdrawn", customer_id=None, request_digest=WITHDRAWN))
-    assert desk.view(kept(early)) is None
-    shown = desk.view(kept(early, case))
+    assert case_file.view(kept(early)) is None
+    shown = case_file.view(kept(early, case))
     assert shown is not None
     assert [one["outcome"] for one in shown["requests"][0]["decisions"]] == ["withdrawn"]
     assert kept(case)[b"l:r1"] == request_digest(case).encode()

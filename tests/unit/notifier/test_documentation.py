@@ -13,20 +13,20 @@ from standardwebhooks import Webhook
 
 from schemas import types
 from schemas.language import amount_text
-from services.notifier.adapters.hooks_file import read_hooks
 from services.notifier.app import letters
-from services.notifier.core import desk
-from services.notifier.core.letters import LETTERS
-from services.notifier.core.pending import ended
-from services.notifier.core.who import RULES, who_is_told
-from services.notifier.core.words import Words
+from services.notifier.channels.webhook.hooks_file import read_hooks
+from services.notifier.letters.letters import LETTERS
+from services.notifier.letters.words import Words
+from services.notifier.outbox import case_file
+from services.notifier.planning.notice import ended
+from services.notifier.planning.recipients import RULES, who_is_told
 from services.notifier.routes import CaseView
 from services.notifier.settings import NotifierSettings
 from tests.telling_events import a_case, a_decision, a_pending, about_approval, closed, decided
 
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs" / "notices.md").read_text()
-TEMPLATES = ROOT / "services" / "notifier" / "templates"
+TEMPLATES = ROOT / "services" / "notifier" / "letters" / "templates"
 
 
 def block(name: str) -> str:
@@ -78,10 +78,10 @@ def test_the_example_of_checking_a_signature_takes_ours_and_no_other() -> None:
 
 def test_the_example_of_where_a_case_stands_has_the_shape_of_the_answer() -> None:
     case, event = a_case(), decided(a_decision(a_case()))
-    new, _ = desk.of_event(event, event.to_bytes())
+    new, _ = case_file.of_event(event, event.to_bytes())
     notice = ended(a_pending(event), "delivered", datetime.now(UTC), message_id="<x@y>")
-    fields = dict((*desk.of_case(case), *new, ("n:1", desk.notice_line(notice))))
-    answer = desk.view({name.encode(): value for name, value in fields.items()})
+    fields = dict((*case_file.of_case(case), *new, ("n:1", case_file.notice_line(notice))))
+    answer = case_file.view({name.encode(): value for name, value in fields.items()})
     assert answer is not None
     holds(answer, json.loads(block("case")))
     CaseView.model_validate_json(json.dumps(answer))
@@ -128,7 +128,7 @@ def test_the_reasons_of_a_failure_that_the_page_lists_are_those_in_the_code() ->
 
 
 def test_every_reason_that_rules_gives_has_its_sentence() -> None:
-    source = (ROOT / "services" / "rules" / "core" / "reasons.py").read_text()
+    source = (ROOT / "engine" / "reasons.py").read_text()
     codes = set(re.findall(r'Reason\(\s*"([a-z_]+)"', source)) | {"over_limit"}
     assert len(codes) > 15
     told_in_the_letter_itself = {"withdrawn"}

@@ -14,7 +14,7 @@ from schemas import types
 from schemas.case import Case
 from schemas.decision import Reason
 from services.notifier.app import letters
-from services.notifier.core.letters import LETTERS, Letter
+from services.notifier.letters.letters import LETTERS, Letter
 from tests.telling_events import (
     a_case,
     a_decision,

@@ -10,10 +10,10 @@ from email.message import EmailMessage
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.notifier.core.letters import Letter
-from services.notifier.core.mail import Sender, compose, message_id, thread_id
+from services.notifier.channels.mail.message import FromAddress, compose, message_id, thread_id
+from services.notifier.letters.letters import Letter
 
-SENDER = Sender("Mandaat", "no-reply@mandaat.example", "help@mandaat.example")
+SENDER = FromAddress("Mandaat", "no-reply@mandaat.example", "help@mandaat.example")
 LETTER = Letter("Over uw verzoek: €\u00a045,00", "Beste Åke,\n\nDag\n-- \n.\n.punt\n", "<p>Dag</p>", "nl")
 LINE = st.text(st.characters(exclude_categories=["Cs"]), max_size=250)
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from services.chassis.errors import ConfigurationError
-from services.notifier.adapters.hooks_file import _is_open
+from services.chassis.process.errors import ConfigurationError
 from services.notifier.app import hooks_of, mail_server
+from services.notifier.channels.webhook.hooks_file import _is_open
 from services.notifier.settings import NotifierSettings
 
 LINE = json.dumps(

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.language import Language, amount_text, language_of, moment_text
-from services.notifier.adapters.hooks_file import read_hooks
-from services.notifier.core.address import mailbox
-from services.notifier.core.clean import clean_code, clean_line, clean_text
-from services.notifier.core.retry import beyond_knowing, given_up, pause_seconds, too_old
+from services.notifier.channels.mail.address import mailbox
+from services.notifier.channels.webhook.hooks_file import read_hooks
+from services.notifier.letters.clean import clean_code, clean_line, clean_text
+from services.notifier.outbox.retry import beyond_knowing, given_up, pause_seconds, too_old
 
 NOW = datetime(2026, 3, 2, 8, tzinfo=UTC)
 LANGUAGES: tuple[Language, ...] = ("nl", "en")

@@ -10,11 +10,10 @@ import pytest
 from schemas import types
 from schemas.request_digest import request_digest
 from schemas.withdrawal import WITHDRAWN
-from services.notifier.core.desk import about
-from services.notifier.core.early import came_first, of_request
-from services.notifier.core.pending import Pending, ended
-from services.notifier.core.plan import notices_of
-from services.notifier.core.who import who_is_told
+from services.notifier.planning.early_withdrawal import came_first, of_request
+from services.notifier.planning.notice import PendingNotice, ended
+from services.notifier.planning.plan import notices_of
+from services.notifier.planning.recipients import about, who_is_told
 from tests.telling_events import a_case, a_decision, about_approval, an_approval, closed, decided, seen
 
 CASE = a_case()
@@ -98,5 +97,5 @@ def test_the_same_event_makes_the_same_notices_however_often() -> None:
 def test_how_telling_ended_carries_the_trace_of_what_was_told(trace: str | None) -> None:
     event = decided(a_decision(CASE)).model_copy(update={"traceparent": trace})
     for notice in notices_of(seen(event), (), has_webhook=True):
-        kept = Pending.model_validate_json(notice.model_dump_json())
+        kept = PendingNotice.model_validate_json(notice.model_dump_json())
         assert ended(kept, "delivered", NOW, message_id="<x@y>").traceparent == trace

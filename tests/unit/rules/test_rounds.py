@@ -7,10 +7,10 @@ from itertools import chain, pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.rules.core.budgets import Charge
-from services.rules.core.inputs import Input, Reply, Submission
-from services.rules.core.policy.book import Budget, Window
-from services.rules.core.rounds import (
+from engine.inputs.kinds import Input, Reply, Submission
+from engine.judging.budgets import Charge
+from engine.policy.book import Budget, Window
+from services.rules.worker.rounds import (
     MOST_HALVINGS,
     MOST_INPUTS,
     MOST_MICROSECONDS,

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from schemas.decision import Charge
-from schemas.model import built
+from schemas.model import construct_trusted
 
 GIVEN = {
     "budget": "day",
@@ -15,7 +15,7 @@ GIVEN = {
 
 def test_what_is_built_is_what_would_have_been_read() -> None:
     read = Charge.model_validate(GIVEN)
-    one = built(Charge, **GIVEN)
+    one = construct_trusted(Charge, **GIVEN)
 
     assert one == read
     assert hash(one) == hash(read)

@@ -1,0 +1,106 @@
+"""What an input's events mean for the ledger: the same whether just rendered or read from the journal.
+
+Redis = f(journal): this is f. It is applied by the confirm of a round, at a take-over and at a cold start.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, TypeAlias
+
+from pydantic_core import to_json
+
+from engine.inputs.kinds import reply_index_id, state_id, withdrawal_index_id
+from engine.judging.budgets import COUNTED, counter_key, counter_of
+from schemas import types
+from schemas.ids import RequestKey
+from schemas.money import parse_signed
+from schemas.withdrawal import WITHDRAWN
+
+Event = Mapping[str, Any]
+"""A CloudEvent as JSON says it."""
+
+Counted: TypeAlias = tuple[str, str, int]
+"""Key and field of a counter, and an amount of either sign, in minor units or a count."""
+
+
+class Effects(NamedTuple):
+    """What the events of one input do beside its index entry, from the confirm on.
+
+    `states`: where the ledger keeps an approval, and its whole state as JSON. `links`: index ids whose newest
+    decision this now is. `charges`: what is counted; of a live round only what is less than 0 is left to do,
+    as the rest counts from settling.
+    """
+
+    states: tuple[tuple[str, bytes], ...] = ()
+    links: tuple[str, ...] = ()
+    charges: tuple[Counted, ...] = ()
+
+    @property
+    def left_to_do(self) -> Effects:
+        """The same without what counts since it was settled."""
+        if not self.charges:
+            return self
+        return self._replace(charges=tuple(one for one in self.charges if one[2] < 0))
+
+
+class Journalled(NamedTuple):
+    """All events of one `sequence`: under which id and digest their input was settled, and the effects."""
+
+    index_id: str
+    digest: str
+    effects: Effects
+
+
+def charges_in(tenant: str, data: Event) -> Iterator[Counted]:
+    """What a decision says was counted. Raises ValueError or KeyError: rules did not write it."""
+    for charge in data["charges"]:
+        window, field = counter_of(charge["window"], charge.get("days") or 0)
+        amount, unit = charge.get("count"), COUNTED
+        if amount is None:
+            unit = data["currency"]
+            amount = parse_signed(charge["amount"], unit).minor
+        key = counter_key(tenant, charge["budget"], window, unit, charge["scope"])
+        yield key, field, amount
+
+
+def journalled(events: Sequence[Event]) -> Journalled:
+    """Read what the journal says of one input. Raises ValueError or KeyError: rules did not write it.
+
+    A withdrawn decision tells of a withdrawal, an approval event with a reply of that reply; else the request
+    of the decision was the input.
+    """
+    decisions = [event for event in events if event["type"] in types.DECISION_EVENTS]
+    approvals = [event["data"] for event in events if event["type"] not in types.DECISION_EVENTS]
+    effects = Effects(
+        tuple(
+            (
+                state_id(event["tenant"], event["data"]["approval"]["approval_id"]),
+                to_json(event["data"]["approval"]),
+            )
+            for event in events
+            if event["type"] in types.CHANGES_APPROVAL
+        ),
+        charges=tuple(
+            counted for event in decisions for counted in charges_in(event["tenant"], event["data"])
+        ),
+    )
+    if decisions and decisions[0]["type"] == types.DECISION_WITHDRAWN:
+        request = _request_of(decisions[0])
+        effects = effects._replace(links=(request.index_id,))
+        return Journalled(withdrawal_index_id(request), WITHDRAWN, effects)
+    replied = [data for data in approvals if data["reply_id"] is not None]
+    if replied:
+        data, about = replied[0], replied[0]["approval"]
+        index_id = reply_index_id(about["tenant"], about["approval_id"], data["reply_id"])
+        request = RequestKey(about["tenant"], about["case_id"], about["request_id"])
+        links = (request.index_id,) if decisions else ()
+        return Journalled(index_id, data["reply_digest"], effects._replace(links=links))
+    if not decisions:
+        raise ValueError("the events of a sequence hold neither a decision nor a reply")
+    request_digest = decisions[0]["data"]["request_digest"]
+    return Journalled(_request_of(decisions[0]).index_id, request_digest, effects)
+
+
+def _request_of(decision: Event) -> RequestKey:
+    return RequestKey(decision["tenant"], decision["data"]["case_id"], decision["data"]["request_id"])

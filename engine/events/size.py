@@ -1,0 +1,43 @@
+"""Whether the events of an input fit the journal, asked before it is settled: afterwards it is too late."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from engine.judging.budgets import BudgetUse, Charge
+from engine.propose import Proposed
+from schemas.errors import Unreadable
+
+MOST_BYTES: Final = 850_000
+"""The events of one input go into one record batch (LEDGER.md, Worker), of about 900,000 bytes."""
+_SURELY_FITS_BYTES: Final = 100_000
+"""Numbers grow at most five times when they are written again, and everything else less."""
+_REASON_BYTES: Final = 400
+"""More than a reason takes beside its text, which stands in its figures too. Two events hold the reasons."""
+_CHARGE_BYTES: Final = 1_000
+"""More than a charge takes beside the names in it, or the reason that its budget has no room."""
+
+
+def check_size(given_bytes: int, proposal: Proposed) -> None:
+    """Raise Unreadable, too_large. `given_bytes`: of the input, and of what is stored that it is about.
+
+    The names of approvers take 240,000 bytes at most (`MOST_NAMED`, each character 12 bytes at most).
+    """
+    about = given_bytes + 2 * sum(_REASON_BYTES + 8 * len(one.text) for one in proposal.reasons)
+    for charges in proposal.charge_options:
+        about += sum(_CHARGE_BYTES + 24 * len(one.budget.id) + 12 * len(one.scope) for one in charges)
+    if about <= _SURELY_FITS_BYTES:
+        return
+    too_little = [_just_too_little(one) for charges in proposal.charge_options for one in charges]
+    looked = [BudgetUse(0)] * len(proposal.probes)
+    size = sum(map(len, proposal.render(0, 0, (*too_little, *looked)).values))
+    if size > MOST_BYTES:
+        raise Unreadable(
+            "too_large",
+            f"What this is answered with would take {size} bytes, and {MOST_BYTES} fit; send less in it.",
+        )
+
+
+def _just_too_little(charge: Charge) -> BudgetUse:
+    """So much is left that the figures of the reason are as long as they can be."""
+    return BudgetUse(max(0, charge.cap - charge.amount + 1), free_day=0)

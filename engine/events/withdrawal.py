@@ -1,0 +1,106 @@
+"""Taking back a request: the decision that says so, and what it gives back (DESIGN.md, Policy 9)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import MappingProxyType
+from typing import Final
+
+from engine import reasons
+from engine.events.decision import policy_ref, told
+from engine.events.effects import Effects, Event, charges_in
+from engine.events.envelope import FIRST, Rendered, key_of
+from engine.events.records import about_approval, closed_by, decided, state_of
+from engine.inputs.kinds import Withdrawal
+from engine.policy.book import PolicyBook, PolicyName
+from schemas import types
+from schemas.approval import Approval, ApprovalEvent, Closing
+from schemas.decision import AgentRef, Charge, Decision, PolicyRef
+from schemas.ids import derived_id
+from schemas.withdrawal import WITHDRAWN
+
+_NEVER_CAME: Final[Event] = MappingProxyType(
+    {
+        "mandate": None,
+        "amount": None,
+        "currency": None,
+        "agent_id": None,
+        "customer_id": None,
+        "policy": None,
+        "charges": (),
+        "request_digest": WITHDRAWN,
+        "agent": {"role": None, "team": None},
+        "approval_id": None,
+    }
+)
+"""What stands in the place of a decision where the request never came."""
+
+
+def render_withdrawn(
+    withdrawal: Withdrawal, newest: Sequence[Event], approval: Approval | None, book: PolicyBook, seq: int
+) -> Rendered:
+    """The withdrawal of a request, with what its newest decision charged; and the approval closed by it."""
+    decision = _decision(withdrawal, newest, book.ref)
+    said = decided(decision, withdrawal, seq)
+    links = (withdrawal.request_key.index_id,)
+    charges = tuple(charges_in(withdrawal.tenant, decision.model_dump(include={"charges", "currency"})))
+    key = key_of(withdrawal)
+    if approval is None or approval.state == "closed":
+        return Rendered(key, (said,), Effects(links=links, charges=charges), decision.outcome)
+    closing = Closing.model_construct(
+        outcome="withdrawn",
+        decision_id=decision.decision_id,
+        decided_by=withdrawal.asked.agent_id,
+        reply_id=None,
+    )
+    closed = closed_by(approval, closing)
+    body = ApprovalEvent.model_construct(
+        approval=closed, giver=withdrawal.asked.agent_id, note=withdrawal.asked.reason
+    )
+    about = about_approval(types.APPROVAL_CLOSED, closed, closed.version, body, withdrawal, seq)
+    return Rendered(key, (said, about), Effects((state_of(closed),), links, charges), decision.outcome)
+
+
+def _decision(withdrawal: Withdrawal, newest: Sequence[Event], policy: PolicyName) -> Decision:
+    """The withdrawal of a request, whose newest decision, if it has any, is in these events.
+
+    It names the policy by which the request was decided, and so what it gives back; else the active one.
+    """
+    asked = withdrawal.asked
+    stored = (event["data"] for event in newest if event["type"] in types.DECISION_EVENTS)
+    before = next(stored, _NEVER_CAME)
+    return Decision.model_construct(
+        decision_id=derived_id(types.DECISION_WITHDRAWN, *asked.key, FIRST),
+        case_id=asked.case_id,
+        request_id=asked.request_id,
+        outcome="withdrawn",
+        final=True,
+        by="person",
+        decided_by=asked.agent_id,
+        mandate=before["mandate"],
+        amount=before["amount"],
+        currency=before["currency"],
+        agent_id=before["agent_id"],
+        customer_id=before["customer_id"],
+        policy=PolicyRef.model_construct(**before["policy"]) if before["policy"] else policy_ref(policy),
+        reasons=told((reasons.withdrawn(asked),)),
+        on_the_spot=None,
+        charges=tuple(map(_given_back, before["charges"])),
+        request_digest=before["request_digest"],
+        agent=AgentRef.model_construct(**before["agent"]),
+        approval_id=before["approval_id"],
+        respond_by=None,
+    )
+
+
+def _given_back(charge: Event) -> Charge:
+    """The charge of an event, with the opposite sign."""
+    amount, count = charge.get("amount"), charge.get("count")
+    return Charge.model_construct(
+        budget=charge["budget"],
+        scope=charge["scope"],
+        window=charge["window"],
+        days=charge.get("days"),
+        amount=None if amount is None else f"-{amount}",
+        count=None if count is None else -count,
+    )

@@ -1,0 +1,69 @@
+"""What somebody may decide by a policy, and on which counters of the ledger it draws."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
+
+from engine.expressions.tokens import Kind, tokenize
+from engine.judging.budgets import BudgetUse, Charge, Spender, charges, renews_at
+from engine.policy.book import Budget, Mandate, PolicyBook
+from schemas.money import Money
+from schemas.staff import StaffMember
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """A budget at one moment: `used` and `left` in minor units or decisions.
+
+    `renews_at`: when more than what is left now has room; None where nothing is used.
+    """
+
+    used: int
+    left: int
+    renews_at: datetime | None
+
+
+def mandates_of(book: PolicyBook, role: str) -> list[Mandate]:
+    """The mandates of a role and of those that it extends, in the order in which they are tried."""
+    by_kind = book.mandates.get(role)
+    rows = [] if by_kind is None else by_kind.every()
+    return sorted(rows, key=lambda row: (row.discretion is not None, row.place))
+
+
+def counter_for(
+    budget: Budget, book: PolicyBook, person: StaffMember, customer: str | None, day: date
+) -> Charge | None:
+    """Where what this person grants is counted that day, with nothing to charge; None: of which customer?"""
+    if budget.per == "customer" and customer is None:
+        return None
+    spender = Spender(book.tenant, person.agent_id, person.team, customer or "")
+    (charge,) = charges((budget,), spender, Money(1, book.currency), day)
+    return charge._replace(amount=0)
+
+
+def room_of(charge: Charge, look: Callable[[Charge], BudgetUse], day: date, zone: ZoneInfo) -> Room:
+    """What a counter says that `look` looks at."""
+    used = look(charge).used
+    left = max(0, charge.cap - used)
+    if used == 0:
+        return Room(used, left, None)
+    more = charge._replace(amount=min(charge.cap, left + 1))
+    return Room(used, left, renews_at(charge, look(more), day, zone))
+
+
+def defined_in(text: str, define: Mapping[str, str]) -> dict[str, str]:
+    """The names of `define` that an expression uses, also by way of others, with what they stand for."""
+    found: dict[str, str] = {}
+    waiting = [text]
+    while waiting:
+        before = ""
+        for token in tokenize(waiting.pop(0)):
+            named = token.kind is Kind.NAME and before != "." and token.text in define
+            if named and token.text not in found:
+                found[token.text] = define[token.text]
+                waiting.append(define[token.text])
+            before = token.text
+    return found

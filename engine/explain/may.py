@@ -1,0 +1,87 @@
+"""What somebody may decide, mandate by mandate, as sentences to them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from engine.explain.holdings import Room, defined_in
+from engine.explain.words import Speech
+from engine.expressions.evaluation import Expression
+from engine.policy.book import Budget, Mandate, Prohibition
+
+
+def mandate_in_words(
+    row: Mandate, rooms: Mapping[str, Room | None], define: Mapping[str, str], speech: Speech
+) -> str:
+    """The mandate to whoever has it; `rooms` by the ids of its budgets, None where no customer is named."""
+    limit = row.limit if isinstance(row.limit, Expression) else None
+    sentences = [_granted(row, speech), *_conditions(row, (row.when, limit), define, speech)]
+    if row.discretion is not None:
+        sentences.append(speech.say("may.discretion"))
+        if row.discretion.reviewer is not None:
+            reviewer = speech.name(row.discretion.reviewer)
+            sentences.append(speech.say("may.discretion.reviewed", reviewer=reviewer))
+    for budget in row.budgets:
+        sentences += _of_budget(budget, rooms[budget.id], speech)
+    return " ".join(sentences)
+
+
+def prohibition_in_words(row: Prohibition, define: Mapping[str, str], speech: Speech) -> str:
+    """What is prohibited, to whoever it binds."""
+    kinds = speech.say("may.any_kind") if row.kinds is None else _named(row.kinds, speech)
+    if row.named:
+        roles = speech.any_of(speech.name(role) for role in row.named)
+        said = speech.say("may.prohibited.except", kinds=kinds, roles=roles, reason=row.reason)
+    else:
+        said = speech.say("may.prohibited", kinds=kinds, reason=row.reason)
+    return " ".join([said, *_conditions(row, (row.when,), define, speech)])
+
+
+def _kinds(row: Mandate, speech: Speech) -> str:
+    return speech.say("may.every_kind") if row.kinds is None else _named(row.kinds, speech)
+
+
+def _named(kinds: Iterable[str], speech: Speech) -> str:
+    return speech.any_of(speech.name(kind) for kind in sorted(kinds))
+
+
+def _conditions(
+    row: Mandate | Prohibition,
+    expressions: Iterable[Expression | None],
+    define: Mapping[str, str],
+    speech: Speech,
+) -> Iterator[str]:
+    """Of which cases it is, and what the names in its expressions stand for."""
+    if row.categories is not None:
+        yield speech.say("may.categories", categories=speech.any_of(sorted(row.categories)))
+    if row.when is not None:
+        yield speech.say("may.when", condition=row.when.text)
+    texts = [one.text for one in expressions if one is not None]
+    defined = {name: stands for text in texts for name, stands in defined_in(text, define).items()}
+    for name, stands in defined.items():
+        yield speech.say("may.define", name=name, text=stands)
+
+
+def _granted(row: Mandate, speech: Speech) -> str:
+    kinds = _kinds(row, speech)
+    if row.limit is None:
+        return speech.say("may.no_limit", kinds=kinds)
+    if isinstance(row.limit, int):
+        return speech.say("may.limit", kinds=kinds, limit=speech.minor(row.limit))
+    return speech.say("may.formula", kinds=kinds, formula=row.limit.text)
+
+
+def _of_budget(budget: Budget, room: Room | None, speech: Speech) -> list[str]:
+    said = {
+        "budget": budget.id,
+        "cap": speech.of_budget(budget, budget.most),
+        "window": speech.window(budget),
+        "per": speech.per(budget),
+    }
+    if room is None:
+        return [speech.say("may.budget.customer", **said)]
+    used, left = speech.of_budget(budget, room.used), speech.of_budget(budget, room.left)
+    sentences = [speech.say("may.budget", used=used, left=left, **said)]
+    if room.renews_at is not None:
+        sentences.append(speech.say("may.budget.renews", moment=speech.moment(room.renews_at)))
+    return sentences

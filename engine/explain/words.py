@@ -1,0 +1,120 @@
+"""Sentences out of words.json: a key, a language and the figures in; no word stands in the code."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from engine.policy.book import Budget, PolicyBook
+from schemas.language import Language, amount_text, moment_text
+from schemas.money import Money
+
+FILE: Final = "words.json"
+"""Beside this module."""
+MOST_CHARACTERS: Final = 200
+"""Of a value of a case; what is longer is cut."""
+_DECIMALS: Final = 10
+
+
+@dataclass(frozen=True)
+class Words:
+    """Texts by key and language."""
+
+    texts: Mapping[str, Mapping[str, str]]
+
+    @classmethod
+    def parse(cls, text: str) -> Words:
+        """Read words.json."""
+        lists: dict[str, Any] = json.loads(text)
+        return cls(lists["texts"])
+
+    def about(self, book: PolicyBook, language: Language) -> Speech:
+        """For one reader: amounts are in the policy's currency, times in its zone."""
+        return Speech(self, language, book.currency, book.timezone)
+
+
+@dataclass(frozen=True)
+class Speech:
+    """The words of one language, for one policy."""
+
+    words: Words
+    language: Language
+    currency: str
+    zone: str | None
+
+    def say(self, key: str, **figures: object) -> str:
+        """The text of a key with its figures. Raises KeyError for one that there is not."""
+        return self.words.texts[key][self.language].format_map(figures)
+
+    def has(self, key: str) -> bool:
+        """Whether there is a text of this key."""
+        return key in self.words.texts
+
+    def any_of(self, names: Iterable[str]) -> str:
+        """`a, b or c`."""
+        *first, last = names
+        return self.say("list.or", first=", ".join(first), last=last) if first else last
+
+    def amount(self, amount: Money) -> str:
+        """As people write it."""
+        return amount_text(amount.text, amount.currency, self.language)
+
+    def minor(self, minor: int) -> str:
+        """An amount in the policy's currency."""
+        return self.amount(Money(minor, self.currency))
+
+    def of_budget(self, budget: Budget, number: int) -> str:
+        """An amount, or a number of decisions, of this budget."""
+        if budget.cap is not None:
+            return self.minor(number)
+        return self.decisions(number)
+
+    def decisions(self, number: int) -> str:
+        """So many decisions."""
+        return self.say("decisions.one" if number == 1 else "decisions", number=number)
+
+    def whose(self, scope: str) -> str:
+        """Whose counter it is: a scope as charges write it, `team:north`."""
+        what, _, whom = scope.partition(":")
+        return self.say(f"scope.{what}", whom=whom)
+
+    def window(self, budget: Budget) -> str:
+        """How long the budget runs, as in `a day`."""
+        return self.say(f"window.{budget.window.kind}", days=budget.window.days)
+
+    def per(self, budget: Budget) -> str:
+        """Whose the budget is."""
+        return self.say(f"per.{budget.per}")
+
+    def moment(self, moment: datetime) -> str:
+        """A time in the policy's zone."""
+        return moment_text(moment, self.zone, self.language)
+
+    def name(self, name: str) -> str:
+        """A kind or a role: an id as words."""
+        return name.replace("_", " ").replace("-", " ").strip() or name
+
+    def value(self, value: object) -> str:
+        """A value of a case."""
+        match value:
+            case True | False:
+                return self.say("value.true" if value else "value.false")
+            case None:
+                return self.say("value.null")
+            case float() | int():
+                text = f"{value:.{_DECIMALS}g}" if isinstance(value, float) else str(value)
+                return text.replace(".", ",") if self.language == "nl" else text
+            case str():
+                return self.say("value.text", text=_cut(value))
+            case datetime():
+                return self.moment(value)
+            case _:
+                return _cut(json.dumps(value, ensure_ascii=False))
+
+
+def _cut(text: str) -> str:
+    line = "".join(character if character.isprintable() else " " for character in text)
+    return line if len(line) <= MOST_CHARACTERS else line[: MOST_CHARACTERS - 1] + "…"

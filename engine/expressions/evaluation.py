@@ -1,0 +1,315 @@
+"""Evaluate a compiled expression for a case: what comes out, or why nothing does. An error never approves."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+from cel_expr_python import cel
+from pydantic import JsonValue
+
+from engine.expressions.names import OPEN, has_name
+from engine.expressions.translation import Translation
+from engine.expressions.wording import in_words, operation
+from schemas.case import Case
+from schemas.money import Money
+from schemas.staff import StaffMember
+
+MAX_DEPTH: Final = 40
+"""Levels of facts that are converted; the contract takes 32, so nothing that was read comes near."""
+MAX_WEIGHT: Final = 10_000
+MAX_WEIGHT_OF_LOOPS_IN_LOOPS: Final = 1_000
+"""Characters and values that an expression which goes over lists may see.
+
+Each of its steps may touch them all, and the library allows 10,000 steps: so it takes 0.3 s at most.
+"""
+
+_MISSING_KEY = re.compile(r"NOT_FOUND: Key not found in map : (.*)", re.DOTALL)
+_MISSING_NAME = re.compile(r'No value with name "([^"]*)" found')
+_NO_OVERLOAD = re.compile(r"No matching overloads found : (.+)$", re.DOTALL)
+_CALL = re.compile(r"(?:\((?P<target>.*?)\)\.)?(?P<name>[^(]+)(?:\((?P<arguments>.*)\))?")
+
+
+class Failure(NamedTuple):
+    """Why an expression came out as nothing: `fact` is what is missing, else `error` says what went wrong."""
+
+    error: str
+    fact: str | None = None
+
+
+class _TooMuchError(Exception):
+    """The facts are more than this expression may see."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What expressions may name, for one case and one person. `money`: the amount asked, or one offered."""
+
+    case: Case
+    agent: StaffMember | None
+    now: datetime
+    money: Money | None
+
+
+class Expression:
+    """A compiled expression, and what it names."""
+
+    __slots__ = (
+        "_compiled",
+        "_fields",
+        "_has",
+        "_loops",
+        "_most",
+        "_now",
+        "_open",
+        "_paths",
+        "names",
+        "names_agent",
+        "names_amount",
+        "text",
+    )
+
+    def __init__(self, compiled: cel.Expression, translation: Translation, text: str) -> None:
+        uses = translation.uses
+        self.text = text
+        self._compiled = compiled
+        self._fields = tuple((f"{root}.{name}", READERS[root, name]) for root, name in sorted(uses.fields))
+        self._has = tuple((has_name(root, name), READERS[root, name]) for root, name in sorted(uses.presence))
+        self._open = tuple(
+            (root, _keys(root, uses.paths)) for root in OPEN if any(p[0] == root for p in uses.paths)
+        )
+        self._paths = tuple(uses.paths)
+        self._now = uses.now
+        self._loops = uses.loops
+        self._most = MAX_WEIGHT if uses.loops == 1 else MAX_WEIGHT_OF_LOOPS_IN_LOOPS
+        self.names_amount = ("request", "amount") in uses.fields | uses.presence
+        self.names_agent = any(root == "agent" for root, _ in uses.fields | uses.presence)
+        self.names = (*sorted(uses.fields | uses.presence), *uses.paths)
+
+    @property
+    def names_now(self) -> bool:
+        """Whether it may come out otherwise at another time."""
+        return self._now
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether it names nothing of a case, so that it comes out the same for all."""
+        return not (self._fields or self._has or self._open or self._now)
+
+    def constant(self, wanted: str) -> bool | float | Failure | None:
+        """What it comes out as where it names nothing of a case; None where it does."""
+        if not self.is_constant:
+            return None
+        value = self._evaluate(None)
+        if isinstance(value, Failure):
+            return value
+        if isinstance(value, bool if wanted == "condition" else float) and math.isfinite(value):
+            return value
+        return Failure(f"it comes out as {_kind(value) if not isinstance(value, float) else value}")
+
+    def is_true(self, around: Surroundings) -> bool | Failure:
+        """What a condition comes out as."""
+        value = self._evaluate(around)
+        if value is True or value is False or isinstance(value, Failure):
+            return value
+        return Failure(f"it comes out as {_kind(value)}, and not as true or false")
+
+    def number(self, around: Surroundings) -> float | Failure:
+        """What an amount comes out as; never infinite, never NaN."""
+        value = self._evaluate(around)
+        if isinstance(value, Failure):
+            return value
+        if not isinstance(value, float):
+            return Failure(f"it comes out as {_kind(value)}, and not as a number")
+        if not math.isfinite(value):
+            return Failure("it comes out as no finite number")
+        return value
+
+    def _evaluate(self, around: Surroundings | None) -> Any:
+        try:
+            data = {} if around is None else self._data(around)
+        except _TooMuchError as error:
+            return Failure(str(error))
+        try:
+            result = self._compiled.eval(data=data)
+            value = result.value()
+        except (
+            RuntimeError,
+            ValueError,
+            TypeError,
+            OverflowError,
+        ) as error:  # whatever the library makes of it
+            return self._failure(str(error), around)
+        # A text is either the value or the library's error message: only the type tells.
+        if isinstance(value, str) and result.type() == cel.Type.ERROR:
+            return self._failure(value, around)
+        return value
+
+    def _data(self, around: Surroundings) -> dict[str, Any]:
+        data: dict[str, Any] = {}
+        for name, read in self._fields:
+            value = read(around)
+            if value is not None:
+                data[name] = value
+        for name, read in self._has:
+            data[name] = read(around) is not None
+        if self._now:
+            data["now"] = around.now
+        for root, keys in self._open:
+            given = (around.case.facts if root == "facts" else around.case.claims) or {}
+            chosen = given if keys is None else {key: given[key] for key in keys if key in given}
+            if self._loops and _weight(chosen, self._most) > self._most:
+                raise _TooMuchError(f"the {root} are too large for a condition that goes over a list")
+            data[root] = {key: _as_cel(value, 1) for key, value in chosen.items()}
+        return data
+
+    def _failure(self, message: str, around: Surroundings | None) -> Failure:
+        if (found := _MISSING_KEY.search(message)) and around is not None:
+            return self._missing(found[1], around.case)
+        if found := _MISSING_NAME.search(message):
+            return Failure(f"{found[1]} is missing", fact=found[1])
+        if found := _NO_OVERLOAD.search(message):
+            return Failure(_no_overload(found[1]))
+        return Failure(
+            next((words for part, words in _ERRORS.items() if part in message), "it cannot be worked out")
+        )
+
+    def _missing(self, quoted: str, case: Case) -> Failure:
+        """Which fact was looked up in vain. The library tells the key, in quotes; the path is found here."""
+        if quoted[:1] not in ('"', "'"):
+            return Failure("a key is looked up that is not there")
+        key = quoted[1:-1]
+        for path in self._paths:
+            lacking = _lacking(path, case)
+            if lacking is not None and (lacking[-1] == key or "\\" in key):
+                name = ".".join(lacking)
+                return Failure(f"{name} is missing", fact=name)
+        if re.search(rf"\b{re.escape(key)}\b", self.text):
+            return Failure(f"{key} is missing", fact=key)
+        return Failure("a key is looked up that is not there")
+
+
+def _no_overload(call: str) -> str:
+    """In words: `_>=_(string, double)`, or `(double).startsWith(string)`."""
+    found = _CALL.fullmatch(call)
+    if found is None:
+        return "a function does not work on what it is given"
+    kinds = [found["target"], *(found["arguments"] or "").split(", ")]
+    types = " and ".join(in_words(kind) for kind in kinds if kind)
+    return f"`{operation(found['name'])}` " + (
+        f"does not work on {types}" if types else "needs true or false"
+    )
+
+
+def _lacking(path: tuple[str, ...], case: Case) -> tuple[str, ...] | None:
+    """The path as far as its first key that the case does not have; None where it has all."""
+    value: JsonValue = (case.facts if path[0] == "facts" else case.claims) or {}
+    for depth, key in enumerate(path[1:], 2):
+        if not isinstance(value, dict):
+            return None
+        if key not in value:
+            return path[:depth]
+        value = value[key]
+    return None
+
+
+_ERRORS: Final = {
+    "Iteration budget": "it takes too many steps",
+    "out of range": "a number is too large",
+    "Index": "a place is looked up that the list does not have",
+    "SELECT": "a field is looked up in what is no object",
+    "division by zero": "it divides by zero",
+    "imezone": "a time zone is not known",
+}
+
+
+def _keys(root: str, paths: list[tuple[str, ...]]) -> tuple[str, ...] | None:
+    """The keys of facts or claims that are named; None where the whole is needed."""
+    named = [path for path in paths if path[0] == root]
+    return None if any(len(path) == 1 for path in named) else tuple(dict.fromkeys(path[1] for path in named))
+
+
+def _as_cel(value: JsonValue, depth: int) -> Any:
+    """A value of a case, whole numbers as doubles. One past the doubles is left: the library refuses it."""
+    kind = type(value)
+    if kind is int:
+        try:
+            return float(value)  # type: ignore[arg-type]  # `kind` says so, and mypy does not follow it
+        except OverflowError:
+            return value
+    if kind is dict or kind is list:
+        if depth > MAX_DEPTH:
+            raise _TooMuchError("the facts are nested too deeply")
+        if isinstance(value, dict):
+            return {key: _as_cel(item, depth + 1) for key, item in value.items()}
+        if isinstance(value, list):
+            return [_as_cel(item, depth + 1) for item in value]
+    return value
+
+
+def _weight(value: JsonValue, most: int) -> int:
+    """Characters and values, counted no further than `most`."""
+    total = 0
+    waiting: list[JsonValue] = [value]
+    while waiting and total <= most:
+        item = waiting.pop()
+        total += 1 + (len(item) if isinstance(item, str) else 0)
+        if isinstance(item, dict):
+            total += sum(map(len, item))
+            waiting += item.values()
+        elif isinstance(item, list):
+            waiting += item
+    return total
+
+
+def _kind(value: object) -> str:
+    kinds: Mapping[type, str] = {
+        bool: "true or false",
+        float: "a number",
+        int: "a number",
+        str: "a text",
+        list: "a list",
+    }
+    return (
+        "null"
+        if value is None
+        else kinds.get(type(value), "an object" if isinstance(value, dict) else "something else")
+    )
+
+
+def _of_agent(name: str) -> Any:
+    return lambda around: None if around.agent is None else getattr(around.agent, name)
+
+
+def _amount(around: Surroundings) -> float | None:
+    return None if around.money is None else around.money.major
+
+
+READERS: Final[Mapping[tuple[str, str], Any]] = {
+    ("case", "case_id"): lambda around: around.case.case_id,
+    ("case", "tenant"): lambda around: around.case.tenant,
+    ("case", "opened_at"): lambda around: around.case.opened_at,
+    ("case", "channel"): lambda around: around.case.channel,
+    ("case", "category"): lambda around: around.case.category,
+    ("case", "subject"): lambda around: around.case.subject,
+    ("customer", "id"): lambda around: around.case.customer.id,
+    ("customer", "language"): lambda around: around.case.customer.language,
+    ("agent", "agent_id"): lambda around: (
+        around.case.agent_id if around.agent is None else around.agent.agent_id
+    ),
+    ("agent", "name"): _of_agent("name"),
+    ("agent", "role"): _of_agent("role"),
+    ("agent", "team"): _of_agent("team"),
+    ("agent", "language"): _of_agent("language"),
+    ("request", "request_id"): lambda around: around.case.request.request_id,
+    ("request", "kind"): lambda around: around.case.request.kind,
+    ("request", "amount"): _amount,
+    ("request", "currency"): lambda around: around.case.request.currency,
+    ("request", "reason"): lambda around: around.case.request.reason,
+    ("request", "discretion"): lambda around: around.case.request.discretion,
+}
+"""How each field that an expression may name is read; None = absent."""

@@ -1,0 +1,55 @@
+"""What people write who know other languages than CEL, and what they should write."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from engine.expressions.tokens import Kind, Token, tokenize
+from engine.expressions.translation import Flaw
+
+_WORDS: Final = {"and": "&&", "or": "||", "not": "!", "en": "&&", "of": "||", "niet": "!"}
+_SIGNS: Final = {"=<": "<=", "=>": ">=", "<>": "!=", "===": "==", "=": "==", "&": "&&", "|": "||"}
+_LONGEST_SIGN: Final = 3
+
+
+def from_other_languages(text: str) -> list[Flaw]:
+    """What of an expression that CEL cannot read is written as elsewhere: the first, with its remedy."""
+    tokens = [token for token in tokenize(text) if token.kind is not Kind.COMMENT]
+    return list(_found(text, tokens))[:1]
+
+
+def _found(text: str, tokens: Sequence[Token]) -> Iterator[Flaw]:
+    waiting: list[str] = []
+    for place, token in enumerate(tokens):
+        before = tokens[place - 1].text if place else ""
+        after = tokens[place + 1 : place + 3]
+        if token.kind is Kind.NAME and before != "." and token.text.lower() in _WORDS:
+            yield Flaw(token.start, f"write `{_WORDS[token.text.lower()]}` for `{token.text}`")
+        elif (sign := _sign(text, token)) is not None:
+            yield Flaw(token.start, f"write `{_SIGNS[sign]}` for `{sign}`")
+        elif not waiting and token.kind is Kind.INTEGER and _is_decimal_comma(token, after):
+            number = f"{token.text},{after[1].text}"
+            yield Flaw(token.start, f"write `{number.replace(',', '.')}` for `{number}`: with a point")
+        elif token.text in ("(", "[", "{"):
+            waiting.append(token.text)
+        elif token.text in (")", "]", "}") and waiting:
+            waiting.pop()
+
+
+def _sign(text: str, token: Token) -> str | None:
+    """The foreign sign that begins with this token; of `=` and such, the longest."""
+    if token.kind not in (Kind.SYMBOL, Kind.UNKNOWN):
+        return None
+    for length in range(_LONGEST_SIGN, 0, -1):
+        sign = text[token.start : token.start + length]
+        if sign in _SIGNS and (length > 1 or token.kind is Kind.UNKNOWN):
+            return sign
+    return None
+
+
+def _is_decimal_comma(token: Token, after: Sequence[Token]) -> bool:
+    if [one.kind for one in after] != [Kind.SYMBOL, Kind.INTEGER] or after[0].text != ",":
+        return False
+    end = token.start + len(token.text)
+    return after[0].start == end and after[1].start == end + 1

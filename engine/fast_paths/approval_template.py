@@ -1,0 +1,155 @@
+"""The record of an approval without further ado, from a pattern: what most decisions are.
+
+Approvals by the same mandate differ in a few values only. The models of the contracts write such an event
+once, with marks where the values go; after that the values are filled in.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from functools import lru_cache
+from json.encoder import encode_basestring as _quoted
+from typing import Final, NamedTuple
+
+from engine.events.decision import decision_id, policy_ref
+from engine.events.envelope import EPOCH, SOURCE
+from engine.inputs.kinds import Submission
+from engine.judging.conclusions import Approved, Requester
+from engine.policy.book import PolicyName
+from schemas.cloud_event import CloudEvent
+from schemas.decision import AgentRef, Charge, Decision
+from schemas.model import construct_trusted
+from schemas.types import DECISION_TYPES
+
+_TIME: Final = '"time":"1970-01-01T00:00:00Z"'
+_APPROVED: Final = DECISION_TYPES["approved"]
+
+
+class _Kind(NamedTuple):
+    """All that decides how the event looks, beside the values. Of each charge: budget, N of `Nd`, count."""
+
+    policy: PolicyName
+    tenant: str
+    mandate: str
+    by: str
+    currency: str | None
+    has_amount: bool
+    charges: tuple[tuple[str, int, int | None], ...]
+
+
+def approved_event(
+    submission: Submission, policy: PolicyName, requester: Requester, approved: Approved, seq: int
+) -> bytes | None:
+    """decision.approved as the models write it; None where it has reasons, or something that is rare."""
+    case = submission.case
+    rare = submission.traceparent is not None or case.agent_id is None or requester.role is None
+    if approved.reasons or rare:
+        return None
+    request, money = case.request, case.request.money
+    charges = tuple(
+        [
+            (one.budget.id, one.days, one.amount if one.budget.cap is None else None)
+            for one in approved.charges
+        ]
+    )
+    kind = _Kind(
+        policy, case.tenant, approved.mandate, approved.by, request.currency, money is not None, charges
+    )
+    pattern = _pattern(kind)
+    return None if pattern is None else (pattern % _values(submission, requester, approved, seq)).encode()
+
+
+def _values(submission: Submission, requester: Requester, approved: Approved, seq: int) -> dict[str, str]:
+    """As JSON; what is made here (ids of events, digests, numbers) holds nothing that JSON escapes."""
+    case, money = submission.case, submission.case.request.money
+    moment = (EPOCH + timedelta(microseconds=seq)).isoformat()
+    values = {
+        "time": moment[:-6] + "Z",
+        "sequence": f'"{seq:016d}"',
+        "id": f'"{decision_id(case, "approved")}"',
+        "digest": f'"{submission.digest}"',
+        "case": _quoted(case.case_id),
+        "request": _quoted(case.request.request_id),
+        "cause": _quoted(submission.event_id),
+        "agent": _quoted(case.agent_id or ""),
+        "customer": _quoted(case.customer.id),
+        "role": _quoted(requester.role or ""),
+        "team": _quoted(requester.team or ""),
+    }
+    amount = None if money is None else f'"{money.text}"'
+    if amount is not None:
+        values["amount"] = amount
+    for place, one in enumerate(approved.charges):
+        values[f"scope{place}"] = _quoted(one.scope)
+        values[f"window{place}"] = f'"{one.window}"'
+        if amount is not None and one.budget.cap is not None:
+            values[f"charged{place}"] = amount  # who is granted an amount is charged that amount
+    return values
+
+
+def _mark(name: str) -> str:
+    """Becomes `%(name)s`."""
+    return f"\x01{name}\x02"
+
+
+@lru_cache(maxsize=10_000)
+def _pattern(kind: _Kind) -> str | None:
+    """The event with a place for each value; None where the policy's own texts look like a mark."""
+    written = _marked(kind).to_bytes().decode().replace("%", "%%")
+    marks = 12 + kind.has_amount + sum(2 + (count is None) for _, _, count in kind.charges)
+    if written.count("\\u0001") != marks or written.count(_TIME) != 1:
+        return None
+    written = written.replace(_TIME, '"time":"%(time)s"')
+    return written.replace('"\\u0001', "%(").replace('\\u0002"', ")s")
+
+
+def _marked(kind: _Kind) -> CloudEvent[Decision]:
+    decision = construct_trusted(
+        Decision,
+        decision_id=_mark("id"),
+        case_id=_mark("case"),
+        request_id=_mark("request"),
+        outcome="approved",
+        final=True,
+        by=kind.by,
+        decided_by=None,
+        mandate=kind.mandate,
+        amount=_mark("amount") if kind.has_amount else None,
+        currency=kind.currency,
+        agent_id=_mark("agent"),
+        customer_id=_mark("customer"),
+        policy=policy_ref(kind.policy),
+        reasons=(),
+        on_the_spot=None,
+        charges=tuple(
+            construct_trusted(
+                Charge,
+                budget=budget,
+                scope=_mark(f"scope{place}"),
+                window=_mark(f"window{place}"),
+                days=days or None,
+                amount=_mark(f"charged{place}") if count is None else None,
+                count=count,
+            )
+            for place, (budget, days, count) in enumerate(kind.charges)
+        ),
+        request_digest=_mark("digest"),
+        agent=construct_trusted(AgentRef, role=_mark("role"), team=_mark("team")),
+        approval_id=None,
+        respond_by=None,
+    )
+    return construct_trusted(
+        CloudEvent,
+        specversion="1.0",
+        id=_mark("id"),
+        source=SOURCE,
+        type=_APPROVED,
+        subject=_mark("case"),
+        time=EPOCH,
+        datacontenttype="application/json",
+        tenant=kind.tenant,
+        traceparent=None,
+        sequence=_mark("sequence"),
+        cause=_mark("cause"),
+        data=decision,
+    )

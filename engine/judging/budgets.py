@@ -1,0 +1,234 @@
+"""What a budget is charged, over which window, and how much room it has (DESIGN.md, Policy 6).
+
+The ledger holds counters that know nothing of this: a counter has a key, and in it a field a window.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
+from typing import Final, NamedTuple, TypeAlias
+from zoneinfo import ZoneInfo
+
+from engine.policy.book import Budget, Per, WindowKind
+from schemas.money import Money
+
+_FIRST_DAY: Final = date(1970, 1, 1).toordinal()
+COUNTED: Final = "count"
+"""Stands in a counter's key where another has its currency."""
+
+
+class Charge(NamedTuple):
+    """What a variant takes from a budget, in minor units or a count, where its counter has room below `cap`.
+
+    `scope` and `window` as events write them; `key` and `field` say where the ledger counts it. `days` is N
+    of an `Nd` window, whose field is the number of the day since 1970, else 0.
+    """
+
+    budget: Budget
+    scope: str
+    window: str
+    key: str
+    field: str
+    amount: int
+    cap: int
+    days: int
+
+
+class BudgetUse(NamedTuple):
+    """What the counter of a charge held before it.
+
+    `used`: in its window; of an `Nd` window the most in any run of N days that holds the day. `free_day`: of
+    an `Nd` window the first later day, as a number since 1970, on which the amount has room; else None.
+    """
+
+    used: int
+    free_day: int | None = None
+
+
+Charges: TypeAlias = tuple[Charge, ...]
+
+
+class Spender(NamedTuple):
+    """Whose budgets are charged."""
+
+    tenant: str
+    agent_id: str
+    team: str
+    customer_id: str
+
+    def scope(self, per: Per) -> str:
+        """As events write it: `agent:agent-01`, `team:north`, `customer:cu-1` or `tenant`."""
+        match per:
+            case "agent":
+                return f"agent:{self.agent_id}"
+            case "team":
+                return f"team:{self.team}"
+            case "customer":
+                return f"customer:{self.customer_id}"
+            case "tenant":
+                return "tenant"
+
+
+def charges(budgets: Iterable[Budget], spender: Spender, money: Money | None, day: date) -> Charges:
+    """What granting this amount takes from these budgets: nothing of money for 0.00, or for no amount.
+
+    `day` is a day of the policy's time zone.
+    """
+    return tuple(
+        _charge(budget, spender, money.minor, money.currency, day)
+        if budget.cap is not None and money is not None
+        else _charge(budget, spender, 1, COUNTED, day)
+        for budget in budgets
+        if budget.cap is None or (money is not None and money.minor > 0)
+    )
+
+
+def _charge(budget: Budget, spender: Spender, amount: int, unit: str, day: date) -> Charge:
+    kind, days = budget.window
+    window = window_name(kind, day)
+    scope = spender.scope(budget.per)
+    return Charge(
+        budget,
+        scope,
+        window,
+        counter_key(spender.tenant, budget.id, budget.window.text, unit, scope),
+        str(day_number(day)) if days else window,
+        amount,
+        budget.most,
+        days,
+    )
+
+
+def local_day(moment: datetime, zone: ZoneInfo) -> date:
+    """The calendar day of that moment in the policy's time zone."""
+    return moment.astimezone(zone).date()
+
+
+def day_number(day: date) -> int:
+    """Days since 1970-01-01."""
+    return day.toordinal() - _FIRST_DAY
+
+
+@lru_cache(maxsize=1_000)
+def window_name(kind: WindowKind, day: date) -> str:
+    """The window that holds the day, as events write it: `2026-03-02`, `2026-W10`, `2026-03`, `2026`."""
+    match kind:
+        case "day" | "days":
+            return day.isoformat()
+        case "week":
+            year, week, _ = day.isocalendar()
+            return f"{year:04d}-W{week:02d}"
+        case "month":
+            return f"{day.year:04d}-{day.month:02d}"
+        case "year":
+            return f"{day.year:04d}"
+
+
+def counter_key(tenant: str, budget: str, window: str, unit: str, scope: str) -> str:
+    """Where the ledger counts; `window` is `day`, ..., `year` or `30d`, `unit` a currency or `count`.
+
+    Only the scope may hold a `|`, and it comes last.
+    """
+    return f"{tenant}|{budget}|{window}|{unit}|{scope}"
+
+
+def counter_of(window: str, days: int) -> tuple[str, str]:
+    """The window's kind as in a counter's key, and the counter's field, of a window as events write it.
+
+    Raises ValueError where it is no window.
+    """
+    if days:
+        return f"{days}d", str(day_number(date.fromisoformat(window)))
+    kinds = {4: "year", 7: "month", 8: "week", 10: "day"}
+    if len(window) not in kinds:
+        raise ValueError(f"{window!r} is no window")
+    return kinds[len(window)], window
+
+
+def renews_at(charge: Charge, used: BudgetUse, day: date, zone: ZoneInfo) -> datetime | None:
+    """When the window of a charge gives room again; None where it never does: so much is above the cap."""
+    if charge.amount > charge.cap:
+        return None
+    try:
+        after = _day_after(charge.budget.window.kind, used, day)
+    except (ValueError, OverflowError):  # after the last day that there is
+        return None
+    return (
+        None if after is None else datetime(after.year, after.month, after.day, tzinfo=zone).astimezone(UTC)
+    )
+
+
+def _day_after(kind: WindowKind, used: BudgetUse, day: date) -> date | None:
+    match kind:
+        case "day":
+            return day + timedelta(days=1)
+        case "week":
+            return day + timedelta(days=8 - day.isoweekday())
+        case "month":
+            return (day.replace(day=1) + timedelta(days=32)).replace(day=1)
+        case "year":
+            return date(day.year + 1, 1, 1)
+        case "days":
+            return None if used.free_day is None else date.fromordinal(used.free_day + _FIRST_DAY)
+
+
+def _slide(by_day: Mapping[int, int], day: int, days: int, amount: int, cap: int) -> tuple[int, int]:
+    """The most in a run that holds `day`, and the first later day with room for the amount (within the cap).
+
+    One walk over the runs, by the day each begins on, as the ledger's script does it: its time grows with the
+    days, not with their square.
+    """
+    first, free, most = day - days + 1, day + 1, 0
+    held = sum(by_day.get(other, 0) for other in range(first, day + 1))
+    while first <= free:
+        if first <= day:
+            most = max(most, held)
+        if held + amount > cap >= amount:
+            free = first + days
+        held += by_day.get(first + days, 0) - by_day.get(first, 0)
+        first += 1
+    return most, free
+
+
+class Counters:
+    """Counters in memory that settle as the ledger does: for judging offline, and to hold the ledger to."""
+
+    def __init__(self) -> None:
+        self._counters: dict[str, dict[str, int]] = defaultdict(dict)
+
+    def settle(
+        self, charge_options: Sequence[Charges], probes: Charges = ()
+    ) -> tuple[int, tuple[BudgetUse, ...]]:
+        """Take the first whose every charge has room; its place from 1, or 0.
+
+        Also what was used of each charge of those that failed before it; of `probes` too if none was taken.
+        """
+        used: list[BudgetUse] = []
+        for place, charges in enumerate(charge_options, 1):
+            seen = [self.look(charge) for charge in charges]
+            if all(one.used + charge.amount <= charge.cap for one, charge in zip(seen, charges, strict=True)):
+                self.add((charge.key, charge.field, charge.amount) for charge in charges)
+                return place, tuple(used)
+            used += seen
+        return 0, (*used, *map(self.look, probes))
+
+    def add(self, amounts: Iterable[tuple[str, str, int]]) -> None:
+        """Count amounts of either sign: key, field, amount."""
+        for key, field, amount in amounts:
+            counter = self._counters[key]
+            counter[field] = counter.get(field, 0) + amount
+            if counter[field] == 0:
+                del counter[field]
+
+    def look(self, charge: Charge) -> BudgetUse:
+        """What is used of the counter that the charge would go to."""
+        counter = self._counters.get(charge.key, {})
+        if not charge.days:
+            return BudgetUse(counter.get(charge.field, 0))
+        by_day = {int(field): amount for field, amount in counter.items()}
+        day = int(charge.field)
+        most, free = _slide(by_day, day, charge.days, charge.amount, charge.cap)
+        return BudgetUse(most, free if charge.amount <= charge.cap else None)

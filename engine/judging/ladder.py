@@ -1,0 +1,162 @@
+"""Who is asked about an escalated request: the steps of the ladder, in their order (DESIGN.md, Policy 8).
+
+Expressions are judged with the one who answers as `agent`: it is their own mandate that is used. The room in
+their budgets is not looked at: it may be another by the time they answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from itertools import chain, islice
+from typing import Final, NamedTuple
+
+from engine.expressions.evaluation import Expression
+from engine.judging.candidates import rows_for
+from engine.judging.mandates import Judge
+from engine.judging.staff import StaffDirectory, absence_of
+from engine.policy.book import Mandate, PolicyBook
+from schemas.case import Case
+from schemas.model import cached
+from schemas.staff import StaffMember
+
+MOST_NAMED: Final = 100
+"""So many are named on an approval, and told; whoever else is entitled may answer all the same."""
+
+
+class Asked(NamedTuple):
+    """Whose turn it is: a role, and the ids of who may answer, in their order."""
+
+    step: str
+    approvers: tuple[str, ...]
+
+
+class Ladder:
+    """The people who may answer one request. `judge` is of the case, at the moment that it is about."""
+
+    def __init__(
+        self,
+        case: Case,
+        book: PolicyBook,
+        staff: StaffDirectory,
+        now: datetime,
+        team: str | None,
+        judge: Judge,
+    ) -> None:
+        self._case = case
+        self._book = book
+        self._staff = staff
+        self._now = now
+        self._teams = (team, None) if team is not None else (None,)
+        self._judge = judge
+        self._of_role: dict[str, bool] = {}
+        self._judges: dict[str, Judge] = {}
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """The roles, in the order in which they are asked."""
+        return self._book.steps
+
+    @cached
+    def asked(self) -> Asked | None:
+        """The first step whose role may grant it, and has somebody there.
+
+        Else the first that has somebody who may, by a role that extends it. None where nobody may, and the
+        policy refuses it then; or the last step looks all the same: it may be rejected, or granted in part.
+        """
+        steps = self._book.steps
+        for step in (*filter(self._role_covers, steps), *steps):
+            able = self._named(self._able(step))
+            if able:
+                return Asked(step, able)
+        if self._book.when_nobody == "refuse":
+            return None
+        return Asked(steps[-1], self._named(self._present(steps[-1])))
+
+    def entitled(self, step: str) -> Iterator[StaffMember]:
+        """Who may answer at this step: those who may grant it, else whoever has its role.
+
+        Where the policy no longer has that role, the step is the one that it would ask now.
+        """
+        if step not in self._book.roles:
+            return iter(()) if self.asked is None else self.entitled(self.asked.step)
+        able = self._able(step)
+        first = next(able, None)
+        return self._present(step) if first is None else chain((first,), able)
+
+    def _named(self, people: Iterator[StaffMember]) -> tuple[str, ...]:
+        return tuple(sorted(person.agent_id for person in islice(people, MOST_NAMED)))
+
+    def _able(self, step: str) -> Iterator[StaffMember]:
+        """Those whose mandates cover it: of the asking agent's team where it has any, else of all teams."""
+        return _first_with_any(filter(self._covers, self._holders(step, team)) for team in self._teams)
+
+    def _present(self, step: str) -> Iterator[StaffMember]:
+        return _first_with_any(self._holders(step, team) for team in self._teams)
+
+    def _holders(self, step: str, team: str | None) -> Iterator[StaffMember]:
+        """Who has the step's role, or stands in for somebody who has it; never who asked; each once."""
+        seen: set[str] = set()
+        for holder in self._staff.with_roles(self._book.roles[step], team):
+            person = _standing_in(holder, self._staff, self._now)
+            if person is None or person.agent_id == self._case.agent_id or person.agent_id in seen:
+                continue
+            seen.add(person.agent_id)
+            yield person
+
+    def _role_covers(self, step: str) -> bool:
+        """Whether the mandates of the step's own role cover it, for somebody who is there."""
+        for team in self._teams:
+            for person in self._holders(step, team):
+                if self._covers_as(step, person):
+                    return True
+                if step in self._of_role:
+                    return False
+        return False
+
+    def _covers(self, person: StaffMember) -> bool:
+        return self._covers_as(person.role, person)
+
+    def _covers_as(self, role: str, person: StaffMember) -> bool:
+        """Whether a mandate of the role covers it: judged once, where no expression names the agent."""
+        known = self._of_role.get(role)
+        if known is not None:
+            return known
+        case, book = self._case, self._book
+        covered = case.request.currency in (None, book.currency)
+        rows = rows_for(book, role, case.request, case.category) if covered else []
+        judge = self._judges.get(person.agent_id)
+        if judge is None:
+            judge = self._judges[person.agent_id] = self._judge.of_person(person)
+        covers = any(judge.shortfall(row) is None for row in rows)
+        if not any(_names_agent(row) for row in rows):
+            self._of_role[role] = covers
+        return covers
+
+
+def _first_with_any(groups: Iterator[Iterator[StaffMember]]) -> Iterator[StaffMember]:
+    for people in groups:
+        first = next(people, None)
+        if first is not None:
+            yield first
+            yield from people
+            return
+
+
+def _names_agent(row: Mandate) -> bool:
+    return any(isinstance(part, Expression) and part.names_agent for part in (row.when, row.limit))
+
+
+def _standing_in(holder: StaffMember, staff: StaffDirectory, now: datetime) -> StaffMember | None:
+    """The person, or who stands in for them while they are away; None where nobody is there."""
+    if not holder.absences:
+        return holder
+    seen: set[str] = set()
+    person: StaffMember | None = holder
+    while person is not None and person.agent_id not in seen:
+        absence = absence_of(person, now)
+        if absence is None:
+            return person
+        seen.add(person.agent_id)
+        person = None if absence.delegate is None else staff.get(absence.delegate)
+    return None

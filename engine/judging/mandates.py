@@ -1,0 +1,112 @@
+"""Whether a mandate covers what is asked (DESIGN.md, Policy 3 to 5)."""
+
+from __future__ import annotations
+
+from engine import reasons
+from engine.expressions.evaluation import Expression, Failure, Surroundings
+from engine.judging.conclusions import Reason
+from engine.judging.limits import in_minor_units
+from engine.policy.book import Mandate
+from schemas.money import Money
+from schemas.staff import StaffMember
+
+
+class Judge:
+    """Judges mandates for one case, one person and one amount; each expression is evaluated at most once.
+
+    Where it is made from another judge of the case, what that one found holds for it too, of the expressions
+    that do not name what differs between them.
+    """
+
+    __slots__ = ("_around", "_conditions", "_currency", "_limits", "_other")
+
+    def __init__(self, around: Surroundings, currency: str, other: Judge | None = None) -> None:
+        self._around = around
+        self._currency = currency
+        self._other = other
+        self._conditions: dict[int, bool | Failure] = {}
+        self._limits: dict[int, int | Failure] = {}
+
+    @property
+    def money(self) -> Money | None:
+        """The amount that it judges."""
+        return self._around.money
+
+    def of_amount(self, money: Money | None) -> Judge:
+        """The same person, another amount."""
+        around = self._around
+        return Judge(Surroundings(around.case, around.agent, around.now, money), self._currency, self)
+
+    def of_person(self, person: StaffMember) -> Judge:
+        """Another person, the same amount."""
+        around = self._around
+        return Judge(Surroundings(around.case, person, around.now, around.money), self._currency, self)
+
+    def condition(self, when: Expression) -> bool | Failure:
+        """What a condition comes out as."""
+        known = self._conditions.get(id(when))
+        if known is None:
+            other = self._knowing(when)
+            known = when.is_true(self._around) if other is None else other.condition(when)
+            self._conditions[id(when)] = known
+        return known
+
+    def limit(self, limit: int | Expression) -> int | Failure:
+        """A limit in minor units."""
+        if isinstance(limit, int):
+            return limit
+        known = self._limits.get(id(limit))
+        if known is None:
+            other = self._knowing(limit)
+            known = self._worked_out(limit) if other is None else other.limit(limit)
+            self._limits[id(limit)] = known
+        return known
+
+    def shortfall(self, row: Mandate) -> Reason | None:
+        """Why the mandate does not cover the request: the first thing that fails; None where it does.
+
+        The room in its budgets is not looked at: the ledger knows it.
+        """
+        if row.when is not None:
+            met = self.condition(row.when)
+            if met is not True:
+                return reasons.condition_not_met(row) if met is False else reasons.condition_failed(row, met)
+        amount = self._around.money
+        if amount is None:
+            return reasons.amount_missing(row) if _needs_amount(row) else None
+        if row.limit is None:
+            return None
+        limit = self.limit(row.limit)
+        if isinstance(limit, Failure):
+            return reasons.limit_failed(row, limit)
+        if amount.minor > limit:
+            return reasons.over_limit(row, amount, Money(limit, self._currency))
+        return None
+
+    def ceiling(self, row: Mandate) -> int | None:
+        """The limit of a mandate in minor units; None where it has none, or it does not come out."""
+        limit = None if row.limit is None else self.limit(row.limit)
+        return None if isinstance(limit, Failure) else limit
+
+    def _worked_out(self, limit: Expression) -> int | Failure:
+        number = limit.number(self._around)
+        return number if isinstance(number, Failure) else in_minor_units(number, self._currency)
+
+    def _knowing(self, expression: Expression) -> Judge | None:
+        """The other judge, where the expression comes out the same for it."""
+        other = self._other
+        if other is None:
+            return None
+        differs = (expression.names_amount and other._around.money != self._around.money) or (
+            expression.names_agent and other._around.agent is not self._around.agent
+        )
+        return None if differs else other
+
+
+def looks_at_amount(row: Mandate) -> bool:
+    """Whether its condition or its limit may come out otherwise for another amount."""
+    return any(isinstance(part, Expression) and part.names_amount for part in (row.when, row.limit))
+
+
+def _needs_amount(row: Mandate) -> bool:
+    return row.limit is not None or any(budget.cap is not None for budget in row.budgets)

@@ -1,0 +1,209 @@
+"""A policy made ready to judge by: compiled once, found by role and kind (DESIGN.md, Policy and Speed)."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final, Generic, Literal, NamedTuple, Protocol, TypeVar
+from zoneinfo import ZoneInfo
+
+from engine.expressions.evaluation import Expression
+
+
+@dataclass(frozen=True, slots=True)
+class Prohibition:
+    """What nobody may grant but the excepted; `kinds` and `categories` None = all.
+
+    `excepted` holds those that extend an excepted role too; `named` are the excepted roles as written.
+    """
+
+    id: str
+    place: int
+    kinds: frozenset[str] | None
+    categories: frozenset[str] | None
+    when: Expression | None
+    excepted: frozenset[str]
+    reason: str
+    named: tuple[str, ...] = ()
+
+
+Per = Literal["agent", "team", "customer", "tenant"]
+WindowKind = Literal["day", "week", "month", "year", "days"]
+WhenNobody = Literal["last_step", "refuse"]
+UTC: Final = ZoneInfo("UTC")
+
+
+class Window(NamedTuple):
+    """How long a budget runs: a calendar window, or any run of `days` calendar days (`Nd`, kind `days`)."""
+
+    kind: WindowKind
+    days: int = 0
+
+    @property
+    def text(self) -> str:
+        """As the policy writes it: `day`, `30d`."""
+        return f"{self.days}d" if self.kind == "days" else self.kind
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """A pool over a window. `id` as in charges: an inline one is `<mandate>.<id>`.
+
+    Exactly one of `cap` (minor units of the policy's currency) and `count` (decisions) is there.
+    """
+
+    id: str
+    per: Per
+    window: Window
+    cap: int | None = None
+    count: int | None = None
+
+    @property
+    def most(self) -> int:
+        """The cap, or the count: what a window holds."""
+        return (self.count or 0) if self.cap is None else self.cap
+
+
+class Discretion(NamedTuple):
+    """A mandate to step outside the frame; `review_within` as written (`5d`), `reviewer` a role."""
+
+    review_within: str | None = None
+    reviewer: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Mandate:
+    """One row of the authority matrix. `roles` holds those that extend a role too.
+
+    `limit`: minor units, an expression that comes out in major units, or None = no ceiling.
+    """
+
+    id: str
+    place: int
+    kinds: frozenset[str] | None
+    roles: frozenset[str]
+    categories: frozenset[str] | None
+    when: Expression | None
+    limit: int | Expression | None
+    budgets: tuple[Budget, ...] = ()
+    discretion: Discretion | None = None
+    """None of an ordinary mandate."""
+
+
+class PolicyName(NamedTuple):
+    """What a decision says of the policy that made it."""
+
+    name: str
+    version: str
+    digest: str
+
+
+class _Row(Protocol):
+    @property
+    def place(self) -> int: ...
+    @property
+    def kinds(self) -> frozenset[str] | None: ...
+
+
+Row = TypeVar("Row", bound=_Row)
+
+
+class ByKind(Generic[Row]):
+    """Rows by kind, in file order, those for every kind in between.
+
+    What it holds for a kind is built on first use, and only for kinds that the policy names: what comes from
+    outside cannot make it grow.
+    """
+
+    __slots__ = ("_found", "_of_every_kind", "_of_kind")
+
+    def __init__(self, rows: Iterable[Row]) -> None:
+        of_kind: dict[str, list[Row]] = defaultdict(list)
+        every: list[Row] = []
+        for row in rows:
+            if row.kinds is None:
+                every.append(row)
+            for kind in row.kinds or ():
+                of_kind[kind].append(row)
+        self._of_kind = dict(of_kind)
+        self._of_every_kind = tuple(every)
+        self._found: dict[str, tuple[Row, ...]] = {}
+
+    def find(self, kind: str) -> tuple[Row, ...]:
+        """The rows for this kind, in file order."""
+        found = self._found.get(kind)
+        if found is None:
+            named = self._of_kind.get(kind)
+            if named is None:
+                return self._of_every_kind
+            found = tuple(sorted((*named, *self._of_every_kind), key=lambda row: row.place))
+            self._found[kind] = found
+        return found
+
+    def every(self) -> list[Row]:
+        """All rows, in file order."""
+        rows = {row.place: row for of_kind in self._of_kind.values() for row in of_kind}
+        rows |= {row.place: row for row in self._of_every_kind}
+        return [rows[place] for place in sorted(rows)]
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyBook:
+    """A policy, compiled. `roles`: each role with those that extend it, itself included."""
+
+    ref: PolicyName
+    currency: str
+    timezone: str | None
+    roles: Mapping[str, frozenset[str]]
+    prohibitions: ByKind[Prohibition]
+    mandates: Mapping[str, ByKind[Mandate]]
+    """By role: those it has itself and those of the roles it extends."""
+    steps: tuple[str, ...]
+    """The roles that are asked, in their order, when a request is escalated."""
+    when_nobody: WhenNobody = "last_step"
+    """What becomes of a request that nobody on the ladder may grant."""
+    zone: ZoneInfo = UTC
+    """In which the windows of budgets are reckoned."""
+    define: Mapping[str, str] = field(default_factory=dict)
+    """Names that expressions use, and the texts that they stand for."""
+
+    @property
+    def step(self) -> str:
+        """The role whose turn it is first."""
+        return self.steps[0]
+
+    @property
+    def tenant(self) -> str:
+        """Whose policy it is."""
+        return self.ref.name
+
+    @property
+    def name(self) -> str:
+        """The policy's name: its tenant."""
+        return self.ref.name
+
+    @property
+    def version(self) -> str:
+        """The version as the policy's author calls it."""
+        return self.ref.version
+
+    @property
+    def digest(self) -> str:
+        """sha256 of the canonical JSON (RFC 8785) of the document, in hexadecimals."""
+        return self.ref.digest
+
+    def candidates(self, role: str, kind: str, category: str | None) -> list[Mandate]:
+        """The mandates that a person of that role may try, in file order (DESIGN.md, Policy 2)."""
+        by_kind = self.mandates.get(role)
+        if by_kind is None:
+            return []
+        return [row for row in by_kind.find(kind) if row.categories is None or category in row.categories]
+
+    def prohibitions_on(self, kind: str, category: str | None, role: str | None) -> list[Prohibition]:
+        """The prohibitions whose kinds and categories fit and whose `except` does not name the role."""
+        return [
+            row
+            for row in self.prohibitions.find(kind)
+            if (row.categories is None or category in row.categories) and role not in row.excepted
+        ]

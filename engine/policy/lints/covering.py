@@ -1,0 +1,100 @@
+"""Which rows answer whatever another row would answer, told from the policy alone.
+
+One row covers another where its kinds and categories hold the other's, it has no `when` or the same text, no
+budgets, and no limit, a number not below the other's or the same text. So it fits each time the other does.
+Roles are left to who asks: several rows may cover for some roles each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple, TypeAlias
+
+from engine.expressions.evaluation import Expression
+from engine.policy.book import Mandate, Prohibition
+
+Categories: TypeAlias = frozenset[str] | None
+_Key: TypeAlias = tuple[str | None, str | None, str | None]
+
+
+class Row(NamedTuple):
+    """What counts of a mandate or a prohibition. `limit`: minor units, the text of an expression, or None."""
+
+    id: str
+    kinds: frozenset[str] | None
+    roles: frozenset[str]
+    categories: Categories
+    when: str | None
+    limit: int | str | None
+    forbids: bool = False
+
+    @classmethod
+    def of_mandate(cls, row: Mandate) -> Row:
+        """A mandate; its budgets are not looked at."""
+        limit = row.limit.text.strip() if isinstance(row.limit, Expression) else row.limit
+        return cls(row.id, row.kinds, row.roles, row.categories, _text(row.when), limit)
+
+    @classmethod
+    def of_prohibition(cls, row: Prohibition, roles: frozenset[str]) -> Row:
+        """A prohibition, which answers all of these roles but the excepted, whatever the amount."""
+        return cls(row.id, row.kinds, roles - row.excepted, row.categories, _text(row.when), None, True)
+
+
+@dataclass(slots=True)
+class _Alike:
+    """Rows that differ in nothing but their limits: those of them that cover most."""
+
+    unlimited: Row | None = None
+    most: int = -1
+    with_most: Row | None = None
+    by_text: dict[str, Row] = field(default_factory=dict)
+
+    def add(self, row: Row) -> None:
+        if row.limit is None:
+            self.unlimited = self.unlimited or row
+        elif isinstance(row.limit, str):
+            self.by_text.setdefault(row.limit, row)
+        elif row.limit > self.most:
+            self.most, self.with_most = row.limit, row
+
+    def covering(self, limit: int | str | None) -> Row | None:
+        if self.unlimited is not None or limit is None:
+            return self.unlimited
+        if isinstance(limit, str):
+            return self.by_text.get(limit)
+        return self.with_most if limit <= self.most else None
+
+
+class Coverage:
+    """Rows to cover others by, found by kind, condition and category: of many kinds each costs no more."""
+
+    def __init__(self) -> None:
+        self._rows: dict[_Key, dict[tuple[frozenset[str], Categories], _Alike]] = {}
+
+    def add(self, row: Row) -> None:
+        """From now on this row covers others."""
+        for kind in row.kinds or (None,):
+            for category in row.categories or (None,):
+                alike = self._rows.setdefault((kind, row.when, category), {})
+                alike.setdefault((row.roles, row.categories), _Alike()).add(row)
+
+    def of(self, row: Row, kind: str | None) -> Iterator[Row]:
+        """The rows that cover what this one says of a kind (None: of every kind), each for its own roles."""
+        for key in self._keys(row, kind):
+            for (_, categories), alike in self._rows.get(key, {}).items():
+                holds = categories is None or (row.categories is not None and categories >= row.categories)
+                if holds and (cover := alike.covering(row.limit)) is not None:
+                    yield cover
+
+    @staticmethod
+    def _keys(row: Row, kind: str | None) -> Iterator[_Key]:
+        one = None if row.categories is None else min(row.categories)
+        for of_kind in dict.fromkeys((None, kind)):
+            for when in dict.fromkeys((None, row.when)):
+                for category in dict.fromkeys((None, one)):
+                    yield of_kind, when, category
+
+
+def _text(when: Expression | None) -> str | None:
+    return None if when is None else when.text.strip()

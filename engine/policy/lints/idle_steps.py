@@ -1,0 +1,61 @@
+"""Steps whose role may grant nothing that gets there: whoever asks has those mandates already."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from engine.expressions.evaluation import Expression
+from engine.policy.book import Mandate, PolicyBook
+from engine.policy.lints.covering import Coverage, Row
+from engine.policy.problems import PolicyProblem, warning
+from engine.policy.yaml.tree import Node, each
+
+
+def idle_steps(book: PolicyBook, tree: Node) -> list[PolicyProblem]:
+    """A warning at the role of each such step.
+
+    A mandate with a budget may have room for one person and not for another, or tomorrow; one that names
+    `agent` or `now` may fit another person, or later. Any other that every role has grants nothing there.
+    Left out of account is what gets there because its agent is unknown, or a prohibition cannot be judged.
+    """
+    steps = [one for ladder in each(tree.get("escalation")) for one in each(ladder.get("steps"))]
+    ordinary = _ordinary(book)
+    problems: list[PolicyProblem] = []
+    for role, step in zip(book.steps, steps, strict=True):
+        own = _mandates(book, (role,))
+        if own:
+            idle = all(_is_held_by_all(row, ordinary, book) for row in own)
+            text = f"`{role}` may grant nothing that gets here: every role has all its mandates"
+        else:
+            idle = not _mandates(book, book.roles[role])
+            text = f"`{role}` may grant nothing that gets here: it has no mandate"
+        if idle:
+            problems.append(warning((step.get("to") or step).spot, text))
+    return problems
+
+
+def _mandates(book: PolicyBook, roles: Iterable[str]) -> list[Mandate]:
+    return [row for role in roles if role in book.mandates for row in book.mandates[role].every()]
+
+
+def _ordinary(book: PolicyBook) -> Coverage:
+    """What covers mandates whoever asks, whenever: at discretion one gives a reason, and another does not."""
+    coverage = Coverage()
+    for row in {row.place: row for row in _mandates(book, book.mandates)}.values():
+        if row.discretion is None and not row.budgets and not _differs(row.when) and not _differs(row.limit):
+            coverage.add(Row.of_mandate(row))
+    return coverage
+
+
+def _differs(part: object) -> bool:
+    """Whether it may come out otherwise for another person, or later."""
+    return isinstance(part, Expression) and (part.names_agent or part.names_now)
+
+
+def _is_held_by_all(mandate: Mandate, coverage: Coverage, book: PolicyBook) -> bool:
+    """Whether every role has this mandate, or others that cover it."""
+    row = Row.of_mandate(mandate)
+    for kind in row.kinds or (None,):
+        if not frozenset(book.roles) <= frozenset().union(*(cover.roles for cover in coverage.of(row, kind))):
+            return False
+    return True

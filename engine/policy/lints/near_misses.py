@@ -1,0 +1,101 @@
+"""Kinds and categories that are hardly meant: each differs by next to nothing from one that is used."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from difflib import SequenceMatcher
+from typing import Final
+
+from engine.policy.document import EVERY_KIND
+from engine.policy.problems import PolicyProblem, warning
+from engine.policy.yaml.tree import Node, each, one_or_list, short
+
+_FEWEST_LETTERS: Final = 5
+"""Of shorter words, real ones differ by a letter: `cash` and `cask`."""
+_CLOSE: Final = 0.9
+_MOST_PAIRS: Final = 100_000
+"""More would take too long to compare."""
+_DIGITS: Final = re.compile("[0-9]+")
+
+
+def near_misses(tree: Node) -> list[PolicyProblem]:
+    """A warning at each.
+
+    A kind of a prohibition that no mandate grants by name and that is close to one that is granted; a kind of
+    mandates, or a category, that stands once, a letter away from one that stands before it or more often.
+    """
+    granted = [one for row in each(tree.get("mandates")) for one in one_or_list(row.get("grants"))]
+    prohibited = [one for row in each(tree.get("prohibitions")) for one in one_or_list(row.get("kinds"))]
+    rows = [*each(tree.get("prohibitions")), *each(tree.get("mandates"))]
+    categories = [one for row in rows for one in one_or_list(row.get("categories"))]
+    return [
+        *_of_prohibitions(prohibited, _times(granted)),
+        *_of_one_another(granted, "kind"),
+        *_of_one_another(categories, "category"),
+    ]
+
+
+def _of_prohibitions(kinds: Iterable[Node], granted: Mapping[str, int]) -> list[PolicyProblem]:
+    kinds, problems = list(kinds), []
+    if len(kinds) * len(granted) > _MOST_PAIRS:
+        return []
+    for node in kinds:
+        kind = node.text or ""
+        meant = None if kind in granted or kind == EVERY_KIND else _closest(kind, granted)
+        if meant is not None:
+            text = f"no mandate grants `{short(kind)}` by name; did you mean `{short(meant)}`?"
+            problems.append(warning(node.spot, text))
+    return problems
+
+
+def _of_one_another(nodes: Iterable[Node], what: str) -> list[PolicyProblem]:
+    nodes = list(nodes)
+    times = _times(nodes)
+    often = {word: None for word, number in times.items() if number > 1}
+    problems: list[PolicyProblem] = []
+    if len(times) ** 2 > _MOST_PAIRS:
+        return []
+    for node in nodes:
+        word = node.text or ""
+        meant = _closest(word, often) if times[word] == 1 else None
+        often[word] = None
+        if meant is not None and _one_letter_apart(word, meant):
+            text = f"{what} `{short(word)}` stands only here; did you mean `{short(meant)}`?"
+            problems.append(warning(node.spot, text))
+    return problems
+
+
+def _times(nodes: Iterable[Node]) -> Mapping[str, int]:
+    return Counter(node.text or "" for node in nodes)
+
+
+def _closest(word: str, others: Iterable[str]) -> str | None:
+    """The other word that is most like it; None where none is, or only their digits differ."""
+    like = [(_likeness(word, other), other) for other in others if other != word]
+    likeness, other = max(like, default=(0.0, ""))
+    return other if likeness >= _CLOSE else None
+
+
+def _likeness(one: str, other: str) -> float:
+    if min(len(one), len(other)) < _FEWEST_LETTERS or _DIGITS.findall(one) != _DIGITS.findall(other):
+        return 0.0
+    if _one_letter_apart(one, other):
+        return 1.0
+    if abs(len(one) - len(other)) > _FEWEST_LETTERS:
+        return 0.0
+    return SequenceMatcher(None, one, other).ratio()
+
+
+def _one_letter_apart(one: str, other: str) -> bool:
+    """Whether one letter was left out, added or changed, or two neighbours changed places."""
+    if len(one) > len(other):
+        one, other = other, one
+    if len(other) - len(one) > 1 or one == other:
+        return False
+    same = next((at for at, letter in enumerate(one) if letter != other[at]), len(one))
+    if len(one) < len(other):
+        return one[same:] == other[same + 1 :]
+    swapped = one[same : same + 2] == other[same : same + 2][::-1]
+    return one[same + 1 :] == other[same + 1 :] or (swapped and one[same + 2 :] == other[same + 2 :])

@@ -1,0 +1,66 @@
+"""What is written and that nothing names: budgets and roles."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from engine.policy.book import PolicyBook
+from engine.policy.problems import PolicyProblem, warning
+from engine.policy.yaml.tree import Node, each, one_or_list
+
+
+def unused_budgets(tree: Node) -> list[PolicyProblem]:
+    """Budgets that no mandate draws on."""
+    shared = tree.get("budgets")
+    used = {one.text for row in each(tree.get("mandates")) for one in one_or_list(row.get("budgets"))}
+    return [
+        warning(key.spot, f"no mandate draws on budget `{name}`")
+        for name, (key, _) in ((shared.entries if shared is not None else None) or {}).items()
+        if name not in used
+    ]
+
+
+def unused_roles(book: PolicyBook, tree: Node, held: Collection[str] | None) -> list[PolicyProblem]:
+    """Roles that nothing names, neither them nor one that they extend or that extends them.
+
+    Where the staff is known (`held`), only those that nobody has: a role without any power is written for who
+    learns the work, whom the policy would not know else.
+    """
+    named, staff = _named_roles(tree), frozenset(held or ())
+    text = "nothing names role `{}`, nor a role that it extends or that extends it"
+    if held is None:
+        text += "; that is right where people have it who may decide nothing (`--staff FILE` looks)"
+    related = {other for name in named for other in book.roles[name]}
+    related |= {name for name, below in book.roles.items() if below & named}
+    return [
+        _at_role(tree, name, text.format(name))
+        for name, having in book.roles.items()
+        if name not in related and not having & staff
+    ]
+
+
+def roles_nobody_has(book: PolicyBook, tree: Node, held: Collection[str]) -> list[PolicyProblem]:
+    """Roles that nobody of the staff has, neither them nor one that extends them."""
+    staff = frozenset(held)
+    return [
+        _at_role(tree, name, f"nobody of the staff has role `{name}`, or one that extends it")
+        for name, below in book.roles.items()
+        if not below & staff
+    ]
+
+
+def _named_roles(tree: Node) -> set[str]:
+    """Those that mandates are given to, prohibitions spare, steps ask and reviews are for."""
+    nodes = [one for row in each(tree.get("mandates")) for one in one_or_list(row.get("to"))]
+    nodes += [one for row in each(tree.get("prohibitions")) for one in one_or_list(row.get("except"))]
+    for row in each(tree.get("mandates")):
+        if (discretion := row.get("discretion")) is not None:
+            nodes += one_or_list(discretion.get("reviewer"))
+    for ladder in each(tree.get("escalation")):
+        nodes += [one for step in each(ladder.get("steps")) for one in one_or_list(step.get("to"))]
+    return {node.text for node in nodes if node.text is not None}
+
+
+def _at_role(tree: Node, name: str, text: str) -> PolicyProblem:
+    roles = tree.get("roles")
+    return warning((roles or tree).key_spot(name), text)

@@ -1,0 +1,28 @@
+"""Amounts as a policy file writes them: numbers, in major units of its currency."""
+
+from __future__ import annotations
+
+import math
+from decimal import Decimal
+
+from engine.policy.yaml.tree import Node
+from schemas.money import MAX_MINOR
+
+
+def read_money(node: Node, decimals: int, what: str) -> int | str | None:
+    """The amount in minor units, or what is wrong with it; None where the node holds no finite number.
+
+    `what` names it at the beginning of a sentence: `a limit`.
+    """
+    value = node.value
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return None
+    # The text of a float is exact; that of a whole number may be hexadecimal.
+    minor = Decimal(str(value) if isinstance(value, int) else node.text or "0").scaleb(decimals)
+    if minor < 0:
+        return f"{what} is not negative"
+    if minor > MAX_MINOR:
+        return f"{what} is at most 10^15 minor units; leave it out for no ceiling"
+    if minor != minor.to_integral_value():
+        return f"the currency has {decimals} decimals, and {what.replace('a ', 'this ', 1)} has more"
+    return int(minor)

@@ -1,0 +1,43 @@
+"""What is wrong with a policy, and where."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal, NamedTuple
+
+
+class Spot(NamedTuple):
+    """A place in a file; line and column count from 1, columns in characters."""
+
+    line: int
+    column: int
+
+
+class PolicyProblem(NamedTuple):
+    """One thing a person must look at; a warning does not keep the policy from being used."""
+
+    line: int
+    column: int
+    text: str
+    severity: Literal["error", "warning"] = "error"
+
+    def __str__(self) -> str:
+        return f"{self.line}:{self.column}: {'warning: ' if self.severity == 'warning' else ''}{self.text}"
+
+
+class PolicyProblems(Exception):  # noqa: N818 - it carries all problems of a file, it is not one error
+    """The policy cannot be used; `problems` are all that was found, in the order of the file."""
+
+    def __init__(self, problems: Iterable[PolicyProblem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("; ".join(map(str, self.problems)))
+
+
+def problem(spot: Spot, text: str) -> PolicyProblem:
+    """An error at that place."""
+    return PolicyProblem(spot.line, spot.column, text)
+
+
+def warning(spot: Spot, text: str) -> PolicyProblem:
+    """A warning at that place."""
+    return PolicyProblem(spot.line, spot.column, text, "warning")

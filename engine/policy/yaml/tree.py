@@ -1,0 +1,341 @@
+"""YAML 1.2 as a tree that knows where everything stands.
+
+Read from the events of a library (yaml_events.py), not by its constructor: so duplicate keys, empty values,
+tags and merge keys become problems with a place, and depth, size and aliases are bounded before anything
+walks the tree.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.reader import ReaderError
+
+from engine.policy.problems import PolicyProblem, PolicyProblems, Spot, problem
+from engine.policy.yaml.events import (
+    ALIAS,
+    DOCUMENT,
+    MAPPING_END,
+    NODE,
+    SCALAR,
+    SEQUENCE,
+    SEQUENCE_END,
+    NotReadError,
+    exact_events,
+    fast_events,
+)
+from engine.policy.yaml.remedies import remedy
+from engine.policy.yaml.scalar_places import place_in_scalar
+
+MAX_CHARACTERS: Final = 8 * 1024 * 1024
+MAX_DEPTH: Final = 20
+MAX_NODES: Final = 1_000_000
+_EMPTY: Final = "is empty; give it a value or take it out"
+
+
+Path = tuple[str | int, ...]
+Plain = None | bool | int | float | str | list[Any] | dict[str, Any]
+
+# The core schema of YAML 1.2.2, chapter 10.3: `yes`, `on` and dates are text.
+_NULL = re.compile(r"(?:null|Null|NULL|~)?")
+_BOOL = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
+_WORDS = frozenset(("null", "Null", "NULL", "~", *_BOOL))
+_NOT_OF_WORDS = frozenset("0123456789+-.")
+"""What any number begins with."""
+_INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
+_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_HALF = re.compile("[\ud800-\udfff]")
+_NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
+
+
+@dataclass(slots=True, eq=False)
+class Node:
+    """A scalar, a list (`items`) or a mapping (`entries`: key -> key's node, value's node)."""
+
+    line: int
+    column: int
+    text: str | None = None
+    value: bool | int | float | str | None = None
+    items: list[Node] | None = None
+    entries: dict[str, tuple[Node, Node]] | None = None
+    source: str = field(default="", repr=False)
+    start: int = 0
+    end: int = 0
+    style: str | None = None
+    size: int = 1
+
+    @property
+    def spot(self) -> Spot:
+        """Where it begins."""
+        return Spot(self.line, self.column)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing stands there, or null."""
+        return self.text is not None and (self.value is None or not self.text.strip())
+
+    def place(self, index: int) -> Spot:
+        """Where character `index` of this scalar's text stands in the file."""
+        if self.text is None:
+            return self.spot
+        return Spot(
+            *place_in_scalar(self.source[self.start : self.end], self.style, self.text, index, self.spot)
+        )
+
+    def get(self, key: str | int) -> Node | None:
+        """The value under a key or a position in a list; None where there is none."""
+        if isinstance(key, str):
+            entry = (self.entries or {}).get(key)
+            return entry[1] if entry else None
+        return self.items[key] if self.items is not None and 0 <= key < len(self.items) else None
+
+    def find(self, path: Path) -> tuple[Node, int]:
+        """The deepest node on the path, and how many steps of it exist."""
+        node, depth = self, 0
+        for step in path:
+            below = node.get(step)
+            if below is None:
+                break
+            node, depth = below, depth + 1
+        return node, depth
+
+    def key_spot(self, key: str) -> Spot:
+        """Where a key of this mapping stands."""
+        entry = (self.entries or {}).get(key)
+        return entry[0].spot if entry else self.spot
+
+    def plain(self) -> Plain:
+        """The value as JSON would hold it."""
+        if self.items is not None:
+            return [item.plain() for item in self.items]
+        if self.entries is not None:
+            return {key: value.plain() for key, (_, value) in self.entries.items()}
+        return self.value
+
+
+def each(node: Node | None) -> Iterator[Node]:
+    """The items of a list; nothing where it is none."""
+    yield from (node.items or ()) if node is not None else ()
+
+
+def one_or_list(node: Node | None) -> list[Node]:
+    """The items of a list, or the one that stands there instead of a list."""
+    if node is None:
+        return []
+    return node.items if node.items is not None else [node]
+
+
+def short(text: str) -> str:
+    """A text from a file, cut so that it can stand in a sentence."""
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def parse_yaml(text: str) -> tuple[Node, list[PolicyProblem]]:
+    """The tree of a text with one document, and the problems that do not keep it from being read further.
+
+    Raises PolicyProblems where there is no tree to go on with.
+    """
+    _check_text(text)
+    try:
+        return read_tree(text, fast_events(text))
+    except NotReadError:
+        return _read_exactly(text)
+
+
+def read_tree(text: str, events: Iterator[Any]) -> tuple[Node, list[PolicyProblem]]:
+    """The tree of these events. Raises PolicyProblems, and whatever the events raise."""
+    problems: list[PolicyProblem] = []
+    return _Composer(text, events, problems).compose(), problems
+
+
+def _read_exactly(text: str) -> tuple[Node, list[PolicyProblem]]:
+    problems: list[PolicyProblem] = []
+    try:
+        return _Composer(text, exact_events(text), problems).compose(), problems
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        spot = Spot(mark.line + 1, mark.column + 1) if mark else Spot(1, 1)
+        words = " ".join(part for part in (error.context, error.problem) if part)
+        raise PolicyProblems([*problems, problem(spot, f"not YAML: {words}{remedy(error)}")]) from error
+    except ReaderError as error:
+        spot = _spot_of(text, error.position)
+        raise PolicyProblems(
+            [problem(spot, f"YAML allows no character {ord(text[error.position]):#x}")]
+        ) from error
+    except (YAMLError, ValueError, RecursionError) as error:
+        raise PolicyProblems([problem(Spot(1, 1), f"not YAML: {error}")]) from error
+
+
+def _check_text(text: str) -> None:
+    if not text.strip("\ufeff \t\r\n"):
+        raise PolicyProblems(
+            [problem(Spot(1, 1), "the file is empty; a policy begins with `policy: <tenant>`")]
+        )
+    if len(text) > MAX_CHARACTERS:
+        raise PolicyProblems([problem(Spot(1, 1), f"the file has more than {MAX_CHARACTERS:,} characters")])
+
+
+def _spot_of(text: str, index: int) -> Spot:
+    before = text[:index]
+    return Spot(before.count("\n") + 1, index - before.rfind("\n"))
+
+
+class _Composer:
+    def __init__(self, text: str, events: Iterator[Any], problems: list[PolicyProblem]) -> None:
+        # ruamel counts a byte order mark as a character of the text, but not as a column.
+        self._text = text
+        self._events = events
+        self._problems = problems
+        self._anchors: dict[str, Node | None] = {}
+        self._nodes = 0
+
+    def compose(self) -> Node:
+        root: Node | None = None
+        for event in self._events:
+            if isinstance(event, DOCUMENT) and event.version not in (None, (1, 2)):
+                self._problems.append(
+                    problem(_spot(event), "write YAML 1.2, and no %YAML line for another version")
+                )
+            elif isinstance(event, DOCUMENT) and root is not None:
+                raise PolicyProblems(
+                    [
+                        *self._problems,
+                        problem(_spot(event), "a policy file holds one document; take out the `---`"),
+                    ]
+                )
+            elif isinstance(event, NODE):
+                root = self._node(event, 1)
+        if root is None:
+            raise PolicyProblems(
+                [problem(Spot(1, 1), "the file holds no policy; it begins with `policy: <tenant>`")]
+            )
+        return root
+
+    def _say(self, spot: Spot, text: str) -> None:
+        self._problems.append(problem(spot, text))
+
+    def _node(self, event: Any, depth: int) -> Node:
+        if isinstance(event, ALIAS):
+            return self._alias(event)
+        self._bound(event, depth, 1)
+        anchor = event.anchor
+        if anchor is not None:
+            self._anchors[anchor] = None
+        tag = getattr(event, "ctag", None) or event.tag
+        if tag:
+            self._problems.append(
+                problem(_spot(event), f"tags such as {short(str(tag))} are not read here; take it out")
+            )
+        if isinstance(event, SCALAR):
+            node = self._scalar(event)
+        elif isinstance(event, SEQUENCE):
+            node = self._sequence(event, depth)
+        else:
+            node = self._mapping(event, depth)
+        if anchor is not None:
+            self._anchors[anchor] = node
+        return node
+
+    def _bound(self, event: Any, depth: int, nodes: int) -> None:
+        self._nodes += nodes
+        if depth > MAX_DEPTH or self._nodes > MAX_NODES:
+            text = (
+                f"more than {MAX_DEPTH} levels deep"
+                if depth > MAX_DEPTH
+                else f"more than {MAX_NODES:,} values"
+            )
+            raise PolicyProblems([*self._problems, problem(_spot(event), f"the file is too large: {text}")])
+
+    def _alias(self, event: Any) -> Node:
+        node = self._anchors.get(event.anchor)
+        if node is None:
+            text = f"*{event.anchor} refers to nothing that stands above it"
+            self._say(_spot(event), text)
+            return Node(*_spot(event), text=text, value=text)
+        self._bound(event, 1, node.size)
+        return node
+
+    def _scalar(self, event: Any) -> Node:
+        text = self._characters(event)
+        mark, style = event.start_mark, event.style or None
+        value = self._resolve(text, event) if style is None else text
+        return Node(
+            mark.line + 1,
+            mark.column + 1,
+            text,
+            value,
+            source=self._text,
+            start=mark.index,
+            end=event.end_mark.index,
+            style=style,
+        )
+
+    def _characters(self, event: Any) -> str:
+        """The text; JSON writes a character past U+FFFF as two escapes, which ruamel leaves as two halves."""
+        text: str = event.value
+        if _HALF.search(text) is None:
+            return text
+        whole = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+        if "\ufffd" in whole:
+            self._say(
+                _spot(event), "this holds half a character: an escape such as \\uD83D without the other"
+            )
+        return whole
+
+    def _resolve(self, text: str, event: Any) -> bool | int | float | str | None:
+        if text and text[0] not in _NOT_OF_WORDS and text not in _WORDS:
+            return text
+        if _NULL.fullmatch(text):
+            return None
+        if text in _BOOL:
+            return _BOOL[text]
+        if len(text) <= 40 and _INT.fullmatch(text):
+            return int(text, 0) if text[:2] in ("0o", "0x") else int(text)
+        if len(text) <= 40 and _FLOAT.fullmatch(text) and float(text) - float(text) == 0:
+            return float(text)
+        if _NOT_FINITE.fullmatch(text):
+            self._say(_spot(event), f"{text} is not a number that can be used here")
+            return math.inf
+        return text
+
+    def _sequence(self, event: Any, depth: int) -> Node:
+        items: list[Node] = []
+        for inner in self._events:
+            if isinstance(inner, SEQUENCE_END):
+                break
+            item = self._node(inner, depth + 1)
+            if item.is_empty:
+                self._say(item.spot, f"this place in the list {_EMPTY}")
+            items.append(item)
+        return Node(*_spot(event), items=items, size=1 + sum(item.size for item in items))
+
+    def _mapping(self, event: Any, depth: int) -> Node:
+        entries: dict[str, tuple[Node, Node]] = {}
+        size = 1
+        for inner in self._events:
+            if isinstance(inner, MAPPING_END):
+                break
+            key = self._node(inner, depth + 1)
+            value = self._node(next(self._events), depth + 1)
+            size += 1 + value.size
+            name = key.text
+            if name is None or (key.style is None and key.value is None):
+                self._say(key.spot, "a key must be a plain word")
+            elif name in entries:
+                first = entries[name][0].spot
+                text = f"`{short(name)}` stands here twice; the first is on line {first.line}"
+                self._say(key.spot, text)
+            else:
+                entries[name] = (key, value)
+                if value.is_empty:
+                    self._say(key.spot, f"`{short(name)}` {_EMPTY}")
+        return Node(*_spot(event), entries=entries, size=size)
+
+
+def _spot(event: Any) -> Spot:
+    return Spot(event.start_mark.line + 1, event.start_mark.column + 1)

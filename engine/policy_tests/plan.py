@@ -1,0 +1,289 @@
+"""What a file of policy tests comes to for a policy: people, and inputs in order with what is expected."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from pydantic import BaseModel
+
+from engine.inputs.kinds import Input, Reply, Submission, Withdrawal
+from engine.judging.staff import Staff
+from engine.policy.book import PolicyBook
+from engine.policy.problems import PolicyProblem, PolicyProblems, Spot, problem
+from engine.policy.yaml.tree import Node, Path
+from engine.policy_tests.document import (
+    Expectation,
+    PolicyTestsDocument,
+    StepEntry,
+    TestEntry,
+    VerdictEntry,
+    as_text,
+)
+from engine.policy_tests.shape import unknown_key
+from schemas import types
+from schemas.case import Case, Customer, DecisionRequest, SubmittedCase
+from schemas.errors import Unreadable
+from schemas.ids import approval_id
+from schemas.reading import read
+from schemas.reply import Verdict
+from schemas.staff import StaffMember
+from schemas.withdrawal import Withdrawal as RequestWithdrawn
+
+A_MONDAY: Final = "2026-01-05T12:00:00Z"
+"""When a case is opened that does not say."""
+_ACTIONS: Final = ("case", "approve", "reject", "withdraw")
+_PARTS: Final[Mapping[str, type[BaseModel]]] = {"customer": Customer, "request": DecisionRequest}
+
+
+@dataclass(frozen=True)
+class Step:
+    """An input, and what must become of it. `node` is where the file says so."""
+
+    input: Input
+    expected: Expectation
+    node: Node
+
+
+@dataclass(frozen=True)
+class Test:
+    """Steps that share one ledger, of which nothing is used at the first."""
+
+    name: str
+    spot: Spot
+    steps: tuple[Step, ...]
+
+
+@dataclass
+class Plan:
+    """What can be run, and all that is wrong."""
+
+    staff: Staff = field(default_factory=Staff)
+    tests: list[Test] = field(default_factory=list)
+    problems: list[PolicyProblem] = field(default_factory=list)
+
+
+def make_plan(
+    document: PolicyTestsDocument, tree: Node, book: PolicyBook, staff_lines: Sequence[bytes] | None
+) -> Plan:
+    """The plan; `staff_lines` are of the file that `staff` names, None where it holds the records itself."""
+    return _Planner(document, tree, book).plan(staff_lines)
+
+
+class _Planner:
+    def __init__(self, document: PolicyTestsDocument, tree: Node, book: PolicyBook) -> None:
+        self._document = document
+        self._tree = tree
+        self._book = book
+        self._plan = Plan()
+
+    def plan(self, staff_lines: Sequence[bytes] | None) -> Plan:
+        for line, spot in self._people(staff_lines):
+            with self._noting():
+                self._plan.staff.put(self._member(line, spot))
+        for place, entry in enumerate(self._document.tests):
+            self._plan.tests.append(self._test(entry, ("tests", place)))
+        return self._plan
+
+    @contextmanager
+    def _noting(self) -> Iterator[None]:
+        """Goes on after what is wrong, and keeps it."""
+        try:
+            yield
+        except PolicyProblems as found:
+            self._plan.problems += found.problems
+
+    # Staff
+
+    def _people(self, lines: Sequence[bytes] | None) -> Iterator[tuple[bytes, Spot]]:
+        node = self._tree.find(("staff",))[0]
+        if lines is not None:
+            yield from ((line, node.spot) for line in lines if line.strip())
+        elif node.items is None:
+            self._plan.problems.append(
+                problem(node.spot, "`staff` must name a file, or be a list of records")
+            )
+        for item in node.items or ():
+            yield json.dumps(_person(item.plain(), self._book.tenant)).encode(), item.spot
+
+    def _member(self, line: bytes, spot: Spot) -> StaffMember:
+        try:
+            member = read(StaffMember, line)
+        except Unreadable as flaw:
+            raise _wrong(spot, f"this is no staff record: {flaw.detail}") from flaw
+        if member.tenant != self._book.tenant:
+            raise _wrong(
+                spot, f"{member.agent_id} works for {member.tenant}, and not for {self._book.tenant}"
+            )
+        if self._plan.staff.get(member.agent_id) is not None:
+            raise _wrong(spot, f"{member.agent_id} stands here twice")
+        return member
+
+    # Tests
+
+    def _test(self, entry: TestEntry, path: Path) -> Test:
+        steps: list[Step] = []
+        cases: dict[str, Case] = {}
+        for place, one in enumerate(entry.cases):
+            at = (*path, "cases", place)
+            now = steps[-1].input.time if steps else None
+            with self._noting():
+                made = self._input(one, at, entry, cases, now)
+                steps.append(Step(made, one.expect, self._tree.find(at)[0]))
+        return Test(entry.test, self._tree.find(path)[0].spot, tuple(steps))
+
+    def _input(
+        self, one: StepEntry, path: Path, entry: TestEntry, cases: dict[str, Case], now: datetime | None
+    ) -> Input:
+        node = self._tree.find(path)[0]
+        named = [action for action in _ACTIONS if getattr(one, action) is not None]
+        if len(named) != 1:
+            raise _wrong(node.spot, f"say one of {', '.join(_ACTIONS)} here")
+        if one.case is not None:
+            case = self._case(one, path, entry)
+            cases.pop(case.case_id, None)  # so that the last one is the last
+            cases[case.case_id] = case
+            return Submission(0, _name(path), one.time or case.opened_at, None, case)
+        spot = node.key_spot(named[0])
+        if one.withdraw is not None:
+            about = _about(one.withdraw.case, cases, spot)
+            return _withdrawal(about, one.time or now or about.opened_at, _name(path))
+        verdict, kind = (
+            (one.approve, types.VERDICT_APPROVE)
+            if one.approve is not None
+            else (one.reject, types.VERDICT_REJECT)
+        )
+        if verdict is None:
+            raise _wrong(spot, "is empty")
+        about = _about(verdict.case, cases, spot)
+        return _reply(verdict, kind, about, one.time or now or about.opened_at, _name(path))
+
+    def _case(self, one: StepEntry, path: Path, entry: TestEntry) -> Case:
+        layers = (
+            ((*path, "case"), one.case),
+            ((*path[:2], "case"), entry.case),
+            (("case",), self._document.case),
+        )
+        nodes = [self._tree.find(where)[0] for where, there in layers if there]
+        given = _merged(layer for _, layer in reversed(layers))
+        wrong = [
+            problem(_spot(keys, nodes), text)
+            for keys, text in (*_unknown(given, SubmittedCase, ()), *_unknown_in_parts(given))
+        ]
+        if wrong:
+            raise PolicyProblems(wrong)
+        self._complete(given, path, one.time)
+        try:
+            submitted = read(SubmittedCase, json.dumps(given).encode())
+        except Unreadable as flaw:
+            raise PolicyProblems(
+                problem(_spot(_steps(found.pointer), nodes), f"{found.pointer} {found.text}")
+                for found in flaw.flaws
+            ) from flaw
+        if submitted.tenant not in (None, self._book.tenant):
+            raise _wrong(_spot(("tenant",), nodes), f"the policy is of {self._book.tenant}")
+        return submitted.of(self._book.tenant)
+
+    def _complete(self, given: dict[str, Any], path: Path, time: datetime | None) -> None:
+        """What a case of a test need not say."""
+        given.setdefault("case_id", f"case-{int(path[-1]) + 1}")
+        given.setdefault("opened_at", A_MONDAY if time is None else time.isoformat())
+        customer, request = given.setdefault("customer", {}), given.setdefault("request", {})
+        if isinstance(customer, dict):
+            customer.setdefault("id", "customer-1")
+        if isinstance(request, dict):
+            request.setdefault("request_id", "r1")
+            if "amount" in request:
+                request["amount"] = as_text(request["amount"])
+                request.setdefault("currency", self._book.currency)
+
+
+def _wrong(spot: Spot, text: str) -> PolicyProblems:
+    return PolicyProblems([problem(spot, text)])
+
+
+def _name(path: Path) -> str:
+    return "/".join(map(str, path))
+
+
+def _steps(pointer: str) -> Path:
+    return tuple(int(step) if step.isdigit() else step for step in pointer.split("/")[1:])
+
+
+def _about(case_id: str | None, cases: Mapping[str, Case], spot: Spot) -> Case:
+    """The case that is meant: the one that is named, else the last one."""
+    if not cases:
+        raise _wrong(spot, "there is no case before this")
+    if case_id is not None and case_id not in cases:
+        raise _wrong(spot, f"there is no case {case_id} before this")
+    return cases[case_id or next(reversed(list(cases)))]
+
+
+def _person(record: Any, tenant: str) -> Any:
+    if not isinstance(record, dict):
+        return record
+    return {"tenant": tenant, "name": record.get("agent_id"), "team": "team", **record}
+
+
+def _merged(layers: Iterable[Mapping[str, Any] | None]) -> dict[str, Any]:
+    """One over the other; objects are merged key by key, and all else replaced."""
+    whole: dict[str, Any] = {}
+    for layer in layers:
+        for key, value in (layer or {}).items():
+            there = whole.get(key)
+            if isinstance(value, dict):
+                value = _merged((there if isinstance(there, dict) else None, value))
+            whole[key] = value
+    return whole
+
+
+def _unknown(given: Mapping[str, Any], model: type[BaseModel], path: Path) -> Iterator[tuple[Path, str]]:
+    """Intake ignores keys that it does not know; in a test they are mistakes."""
+    known = list(model.model_fields)
+    for key in given:
+        if key not in known:
+            yield (*path, key), unknown_key(key, known)
+
+
+def _unknown_in_parts(given: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
+    for name, model in _PARTS.items():
+        part = given.get(name, {})
+        if isinstance(part, dict):
+            yield from _unknown(part, model, (name,))
+
+
+def _spot(path: Path, nodes: list[Node]) -> Spot:
+    """Where the case says this; `nodes` are its layers, the nearest first."""
+    for node in nodes:
+        parent, depth = node.find(path[:-1])
+        if path and depth == len(path) - 1 and parent.get(path[-1]) is not None:
+            return parent.key_spot(path[-1]) if isinstance(path[-1], str) else parent.find(path[-1:])[0].spot
+    return nodes[0].spot
+
+
+def _reply(verdict: VerdictEntry, kind: str, about: Case, now: datetime, name: str) -> Reply:
+    said = Verdict.model_construct(
+        agent_id=verdict.by,
+        reply_id=name,
+        amount=verdict.amount,
+        reason=verdict.reason,
+        approval_id=approval_id(about.case_id, about.request.request_id),
+        case_id=about.case_id,
+        request_id=about.request.request_id,
+    )
+    return Reply(0, name, now.astimezone(UTC), None, about.tenant, kind, said)
+
+
+def _withdrawal(about: Case, now: datetime, name: str) -> Withdrawal:
+    asked = RequestWithdrawn.model_construct(
+        tenant=about.tenant,
+        case_id=about.case_id,
+        request_id=about.request.request_id,
+        agent_id=about.agent_id,
+        reason=None,
+    )
+    return Withdrawal(0, name, now.astimezone(UTC), None, asked)

@@ -1,0 +1,1 @@
+"""HTTP for every service: the server, its health pages, keys of callers, problem details."""

@@ -1,0 +1,1 @@
+"""Kafka for every service: consuming in batches, tables, producing, dead letters."""

@@ -1,0 +1,169 @@
+"""What a Subscription asks of aiokafka 0.14, also where aiokafka has no word for it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Mapping
+from typing import Any, Final, NamedTuple
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import ConsumerStoppedError, IllegalStateError, KafkaError
+
+from services.chassis.kafka.dead_letters import ConsumedRecord
+from services.chassis.process.errors import TryAgain
+from services.chassis.process.log import log
+
+Batches = dict[TopicPartition, list[ConsumedRecord]]
+
+LONGEST_POLL_SECONDS: Final = 1.0
+"""While partitions are given anew getmany waits for ever."""
+PAUSE_AFTER_ERROR_SECONDS: Final = 0.5
+
+
+FORGET_TROUBLE_SECONDS: Final = 3.0
+
+
+class Trouble(NamedTuple):
+    """Why a partition cannot be read, and when that was last seen."""
+
+    why: str
+    at: float
+
+
+class Consumer:
+    """One aiokafka consumer of a group. When `died`, it never comes back: make another."""
+
+    def __init__(self, inner: AIOKafkaConsumer) -> None:
+        self.inner = inner
+        self.last_answer = time.monotonic()
+        self.unreadable: dict[TopicPartition, Trouble] = {}
+        self._one_by_one_until = 0.0
+
+    def assigned(self) -> set[TopicPartition]:
+        """The partitions of the last assignment, also while the next is being made."""
+        return set(self.inner.assignment())
+
+    @property
+    def giving(self) -> bool:
+        """Whether partitions are being given anew."""
+        return bool(self.inner._subscription.reassignment_in_progress)
+
+    @property
+    def died(self) -> bool:
+        """Whether aiokafka's fetching or coordinating ended, which `getmany` does not always say."""
+        inner = self.inner
+        tasks = (
+            getattr(inner._fetcher, "_fetch_task", None),
+            getattr(inner._coordinator, "_coordination_task", None),
+        )
+        return any(task is not None and task.done() for task in tasks)
+
+    def lag(self, tp: TopicPartition) -> int | None:
+        """Records between the position and the end at the last fetch; None when not known."""
+        state = self._state(tp)
+        if state is None or not state.has_valid_position or state.highwater is None:
+            return None
+        return max(0, int(state.highwater) - int(state.position))
+
+    def next_of(self, tp: TopicPartition) -> int | None:
+        """The offset that the next poll reads; None when not known."""
+        state = self._state(tp) if tp in self.assigned() else None
+        return int(state.position) if state is not None and state.has_valid_position else None
+
+    def look(self) -> None:
+        """Notes when Kafka last answered a fetch."""
+        for tp in self.assigned():
+            state = self._state(tp)
+            if state is not None and state.timestamp is not None:
+                age = max(0.0, time.time() - state.timestamp / 1000)
+                self.last_answer = max(self.last_answer, time.monotonic() - age)
+
+    async def poll(self, seconds: float, max_records: int) -> Batches:
+        """The next records; none after an error, which is logged, and loses nothing.
+
+        aiokafka moves the position of every partition that it has drained before another one fails in the
+        same call (a codec that is not installed, a batch that is corrupt), and drops those records. So
+        positions are put back, and from then on such partitions are polled one at a time: the others go on.
+        """
+        if self.unreadable or time.monotonic() < self._one_by_one_until:
+            return await self._poll_one_by_one(seconds, max_records)
+        before = self._positions()
+        try:
+            async with asyncio.timeout(LONGEST_POLL_SECONDS):  # being cancelled, getmany loses nothing
+                return await self._getmany(seconds, max_records)
+        except TimeoutError:
+            return {}
+        except ConsumerStoppedError:
+            await asyncio.sleep(PAUSE_AFTER_ERROR_SECONDS)  # whoever stopped it cancels the loop too
+            return {}
+        except KafkaError as error:
+            log.warning("poll_failed", error=f"{type(error).__name__}: {error}")
+            self._put_back(before)
+            self._one_by_one_until = time.monotonic() + FORGET_TROUBLE_SECONDS
+            await asyncio.sleep(PAUSE_AFTER_ERROR_SECONDS)
+            return {}
+
+    async def _poll_one_by_one(self, seconds: float, max_records: int) -> Batches:
+        """Partition by partition; of one that failed, record by record, up to the one that cannot be read."""
+        found: Batches = {}
+        now = time.monotonic()
+        self.unreadable = {
+            tp: trouble
+            for tp, trouble in self.unreadable.items()
+            if tp in self.assigned() and now - trouble.at < FORGET_TROUBLE_SECONDS
+        }
+        for tp in sorted(self.assigned()):
+            trouble = self.unreadable.get(tp)
+            if trouble is not None and now - trouble.at < PAUSE_AFTER_ERROR_SECONDS:
+                continue
+            try:
+                async with asyncio.timeout(LONGEST_POLL_SECONDS):
+                    found |= await self._getmany(seconds, 1 if trouble else max_records, tp)
+            except (TimeoutError, ConsumerStoppedError):
+                break
+            except KafkaError as error:
+                self._note(tp, error)
+            max_records -= len(found.get(tp, ()))
+            if max_records <= 0:
+                break
+        return found
+
+    def _note(self, tp: TopicPartition, error: KafkaError) -> None:
+        if tp not in self.unreadable:
+            log.error("partition_cannot_be_read", topic=tp.topic, partition=tp.partition, exc_info=error)
+        self.unreadable[tp] = Trouble(type(error).__name__, time.monotonic())
+
+    async def _getmany(self, seconds: float, max_records: int, *partitions: TopicPartition) -> Batches:
+        batches: Batches = await self.inner.getmany(
+            *partitions, timeout_ms=round(seconds * 1000), max_records=max_records
+        )
+        return batches
+
+    def seek(self, offsets: Mapping[TopicPartition, int]) -> None:
+        """The next poll reads from there; partitions that are no longer ours are left out."""
+        for tp, offset in offsets.items():
+            if tp in self.assigned():
+                self.inner.seek(tp, offset)
+
+    async def ask(self, question: Awaitable[Any], seconds: float) -> Any:
+        """Awaits what aiokafka says. Raises TryAgain when it does not within the time."""
+        try:
+            async with asyncio.timeout(seconds):
+                return await question
+        except (KafkaError, IllegalStateError, TimeoutError) as error:
+            raise TryAgain(f"kafka did not answer: {type(error).__name__}") from error
+
+    def _state(self, tp: TopicPartition) -> Any:
+        subscription = self.inner._subscription.subscription
+        if subscription is None or subscription.assignment is None:
+            return None
+        return subscription.assignment.state_value(tp)
+
+    def _positions(self) -> dict[TopicPartition, int]:
+        states = {tp: self._state(tp) for tp in self.assigned()}
+        return {tp: state.position for tp, state in states.items() if state.has_valid_position}
+
+    def _put_back(self, positions: Mapping[TopicPartition, int]) -> None:
+        now = self._positions()
+        self.seek({tp: offset for tp, offset in positions.items() if now.get(tp) != offset})

@@ -1,0 +1,97 @@
+"""What could not be handled, kept with its bytes, key and headers, for operations (DESIGN.md, Contracts)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeAlias
+
+from aiokafka import ConsumerRecord
+
+from schemas.errors import Unreadable
+from schemas.ids import split_record_key
+from schemas.topics import DEAD_LETTER_LIMIT_BYTES, DEAD_LETTERS
+from services.chassis.kafka.producer import Outgoing, Producer
+from services.chassis.process.log import log
+from services.chassis.process.metrics import Metrics
+
+ConsumedRecord: TypeAlias = "ConsumerRecord[bytes | None, bytes | None]"
+
+DETAIL_LIMIT_BYTES = 2_000
+SIZE_LIMIT_BYTES = DEAD_LETTER_LIMIT_BYTES - 4_096
+"""Of key, value and headers together. Only a record that came compressed can be larger."""
+PREFIX = "mandaat-"
+
+
+class DeadLetters:
+    """Writes dead letters and awaits their acknowledgement."""
+
+    def __init__(
+        self, producer: Producer, service: str, metrics: Metrics | None = None, topic: str = DEAD_LETTERS
+    ) -> None:
+        self._producer = producer
+        self._service = service
+        self._metrics = metrics
+        self._topic = topic
+
+    async def put_all(self, letters: Sequence[tuple[ConsumedRecord, Unreadable]]) -> None:
+        """Writes one dead letter a record; returns when all are acknowledged. Raises TryAgain."""
+        if not letters:
+            return
+        await self._producer.send_all([self._letter(record, why) for record, why in letters])
+        for record, why in letters:
+            log.warning(
+                "dead_letter",
+                reason=why.reason,
+                topic=record.topic,
+                partition=record.partition,
+                offset=record.offset,
+                **about(record),
+            )
+            if self._metrics is not None:
+                self._metrics.dead_letters.labels(why.reason).inc()
+
+    def _letter(self, record: ConsumedRecord, why: Unreadable) -> Outgoing:
+        origin = (
+            ("reason", why.reason),
+            ("detail", why.detail),
+            ("service", self._service),
+            ("topic", record.topic),
+            ("partition", str(record.partition)),
+            ("offset", str(record.offset)),
+        )
+        ours = [(PREFIX + name, _cut(text)) for name, text in origin]
+        theirs = [(_text_name(name), value) for name, value in record.headers]
+        return _fitting(Outgoing(self._topic, None, record.key, record.value, [*theirs, *ours]), len(ours))
+
+
+def about(record: ConsumedRecord) -> dict[str, str]:
+    """For the log, whose record it is and about which case, where a well-formed key says so."""
+    named = split_record_key(record.key)
+    return {"tenant": named[0], "case_id": named[1]} if named is not None else {}
+
+
+def _fitting(letter: Outgoing, ours: int) -> Outgoing:
+    """The letter, or what of it fits: one that is refused would stop its partition for ever."""
+    excess = _size(letter) - SIZE_LIMIT_BYTES
+    if excess <= 0:
+        return letter
+    whole = len(letter.value or b"")
+    cut = (PREFIX + "cut-from-bytes", str(whole).encode())
+    if whole > excess:
+        kept = (letter.value or b"")[: whole - excess]
+        return letter._replace(value=kept, headers=[*letter.headers, cut])
+    return letter._replace(key=None, value=None, headers=[*letter.headers[-ours:], cut])
+
+
+def _size(letter: Outgoing) -> int:
+    pairs = [(len(name.encode()), len(value or b"")) for name, value in letter.headers]
+    return len(letter.key or b"") + len(letter.value or b"") + sum(map(sum, pairs)) + 16 * len(pairs)
+
+
+def _text_name(name: str) -> str:
+    """A header name as it came; bytes that are not UTF-8 (surrogates, see lenient_headers) as `\\xNN`."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def _cut(text: str) -> bytes:
+    return text.encode("utf-8", "replace")[:DETAIL_LIMIT_BYTES].decode("utf-8", "ignore").encode()

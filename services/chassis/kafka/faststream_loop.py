@@ -1,0 +1,186 @@
+"""FastStream's batch subscriber, with hands off headers and bodies, and ours on `getmany` and the offsets.
+
+FastStream 0.7.8 calls `getmany` and then the handler, one after the other, for ever; everything it would do
+with offsets, errors and headers by itself is switched off (DESIGN.md, Traps).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, NamedTuple, Protocol
+
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from aiokafka.errors import KafkaError
+from faststream import AckPolicy
+from faststream.kafka import KafkaBroker
+from faststream.kafka.message import FAKE_CONSUMER, KafkaMessage
+from faststream.kafka.subscriber.usecase import BatchSubscriber
+
+from services.chassis.kafka import lenient_headers
+from services.chassis.kafka.consumer import Batches, Consumer
+from services.chassis.kafka.dead_letters import ConsumedRecord
+from services.chassis.process.errors import TryAgain
+from services.chassis.process.log import log
+
+FASTSTREAM_LOGGER = logging.getLogger("mandaat.faststream")
+FASTSTREAM_LOGGER.setLevel(logging.ERROR)
+
+
+class Timing(NamedTuple):
+    """All in seconds. A rebalance waits for the batch in flight less long than the broker waits for us."""
+
+    session: float = 6.0
+    heartbeat: float = 2.0
+    rebalance: float = 30.0
+    wait_for_batch: float = 20.0
+    poll: float = 0.005
+    quiet_before_idle: float = 0.02
+    idle_at_least: float = 1.0
+    backoff_first: float = 0.1
+    backoff_last: float = 2.0
+    commit: float = 3.0
+    open: float = 60.0
+    stop: float = 4.0
+    leave: float = 1.5
+    fetch_silence: float = 15.0
+
+
+class Source(NamedTuple):
+    """What is read, by whom."""
+
+    topics: Sequence[str]
+    bootstrap: str
+    group: str
+    max_records: int
+    max_partition_fetch_bytes: int
+
+
+class Turns(Protocol):
+    """What the loop calls."""
+
+    def made(self, consumer: Consumer) -> None:
+        """A consumer was made; it has not joined yet."""
+
+    async def poll(self, consumer: Consumer) -> Batches:
+        """The next records, or nothing. Called again and again."""
+
+    async def on_batch(self, records: Sequence[ConsumedRecord]) -> None:
+        """Handles what the poll gave. Raises nothing."""
+
+    async def revoked(self, partitions: set[TopicPartition]) -> None:
+        """Called before others may have the partitions."""
+
+    async def given(self, partitions: set[TopicPartition]) -> None:
+        """Called when partitions are ours."""
+
+
+class Loop:
+    """One life of FastStream's loop: opened once, closed once."""
+
+    def __init__(self, source: Source, timing: Timing, turns: Turns) -> None:
+        lenient_headers.install()
+        self._timing = timing
+        self._turns = turns
+        self._broker = KafkaBroker(
+            source.bootstrap,
+            client_id=f"{source.group}-consumer",
+            consumer_only=True,
+            allow_auto_create_topics=False,
+            apply_types=False,
+            graceful_timeout=0.1,
+            retry_backoff_ms=200,
+            request_timeout_ms=15_000,
+            logger=FASTSTREAM_LOGGER,
+            log_level=logging.DEBUG,
+        )
+        self._subscriber: BatchSubscriber = self._broker.subscriber(
+            *source.topics,
+            batch=True,
+            group_id=source.group,
+            max_records=source.max_records,
+            max_partition_fetch_bytes=source.max_partition_fetch_bytes,
+            auto_offset_reset="earliest",
+            partition_assignment_strategy=(RangePartitionAssignor,),
+            ack_policy=AckPolicy.MANUAL,
+            parser=_leave_headers_alone,
+            decoder=_leave_bodies_alone,
+            no_reply=True,
+            listener=_Listener(turns),
+            session_timeout_ms=round(timing.session * 1000),
+            heartbeat_interval_ms=round(timing.heartbeat * 1000),
+            rebalance_timeout_ms=round(timing.rebalance * 1000),
+            batch_timeout_ms=round(timing.poll * 1000),
+        )
+        self._subscriber(turns.on_batch)
+
+    async def open(self) -> None:
+        """Joins the group, for as long as it takes. Raises TryAgain."""
+        try:
+            await self._broker.connect()
+            config = self._broker.config.broker_config
+            config.builder = self._polled(config.builder)
+            await self._broker.start()
+        except (KafkaError, OSError) as error:
+            raise TryAgain(f"{type(error).__name__}: {error}") from error
+
+    async def close(self) -> None:
+        """Cancels the loop, also in the middle of a batch, and leaves the group."""
+        tasks = list(self._subscriber.tasks)
+        try:
+            async with asyncio.timeout(self._timing.leave):
+                await self._broker.stop()
+                if tasks:
+                    await asyncio.wait(tasks)
+        except (KafkaError, OSError, TimeoutError) as error:
+            log.warning("consumer_closed_badly", error=type(error).__name__)
+
+    def _polled(self, build: Callable[..., AIOKafkaConsumer]) -> Callable[..., Any]:
+        def make(**settings: Any) -> _Polled:
+            consumer = Consumer(build(**settings))
+            self._turns.made(consumer)
+            return _Polled(consumer, self._turns.poll)
+
+        return make
+
+
+class _Polled:
+    """The consumer that FastStream sees: `getmany` is ours."""
+
+    def __init__(self, consumer: Consumer, poll: Callable[[Consumer], Awaitable[Batches]]) -> None:
+        self._consumer = consumer
+        self._poll = poll
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._consumer.inner, name)
+
+    async def getmany(self, **_: object) -> Batches:
+        return await self._poll(self._consumer)
+
+
+class _Listener(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no types
+    def __init__(self, turns: Turns) -> None:
+        self._turns = turns
+
+    async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
+        await self._turns.revoked(set(revoked))
+
+    async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
+        await self._turns.given(set(assigned))
+
+
+async def _leave_headers_alone(batch: tuple[ConsumedRecord, ...]) -> KafkaMessage:
+    first, last = batch[0], batch[-1]
+    return KafkaMessage(
+        body=b"",
+        raw_message=batch,
+        message_id=f"{first.topic}-{first.partition}-{first.offset}-{last.offset}",
+        correlation_id="",
+        consumer=FAKE_CONSUMER,  # nobody acknowledges by message
+    )
+
+
+async def _leave_bodies_alone(message: KafkaMessage) -> list[ConsumedRecord]:
+    return list(message.raw_message)

@@ -1,0 +1,236 @@
+"""A compacted topic as a mapping that follows it: the newest value of every key, in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final, Generic, TypeVar
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import IllegalStateError, KafkaError
+
+from schemas.errors import Unreadable
+from services.chassis.kafka import lenient_headers
+from services.chassis.kafka.dead_letters import ConsumedRecord
+from services.chassis.process.errors import TryAgain
+from services.chassis.process.families import Family, family_of
+from services.chassis.process.log import log
+from services.chassis.process.threads import in_thread
+
+V = TypeVar("V")
+
+POLL_MS: Final = 200
+ASK_SECONDS: Final = 5.0
+PAUSE_SECONDS: Final = (0.2, 2.0)
+QUIET_SECONDS: Final = 10.0
+"""Opening a topic takes a moment at every start; waiting is a warning only when it lasts longer than this."""
+
+
+class Table(Generic[V]):
+    """Reads a topic from its beginning and goes on, without a group: every process has all of it.
+
+    `parse(key, value)` makes a row; when it raises Unreadable the row is logged and kept out, and so is what
+    stood there before. A null value removes. `on_change(key, old, new)` is told after each change, None for
+    what is absent. A key that is not UTF-8 is kept out.
+
+    `parse_in_thread`: for rows that take long to make. The event loop goes on meanwhile, and the rows still
+    come in the order of the topic, one after the other.
+    """
+
+    def __init__(
+        self,
+        topic: str,
+        *,
+        bootstrap: str,
+        client_id: str,
+        parse: Callable[[str, bytes], V],
+        on_bug: Callable[[BaseException], None],
+        on_change: Callable[[str, V | None, V | None], None] | None = None,
+        parse_in_thread: bool = False,
+    ) -> None:
+        self._topic = topic
+        self._bootstrap = bootstrap
+        self._client_id = client_id
+        self._parse = parse
+        self._on_bug = on_bug
+        self._on_change = on_change
+        self._parse_in_thread = parse_in_thread
+        self._rows: dict[str, V] = {}
+        self._next: dict[TopicPartition, int] = {}
+        self._moved = asyncio.Condition()
+        self._consumer: AIOKafkaConsumer | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._read_once = False
+        self._turned = time.monotonic()
+
+    def get(self, key: str) -> V | None:
+        """The row of a key, None without one."""
+        return self._rows.get(key)
+
+    def items(self) -> Iterator[tuple[str, V]]:
+        """All rows as they are now."""
+        return iter(list(self._rows.items()))
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def ready(self) -> str | None:
+        """What is wrong for /readyz, or None."""
+        if not self._read_once:
+            return f"{self._topic} has not been read to its end yet"
+        age = time.monotonic() - self._turned
+        return f"{self._topic} is not followed" if age > 60 else None
+
+    async def start(self) -> None:
+        """Returns when the topic is read to its end, however long Kafka is away; says so meanwhile."""
+        self._task = asyncio.create_task(self._follow(), name=f"table {self._topic}")
+        began = time.monotonic()
+        while True:
+            try:
+                await self.read_to_end()
+            except TryAgain as away:
+                say = log.warning if time.monotonic() - began > QUIET_SECONDS else log.debug
+                say("table_waits", topic=self._topic, error=str(away))
+                await asyncio.sleep(0.5)
+            else:
+                self._read_once = True
+                return
+
+    async def stop(self) -> None:
+        """Ends following; the rows stay."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+        await self._close()
+
+    async def __aenter__(self) -> Table[V]:
+        try:
+            await self.start()
+        except asyncio.CancelledError:
+            await self.stop()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    async def read_to_end(self, timeout_seconds: float = 10.0) -> None:
+        """Returns when all that was in the topic at this call is in the table. Raises TryAgain."""
+        consumer = self._consumer
+        if consumer is None:
+            raise TryAgain(f"{self._topic} is not open")
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                ends: dict[TopicPartition, int] = await consumer.end_offsets(list(consumer.assignment()))
+                async with self._moved:
+                    await self._moved.wait_for(lambda: self._has_read(ends))
+        except (KafkaError, IllegalStateError, TimeoutError) as error:
+            raise TryAgain(f"{self._topic} could not be read to its end: {type(error).__name__}") from error
+
+    def _has_read(self, ends: dict[TopicPartition, int]) -> bool:
+        return bool(ends) and all(self._next.get(tp, -1) >= end for tp, end in ends.items())
+
+    async def _follow(self) -> None:
+        first, last = PAUSE_SECONDS
+        pause = first
+        while True:
+            ended = await family_of(self._read_on())
+            await self._close()
+            if ended.family is Family.BUG and ended.error is not None:
+                log.error("bug", topic=self._topic, exc_info=ended.error)
+                self._on_bug(ended.error)
+                return
+            log.warning("table_reads_again", topic=self._topic, error=str(ended.error))
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, last)
+
+    async def _read_on(self) -> None:
+        """Reads for as long as the consumer works. Raises TryAgain when another is needed."""
+        try:
+            consumer = await self._open()
+            while not consumer._fetcher._fetch_task.done():
+                self._turned = time.monotonic()
+                batches = await consumer.getmany(timeout_ms=POLL_MS, max_records=1_000)
+                for records in batches.values():
+                    await self._apply_all(records)
+                await self._move(consumer)
+        except (KafkaError, IllegalStateError, OSError, TimeoutError) as error:
+            raise TryAgain(f"{type(error).__name__}: {error}") from error
+        raise TryAgain("fetching ended")
+
+    async def _open(self) -> AIOKafkaConsumer:
+        lenient_headers.install()
+        consumer = AIOKafkaConsumer(
+            self._topic,
+            bootstrap_servers=self._bootstrap,
+            client_id=self._client_id,
+            group_id=None,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            retry_backoff_ms=200,
+            request_timeout_ms=15_000,
+        )
+        self._closing = consumer
+        async with asyncio.timeout(ASK_SECONDS):
+            await consumer.start()
+        for tp in consumer.assignment():
+            if tp in self._next:
+                consumer.seek(tp, self._next[tp])
+        self._consumer = consumer
+        return consumer
+
+    async def _close(self) -> None:
+        self._consumer = None
+        consumer, self._closing = self._closing, None
+        if consumer is not None:
+            with contextlib.suppress(KafkaError, OSError, TimeoutError):
+                async with asyncio.timeout(0.5):
+                    await consumer.stop()
+
+    _closing: AIOKafkaConsumer | None = None
+
+    async def _apply_all(self, records: Sequence[ConsumedRecord]) -> None:
+        for record in records:
+            self._turned = time.monotonic()
+            try:
+                key = (record.key or b"").decode()
+            except UnicodeDecodeError:
+                self._log_kept_out(record, "key_not_utf8")
+                continue
+            new = await self._made(record, key)
+            old = self._rows.pop(key, None)
+            if new is not None:
+                self._rows[key] = new
+            if self._on_change is not None and old != new:
+                self._on_change(key, old, new)
+
+    async def _made(self, record: ConsumedRecord, key: str) -> V | None:
+        if not self._parse_in_thread or record.value is None:
+            return self._row(record, key)
+        return await in_thread(lambda: self._row(record, key))
+
+    def _row(self, record: ConsumedRecord, key: str) -> V | None:
+        if record.value is None:
+            return None
+        try:
+            return self._parse(key, record.value)
+        except Unreadable as why:
+            self._log_kept_out(record, why.reason)
+            return None
+
+    def _log_kept_out(self, record: ConsumedRecord, reason: str) -> None:
+        where = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
+        log.error("row_kept_out", reason=reason, **where)
+
+    async def _move(self, consumer: AIOKafkaConsumer) -> None:
+        """Notes how far the table is; positions also pass what compaction removed."""
+        moved = False
+        for tp in consumer.assignment():
+            position = await consumer.position(tp)
+            moved = moved or position != self._next.get(tp)
+            self._next[tp] = position
+        if moved:
+            async with self._moved:
+                self._moved.notify_all()

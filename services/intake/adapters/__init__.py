@@ -1,1 +1,0 @@
-"""What intake talks to, one outside system a module."""

@@ -1,0 +1,1 @@
+"""Where cases, withdrawals and replies come in."""

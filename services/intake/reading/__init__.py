@@ -1,0 +1,1 @@
+"""How a case, a withdrawal or a reply is read. Pure."""

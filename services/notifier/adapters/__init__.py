@@ -1,1 +1,0 @@
-"""One outside system each, and no rule: mail, webhooks, Redis, Kafka."""

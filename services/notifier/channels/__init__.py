@@ -1,0 +1,1 @@
+"""How a notice reaches somebody: each channel owns its addresses, rendering, sending and fairness."""

@@ -1,0 +1,48 @@
+"""The notices of one channel that wait for a worker; who hangs on one tenant does not hold up the others."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, deque
+from typing import Generic, TypeVar
+
+Job = TypeVar("Job")
+
+
+class FairQueue(Generic[Job]):
+    """Gives jobs out, to each tenant in its turn, and of one tenant at most `share` at a time."""
+
+    def __init__(self, share: int) -> None:
+        self._share = share
+        self._waiting: dict[str, deque[Job]] = {}
+        self._busy: Counter[str] = Counter()
+        self._changed = asyncio.Event()
+
+    def put(self, tenant: str, job: Job) -> None:
+        """One more that waits."""
+        self._waiting.setdefault(tenant, deque()).append(job)
+        self._changed.set()
+
+    async def get(self) -> Job:
+        """The next, once there is one whose tenant has room; `done` gives the room back."""
+        while True:
+            for tenant in self._waiting:
+                if self._busy[tenant] < self._share:
+                    return self._take(tenant)
+            self._changed.clear()
+            await self._changed.wait()
+
+    def done(self, tenant: str) -> None:
+        """A worker of that tenant is free."""
+        self._busy[tenant] -= 1
+        if not self._busy[tenant]:
+            del self._busy[tenant]
+        self._changed.set()
+
+    def _take(self, tenant: str) -> Job:
+        self._busy[tenant] += 1
+        jobs = self._waiting.pop(tenant)
+        job = jobs.popleft()
+        if jobs:
+            self._waiting[tenant] = jobs  # behind the others
+        return job

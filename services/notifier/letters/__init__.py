@@ -1,0 +1,1 @@
+"""The texts of notices, in the language of the reader. Pure."""

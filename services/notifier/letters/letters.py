@@ -1,0 +1,218 @@
+"""The texts of mails: one template a letter and language, dressed as plain text and as HTML.
+
+What people wrote reaches a template only as a value: cleaned, escaped in HTML, never itself a template.
+A letter to a customer holds no internal reasons.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from jinja2 import BaseLoader, Environment, StrictUndefined
+from markupsafe import Markup
+
+from schemas import types
+from schemas.approval import ApprovalEvent
+from schemas.case import Case
+from schemas.decision import Decision
+from schemas.language import Language, amount_text
+from schemas.staff import StaffMember
+from services.notifier.letters.clean import clean_code, clean_line, clean_text, without_tricks
+from services.notifier.letters.words import Words
+from services.notifier.planning.notice import PendingNotice
+from services.notifier.planning.recipients import Event
+
+Staff = Callable[[str], StaffMember | None]
+WIDTH: Final = 76
+MOST_SUBJECT: Final = 150
+
+LETTERS: Final[Mapping[tuple[str, str], str]] = {
+    ("customer", types.DECISION_APPROVED): "customer_approved",
+    ("customer", types.DECISION_REFUSED): "customer_refused",
+    ("customer", types.DECISION_ESCALATED): "customer_escalated",
+    ("customer", types.DECISION_WITHDRAWN): "customer_withdrawn",
+    ("agent", types.DECISION_APPROVED): "agent_approved",
+    ("agent", types.DECISION_REFUSED): "agent_refused",
+    ("agent", types.DECISION_ESCALATED): "agent_escalated",
+    ("agent", types.DECISION_WITHDRAWN): "agent_withdrawn",
+    ("approver", types.APPROVAL_REQUESTED): "approver_requested",
+    ("approver", types.DECISION_APPROVED): "approver_decided",
+    ("approver", types.DECISION_REFUSED): "approver_decided",
+    ("approver", types.DECISION_WITHDRAWN): "approver_withdrawn",
+    ("giver", types.APPROVAL_LATE): "giver_late",
+    ("giver", types.APPROVAL_NOT_ENTITLED): "giver_not_entitled",
+}
+"""(audience, type of the event) -> template."""
+
+
+@dataclass(frozen=True)
+class Letter:
+    """One mail's words. The subject is one line."""
+
+    subject: str
+    text: str
+    html: str
+    language: Language
+
+
+class Letters:
+    """Writes letters. Templates are read through `loader`, once each."""
+
+    def __init__(self, loader: BaseLoader, words: Words) -> None:
+        self._text = _environment(loader, autoescape=False)
+        self._html = _environment(loader, autoescape=True)
+        self._words = words
+
+    def write(
+        self,
+        pending: PendingNotice,
+        event: Event,
+        case: Case,
+        name: str | None,
+        language: Language,
+        staff: Staff,
+        note: str = "",
+    ) -> Letter:
+        """The letter of this notice to a reader of that name.
+
+        `case` is as it was submitted; `note` what the person wrote who decided, for colleagues only.
+        """
+        template = f"{language}/{LETTERS[pending.told.audience, event.type]}.jinja"
+        values = self._values(pending, event, case, language, staff)
+        values["name"] = clean_line(name, 100) if name else ""
+        values["note"] = clean_text(note, 2000)
+        plain = self._text.get_template(template).make_module({**values, "parts": "parts.txt.jinja"})
+        rich = self._html.get_template(template).make_module({**values, "parts": "parts.html.jinja"})
+        subject, footer = clean_line(str(plain.subject), MOST_SUBJECT), str(plain.footer)  # type: ignore[attr-defined] # set in the template
+        frame = {"subject": subject, "footer": footer, "language": language}
+        text = self._text.get_template("layout.txt.jinja").render(frame, body=str(plain).strip() + "\n")
+        html = self._html.get_template("layout.html.jinja").render(frame, body=Markup(str(rich).strip()))  # noqa: S704 - escaped by its own template
+        return Letter(subject, text, html, language)
+
+    def _values(
+        self, pending: PendingNotice, event: Event, case: Case, language: Language, staff: Staff
+    ) -> dict[str, Any]:
+        request, words = case.request, self._words
+        requester = staff(case.agent_id) if case.agent_id else None
+        values: dict[str, Any] = {
+            "case_id": clean_code(case.case_id),
+            "request_id": clean_code(request.request_id),
+            "matter": clean_line(case.subject or ""),
+            "category": clean_line(case.category or ""),
+            "customer": clean_line(case.customer.name or case.customer.id, 100),
+            "kind": words.kind(request.kind, language),
+            "asked": _money(request.amount, request.currency, language),
+            "asker": clean_line(
+                requester.name if requester else case.agent_id or words.sign("somebody", language), 100
+            ),
+            "asker_place": clean_line(f"{requester.role.replace('_', ' ')}, {requester.team}")
+            if requester
+            else "",
+        }
+        if isinstance(event.data, Decision):
+            values |= self._of_decision(pending, event.data, case, language, staff)
+        else:
+            values |= self._of_approval(pending, event.data, case, language, staff)
+        return values
+
+    def _of_decision(
+        self, pending: PendingNotice, decision: Decision, case: Case, language: Language, staff: Staff
+    ) -> dict[str, Any]:
+        currency = decision.currency or case.request.currency
+        return {
+            "amount": _money(decision.amount, currency, language),
+            "approved": decision.outcome == "approved",
+            "by": decision.by or "",
+            "somebody_may": bool(decision.reasons)
+            and all(one.figures.get("except") for one in decision.reasons),
+            "charges": bool(decision.charges),
+            "why": _why_withdrawn(decision),
+            "decider": _name(decision.decided_by, staff),
+            "own_verdict": decision.decided_by is not None and decision.decided_by == pending.told.person,
+            "mandate": decision.mandate or "",
+            "policy": _policy(decision.policy.name, decision.policy.version),
+            "on_the_spot": _money(decision.on_the_spot, currency, language),
+            "reasons": self._words.all_reasons(decision.reasons, currency, language),
+        }
+
+    def _of_approval(
+        self, pending: PendingNotice, event: ApprovalEvent, case: Case, language: Language, staff: Staff
+    ) -> dict[str, Any]:
+        approval, closing = event.approval, event.approval.closing
+        return {
+            "approval_id": approval.approval_id,
+            "policy": _policy(approval.policy.name, approval.policy.version),
+            "request_reason": clean_text(case.request.reason or "", 2000),
+            "facts": self._words.facts(approval.case.facts, language),
+            "claims": self._words.facts(approval.case.claims, language),
+            "decider": _name(closing.decided_by if closing else None, staff),
+            "own_verdict": closing is not None and closing.decided_by == pending.told.person,
+            "outcome": closing.outcome if closing else "",
+            "closed_as": self._words.sign(closing.outcome, language) if closing else "",
+            "given": _given(event, language),
+            "reasons": self._words.all_reasons(event.reasons, case.request.currency, language),
+        }
+
+
+def _environment(loader: BaseLoader, *, autoescape: bool) -> Environment:
+    environment = Environment(
+        loader=loader,
+        autoescape=autoescape,  # noqa: S701 - off for plain text only
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_safe,
+        auto_reload=False,
+    )
+    environment.filters["wrapped"] = _wrapped
+    return environment
+
+
+def _safe(value: Any) -> Any:
+    """Whatever a template puts out, cleaned once more; what it has escaped already stays as it is."""
+    return without_tricks(value) if type(value) is str else value
+
+
+def _wrapped(text: str, indent: str = "", first: str = "") -> str:
+    """A paragraph in lines for plain text; a long word stays whole."""
+    return textwrap.fill(
+        " ".join(str(text).split(" ")),
+        WIDTH,
+        initial_indent=first,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def _money(amount: str | None, currency: str | None, language: Language) -> str:
+    return amount_text(amount, currency, language) if amount is not None and currency is not None else ""
+
+
+def _given(event: ApprovalEvent, language: Language) -> str:
+    """The other amount that somebody wanted to approve; empty where it is not told, or is what was asked."""
+    for reason in event.reasons:
+        amount, currency = reason.figures.get("amount"), reason.figures.get("currency")
+        if isinstance(amount, str) and isinstance(currency, str):
+            return _money(amount, currency, language)
+    return ""
+
+
+def _name(person: str | None, staff: Staff) -> str:
+    if person is None:
+        return ""
+    member = staff(person)
+    return clean_line(member.name if member else person, 100)
+
+
+def _why_withdrawn(decision: Decision) -> str:
+    """In the words of who withdrew it; empty where they gave none, and of any other decision."""
+    figures = next((reason.figures for reason in decision.reasons if reason.code == "withdrawn"), {})
+    return clean_text(str(figures.get("reason") or ""), 2000)
+
+
+def _policy(name: str, version: str) -> str:
+    return clean_line(f"{name} {version}")

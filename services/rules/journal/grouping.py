@@ -1,0 +1,77 @@
+"""From records of the journal to what the ledger applies: the events of one sequence together (LEDGER.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final, NamedTuple, TypeAlias
+
+from pydantic_core import from_json
+
+from schemas.types import LEDGER_MARKED
+from services.rules.journal.publisher import JournalRecord
+
+MARKER_KEY: Final = b"ledger/"
+
+Event: TypeAlias = Mapping[str, Any]
+"""A CloudEvent as JSON says it."""
+
+
+class Stored(NamedTuple):
+    """A record of the journal and where it stands."""
+
+    offset: int
+    record: JournalRecord
+
+
+class Group(NamedTuple):
+    """The events of one sequence that stand together, each once; `next_offset` follows the last of them."""
+
+    seq: int
+    events: tuple[Event, ...]
+    records: tuple[JournalRecord, ...]
+    next_offset: int
+
+
+class Grouping:
+    """Takes records as they come and gives whole groups: a sequence is never cut, a marker ends one."""
+
+    def __init__(self) -> None:
+        self._seq: int | None = None
+        self._events: dict[str, Event] = {}
+        self._records: list[JournalRecord] = []
+        self._next_offset = 0
+
+    def add(self, stored: Iterable[Stored]) -> Iterator[Group]:
+        """The groups that are complete with these records. Raises ValueError on what rules did not write."""
+        for offset, record in stored:
+            event = read_event(offset, record)
+            seq = None if event["type"] == LEDGER_MARKED else sequence_of(offset, event)
+            if seq != self._seq:
+                yield from self.end()
+                self._seq = seq
+            self._next_offset = offset + 1
+            if seq is not None and event["id"] not in self._events:
+                self._events[event["id"]] = event
+                self._records.append(record)
+
+    def end(self) -> Iterator[Group]:
+        """The group in hand, if there is one: no more of it will come."""
+        if self._seq is not None:
+            yield Group(self._seq, tuple(self._events.values()), tuple(self._records), self._next_offset)
+        self._seq, self._events, self._records = None, {}, []
+
+
+def read_event(offset: int, record: JournalRecord) -> dict[str, Any]:
+    """The event in a record. Raises ValueError where rules cannot have written it."""
+    event = from_json(record.value, cache_strings="keys")
+    if not isinstance(event, dict) or not isinstance(event.get("type"), str) or "id" not in event:
+        raise ValueError(f"offset {offset} of the journal holds no event")
+    return event
+
+
+def sequence_of(offset: int, event: Event) -> int:
+    """The ledger's order. Raises ValueError where there is none."""
+    sequence = event.get("sequence")
+    if not isinstance(sequence, str) or not sequence.isdecimal():
+        raise ValueError(f"offset {offset} of the journal holds an event without a sequence")
+    return int(sequence)

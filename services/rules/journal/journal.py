@@ -1,0 +1,261 @@
+"""The journal: decisions by partition and offset, read without a group, published in rounds (LEDGER.md)."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Final
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from schemas.cloud_event import HEADERS, CloudEvent
+from schemas.ids import derived_id
+from schemas.marker import Marker
+from schemas.topics import DECISIONS
+from schemas.types import LEDGER_MARKED
+from services.chassis.kafka.producer import Outgoing, Producer
+from services.chassis.process.errors import TryAgain
+from services.rules.journal import publisher
+from services.rules.journal.grouping import MARKER_KEY, Grouping, Stored
+from services.rules.journal.publisher import JournalEntry, JournalRecord, Outcome
+
+STALL_SECONDS: Final = 10.0
+"""A read that gets nothing new for so long gives up."""
+NEAR_OFFSETS: Final = 500
+"""Reading on is cheaper than looking up a place that is not farther ahead than this."""
+DENSE_OFFSETS: Final = 30
+"""The same of many places together: so many records between one and the next."""
+
+
+class Journal:
+    """Reads and writes mandaat.decisions. Methods raise TryAgain when Kafka is away or slow."""
+
+    def __init__(self, bootstrap: str, producer: Producer, *, topic: str = DECISIONS) -> None:
+        self._bootstrap = bootstrap
+        self._producer = producer
+        self.topic = topic
+        self._looking = asyncio.Lock()
+        self._reader: AIOKafkaConsumer | None = None
+
+    def beside(self) -> Journal:
+        """The same with connections of its own, for who must not be in the way; its owner stops it."""
+        return Journal(self._bootstrap, self._producer, topic=self.topic)
+
+    async def stop(self) -> None:
+        """Close the connections; the producer is its owner's."""
+        async with self._looking:
+            reader, self._reader = self._reader, None
+            if reader is not None:
+                await reader.stop()
+
+    async def partitions(self) -> int:
+        """How many partitions the journal has."""
+        return await self._producer.partitions(self.topic)
+
+    async def publish(self, entries: Sequence[JournalEntry]) -> dict[int, Outcome]:
+        """Publish a round; what of it landed, by partition. Nothing of it is sent again by itself."""
+        return await publisher.publish(self._producer, self.topic, entries)
+
+    async def mark(self, p: int, time_us: int) -> int:
+        """Put a marker, wait until all before it is replicated, and answer the offset that follows it.
+
+        `time_us` is Redis' clock, for the broker measures by it and a worker's own clock may be wrong.
+        """
+        event = CloudEvent[Marker](
+            id=derived_id(LEDGER_MARKED, p, time_us),
+            source="/mandaat/rules",
+            type=LEDGER_MARKED,
+            time=datetime.fromtimestamp(time_us / 1_000_000, UTC),
+            data=Marker(partition=p),
+        )
+        key = MARKER_KEY + str(p).encode()
+        marker = Outgoing(self.topic, p, key, event.to_bytes(), HEADERS, time_us // 1000)
+        (offset,) = await self._producer.send_all([marker], timeout_seconds=publisher.PUBLISH_SECONDS)
+        if offset < 0:
+            raise TryAgain("the marker was acknowledged without an offset")
+        return offset + 1
+
+    async def bounds(self, partitions: Iterable[int]) -> dict[int, tuple[int, int]]:
+        """First offset, and the one after the last, of each partition."""
+        async with self._reading() as reader:
+            wanted = [self._tp(p) for p in partitions]
+            first, end = await reader.beginning_offsets(wanted), await reader.end_offsets(wanted)
+        return {tp.partition: (first[tp], end[tp]) for tp in wanted}
+
+    async def read(self, p: int, from_offset: int, until: int) -> AsyncIterator[list[Stored]]:
+        """All records of partition p from an offset up to, not including, another."""
+        if from_offset >= until:
+            return
+        reader = self._consumer()
+        try:
+            await _started(reader)
+            tp = self._tp(p)
+            reader.assign([tp])
+            reader.seek(tp, from_offset)
+            async for stored in _records(reader, tp, until):
+                yield stored
+        except KafkaError as error:
+            raise TryAgain(f"the journal cannot be read: {error!r}") from error
+        finally:
+            await reader.stop()
+
+    async def stored(
+        self, wanted: Iterable[tuple[int, int]]
+    ) -> dict[tuple[int, int], tuple[JournalRecord, ...]]:
+        """The stored events of each (partition, sequence), byte for byte; ask those of a round together.
+
+        Raises LookupError where the journal does not have one.
+        """
+        seqs: defaultdict[int, set[int]] = defaultdict(set)
+        for p, seq in wanted:
+            seqs[p].add(seq)
+        found: dict[tuple[int, int], tuple[JournalRecord, ...]] = {}
+        if seqs:
+            async with self._reading() as reader:
+                ends = await reader.end_offsets([self._tp(p) for p in seqs])
+                for p, mine in seqs.items():
+                    starts = await self._starts(reader, p, mine)
+                    async for seq, records in self._collect(reader, p, starts, ends[self._tp(p)]):
+                        found[p, seq] = records
+        return found
+
+    async def _starts(self, reader: AIOKafkaConsumer, p: int, seqs: set[int]) -> dict[int, int]:
+        """Where to begin looking for each sequence: the first record with its timestamp or a later one."""
+        tp = self._tp(p)
+        moments = sorted({seq // 1000 for seq in seqs})
+
+        async def first_from(moment: int) -> int | None:
+            found = (await reader.offsets_for_times({tp: moment}))[tp]
+            return None if found is None else int(found.offset)
+
+        first, last = await asyncio.gather(first_from(moments[0]), first_from(moments[-1]))
+        if first is not None and last is not None and last - first <= DENSE_OFFSETS * len(moments):
+            return dict.fromkeys(seqs, first)
+        answers = await asyncio.gather(*map(first_from, moments))
+        offsets = dict(zip(moments, answers, strict=True))
+        starts = {seq: offset for seq in seqs if (offset := offsets[seq // 1000]) is not None}
+        if len(starts) < len(seqs):
+            missing = min(seqs - starts.keys())
+            raise LookupError(f"partition {p} of the journal ends before sequence {missing}")
+        return starts
+
+    async def _collect(
+        self, reader: AIOKafkaConsumer, p: int, starts: Mapping[int, int], end: int
+    ) -> AsyncIterator[tuple[int, tuple[JournalRecord, ...]]]:
+        tp = self._tp(p)
+        wanted = dict(sorted(starts.items(), key=lambda one: one[1]))
+        reader.assign([tp])
+        while wanted:
+            start = next(iter(wanted.values()))
+            reader.seek(tp, start)
+            grouping = Grouping()
+            async for stored in _records(reader, tp, end, most=100):
+                groups = list(grouping.add(stored))
+                if stored[-1].offset + 1 >= end:
+                    groups += grouping.end()
+                for group in groups:
+                    if wanted.pop(group.seq, None) is not None:
+                        yield group.seq, group.records
+                if not wanted or next(iter(wanted.values())) > stored[-1].offset + NEAR_OFFSETS:
+                    break
+            else:
+                raise LookupError(f"partition {p} of the journal does not have sequence {next(iter(wanted))}")
+
+    @asynccontextmanager
+    async def _reading(self) -> AsyncIterator[AIOKafkaConsumer]:
+        async with self._looking:
+            if self._reader is None:
+                reader = self._consumer()
+                await _started(reader)
+                self._reader = reader
+            try:
+                yield self._reader
+            except (KafkaError, TryAgain) as error:
+                reader, self._reader = self._reader, None
+                await reader.stop()
+                raise TryAgain(f"the journal cannot be read: {error!r}") from error
+            else:
+                self._reader.unsubscribe()  # else it goes on fetching what nobody asked for
+
+    def _consumer(self) -> AIOKafkaConsumer:
+        return AIOKafkaConsumer(
+            bootstrap_servers=self._bootstrap,
+            group_id=None,
+            enable_auto_commit=False,
+            auto_offset_reset="none",
+            max_partition_fetch_bytes=4 * 1024 * 1024,
+            fetch_max_wait_ms=100,
+            request_timeout_ms=int(STALL_SECONDS * 1000),
+        )
+
+    def _tp(self, p: int) -> TopicPartition:
+        return TopicPartition(self.topic, p)
+
+
+class FollowedJournal(Journal):
+    """A journal that is read bit by bit: each partition keeps its reader, for one read at a time."""
+
+    def __init__(self, bootstrap: str, producer: Producer, *, topic: str = DECISIONS) -> None:
+        super().__init__(bootstrap, producer, topic=topic)
+        self._readers: dict[int, AIOKafkaConsumer] = {}
+
+    async def stop(self) -> None:
+        """Close the connections; the producer is its owner's."""
+        await super().stop()
+        readers, self._readers = self._readers, {}
+        for reader in readers.values():
+            await reader.stop()
+
+    async def read(self, p: int, from_offset: int, until: int) -> AsyncIterator[list[Stored]]:
+        """All records of partition p from an offset up to, not including, another."""
+        if from_offset >= until:
+            return
+        tp = self._tp(p)
+        try:
+            reader = self._readers.get(p)
+            if reader is None:
+                reader = self._consumer()
+                await _started(reader)
+                self._readers[p] = reader
+                reader.assign([tp])
+            reader.seek(tp, from_offset)
+            async for stored in _records(reader, tp, until):
+                yield stored
+        except KafkaError as error:
+            raise TryAgain(f"the journal cannot be read: {error!r}") from error
+
+
+async def _started(reader: AIOKafkaConsumer) -> None:
+    try:
+        await reader.start()
+    except KafkaError as error:
+        await reader.stop()
+        raise TryAgain(f"the journal is away: {error!r}") from error
+
+
+async def _records(
+    reader: AIOKafkaConsumer, tp: TopicPartition, until: int, most: int = 2000
+) -> AsyncIterator[list[Stored]]:
+    """From the reader's position up to `until`, at most so many at a time.
+
+    Raises TryAgain when nothing comes for STALL_SECONDS.
+    """
+    position, moved = -1, time.monotonic()
+    while position < until:
+        fetched = (await reader.getmany(tp, timeout_ms=200, max_records=most)).get(tp, ())
+        stored = [
+            Stored(one.offset, JournalRecord(one.key, one.value, tuple(one.headers)))
+            for one in fetched
+            if one.offset < until
+        ]
+        if fetched:
+            position, moved = fetched[-1].offset + 1, time.monotonic()
+        elif time.monotonic() - moved > STALL_SECONDS:
+            raise TryAgain(f"partition {tp.partition} of the journal gave nothing for {STALL_SECONDS:.0f} s")
+        if stored:
+            yield stored

@@ -1,0 +1,146 @@
+"""The ledger's counters, read beside the rounds: nothing is settled, and no worker waits for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Final, NamedTuple
+
+from redis.asyncio import Redis
+
+from services.chassis.process.errors import TryAgain
+from services.chassis.redis import answering
+from services.rules.ledger.script import LEDGER, PREFIX
+
+SLICE_FIELDS: Final = 2_000
+"""So many are asked for together: milliseconds of packing and parsing, in which the loop decides nothing."""
+COMMAND_FIELDS: Final = 10
+"""A command by itself takes about as long as so many fields."""
+
+
+class CounterReading(NamedTuple):
+    """A counter, and the window of it that is wanted; with `days` (N of `Nd`) the days around day `field`.
+
+    Then all days are answered that tell what any run of N days holds that holds that day, and on which later
+    day an amount has room; others may be.
+    """
+
+    key: str
+    field: str
+    days: int = 0
+
+
+class CounterReader:
+    """Reads counters, with what is still tentative.
+
+    A slice after another, so that the loop decides between them: what is decided meanwhile is in some of the
+    counters. All are of one epoch.
+    """
+
+    def __init__(self, redis: Redis, *, prefix: str = PREFIX) -> None:
+        self._redis = redis
+        self._prefix = prefix
+
+    async def read(self, wanted: Sequence[CounterReading]) -> list[dict[str, int]]:
+        """What each counter holds, by field. Raises TryAgain: Redis is away, or being rebuilt."""
+        names = [f"{self._prefix}:b:{one.key}" for one in wanted]
+        slices = _Slices(self._redis, f"{self._prefix}:meta")
+        first = await slices.ask(
+            [
+                _Ask("HLEN", name, 1) if one.days else _Ask("HMGET", name, 1, (one.field,))
+                for name, one in zip(names, wanted, strict=True)
+            ]
+        )
+        found = [{} if one.days else said for one, said in zip(wanted, first, strict=True)]
+        sizes = {place: first[place]["HLEN"] for place, one in enumerate(wanted) if one.days}
+        small = [place for place, size in sizes.items() if 0 < size <= _near(wanted[place].days)]
+        whole = await slices.ask([_Ask("HGETALL", names[place], sizes[place]) for place in small])
+        for place, said in zip(small, whole, strict=True):
+            found[place] = said
+        large = [place for place, size in sizes.items() if size > _near(wanted[place].days)]
+        await _read_near({place: (names[place], wanted[place]) for place in large}, slices, found)
+        return found
+
+
+async def _read_near(
+    large: dict[int, tuple[str, CounterReading]], slices: _Slices, found: list[dict[str, int]]
+) -> None:
+    """Of counters that hold many days the near ones, until so many later ones are empty that one has room."""
+    fields = {
+        place: _days(int(one.field) - one.days + 1, _near(one.days)) for place, (_, one) in large.items()
+    }
+    while fields:
+        said = await slices.ask(
+            [_Ask("HMGET", large[place][0], len(days), days) for place, days in fields.items()]
+        )
+        for (place, days), amounts in zip(list(fields.items()), said, strict=True):
+            found[place] |= amounts
+            more = 2 * large[place][1].days - 1
+            if amounts.keys() & set(days[-more:]):
+                fields[place] = _days(int(days[-1]) + 1, more)
+            else:
+                del fields[place]
+
+
+def _near(days: int) -> int:
+    """The days that share a run of so many with one day, and as many later ones as hold a whole free run."""
+    return (2 * days - 1) + (2 * days - 1)
+
+
+def _days(first: int, count: int) -> tuple[str, ...]:
+    return tuple(map(str, range(first, first + count)))
+
+
+class _Ask(NamedTuple):
+    """A command on a counter, and about how many fields it answers."""
+
+    command: str
+    name: str
+    fields: int
+    arguments: tuple[str, ...] = ()
+
+
+class _Slices:
+    """Commands, so many at once as the loop can bear, each slice with a look at the epoch."""
+
+    def __init__(self, redis: Redis, meta: str) -> None:
+        self._redis = redis
+        self._meta = meta
+        self._epoch: bytes | None = None
+
+    async def ask(self, commands: Sequence[_Ask]) -> list[dict[str, int]]:
+        """The fields that each answers, in order; the answer of a HLEN under that name."""
+        answers: list[dict[str, int]] = []
+        for some in _sliced(commands):
+            pipeline: Any = self._redis.pipeline(transaction=True)
+            pipeline.hget(self._meta, "epoch")
+            for one in some:
+                pipeline.execute_command(one.command, one.name, *one.arguments)
+            with answering(LEDGER):
+                epoch, *said = await pipeline.execute()
+            if epoch is None or self._epoch not in (None, epoch):
+                raise TryAgain("the ledger is being rebuilt")
+            self._epoch = epoch
+            answers += [_amounts(one, values) for one, values in zip(some, said, strict=True)]
+        return answers
+
+
+def _sliced(commands: Sequence[_Ask]) -> Iterator[list[_Ask]]:
+    some: list[_Ask] = []
+    fields = 0
+    for one in commands:
+        if some and fields + one.fields + COMMAND_FIELDS > SLICE_FIELDS:
+            yield some
+            some, fields = [], 0
+        some.append(one)
+        fields += one.fields + COMMAND_FIELDS
+    if some:
+        yield some
+
+
+def _amounts(asked: _Ask, said: Any) -> dict[str, int]:
+    if asked.command == "HLEN":
+        return {"HLEN": said}
+    if asked.command == "HGETALL":
+        return {field.decode("ascii"): int(amount) for field, amount in said.items()}
+    pairs = zip(asked.arguments, said, strict=True)
+    return {field: int(amount) for field, amount in pairs if amount is not None}

@@ -1,0 +1,115 @@
+"""Taking a partition, also from a worker that died with something pending (LEDGER.md, Take-over)."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from services.chassis.process.errors import TryAgain
+from services.chassis.process.failpoints import Point, reach
+from services.rules.journal.grouping import Group, Grouping
+from services.rules.journal.journal import Journal
+from services.rules.ledger.client import Ledger
+from services.rules.ledger.protocol import Applied, EffectsOf
+
+
+@dataclass(frozen=True)
+class Fence:
+    """T, after which the broker refuses a record, and S, by which clocks may differ; in seconds."""
+
+    fence_seconds: float
+    clock_seconds: float
+    monotonic: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+
+    async def wait(self, since: float) -> None:
+        """Until what was settled at `since`, by `monotonic`, has landed or never will: T + S after it."""
+        while (left := self.left_seconds(since)) > 0:
+            await self.sleep(left)
+
+    def left_seconds(self, since: float) -> float:
+        """How much of T + S after `since` is still to come."""
+        return since + self.fence_seconds + self.clock_seconds - self.monotonic()
+
+
+class Unlanded(NamedTuple):
+    """One's own publish that failed: the generation that settled it, and when (monotonic) the answer came."""
+
+    gen: int
+    settled_at: float
+
+
+class HeldPartition(NamedTuple):
+    """A partition that is ours, with nothing pending. `waited` says that it had to be resolved first."""
+
+    p: int
+    gen: int
+    waited: bool
+
+
+async def take_over(
+    p: int,
+    *,
+    ledger: Ledger,
+    journal: Journal,
+    effects_of: EffectsOf,
+    fence: Fence,
+    unlanded: Unlanded | None = None,
+) -> HeldPartition:
+    """Take partition p and bring the ledger to what the journal says.
+
+    After one's own failed publish T + S count from the answer that settled it, else from the taking. Raises
+    Cold, and TryAgain, also where somebody else takes the partition meanwhile.
+    """
+    gen, pos, pending = await ledger.take(p)
+    if not pending:
+        return HeldPartition(p, gen, waited=False)
+    # Only where nobody took the partition in between is what is pending surely our own.
+    own = unlanded is not None and unlanded.gen + 1 == gen
+    await fence.wait(unlanded.settled_at if unlanded is not None and own else fence.monotonic())
+    next_offset = await journal.mark(p, await ledger.time_us())
+    records = [
+        one
+        async for chunk in applied_between(journal, p, pos, next_offset, effects_of)
+        for one in chunk.records
+    ]
+    reach(Point.BEFORE_RESOLVE)
+    answer = await ledger.resolve(p, gen, pos, records, next_offset)
+    if answer != "ok":
+        raise TryAgain(f"partition {p} was {answer} while it was taken over")
+    return HeldPartition(p, gen, waited=True)
+
+
+class Chunk(NamedTuple):
+    """Some whole sequences of a partition; `next_offset` follows them."""
+
+    records: tuple[Applied, ...]
+    next_offset: int
+
+
+async def applied_between(
+    journal: Journal, p: int, from_offset: int, until: int, effects_of: EffectsOf, size: int = 1000
+) -> AsyncIterator[Chunk]:
+    """What the journal says in partition p between two offsets, in chunks that cut no sequence."""
+    grouping = Grouping()
+    groups: list[Group] = []
+    async for stored in journal.read(p, from_offset, until):
+        groups += grouping.add(stored)
+        while len(groups) >= size:
+            yield _chunk(groups[:size], effects_of)
+            groups = groups[size:]
+    groups += grouping.end()
+    yield Chunk(_chunk(groups, effects_of).records if groups else (), until)
+
+
+def _chunk(groups: list[Group], effects_of: EffectsOf) -> Chunk:
+    records = []
+    for group in groups:
+        applied = effects_of(group.events)
+        if applied.seq != group.seq:
+            raise ValueError(f"effects of sequence {group.seq} name {applied.seq}")
+        records.append(applied)
+    return Chunk(tuple(records), groups[-1].next_offset)

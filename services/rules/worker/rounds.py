@@ -1,0 +1,66 @@
+"""How a batch is cut into rounds, and a round into calls of the ledger (LEDGER.md, Worker: round)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final, TypeVar
+
+from engine.inputs.kinds import Input, Submission
+from engine.judging.budgets import Charges
+
+MOST_INPUTS: Final = 500
+MOST_MICROSECONDS: Final = 150_000
+"""Of one call: Redis serves nobody else meanwhile, and who waits for it gives up after two seconds."""
+MOST_HALVINGS: Final = 9
+"""After so many, inputs are settled one at a time."""
+
+T = TypeVar("T")
+
+_INPUT, _CHARGE, _DAY = 15, 8, 1  # microseconds, measured; a run of N days is read and slid over
+
+
+def rounds(inputs: Iterable[Input], most: int = MOST_INPUTS) -> Iterator[list[Input]]:
+    """Cut, in order, so that a round holds two inputs of one case only if both are submissions.
+
+    A verdict reads the state of its approval, which the round before must have settled.
+    """
+    current: list[Input] = []
+    seen: dict[tuple[str, str], bool] = {}
+    for one in inputs:
+        submission = isinstance(one, Submission)
+        mixed = one.case_key in seen and not (submission and seen[one.case_key])
+        if mixed or len(current) == most:
+            yield current
+            current, seen = [], {}
+        current.append(one)
+        seen[one.case_key] = submission
+    if current:
+        yield current
+
+
+def microseconds(charge_options: Iterable[Charges], probes: Charges) -> int:
+    """What an input may take in the ledger: all its charges are asked, and none has been before."""
+    taken = _INPUT
+    for charges in (*charge_options, probes):
+        for charge in charges:
+            taken += _CHARGE + _DAY * charge.days
+    return taken
+
+
+def calls(inputs: Iterable[T], microseconds_of: Callable[[T], int], halvings: int = 0) -> Iterator[list[T]]:
+    """Cut, in order, into what one call may settle; halved so many times where such calls took too long.
+
+    What is too much by itself is alone.
+    """
+    most, most_microseconds = MOST_INPUTS >> halvings, MOST_MICROSECONDS >> halvings
+    current: list[T] = []
+    filled = 0
+    for one in inputs:
+        further = microseconds_of(one)
+        if current and (len(current) >= most or filled + further > most_microseconds):
+            yield current
+            current, filled = [], 0
+        current.append(one)
+        filled += further
+    if current:
+        yield current

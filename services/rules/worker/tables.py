@@ -1,0 +1,142 @@
+"""The active policies and the staff, as the topics say, ready to judge by."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import Final
+
+from engine.inputs.kinds import Input, Submission, Withdrawal
+from engine.judging.staff import Staff
+from engine.policy.book import PolicyBook
+from engine.policy.loading import load_policy
+from engine.policy.problems import PolicyProblems
+from schemas.errors import Unreadable
+from schemas.policy_record import PolicyRecord
+from schemas.reading import read
+from schemas.staff import StaffMember, read_member
+from schemas.topics import POLICIES, STAFF
+from services.chassis.kafka.table import Table
+from services.chassis.process.log import log
+
+_NOBODY: Final = Staff()
+
+
+@dataclass(frozen=True)
+class _Activated:
+    """A row of mandaat.policies; without a book where it is no active policy that rules can use, and why."""
+
+    book: PolicyBook | None = None
+    problem: str = ""
+
+
+class Tables:
+    """Policies and staff by tenant, following their topics.
+
+    A policy that cannot be used never takes the place of one that can: it is logged, and the former one goes
+    on deciding. Where there is no former one, as after a restart, the tenant's cases wait.
+    """
+
+    def __init__(self, *, bootstrap: str, on_bug: Callable[[BaseException], None]) -> None:
+        self._books: dict[str, PolicyBook] = {}
+        self._problems: dict[str, str] = {}
+        """By tenant, of active policies that cannot be used."""
+        self._staff: dict[str, Staff] = {}
+        self._policies = Table(
+            POLICIES,
+            bootstrap=bootstrap,
+            client_id="mandaat-rules-policies",
+            parse=_read_policy,
+            on_bug=on_bug,
+            on_change=self._policy_changed,
+            parse_in_thread=True,  # a millisecond a mandate, most of it for reading YAML
+        )
+        self._members = Table(
+            STAFF,
+            bootstrap=bootstrap,
+            client_id="mandaat-rules-staff",
+            parse=read_member,
+            on_bug=on_bug,
+            on_change=self._member_changed,
+        )
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Tables:
+        await self._stack.enter_async_context(self._policies)
+        await self._stack.enter_async_context(self._members)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stack.aclose()
+
+    def ready(self) -> str | None:
+        """What is wrong for /readyz, or None."""
+        waiting = (f"{tenant}: {why}" for tenant in self._problems if (why := self.held_back(tenant)))
+        return self._policies.ready() or self._members.ready() or next(waiting, None)
+
+    def book(self, tenant: str) -> PolicyBook | None:
+        """The active policy of a tenant."""
+        return self._books.get(tenant)
+
+    def held_back(self, tenant: str) -> str | None:
+        """Why the cases of a tenant wait: its active policy cannot be used, and no former one is known."""
+        if tenant in self._books or tenant not in self._problems:
+            return None
+        return f"the active policy cannot be used ({self._problems[tenant]}); publish one that can"
+
+    def staff(self, tenant: str) -> Staff:
+        """Who works for a tenant."""
+        return self._staff.get(tenant, _NOBODY)
+
+    async def refresh(self, inputs: Iterable[Input]) -> None:
+        """Read both topics to their ends, where an input names a tenant or an agent that is not known yet.
+
+        Raises TryAgain.
+        """
+        if any(self._is_unknown(one) for one in inputs):
+            await asyncio.gather(self._policies.read_to_end(), self._members.read_to_end())
+
+    def _is_unknown(self, one: Input) -> bool:
+        if one.tenant not in self._books:
+            return True
+        if isinstance(one, Withdrawal):
+            return False
+        person = one.case.agent_id if isinstance(one, Submission) else one.verdict.agent_id
+        return person is not None and self.staff(one.tenant).get(person) is None
+
+    def _policy_changed(self, key: str, old: _Activated | None, new: _Activated | None) -> None:
+        if "/" in key:
+            return
+        self._problems.pop(key, None)
+        if new is None:
+            self._books.pop(key, None)
+            log.info("policy_removed", tenant=key)
+        elif new.book is not None:
+            self._books[key] = new.book
+            log.info("policy_active", tenant=key, version=new.book.version, digest=new.book.digest)
+        else:
+            self._problems[key] = new.problem
+            log.error("policy_not_used", tenant=key, problem=new.problem)
+
+    def _member_changed(self, key: str, old: StaffMember | None, new: StaffMember | None) -> None:
+        if old is not None and (new is None or new.agent_id != old.agent_id):
+            self._staff[old.tenant].remove(old.agent_id)
+        if new is not None:
+            self._staff.setdefault(new.tenant, Staff()).put(new)
+
+
+def _read_policy(key: str, value: bytes) -> _Activated:
+    """Raises nothing: a row that cannot be read would be taken for one that was removed."""
+    if "/" in key:
+        return _Activated()
+    try:
+        book = load_policy(read(PolicyRecord, value).yaml)
+    except Unreadable as why:
+        return _Activated(problem=why.reason)
+    except PolicyProblems as found:
+        return _Activated(problem=str(found.problems[0]))
+    if book.tenant != key:
+        return _Activated(problem="it is of another tenant")
+    return _Activated(book)

@@ -1,0 +1,211 @@
+"""DESIGN.md, Policy 8: who may answer an approval, and what their verdict may do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from engine.expressions.evaluation import Surroundings
+from engine.judging.budgets import Counters
+from engine.judging.ladder import Ladder
+from engine.judging.mandates import Judge
+from engine.judging.staff import Staff
+from engine.judging.verdict import Allowed, Forbidden, NotEntitled, VerdictConclusion, assess_verdict
+from engine.policy import PolicyBook
+from schemas.approval import Approval
+from schemas.case import Case
+from schemas.decision import AgentRef, PolicyRef
+from schemas.money import Money
+from schemas.reply import Verdict
+from tests.judging import NOW, a_book, a_case, a_mandate, a_person, a_staff
+
+LEADS = a_mandate(id="lead", grants="*", to="team_lead", limit=500)
+AWAY = {"from": "2026-03-02T00:00:00Z", "until": "2026-03-03T00:00:00Z"}
+
+
+def _approvers(
+    *people: Any, book: PolicyBook | None = None, case: Case | None = None, team: str | None = "north"
+) -> tuple[str, ...]:
+    case, book = case or a_case(), book or a_book(LEADS)
+    judge = Judge(Surroundings(case, None, NOW, case.request.money), book.currency)
+    asked = Ladder(case, book, a_staff(*people), NOW, team, judge).asked
+    assert asked is not None
+    return asked.approvers
+
+
+def _verdict(
+    by: str,
+    *people: Any,
+    amount: str | None = None,
+    approves: bool = True,
+    book: PolicyBook | None = None,
+    case: Case | None = None,
+) -> VerdictConclusion:
+    case, book = case or a_case(), book or a_book(LEADS)
+    approval = Approval(
+        approval_id="apr_x",
+        tenant="acme",
+        case_id="c-1",
+        request_id="r1",
+        state="open",
+        version=1,
+        opened_at=NOW,
+        case=case,
+        agent=AgentRef(role="agent", team="north"),
+        step=book.step,
+        escalation="d",
+        policy=PolicyRef(name=book.name, version=book.version, digest=book.digest),
+        request_digest="x",
+    )
+    verdict = Verdict(
+        agent_id=by, reply_id="reply", amount=amount, approval_id="apr_x", case_id="c-1", request_id="r1"
+    )
+    staff: Staff = a_staff(*people)
+    weighed = assess_verdict(approval, verdict, approves=approves, book=book, staff=staff, now=NOW)
+    return weighed.conclude(*Counters().settle(weighed.charge_options))
+
+
+def _codes(verdict: VerdictConclusion) -> list[str]:
+    assert isinstance(verdict, NotEntitled)
+    return [reason.code for reason in verdict.reasons]
+
+
+def test_the_lead_of_the_agent_s_team_may_answer() -> None:
+    assert _approvers() == ("lead-north",)
+    assert _approvers(team="south") == ("lead-south",)
+
+
+def test_a_role_that_extends_the_step_s_role_may_answer_too() -> None:
+    assert _approvers(a_person("boss", role="manager")) == ("boss", "lead-north")
+    assert _approvers(a_person("sen", role="senior")) == ("lead-north",)
+
+
+def test_where_the_team_has_nobody_those_of_any_team_may_answer() -> None:
+    assert _approvers(team="west") == ("lead-north", "lead-south")
+    assert _approvers(team=None) == ("lead-north", "lead-south")
+    assert _approvers(a_person("lead-north", role="team_lead", absences=[AWAY])) == ("lead-south",)
+
+
+def test_who_asked_never_answers() -> None:
+    asking = a_case(agent_id="lead-north")
+    assert _approvers(case=asking) == ("lead-south",)
+    assert _codes(_verdict("lead-north", case=asking)) == ["own_request"]
+
+
+def test_a_delegate_answers_for_the_absent_and_only_then() -> None:
+    deputy = a_person("deputy", role="team_lead", team="south")
+    away = a_person("lead-north", role="team_lead", absences=[{**AWAY, "delegate": "deputy"}])
+    back = a_person("lead-north", role="team_lead", absences=[{**AWAY, "until": "2026-03-02T08:00:00Z"}])
+    assert _approvers(deputy, away) == ("deputy",)
+    assert _approvers(deputy, back) == ("lead-north",)
+    assert isinstance(_verdict("deputy", deputy, away), Allowed)
+    assert _codes(_verdict("lead-north", deputy, away)) == ["absent"]
+    assert _codes(_verdict("deputy", deputy, back)) == ["not_an_approver"]
+
+
+def test_a_delegate_who_is_away_too_passes_it_on_and_a_ring_ends() -> None:
+    first = a_person("lead-north", role="team_lead", absences=[{**AWAY, "delegate": "second"}])
+    second = a_person("second", role="manager", team="hq", absences=[{**AWAY, "delegate": "third"}])
+    assert _approvers(first, second, a_person("third", role="manager", team="hq")) == ("third",)
+    ring = a_person("second", role="manager", team="hq", absences=[{**AWAY, "delegate": "lead-north"}])
+    assert _approvers(first, ring) == ("lead-south",)
+
+
+def test_a_delegate_without_a_mandate_of_their_own_does_not_answer() -> None:
+    away = a_person("lead-north", role="team_lead", absences=[{**AWAY, "delegate": "agent-02"}])
+    assert _approvers(away, a_person("agent-02")) == ("lead-south",)
+
+
+def test_the_asker_as_delegate_does_not_answer() -> None:
+    away = a_person("lead-north", role="team_lead", absences=[{**AWAY, "delegate": "agent-01"}])
+    assert _approvers(away, a_person("agent-01", role="manager")) == ("lead-south",)
+
+
+@pytest.mark.parametrize(
+    "mandate",
+    [
+        a_mandate(to="team_lead", limit=44),
+        a_mandate(to="team_lead", grants="flowers"),
+        a_mandate(to="team_lead", categories=["billing"]),
+        a_mandate(to="team_lead", when="facts.days_late > 6"),
+        a_mandate(to="team_lead", when="facts.absent"),
+        a_mandate(to="manager"),
+    ],
+)
+def test_where_nobodys_mandate_covers_the_request_the_step_looks_all_the_same(mandate: Any) -> None:
+    assert _approvers(book=a_book(mandate)) == ("lead-north",)
+    assert _approvers(book=a_book(mandate), team="east") == ("lead-north", "lead-south")
+
+
+def test_another_team_that_may_grant_it_goes_before_the_own_team_that_may_not() -> None:
+    book = a_book(a_mandate(to="team_lead", when="agent.team == 'south'"))
+    assert _approvers(book=book) == ("lead-south",)
+
+
+def test_where_nobodys_mandate_covers_the_request_it_can_be_rejected_or_granted_in_part() -> None:
+    book = a_book(a_mandate(id="lead", to="team_lead", limit=44))
+    assert _codes(_verdict("lead-north", book=book)) == ["over_limit"]
+    assert _verdict("lead-north", book=book, approves=False) == Allowed(None, None)
+    assert _verdict("lead-north", book=book, amount="44.00") == Allowed("lead", Money(4400, "EUR"))
+
+
+def test_a_currency_that_the_policy_does_not_cover_can_be_rejected_and_not_approved() -> None:
+    dollars = a_case(currency="USD")
+    assert _approvers(case=dollars) == ("lead-north",)
+    assert _codes(_verdict("lead-north", case=dollars)) == ["currency_not_covered"]
+    assert _verdict("lead-north", case=dollars, approves=False) == Allowed(None, None)
+
+
+def test_a_step_that_nobody_has_has_nobody() -> None:
+    book = a_book(LEADS, escalation=[{"id": "default", "steps": [{"to": "manager"}]}])
+    assert _approvers(book=book) == ()
+
+
+def test_conditions_look_at_the_one_who_answers() -> None:
+    book = a_book(a_mandate(to="team_lead", when="agent.agent_id == 'lead-2' && agent.role != 'agent'"))
+    assert _approvers(a_person("lead-2", role="team_lead"), book=book) == ("lead-2",)
+
+
+def test_who_may_answer_approves_by_their_own_mandate() -> None:
+    assert _verdict("lead-north") == Allowed("lead", Money(4500, "EUR"))
+    assert _verdict("lead-north", amount="500.00") == Allowed("lead", Money(50000, "EUR"))
+    assert _verdict("lead-north", approves=False) == Allowed(None, None)
+
+
+def test_another_amount_must_be_within_the_approver_s_own_mandate() -> None:
+    assert _codes(_verdict("lead-north", amount="500.01")) == ["over_limit"]
+
+
+@pytest.mark.parametrize("amount", ["45.001", "99999999999999.00"])
+def test_an_amount_that_the_currency_does_not_have_is_no_verdict(amount: str) -> None:
+    assert _codes(_verdict("lead-north", amount=amount)) == ["amount_unreadable"]
+
+
+@pytest.mark.parametrize("approves", [True, False])
+def test_anybody_else_is_not_entitled(approves: bool) -> None:
+    assert _codes(_verdict("nobody", approves=approves)) == ["unknown_agent"]
+    assert _codes(_verdict("agent-02", a_person("agent-02"), approves=approves)) == ["not_an_approver"]
+    assert _codes(_verdict("lead-south", approves=approves)) == ["not_an_approver"]
+
+
+def test_a_prohibition_holds_against_a_person_s_verdict_too() -> None:
+    rule = {
+        "id": "fraud",
+        "kinds": "*",
+        "when": "facts.days_late > 1",
+        "except": "manager",
+        "reason": "fraud desk",
+    }
+    book = a_book(LEADS, prohibitions=[rule])
+    forbidden = _verdict("lead-north", book=book)
+    assert isinstance(forbidden, Forbidden)
+    assert [reason.prohibition for reason in forbidden.reasons] == ["fraud"]
+    assert _verdict("lead-north", book=book, approves=False) == Allowed(None, None)
+    assert _codes(_verdict("lead-south", book=book)) == ["not_an_approver"]
+    assert isinstance(_verdict("boss", a_person("boss", role="manager"), book=book), Allowed)
+
+
+def test_a_prohibition_that_cannot_be_judged_leaves_it_to_the_person() -> None:
+    rule = {"id": "fraud", "kinds": "*", "when": "facts.fraud_flag", "reason": "fraud desk"}
+    assert isinstance(_verdict("lead-north", book=a_book(LEADS, prohibitions=[rule])), Allowed)

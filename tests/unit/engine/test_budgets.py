@@ -1,0 +1,338 @@
+"""DESIGN.md, Policy 3, 4 and 6: what an approval charges, and what becomes of it without room."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from engine.judging.assessment import assess
+from engine.judging.budgets import Charge, Counters, counter_of
+from engine.judging.conclusions import Approved, Conclusion, Escalated, Reason, Refused
+from engine.policy import PolicyBook
+from schemas.case import Case
+from tests.judging import LEFT_OUT, NOW, a_book, a_case, a_mandate, a_person, a_staff, codes, judge
+
+A_COUNT = {"id": "b", "per": "team", "window": "week", "count": 1}
+FLOWERS = {"kind": "flowers", "amount": None, "currency": None}
+IN_AMSTERDAM = {"timezone": "Europe/Amsterdam"}
+
+
+def with_budgets(*budgets: Any, shared: Any = LEFT_OUT, **mandate: Any) -> PolicyBook:
+    """A policy with one mandate, for refunds and flowers, on these budgets."""
+    row = a_mandate(**{"grants": ["refund", "flowers"], "budgets": list(budgets), **mandate})
+    return a_book(row, budgets=shared, **IN_AMSTERDAM)
+
+
+def a_budget(**changes: Any) -> dict[str, Any]:
+    """100.00 a day an agent, of the mandate itself."""
+    return {"id": "b", "per": "agent", "window": "day", "cap": 100, **changes}
+
+
+def charged(concluded: Conclusion) -> list[tuple[str, str, str, int]]:
+    assert isinstance(concluded, Approved), concluded
+    return [(one.budget.id, one.scope, one.window, one.amount) for one in concluded.charges]
+
+
+def exhausted(concluded: Conclusion) -> Reason:
+    """The last reason of an escalation, which is about a budget."""
+    assert isinstance(concluded, Escalated), concluded
+    reason = concluded.reasons[-1]
+    assert reason.code == "budget_exhausted"
+    return reason
+
+
+def charge_of(book: PolicyBook, case: Case | None = None, now: datetime = NOW) -> Charge:
+    (charge_options,) = assess(case or a_case(), book, a_staff(), now).charge_options
+    (charge,) = charge_options
+    return charge
+
+
+@pytest.mark.parametrize(
+    ("per", "scope"),
+    [
+        ("agent", "agent:agent-01"),
+        ("team", "team:north"),
+        ("customer", "customer:cu-1"),
+        ("tenant", "tenant"),
+    ],
+)
+def test_a_budget_is_one_s_agent_s_team_s_customer_s_or_the_tenant_s(per: str, scope: str) -> None:
+    book = with_budgets(a_budget(per=per))
+    assert charged(judge(book)) == [("m.b", scope, "2026-03-02", 45_00)]
+
+
+@pytest.mark.parametrize(
+    ("per", "other"),
+    [
+        ("agent", {"agent_id": "agent-02"}),
+        ("team", {"agent_id": "agent-03"}),
+        ("customer", {"customer": {"id": "cu-2"}}),
+    ],
+)
+def test_what_one_spends_leaves_the_others_budget_as_it_was(per: str, other: dict[str, Any]) -> None:
+    counters = Counters()
+    staff = a_staff(a_person("agent-02"), a_person("agent-03", team="south"))
+    book = with_budgets(a_budget(per=per, cap=50))
+    assert isinstance(judge(book, a_case(), staff, counters), Approved)
+    assert isinstance(judge(book, a_case(), staff, counters), Escalated)
+    assert isinstance(judge(book, a_case(**other), staff, counters), Approved)
+
+
+def test_a_team_and_the_tenant_spend_together() -> None:
+    staff = a_staff(a_person("agent-02"))
+    for per in ("team", "tenant"):
+        counters, book = Counters(), with_budgets(a_budget(per=per, cap=50))
+        assert isinstance(judge(book, a_case(), staff, counters), Approved)
+        assert isinstance(judge(book, a_case(agent_id="agent-02"), staff, counters), Escalated)
+
+
+def test_charges_stay_with_the_team_of_that_moment() -> None:
+    counters, book = Counters(), with_budgets(a_budget(per="team", cap=50))
+    assert charged(judge(book, a_case(), a_staff(), counters))[0][1] == "team:north"
+    moved = a_staff(a_person(team="south"))
+    assert charged(judge(book, a_case(), moved, counters))[0][1] == "team:south"
+    assert isinstance(judge(book, a_case(), a_staff(), counters), Escalated)
+
+
+@pytest.mark.parametrize(
+    ("window", "inside", "outside"),
+    [
+        ("day", "2026-03-02T22:59:59Z", "2026-03-02T23:00:00Z"),
+        ("week", "2026-03-08T22:59:59Z", "2026-03-08T23:00:00Z"),
+        ("month", "2026-03-31T21:59:59Z", "2026-03-31T22:00:00Z"),
+        ("year", "2026-12-31T22:59:59Z", "2026-12-31T23:00:00Z"),
+        ("30d", "2026-03-31T21:59:59Z", "2026-03-31T22:00:00Z"),
+        ("1d", "2026-03-02T22:59:59Z", "2026-03-02T23:00:00Z"),
+    ],
+)
+def test_a_window_ends_at_midnight_of_the_policy_s_time_zone(window: str, inside: str, outside: str) -> None:
+    book = with_budgets(a_budget(window=window, cap=50))
+    for moment, outcome in ((inside, Escalated), (outside, Approved)):
+        counters = Counters()
+        assert isinstance(judge(book, counters=counters), Approved)
+        assert isinstance(judge(book, counters=counters, now=datetime.fromisoformat(moment)), outcome)
+
+
+def test_a_late_event_overspends_no_run_of_days() -> None:
+    counters, book = Counters(), with_budgets(a_budget(window="7d", cap=100))
+    on_the_8th = NOW + timedelta(days=6)
+    for _ in range(2):
+        assert isinstance(judge(book, counters=counters, now=on_the_8th), Approved)
+    # 2 March stands in a run of 7 days with the 8th, and 1 March in none
+    assert exhausted(judge(book, counters=counters, now=NOW)).figures["left"] == "10.00"
+    assert isinstance(judge(book, counters=counters, now=NOW - timedelta(days=1)), Approved)
+
+
+def test_a_shared_budget_is_one_for_all_mandates_and_an_own_one_is_not() -> None:
+    shared = {"pool": {"per": "agent", "window": "day", "cap": 50}}
+    rows = [
+        a_mandate(id="one", budgets=["pool", a_budget(id="own", cap=50)]),
+        a_mandate(id="two", grants="flowers", budgets=["pool", a_budget(id="own", cap=50)]),
+    ]
+    book, counters = a_book(*rows, budgets=shared, **IN_AMSTERDAM), Counters()
+    assert [one[0] for one in charged(judge(book, counters=counters))] == ["pool", "one.own"]
+    second = judge(book, a_case(kind="flowers"), counters=counters)
+    assert exhausted(second).figures["budget"] == "pool"
+    assert [
+        one[0] for one in charged(judge(book, a_case(kind="flowers", amount="5.00"), counters=counters))
+    ] == [
+        "pool",
+        "two.own",
+    ]
+
+
+def test_an_own_budget_without_a_name_goes_by_its_place_in_the_list() -> None:
+    nameless = {"per": "agent", "window": "day", "cap": 100}
+    shared = {"pool": nameless}
+    book = with_budgets("pool", nameless, {**nameless, "window": "month"}, shared=shared)
+    assert [one[0] for one in charged(judge(book))] == ["pool", "m.2", "m.3"]
+
+
+@pytest.mark.parametrize(
+    ("currency", "amount", "minor", "left"),
+    [("JPY", "45", 45, "10"), ("EUR", "45.5", 45_50, "9.00"), ("KWD", "45.125", 45_125, "9.750")],
+)
+def test_money_is_charged_in_minor_units_and_left_with_the_currency_s_decimals(
+    currency: str, amount: str, minor: int, left: str
+) -> None:
+    row = a_mandate(budgets=[a_budget()])
+    book, counters = a_book(row, currency=currency, **IN_AMSTERDAM), Counters()
+    case = a_case(amount=amount, currency=currency)
+    for _ in range(2):
+        assert charged(judge(book, case, counters=counters))[0][3] == minor
+    figures = exhausted(judge(book, case, counters=counters)).figures
+    assert (figures["left"], figures["currency"]) == (left, currency)
+
+
+def test_a_budget_that_is_spent_to_the_last_cent_has_fit() -> None:
+    book, counters = with_budgets(a_budget(cap=90)), Counters()
+    assert [type(judge(book, counters=counters)) for _ in range(2)] == [Approved, Approved]
+    assert exhausted(judge(book, a_case(amount="0.01"), counters=counters)).figures["left"] == "0.00"
+
+
+def test_nothing_of_money_is_charged_for_nothing_and_there_is_always_room_for_it() -> None:
+    book, counters = with_budgets(a_budget(cap=45)), Counters()
+    assert charged(judge(book, counters=counters)) != []
+    assert charged(judge(book, a_case(amount="0.00"), counters=counters)) == []
+
+
+@pytest.mark.parametrize("asked", [{}, {"amount": "0.00"}, FLOWERS])
+def test_a_count_is_charged_one_for_every_decision(asked: dict[str, Any]) -> None:
+    book, counters, case = with_budgets(A_COUNT), Counters(), a_case(**asked)
+    assert charged(judge(book, case, counters=counters)) == [("m.b", "team:north", "2026-W10", 1)]
+    figures = exhausted(judge(book, case, counters=counters)).figures
+    renewed = {"renews_at": "2026-03-08T23:00:00Z", "timezone": "Europe/Amsterdam"}
+    assert figures == {"budget": "m.b", "left": 0} | renewed
+
+
+def test_no_amount_does_not_fit_a_budget_in_money() -> None:
+    (reason,) = judge(with_budgets(a_budget()), a_case(**FLOWERS)).reasons
+    assert (reason.code, reason.mandate) == ("amount_missing", "m")
+    assert "a budget in money" in reason.text
+    assert codes(judge(with_budgets(A_COUNT, a_budget(id="money")), a_case(**FLOWERS))) == ["amount_missing"]
+
+
+def test_money_and_counts_of_one_budget_are_not_added_up() -> None:
+    money, count = (charge_of(with_budgets(budget)) for budget in (a_budget(), A_COUNT))
+    assert money.key == "acme|m.b|day|EUR|agent:agent-01"
+    assert count.key == "acme|m.b|week|count|team:north"
+
+
+def test_the_counter_of_a_run_of_days_has_days_for_its_fields() -> None:
+    charge = charge_of(with_budgets(a_budget(window="30d")))
+    assert (charge.key, charge.field) == ("acme|m.b|30d|EUR|agent:agent-01", "20514")
+    assert (charge.window, charge.days, charge.cap) == ("2026-03-02", 30, 100_00)
+
+
+def test_a_tenant_s_budget_is_its_own() -> None:
+    other = a_book(a_mandate(budgets=[a_budget(per="tenant")]), policy="globex", **IN_AMSTERDAM)
+    assert charge_of(other, a_case(tenant="globex")).key == "globex|m.b|day|EUR|tenant"
+
+
+def test_the_first_that_fits_is_charged_on_all_its_budgets_and_no_other_is() -> None:
+    rows = [
+        a_mandate(id="condition", when="facts.days_late > 6", budgets=[a_budget()]),
+        a_mandate(id="limit", limit=40, budgets=[a_budget()]),
+        a_mandate(id="taken", budgets=[a_budget(), {**A_COUNT, "id": "c"}]),
+        a_mandate(id="later", budgets=[a_budget()]),
+    ]
+    approved = judge(a_book(*rows, **IN_AMSTERDAM))
+    assert isinstance(approved, Approved)
+    assert approved.mandate == "taken"
+    assert [one[0] for one in charged(approved)] == ["taken.b", "taken.c"]
+    assert codes(approved) == ["condition_not_met", "over_limit"]
+
+
+def test_where_one_budget_has_no_room_none_is_charged_and_the_next_mandate_is_tried() -> None:
+    rows = [
+        a_mandate(id="one", budgets=[a_budget(id="wide"), a_budget(id="narrow", cap=45)]),
+        a_mandate(id="two", budgets=[a_budget(cap=45)]),
+    ]
+    book, counters = a_book(*rows, **IN_AMSTERDAM), Counters()
+    assert charged(judge(book, counters=counters))[0][0] == "one.wide"
+    second = judge(book, counters=counters)
+    assert charged(second) == [("two.b", "agent:agent-01", "2026-03-02", 45_00)]
+    assert [(one.code, one.figures["budget"]) for one in second.reasons] == [
+        ("budget_exhausted", "one.narrow")
+    ]
+    third = judge(book, counters=counters)
+    assert [(one.figures["budget"], one.figures["left"]) for one in third.reasons] == [
+        ("one.narrow", "0.00"),
+        ("two.b", "0.00"),
+    ]
+
+
+def test_the_budget_that_is_named_is_the_first_without_room() -> None:
+    book = with_budgets(a_budget(id="wide"), a_budget(id="a", cap=30), a_budget(id="b", cap=20))
+    assert exhausted(judge(book)).figures["budget"] == "m.a"
+
+
+def test_each_reason_tells_of_its_own_budget() -> None:
+    rows = [
+        a_mandate(id="one", budgets=[a_budget(id="wide"), a_budget(id="exact", cap=45), a_budget(cap=10)]),
+        a_mandate(id="two", budgets=[a_budget(cap=20)]),
+        a_mandate(id="three", budgets=[a_budget(id="exact", cap=45), a_budget(cap=30)]),
+    ]
+    escalated = judge(a_book(*rows, **IN_AMSTERDAM))
+    told = [(one.figures["budget"], one.figures["left"]) for one in escalated.reasons]
+    assert told == [("one.b", "10.00"), ("two.b", "20.00"), ("three.b", "30.00")]
+    counters = Counters()
+    for row, amount in zip(rows, ("5.00", "7.00", "9.00"), strict=True):
+        spent = judge(a_book(row, **IN_AMSTERDAM), a_case(amount=amount), counters=counters)
+        assert isinstance(spent, Approved)
+    escalated = judge(a_book(*rows, **IN_AMSTERDAM), a_case(amount="41.00"), counters=counters)
+    told = [(one.figures["budget"], one.figures["left"]) for one in escalated.reasons]
+    assert told == [("one.exact", "40.00"), ("two.b", "13.00"), ("three.exact", "36.00")]
+
+
+def test_a_mandate_without_budgets_ends_the_list() -> None:
+    rows = [a_mandate(id="one", budgets=[a_budget(cap=40)]), a_mandate(id="free"), a_mandate(id="never")]
+    proposal = assess(a_case(), a_book(*rows, **IN_AMSTERDAM), a_staff(), NOW)
+    assert len(proposal.charge_options) == 1
+    approved = proposal.conclude(*Counters().settle(proposal.charge_options, proposal.probes))
+    assert isinstance(approved, Approved)
+    assert (approved.mandate, approved.charges, codes(approved)) == ("free", (), ["budget_exhausted"])
+
+
+def test_a_reason_says_what_was_asked_what_is_left_and_when_there_is_room_again() -> None:
+    counters, book = Counters(), with_budgets(a_budget(per="customer", window="30d"))
+    for _ in range(2):
+        judge(book, counters=counters)
+    reason = exhausted(judge(book, counters=counters))
+    assert reason.figures == {
+        "budget": "m.b",
+        "left": "10.00",
+        "renews_at": "2026-03-31T22:00:00Z",
+        "timezone": "Europe/Amsterdam",
+        "amount": "45.00",
+        "currency": "EUR",
+    }
+    assert reason.mandate == "m"
+    assert "10.00 EUR left" in reason.text
+
+
+@pytest.mark.parametrize("window", ["30d", "day", "week", "month", "year"])
+def test_what_no_window_will_ever_have_room_for_is_said_to_renew_never(window: str) -> None:
+    reason = exhausted(judge(with_budgets(a_budget(window=window, cap=40))))
+    assert (reason.figures["left"], reason.figures["renews_at"]) == ("40.00", None)
+    assert "not for so much at any time" in reason.text
+
+
+def test_a_lowered_cap_binds_what_is_decided_by_it_and_nothing_is_left_then() -> None:
+    counters = Counters()
+    for _ in range(2):
+        judge(with_budgets(a_budget()), counters=counters)
+    assert exhausted(judge(with_budgets(a_budget(cap=50)), counters=counters)).figures["left"] == "0.00"
+    assert isinstance(judge(with_budgets(a_budget(cap=200)), counters=counters), Approved)
+
+
+def test_what_is_refused_or_escalated_before_the_mandates_takes_nothing() -> None:
+    never = {"id": "never", "kinds": "*", "when": "facts.fraud", "reason": "no"}
+    book = a_book(a_mandate(budgets=[a_budget()]), prohibitions=[never], **IN_AMSTERDAM)
+    for facts, outcome in (({"fraud": True}, Refused), ({}, Escalated)):
+        proposal = assess(a_case(facts=facts), book, a_staff(), NOW)
+        assert (proposal.charge_options, proposal.probes) == ((), ())
+        assert isinstance(proposal.conclude(), outcome)
+
+
+@pytest.mark.parametrize("window", ["day", "week", "month", "year", "30d", "366d"])
+@pytest.mark.parametrize("opened_at", ["1970-01-01T00:00:00Z", "9998-12-31T23:59:59Z"])
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Pacific/Pago_Pago"])
+def test_at_both_ends_of_time_budgets_are_charged_and_given_back_all_the_same(
+    window: str, opened_at: str, zone: str
+) -> None:
+    book = a_book(a_mandate(budgets=[a_budget(window=window, cap=50)]), timezone=zone)
+    counters, now = Counters(), datetime.fromisoformat(opened_at)
+    approved = judge(book, counters=counters, now=now)
+    assert isinstance(approved, Approved)
+    (charge,) = approved.charges
+    assert (charge.key.split("|")[2], charge.field) == counter_of(charge.window, charge.days)
+    assert exhausted(judge(book, counters=counters, now=now)).figures["left"] == "5.00"
+
+
+def test_the_clock_of_a_budget_is_the_time_that_is_given_and_nothing_else() -> None:
+    book = with_budgets(a_budget())
+    old = datetime(2020, 2, 29, 12, tzinfo=UTC)
+    assert charge_of(book, a_case(opened_at="2031-01-01T00:00:00Z"), old).window == "2020-02-29"

@@ -1,0 +1,39 @@
+"""Who knows another language than CEL is told what to write instead, and where."""
+
+from __future__ import annotations
+
+import pytest
+
+from engine.expressions.compiling import compile_expression
+
+
+@pytest.mark.parametrize(
+    ("text", "at", "said"),
+    [
+        ("facts.days = 2", 11, "write `==` for `=`"),
+        ("facts.days === 2", 11, "write `==` for `===`"),
+        ("facts.days =< 2", 11, "write `<=` for `=<`"),
+        ("facts.days => 2", 11, "write `>=` for `=>`"),
+        ("facts.days <> 2", 11, "write `!=` for `<>`"),
+        ("facts.late and facts.lost", 11, "write `&&` for `and`"),
+        ("facts.late OR facts.lost", 11, "write `||` for `OR`"),
+        ("facts.late & facts.lost", 11, "write `&&` for `&`"),
+        ("not facts.late", 0, "write `!` for `not`"),
+        ("facts.price > 25,50", 14, "write `25.50` for `25,50`: with a point"),
+    ],
+)
+def test_what_is_written_as_elsewhere_comes_with_what_to_write(text: str, at: int, said: str) -> None:
+    (flaw,) = compile_expression(text, "condition", {}).flaws
+    assert (flaw.at, flaw.text) == (at, said)
+
+
+@pytest.mark.parametrize(
+    "text", ["facts.x in [25,50]", "facts.and == 'a = b and c'", "facts.x >= 2 && facts.y <= 3"]
+)
+def test_what_cel_reads_is_left_alone(text: str) -> None:
+    assert compile_expression(text, "condition", {}).flaws == ()
+
+
+def test_a_list_is_not_taken_for_a_decimal_comma_where_something_else_is_wrong() -> None:
+    (flaw,) = compile_expression("facts.x in [25,50] facts", "condition", {}).flaws
+    assert flaw.text.startswith("syntax error")

@@ -1,0 +1,245 @@
+"""DESIGN.md, Policy: the order of judging, and rules 1 to 4."""
+
+from __future__ import annotations
+
+import pytest
+
+from engine.judging.conclusions import Approved, Escalated, Refused
+from schemas.money import Money
+from tests.judging import LEFT_OUT, a_book, a_case, a_mandate, a_person, a_staff, codes, judge
+
+FRAUD = {
+    "id": "fraud",
+    "kinds": "*",
+    "when": "facts.fraud_flag",
+    "except": "manager",
+    "reason": "fraud desk only",
+}
+NEVER = {"id": "never", "kinds": "refund", "reason": "nobody can do this"}
+
+
+def test_the_first_mandate_that_fits_approves() -> None:
+    book = a_book(a_mandate(id="one", limit=45), a_mandate(id="two"))
+    assert judge(book) == Approved("one")
+
+
+def test_an_approval_lists_the_candidates_that_were_passed_over() -> None:
+    book = a_book(
+        a_mandate(id="one", limit="44.99"),
+        a_mandate(id="two", when="facts.days_late > 6"),
+        a_mandate(id="three"),
+    )
+    approved = judge(book)
+    assert isinstance(approved, Approved)
+    assert (approved.mandate, codes(approved)) == ("three", ["over_limit", "condition_not_met"])
+    assert [reason.mandate for reason in approved.reasons] == ["one", "two"]
+
+
+def test_a_mandate_for_every_kind_stands_where_the_file_has_it() -> None:
+    book = a_book(a_mandate(id="a", grants="*"), a_mandate(id="b"), a_mandate(id="c", grants="*"))
+    assert judge(book) == Approved("a")
+    assert [row.id for row in book.candidates("agent", "refund", None)] == ["a", "b", "c"]
+    assert [row.id for row in book.candidates("agent", "flowers", None)] == ["a", "c"]
+
+
+def test_a_role_has_the_mandates_of_those_it_extends_and_not_the_other_way() -> None:
+    book = a_book(a_mandate(id="for-seniors", to="senior"))
+    assert codes(judge(book)) == ["no_mandate"]
+    for role in ("senior", "team_lead", "manager"):
+        assert judge(book, staff=a_staff(a_person(role=role))) == Approved("for-seniors")
+
+
+def test_a_mandate_for_other_categories_is_no_candidate() -> None:
+    book = a_book(a_mandate(categories=["billing", "returns"]))
+    assert codes(judge(book)) == ["no_mandate"]
+    assert codes(judge(book, a_case(category=None))) == ["no_mandate"]
+    assert judge(book, a_case(category="billing")) == Approved("m")
+
+
+def test_only_the_mandates_of_the_kind_and_role_are_looked_at() -> None:
+    many = [a_mandate(id=f"m{kind}-{n}", grants=f"kind{kind}") for kind in range(100) for n in range(3)]
+    book = a_book(*many, a_mandate(id="leads", to="team_lead", grants="*"))
+    assert [row.id for row in book.candidates("agent", "kind42", None)] == ["m42-0", "m42-1", "m42-2"]
+    assert [row.id for row in book.candidates("manager", "kind42", None)] == [
+        "m42-0",
+        "m42-1",
+        "m42-2",
+        "leads",
+    ]
+    assert book.candidates("stranger", "kind42", None) == []
+
+
+def test_kinds_from_outside_do_not_make_the_book_grow() -> None:
+    book = a_book(a_mandate(grants="*"), a_mandate(id="n"))
+    for number in range(1000):
+        assert [row.id for row in book.candidates("agent", f"outside{number}", None)] == ["m"]
+    assert len(book.mandates["agent"]._found) == 0
+
+
+def test_every_candidate_says_what_failed_first() -> None:
+    book = a_book(
+        a_mandate(id="condition", when="facts.days_late > 6", limit=1),
+        a_mandate(id="fact", when="facts.rank > 6 && true"),
+        a_mandate(id="error", when="facts.days_late == 'x' || facts.days_late > 'x'"),
+        a_mandate(id="limit", limit=44.99),
+        a_mandate(id="limit-fact", limit="facts.rank"),
+        a_mandate(id="limit-error", limit="facts.order_value * facts.zero"),
+    )
+    case = a_case(facts={"days_late": 6, "order_value": 90.0, "zero": "0"})
+    assert codes(judge(book, case)) == [
+        "condition_not_met",
+        "fact_missing",
+        "condition_error",
+        "over_limit",
+        "fact_missing",
+        "condition_error",
+    ]
+
+
+def test_the_missing_fact_is_named_with_its_path() -> None:
+    book = a_book(
+        a_mandate(id="a", when="facts.order.status == 'x'"),
+        a_mandate(id="b", when="claims.damaged"),
+        a_mandate(id="c", when="customer.language == 'x'"),
+        a_mandate(id="d", when="facts['order']['rank'] > 1"),
+        a_mandate(id="e", limit="facts.value"),
+    )
+    escalated = judge(book, a_case(facts={"order": {}}, customer={"id": "cu-1"}))
+    names = ["facts.order.status", "claims.damaged", "customer.language", "facts.order.rank", "facts.value"]
+    assert [reason.figures for reason in escalated.reasons] == [{"fact": name} for name in names]
+    assert "facts.order.status is missing" in escalated.reasons[0].text
+
+
+def test_a_request_without_an_amount_does_not_fit_a_mandate_with_a_limit() -> None:
+    nothing = a_case(amount=None, currency=None)
+    assert codes(judge(a_book(a_mandate(limit=50)), nothing)) == ["amount_missing"]
+    assert codes(judge(a_book(a_mandate(limit="facts.absent")), nothing)) == ["amount_missing"]
+    assert judge(a_book(a_mandate()), nothing) == Approved("m")
+
+
+def test_the_amount_may_be_the_limit_and_not_a_cent_more() -> None:
+    book = a_book(a_mandate(limit=45))
+    assert judge(book, a_case(amount="45")) == Approved("m")
+    assert codes(judge(book, a_case(amount="45.01"))) == ["over_limit"]
+    assert judge(a_book(a_mandate(limit=0)), a_case(amount="0.00")) == Approved("m")
+
+
+def test_over_limit_says_the_limit() -> None:
+    (reason,) = judge(a_book(a_mandate(limit="0.5 * facts.order_value")), a_case(amount="45.01")).reasons
+    assert reason.figures == {"limit": "45.00", "amount": "45.01", "currency": "EUR"}
+
+
+def test_a_prohibition_refuses_before_anything_else_and_all_that_apply_are_named() -> None:
+    book = a_book(prohibitions=[FRAUD, NEVER])
+    refused = judge(book, a_case(facts={"fraud_flag": True}, agent_id="nobody", currency="USD"))
+    assert isinstance(refused, Refused)
+    assert [reason.prohibition for reason in refused.reasons] == ["fraud", "never"]
+    assert [reason.text for reason in refused.reasons] == ["fraud desk only", "nobody can do this"]
+
+
+def test_a_prohibition_spares_the_excepted_role_and_those_that_extend_it() -> None:
+    book = a_book(prohibitions=[{**NEVER, "except": "team_lead"}])
+    refused = judge(book)
+    assert isinstance(refused, Refused)
+    assert refused.reasons[0].figures == {"reason": NEVER["reason"], "except": "team_lead"}
+    assert isinstance(judge(book, staff=a_staff(a_person(role="senior"))), Refused)
+    assert judge(book, staff=a_staff(a_person(role="team_lead"))) == Approved("m")
+    assert judge(book, staff=a_staff(a_person(role="manager"))) == Approved("m")
+
+
+@pytest.mark.parametrize(
+    "change", [{"kinds": "flowers"}, {"categories": ["billing"]}, {"when": "facts.days_late > 6"}]
+)
+def test_a_prohibition_that_does_not_fit_refuses_nothing(change: dict[str, object]) -> None:
+    assert judge(a_book(prohibitions=[{**NEVER, **change}])) == Approved("m")
+
+
+def test_a_prohibition_that_cannot_be_judged_escalates_and_no_mandate_is_tried() -> None:
+    escalated = judge(a_book(prohibitions=[FRAUD, {**NEVER, "when": "facts.days_late"}]))
+    assert isinstance(escalated, Escalated)
+    assert [(reason.code, reason.prohibition) for reason in escalated.reasons] == [
+        ("fact_missing", "fraud"),
+        ("condition_error", "never"),
+    ]
+    assert escalated.on_the_spot is None
+
+
+def test_a_prohibition_that_refuses_makes_up_for_one_that_cannot_be_judged() -> None:
+    refused = judge(a_book(prohibitions=[FRAUD, NEVER]))
+    assert isinstance(refused, Refused)
+    assert [reason.prohibition for reason in refused.reasons] == ["never"]
+
+
+def test_an_agent_or_role_that_nobody_knows_escalates_before_the_currency_is_looked_at() -> None:
+    book = a_book()
+    assert codes(judge(book, a_case(agent_id="nobody", currency="USD"))) == ["unknown_agent"]
+    assert codes(judge(book, a_case(agent_id=LEFT_OUT))) == ["unknown_agent"]
+    assert codes(judge(book, a_case(currency="USD"), a_staff(a_person(role="intern")))) == ["unknown_role"]
+
+
+def test_another_currency_escalates_even_where_no_mandate_would_fit() -> None:
+    book = a_book(a_mandate(grants="flowers"))
+    (reason,) = judge(book, a_case(currency="USD")).reasons
+    assert (reason.code, reason.figures) == ("currency_not_covered", {"currency": "USD", "covered": "EUR"})
+
+
+def test_a_request_for_discretion_tries_the_ordinary_mandates() -> None:
+    assert judge(a_book(), a_case(discretion=True)) == Approved("m")
+    assert codes(judge(a_book(a_mandate(limit=1)), a_case(discretion=True))) == ["over_limit"]
+
+
+def _offer(*mandates: dict[str, object], amount: str = "45.00") -> str | None:
+    escalated = judge(a_book(*mandates), a_case(amount=amount))
+    assert isinstance(escalated, Escalated)
+    return None if escalated.on_the_spot is None else escalated.on_the_spot.text
+
+
+def test_the_largest_amount_that_could_be_granted_now_is_offered() -> None:
+    assert (
+        _offer(a_mandate(id="a", limit=20), a_mandate(id="b", limit=40), a_mandate(id="c", limit=30))
+        == "40.00"
+    )
+    assert _offer(a_mandate(limit="0.4 * facts.order_value")) == "36.00"
+
+
+def test_nothing_is_offered_by_a_mandate_whose_condition_fails_for_the_amount_asked() -> None:
+    assert _offer(a_mandate(when="facts.days_late > 6", limit=20)) is None
+    assert _offer(a_mandate(when="request.amount < 45", limit=20)) is None
+
+
+def test_nothing_is_offered_that_the_mandate_would_not_grant_when_asked_for() -> None:
+    assert _offer(a_mandate(when="request.amount > 30", limit=20)) is None
+    assert _offer(a_mandate(limit="request.amount / 2")) is None
+    assert _offer(a_mandate(when="request.amount > 30", limit=40)) == "40.00"
+
+
+def test_nothing_is_offered_that_is_prohibited_when_it_is_asked_for() -> None:
+    small = {"id": "small", "kinds": "refund", "when": "request.amount < 25", "reason": "not worth it"}
+    unknown = {"id": "unknown", "kinds": "refund", "when": "request.amount < 25 && facts.x", "reason": "no"}
+    rows = (a_mandate(id="a", limit=20), a_mandate(id="b", limit=30, to="senior"))
+    for prohibition in (small, unknown):
+        escalated = judge(a_book(*rows, prohibitions=[prohibition]))
+        assert isinstance(escalated, Escalated)
+        assert escalated.on_the_spot is None
+        senior = judge(a_book(*rows, prohibitions=[prohibition]), staff=a_staff(a_person(role="senior")))
+        assert isinstance(senior, Escalated)
+        assert senior.on_the_spot == Money(3000, "EUR")
+
+
+def test_an_offer_of_nothing_is_no_offer() -> None:
+    assert _offer(a_mandate(limit=0)) is None
+    assert _offer(a_mandate(limit="0.001")) is None
+
+
+def test_the_offer_is_money_of_the_policy() -> None:
+    escalated = judge(a_book(a_mandate(limit=20)))
+    assert isinstance(escalated, Escalated)
+    assert escalated.on_the_spot == Money(2000, "EUR")
+
+
+def test_what_was_offered_is_granted_when_it_is_asked_for() -> None:
+    book = a_book(a_mandate(when="request.amount != 13", limit="0.123 * facts.order_value"))
+    escalated = judge(book)
+    assert isinstance(escalated, Escalated)
+    assert escalated.on_the_spot is not None
+    assert judge(book, a_case(amount=escalated.on_the_spot.text)) == Approved("m")

@@ -1,0 +1,151 @@
+"""DESIGN.md, Policy 8: which step is asked, who of it, and what becomes of what nobody may grant."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from engine.judging.budgets import Counters
+from engine.judging.conclusions import Approved, Escalated, Refused
+from engine.judging.ladder import MOST_NAMED, Asked
+from engine.judging.staff import Staff
+from engine.policy import PolicyBook
+from schemas.case import Case
+from schemas.staff import StaffMember
+from tests.judging import a_book, a_case, a_mandate, a_person, a_staff, codes, judge
+
+SMALL = a_mandate(id="small", limit=40)
+LEADS = a_mandate(id="lead", to="team_lead", limit=500)
+MANAGERS = a_mandate(id="manager", to="manager")
+BOSS = a_person("boss", role="manager", team="hq")
+AWAY = [{"from": "2026-03-01T00:00:00Z", "until": "2026-03-09T00:00:00Z"}]
+
+
+def a_ladder(*steps: str, grants: tuple[Any, ...] = (LEADS, MANAGERS), **more: Any) -> PolicyBook:
+    """Refunds of more than 40.00 are nobody's but who `grants` say."""
+    ladder = {"id": "default", "steps": [{"to": step} for step in steps], **more}
+    return a_book(SMALL, *grants, escalation=[ladder])
+
+
+def asked(book: PolicyBook, *people: StaffMember, case: Case | None = None) -> Asked:
+    escalated = judge(book, case, a_staff(*people))
+    assert isinstance(escalated, Escalated), escalated
+    return Asked(escalated.step, escalated.approvers)
+
+
+def test_the_first_step_whose_role_may_grant_it_is_asked() -> None:
+    book, people = a_ladder("senior", "team_lead", "manager"), (a_person("sen", role="senior"), BOSS)
+    assert asked(book, *people) == ("team_lead", ("lead-north",))
+    assert asked(book, *people, case=a_case(amount="500.01")) == ("manager", ("boss",))
+    for_seniors = a_ladder("senior", "team_lead", grants=(a_mandate(to="senior"),))
+    assert asked(for_seniors, *people) == ("senior", ("lead-north", "sen"))
+
+
+def test_a_step_is_skipped_though_somebody_of_a_role_that_extends_it_may_grant_it() -> None:
+    in_the_team = a_person("boss", role="manager", team="north")
+    book = a_ladder("team_lead", "manager")
+    assert asked(book, in_the_team, case=a_case(amount="600.00")) == ("manager", ("boss",))
+
+
+def test_where_no_role_of_the_ladder_may_grant_it_somebody_of_it_who_may_is_asked() -> None:
+    for when_nobody in ("last_step", "refuse"):
+        book = a_ladder("senior", "team_lead", when_nobody=when_nobody)
+        assert asked(book, BOSS, case=a_case(amount="600.00")) == ("senior", ("boss",))
+
+
+def test_a_step_where_nobody_is_there_is_skipped() -> None:
+    leads = [
+        a_person(f"lead-{team}", role="team_lead", team=team, absences=AWAY) for team in ("north", "south")
+    ]
+    book = a_ladder("team_lead", "manager")
+    assert asked(book, *leads, BOSS) == ("team_lead", ("boss",))  # a manager is a lead too
+    other: dict[str, Any] = {"senior": {}, "team_lead": {}, "manager": {}, "agent": {}}
+    book = a_book(
+        SMALL,
+        LEADS,
+        MANAGERS,
+        roles=other,
+        escalation=[{"id": "e", "steps": [{"to": "team_lead"}, {"to": "manager"}]}],
+    )
+    assert asked(book, *leads, BOSS) == ("manager", ("boss",))
+
+
+def test_within_a_step_the_team_goes_first_and_then_any_team() -> None:
+    book = a_ladder("team_lead", grants=(a_mandate(to="team_lead", when="agent.agent_id != 'lead-north'"),))
+    assert asked(a_ladder("team_lead")) == ("team_lead", ("lead-north",))
+    assert asked(book) == ("team_lead", ("lead-south",))
+    assert asked(book, a_person("lead-2", role="team_lead")) == ("team_lead", ("lead-2",))
+
+
+def test_the_room_in_an_approver_s_budgets_is_not_looked_at() -> None:
+    budget = {"id": "b", "per": "agent", "window": "day", "cap": 1}
+    leads = a_mandate(to="team_lead", budgets=[budget])
+    book = a_book(SMALL, leads, timezone="UTC")
+    escalated = judge(book, counters=Counters())
+    assert isinstance(escalated, Escalated)
+    assert escalated.approvers == ("lead-north",)
+
+
+def test_a_mandate_of_discretion_covers_only_what_is_asked_at_discretion() -> None:
+    own = a_mandate(id="own", to="team_lead", discretion={"review_within": "5d", "reviewer": "manager"})
+    book = a_ladder("team_lead", "manager", grants=(own, MANAGERS))
+    assert asked(book, BOSS) == ("manager", ("boss",))
+    case = a_case(discretion=True, reason="her third parcel")
+    assert asked(book, BOSS, case=case) == ("team_lead", ("lead-north",))
+
+
+@pytest.mark.parametrize(
+    ("case", "why"),
+    [
+        ({"amount": "600.00"}, ["over_limit"]),
+        ({"currency": "USD"}, ["currency_not_covered"]),
+        ({"agent_id": "nobody", "amount": "600.00"}, ["unknown_agent"]),
+        ({"kind": "flowers"}, ["no_mandate"]),
+    ],
+)
+def test_what_nobody_on_the_ladder_may_grant_is_looked_at_or_refused_as_the_policy_says(
+    case: dict[str, Any], why: list[str]
+) -> None:
+    probes = judge(a_ladder("senior", "team_lead", grants=(LEADS,)), a_case(**case))
+    assert isinstance(probes, Escalated)
+    assert (probes.step, codes(probes)) == ("team_lead", why)
+    assert probes.approvers != ()
+    refuses = judge(a_ladder("senior", "team_lead", grants=(LEADS,), when_nobody="refuse"), a_case(**case))
+    assert isinstance(refuses, Refused)
+    assert (refuses.by, codes(refuses)) == ("ladder", [*why, "nobody_may_grant"])
+    assert refuses.reasons[-1].figures == {"steps": "senior, team_lead"}
+
+
+def test_what_somebody_may_grant_is_not_refused() -> None:
+    book = a_ladder("team_lead", when_nobody="refuse")
+    assert asked(book) == ("team_lead", ("lead-north",))
+
+
+def test_a_prohibition_that_cannot_be_judged_goes_up_the_ladder_too() -> None:
+    fraud = {"id": "fraud", "kinds": "*", "when": "facts.fraud", "reason": "fraud desk"}
+    ladder = [{"id": "default", "steps": [{"to": "team_lead"}], "when_nobody": "refuse"}]
+    book = a_book(a_mandate(), prohibitions=[fraud], escalation=ladder)
+    assert asked(book) == ("team_lead", ("lead-north",))
+    (nobody, last) = judge(book, staff=Staff([a_person()])).reasons
+    assert (nobody.prohibition, last.code) == ("fraud", "nobody_may_grant")
+
+
+def test_where_nobody_works_who_may_answer_it_waits_for_nobody() -> None:
+    escalated = judge(a_ladder("team_lead"), staff=Staff([a_person()]))
+    assert isinstance(escalated, Escalated)
+    assert (escalated.step, escalated.approvers) == ("team_lead", ())
+
+
+def test_of_very_many_only_the_first_are_named_and_judged() -> None:
+    people = [a_person(f"lead-{number:05d}", role="team_lead", team="west") for number in range(2_000)]
+    staff = Staff([a_person(team="east"), *people])
+    escalated = judge(a_ladder("team_lead"), staff=staff)
+    assert isinstance(escalated, Escalated)
+    assert escalated.approvers == tuple(f"lead-{number:05d}" for number in range(MOST_NAMED))
+
+
+def test_who_is_away_asks_by_their_own_authority_all_the_same() -> None:
+    away = a_person(absences=AWAY)
+    assert judge(a_book(a_mandate(id="m")), staff=a_staff(away)) == Approved("m")
+    assert asked(a_ladder("team_lead"), away) == ("team_lead", ("lead-north",))

@@ -1,0 +1,156 @@
+"""DESIGN.md, Policy 4: the largest amount that could have been granted at once, limits and budgets seen."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from engine.judging.assessment import assess
+from engine.judging.budgets import Counters
+from engine.judging.conclusions import Approved, Escalated
+from tests.judging import NOW, a_book, a_case, a_mandate, a_staff, judge
+
+
+def a_budget(cap: int, **changes: Any) -> dict[str, Any]:
+    """A pool of an agent's day."""
+    return {"id": "b", "per": "agent", "window": "day", "cap": cap, **changes}
+
+
+def a_count(count: int, **changes: Any) -> dict[str, Any]:
+    """So many decisions of an agent's week."""
+    return {"id": "c", "per": "agent", "window": "week", "count": count, **changes}
+
+
+def offer(*mandates: dict[str, Any], spent: tuple[str, ...] = (), amount: str = "45.00") -> str | None:
+    """What is offered to who asks 45.00, when the amounts before were asked too."""
+    book, counters = a_book(*mandates, timezone="Europe/Amsterdam"), Counters()
+    for one in spent:
+        assert isinstance(judge(book, a_case(amount=one), counters=counters), Approved)
+    escalated = judge(book, a_case(amount=amount), counters=counters)
+    assert isinstance(escalated, Escalated)
+    if escalated.on_the_spot is None:
+        return None
+    granted = judge(book, a_case(amount=escalated.on_the_spot.text), counters=counters)
+    assert isinstance(granted, Approved), "what is offered is granted when it is asked for"
+    return escalated.on_the_spot.text
+
+
+@pytest.mark.parametrize(
+    ("limit", "caps", "spent", "offered"),
+    [
+        (40, (100,), (), "40.00"),
+        (40, (100,), ("35.00", "35.00"), "30.00"),
+        (40, (100, 60), ("35.00",), "25.00"),
+        (40, (70,), ("35.00", "35.00"), None),
+        (None, (30,), (), "30.00"),
+        (100, (30,), (), "30.00"),
+        (100, (100,), ("60.00",), "40.00"),
+    ],
+)
+def test_the_offer_is_what_limit_and_budgets_leave(
+    limit: int | None, caps: tuple[int, ...], spent: tuple[str, ...], offered: str | None
+) -> None:
+    budgets = [a_budget(cap, id=f"b{place}") for place, cap in enumerate(caps)]
+    row = a_mandate(budgets=budgets, **({} if limit is None else {"limit": limit}))
+    assert offer(row, spent=spent) == offered
+
+
+def test_a_count_that_is_used_up_offers_nothing_and_one_that_is_not_takes_nothing_off() -> None:
+    assert offer(a_mandate(limit=40, budgets=[a_count(1)])) == "40.00"
+    assert offer(a_mandate(limit=40, budgets=[a_count(1)]), spent=("1.00",)) is None
+    assert offer(a_mandate(limit=40, budgets=[a_count(2), a_budget(50)]), spent=("30.00",)) == "20.00"
+    assert offer(a_mandate(budgets=[a_count(1), a_budget(50)]), spent=("30.00",)) is None
+
+
+def test_a_run_of_days_offers_what_its_fullest_run_leaves() -> None:
+    assert offer(a_mandate(limit=40, budgets=[a_budget(50, window="30d")]), spent=("30.00",)) == "20.00"
+
+
+def test_the_best_of_all_candidates_is_offered_whatever_kept_them_from_granting_it() -> None:
+    rows = [
+        a_mandate(id="a", limit=30),
+        a_mandate(id="b", budgets=[a_budget(35)]),
+        a_mandate(id="c", limit=38, budgets=[a_budget(100)]),
+        a_mandate(id="d", limit=44, when="facts.days_late > 6"),
+        a_mandate(id="e", limit=44, budgets=[a_budget(20)]),
+    ]
+    assert offer(*rows) == "38.00"
+
+
+@pytest.mark.parametrize(
+    ("row", "offered"),
+    [
+        ({"when": "request.amount > 20", "budgets": [a_budget(30)]}, "30.00"),
+        ({"when": "request.amount > 40", "budgets": [a_budget(30)]}, None),
+        ({"limit": "request.amount", "budgets": [a_budget(30)]}, "30.00"),
+        ({"limit": "request.amount - 15", "budgets": [a_budget(25)]}, None),
+        ({"limit": "40 - 0.5 * request.amount", "budgets": [a_budget(17)]}, "17.00"),
+        ({"when": "facts.days_late > 6", "budgets": [a_budget(30)]}, None),
+        ({"when": "facts.absent", "budgets": [a_budget(30)]}, None),
+        ({"limit": "facts.absent", "budgets": [a_budget(30)]}, None),
+    ],
+)
+def test_an_offer_is_within_condition_and_limit_as_they_are_for_the_amount_offered(
+    row: dict[str, Any], offered: str | None
+) -> None:
+    assert offer(a_mandate(**row)) == offered
+
+
+@pytest.mark.parametrize(
+    ("row", "asked", "offered"),
+    [
+        ({"limit": "request.amount > 9.0 ? 4.0 : 6.0"}, "12.00", "6.00"),
+        ({"limit": "request.amount > 9.0 ? 0.0 : 6.0"}, "12.00", "6.00"),
+        ({"limit": "request.amount > 9.0 ? 8.0 : 6.0"}, "12.00", "6.00"),
+        ({"limit": "request.amount > 9.0 ? 4.0 : 6.0", "budgets": [a_budget(5)]}, "12.00", "5.00"),
+        ({"limit": "100 - request.amount"}, "60.00", "40.00"),
+        ({"limit": "0.5 * request.amount"}, "60.00", None),
+        ({"limit": 50, "when": "request.amount != 50.0"}, "60.00", "49.99"),
+    ],
+)
+def test_an_amount_that_is_not_granted_leads_to_a_lower_one_and_one_that_is_to_its_own_limit(
+    row: dict[str, Any], asked: str, offered: str | None
+) -> None:
+    assert offer(a_mandate(**row), amount=asked) == offered
+
+
+@pytest.mark.parametrize(
+    ("when", "offered"),
+    [
+        ("request.amount == 50.0", "49.99"),
+        ("request.amount >= 50.0 && request.amount < 60.0", "49.99"),
+        ("request.amount == 49.99", "50.00"),
+        ("request.amount < 60.0", None),
+    ],
+)
+def test_one_cent_less_is_offered_where_a_prohibition_is_on_the_amount(
+    when: str, offered: str | None
+) -> None:
+    never = {"id": "never", "kinds": "*", "when": when, "reason": "no"}
+    book = a_book(a_mandate(limit=50), prohibitions=[never])
+    escalated = judge(book, a_case(amount="60.00"))
+    assert isinstance(escalated, Escalated)
+    assert (escalated.on_the_spot and escalated.on_the_spot.text) == offered
+    if offered is not None:
+        assert isinstance(judge(book, a_case(amount=offered)), Approved)
+
+
+def test_no_amount_has_no_offer() -> None:
+    book, counters = a_book(a_mandate(budgets=[a_count(1)]), timezone="Europe/Amsterdam"), Counters()
+    nothing = a_case(amount=None, currency=None)
+    assert isinstance(judge(book, nothing, counters=counters), Approved)
+    escalated = judge(book, nothing, counters=counters)
+    assert isinstance(escalated, Escalated)
+    assert escalated.on_the_spot is None
+
+
+def test_the_room_of_a_mandate_over_its_limit_is_looked_at_only_where_nobody_grants_it_freely() -> None:
+    over = a_mandate(id="over", limit=40, budgets=[a_budget(100)])
+    rows = [over, a_mandate(id="tried", budgets=[a_budget(100)])]
+    for mandates, looked in ((rows, ["over.b"]), ([*rows, a_mandate(id="free")], [])):
+        book = a_book(*mandates, timezone="Europe/Amsterdam")
+        proposal = assess(a_case(), book, a_staff(), NOW)
+        assert [[one.budget.id for one in take] for take in proposal.charge_options] == [["tried.b"]]
+        assert [one.budget.id for one in proposal.probes] == looked
+    assert assess(a_case(), a_book({**over, "limit": 0}, timezone="UTC"), a_staff(), NOW).probes == ()

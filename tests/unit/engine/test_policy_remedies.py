@@ -1,0 +1,75 @@
+"""What a newcomer writes wrongly, and what the message says to write instead."""
+
+from __future__ import annotations
+
+import pytest
+
+from engine.policy import check_policy
+from tests.policies import a_mandate, a_policy
+
+HEAD = """\
+policy: acme
+version: "1"
+currency: EUR
+roles: {agent: {}, "team lead": {}}
+mandates:
+"""
+LADDER = "escalation: [{id: default, steps: [{to: agent}]}]\n"
+
+
+def _said(text: str) -> list[str]:
+    return [str(one) for one in check_policy(text).problems]
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "said"),
+    [
+        ("policy: a\nroles:\n\tagent: {}\n", "3:1: ", "; a tab stands here: use spaces"),
+        (
+            "policy: a\nroles: {agent: {}\nmandates:\n  - {id: a}\n",
+            "3:1: ",
+            "; the `{` of line 2 is not closed by a `}`, or a comma is missing",
+        ),
+        (
+            "policy: a\nx: [a, b\ny: z\n",
+            "3:2: ",
+            "; the `[` of line 2 is not closed by a `]`, or a comma is missing",
+        ),
+        ('policy: a\nversion: "1\nx: y\n', "4:1: ", "; the quote that begins on line 2 is not closed"),
+        ("policy: a\nversion 1\ncurrency: EUR\n", "3:1: ", "; a key ends in a colon, as in `currency: EUR`"),
+        ("policy: a\nx: @b\n", "2:4: ", "; put the value in quotes"),
+        (
+            "policy: a\n version: 1\n",
+            "2:9: ",
+            "; keys of one level begin below each other, and a value that holds `: ` stands in quotes",
+        ),
+    ],
+)
+def test_what_is_not_yaml_comes_with_what_to_do(text: str, place: str, said: str) -> None:
+    (only,) = _said(text)
+    assert only.startswith(f"{place}not YAML: ")
+    assert only.endswith(said)
+
+
+def test_discretion_is_a_mapping() -> None:
+    said = _said(a_policy(a_mandate(discretion=True)))
+    assert any(
+        "`discretion` must be a mapping; write {}, or `review_within` and `reviewer`" in one for one in said
+    )
+
+
+def test_a_decimal_comma_between_braces_is_told_as_such() -> None:
+    said = _said(HEAD + "  - {id: m, grants: refund, to: agent, limit: 25,50}\n" + LADDER)
+    assert any("in a number write a point and no comma" in one for one in said)
+
+
+def test_a_decimal_comma_on_a_line_of_its_own_is_told_as_such() -> None:
+    said = _said(HEAD + "  - id: m\n    grants: refund\n    to: agent\n    limit: 25,50\n" + LADDER)
+    assert any(one.endswith("write `25.50` for `25,50`: with a point") for one in said)
+
+
+@pytest.mark.parametrize("role", ["team_lead", "team leed"])
+def test_a_role_that_can_be_no_id_is_not_suggested(role: str) -> None:
+    said = _said(HEAD + f"  - {{id: m, grants: refund, to: {role}}}\n" + LADDER)
+    assert any("there is no role" in one for one in said)
+    assert not any("did you mean `team lead`" in one for one in said)

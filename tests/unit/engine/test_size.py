@@ -1,0 +1,76 @@
+"""What would not fit one record batch of the journal is said before it is settled."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+
+import pytest
+
+from engine.events.size import MOST_BYTES, check_size
+from engine.judging.budgets import BudgetUse
+from engine.judging.ladder import MOST_NAMED
+from engine.propose import propose
+from schemas.errors import Unreadable
+from services.chassis.kafka.producer import BATCH_BYTES
+from tests.intake_cases import a_case
+from tests.judging import a_mandate, a_person
+from tests.pure_shop import Shop
+from tests.rules_inputs import a_submission, a_submitted, as_bytes
+
+
+def test_an_ordinary_case_fits() -> None:
+    check_size(2_000, propose(a_submission(), Shop(a_mandate(limit=1)), {}))
+
+
+def test_a_case_that_is_too_large_for_the_journal_is_not_taken() -> None:
+    case = a_case(facts={"long": "x" * MOST_BYTES})
+    proposal = propose(a_submission(case), Shop(a_mandate(limit=1)), {})
+    with pytest.raises(Unreadable, match="too_large"):
+        check_size(len(as_bytes(a_submitted(case))), proposal)
+
+
+def test_a_large_case_that_is_approved_fits_as_a_decision_holds_no_facts() -> None:
+    case = a_case(facts={"long": "x" * MOST_BYTES})
+    check_size(len(as_bytes(a_submitted(case))), propose(a_submission(case), Shop(), {}))
+
+
+def test_numbers_that_grow_when_written_again_are_counted_as_they_are_written() -> None:
+    case = a_case(facts={"n": [1e15] * 60_000})
+    event = as_bytes(a_submitted(case)).replace(b"1000000000000000.0", b"1e15")
+    assert len(event) < MOST_BYTES / 2
+    with pytest.raises(Unreadable, match="too_large"):
+        check_size(len(event), propose(a_submission(case), Shop(a_mandate(limit=1)), {}))
+
+
+def test_more_reasons_than_fit_are_not_taken() -> None:
+    never = [{"id": f"p{place}", "kinds": "*", "reason": "no " * 300} for place in range(500)]
+    with pytest.raises(Unreadable, match="too_large"):
+        check_size(2_000, propose(a_submission(), Shop(prohibitions=never), {}))
+
+
+def test_of_very_many_approvers_so_many_are_named_as_fit() -> None:
+    people = [a_person(f"lead-{place:06d}-" + "\u0141" * 180, role="team_lead") for place in range(500)]
+    shop = Shop(a_mandate(limit=1), a_mandate(id="lead", to="team_lead"), people=people)
+    case = a_case(facts={"n": [1e15] * 14_000})
+    proposal = propose(a_submission(case), shop, {})
+    check_size(100_000, proposal)
+    assert len(proposal.approvers) == MOST_NAMED
+    assert sum(map(len, proposal.render(0).values)) < MOST_BYTES
+
+
+@pytest.mark.parametrize(("mandates", "fits"), [(100, True), (650, True), (1_500, False)])
+def test_what_is_said_of_budgets_without_room_is_counted_before_anybody_knows(
+    mandates: int, fits: bool
+) -> None:
+    budget = {"id": "b" * 50, "per": "customer", "window": "30d", "cap": 100}
+    rows = [a_mandate(id=f"{place}-{'m' * 50}", budgets=[budget]) for place in range(mandates)]
+    proposal = propose(a_submission(), Shop(*rows, timezone="Europe/Amsterdam"), {})
+    none_left = [BudgetUse(60_00, free_day=20_600)] * mandates
+    rendered = proposal.render(0, 0, none_left)
+    assert (sum(map(len, rendered.values)) <= MOST_BYTES) is fits
+    with nullcontext() if fits else pytest.raises(Unreadable, match="too_large"):
+        check_size(2_000, proposal)
+
+
+def test_what_is_let_through_fits_a_record_batch() -> None:
+    assert MOST_BYTES + 20_000 < BATCH_BYTES

@@ -1,0 +1,233 @@
+"""DESIGN.md, Policy 6: in which window a moment falls, when it renews, and what counts in a run of N days."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.judging.budgets import (
+    BudgetUse,
+    Charge,
+    Counters,
+    counter_key,
+    counter_of,
+    day_number,
+    local_day,
+    renews_at,
+    window_name,
+)
+from engine.policy.book import Budget, Window, WindowKind
+
+AMSTERDAM = ZoneInfo("Europe/Amsterdam")
+
+
+def a_charge(
+    kind: WindowKind = "day",
+    days: int = 0,
+    on: date = date(2026, 3, 2),
+    amount: int = 40_00,
+    cap: int = 100_00,
+) -> Charge:
+    """40.00 of a cap of 100.00 a customer."""
+    budget = Budget("b", "customer", Window(kind, days), cap=100_00)
+    field = str(day_number(on)) if days else window_name(kind, on)
+    key = counter_key("acme", "b", budget.window.text, "EUR", "customer:cu-1")
+    return Charge(budget, "customer:cu-1", window_name(kind, on), key, field, amount, cap, days)
+
+
+@pytest.mark.parametrize(
+    ("moment", "day"),
+    [
+        ("2026-03-28T22:59:59Z", "2026-03-28"),
+        ("2026-03-28T23:00:00Z", "2026-03-29"),  # 00:00 of the day that has 23 hours
+        ("2026-03-29T00:59:59Z", "2026-03-29"),
+        ("2026-03-29T01:00:00Z", "2026-03-29"),  # the clock goes from 02:00 to 03:00
+        ("2026-03-29T21:59:59Z", "2026-03-29"),
+        ("2026-03-29T22:00:00Z", "2026-03-30"),
+        ("2026-10-24T21:59:59Z", "2026-10-24"),
+        ("2026-10-24T22:00:00Z", "2026-10-25"),  # 00:00 of the day that has 25 hours
+        ("2026-10-25T00:30:00Z", "2026-10-25"),  # 02:30, and once more an hour later
+        ("2026-10-25T01:30:00Z", "2026-10-25"),
+        ("2026-10-25T22:59:59Z", "2026-10-25"),
+        ("2026-10-25T23:00:00Z", "2026-10-26"),
+    ],
+)
+def test_a_day_is_one_of_the_policy_s_time_zone_at_both_clock_changes_too(moment: str, day: str) -> None:
+    assert local_day(datetime.fromisoformat(moment), AMSTERDAM).isoformat() == day
+
+
+@pytest.mark.parametrize(
+    ("kind", "day", "window"),
+    [
+        ("day", "2026-03-02", "2026-03-02"),
+        ("week", "2026-03-01", "2026-W09"),  # a Sunday
+        ("week", "2026-03-02", "2026-W10"),
+        ("week", "2026-12-31", "2026-W53"),
+        ("week", "2027-01-03", "2026-W53"),  # the year of the week is not the year of the day
+        ("week", "2027-01-04", "2027-W01"),
+        ("week", "2024-12-30", "2025-W01"),
+        ("month", "2026-03-31", "2026-03"),
+        ("year", "2026-12-31", "2026"),
+        ("days", "2026-03-02", "2026-03-02"),
+    ],
+)
+def test_the_window_that_holds_a_day(kind: WindowKind, day: str, window: str) -> None:
+    assert window_name(kind, date.fromisoformat(day)) == window
+
+
+@pytest.mark.parametrize(
+    ("kind", "day", "renewed"),
+    [
+        ("day", "2026-03-28", "2026-03-28T23:00:00Z"),
+        ("day", "2026-03-29", "2026-03-29T22:00:00Z"),
+        ("day", "2026-10-24", "2026-10-24T22:00:00Z"),
+        ("day", "2026-10-25", "2026-10-25T23:00:00Z"),
+        ("week", "2026-03-23", "2026-03-29T22:00:00Z"),  # it has the hour less
+        ("week", "2026-10-25", "2026-10-25T23:00:00Z"),
+        ("week", "2026-12-31", "2027-01-03T23:00:00Z"),
+        ("month", "2026-01-31", "2026-01-31T23:00:00Z"),
+        ("month", "2026-03-02", "2026-03-31T22:00:00Z"),
+        ("month", "2026-12-31", "2026-12-31T23:00:00Z"),
+        ("year", "2026-03-02", "2026-12-31T23:00:00Z"),
+    ],
+)
+def test_a_window_of_the_calendar_renews_at_midnight_there(kind: WindowKind, day: str, renewed: str) -> None:
+    on = date.fromisoformat(day)
+    found = renews_at(a_charge(kind, on=on), BudgetUse(100_00), on, AMSTERDAM)
+    assert found == datetime.fromisoformat(renewed)
+
+
+@given(
+    st.sampled_from(["day", "week", "month", "year"]),
+    st.integers(86_400, 253_000_000_000).map(lambda seconds: datetime.fromtimestamp(seconds, UTC)),
+    st.sampled_from(["Europe/Amsterdam", "America/New_York", "Asia/Kolkata", "Pacific/Apia", "UTC"]),
+)
+def test_up_to_its_renewal_a_window_is_the_same_and_from_then_on_another(
+    kind: WindowKind, moment: datetime, name: str
+) -> None:
+    zone = ZoneInfo(name)
+    today = local_day(moment, zone)
+    renewed = renews_at(a_charge(kind, on=today), BudgetUse(0), today, zone)
+    assert renewed is not None
+    assert renewed > moment
+    before = local_day(renewed - timedelta(microseconds=1), zone)
+    assert (
+        window_name(kind, before) == window_name(kind, today) != window_name(kind, local_day(renewed, zone))
+    )
+
+
+def test_a_run_of_n_days_renews_on_the_first_day_that_has_room() -> None:
+    counters = Counters()
+    for day, amount in ((date(2026, 3, 2), 30_00), (date(2026, 3, 10), 50_00)):
+        counters.add([(a_charge("days", 30).key, str(day_number(day)), amount)])
+    charge = a_charge("days", 30, on=date(2026, 3, 20))
+    used = counters.look(charge)
+    assert used.used == 80_00
+    # 1 April is the first day whose runs of 30 days no longer hold 2 March
+    assert renews_at(charge, used, date(2026, 3, 20), AMSTERDAM) == datetime(2026, 3, 31, 22, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(("kind", "days"), [("days", 30), ("day", 0), ("week", 0), ("month", 0), ("year", 0)])
+def test_what_is_more_than_the_cap_has_room_on_no_day(kind: WindowKind, days: int) -> None:
+    charge = a_charge(kind, days, amount=100_01)
+    assert renews_at(charge, Counters().look(charge), date(2026, 3, 2), AMSTERDAM) is None
+
+
+def test_a_late_event_finds_what_was_charged_after_it_in_its_runs() -> None:
+    counters, late = Counters(), a_charge("days", 7, on=date(2026, 3, 2))
+    counters.add([(late.key, str(day_number(date(2026, 3, day))), 35_00) for day in (1, 5, 8, 9)])
+    # 2 to 8 March hold two of them, and so do 1 to 7 March; 9 March is in no run of 7 days with 2 March
+    assert counters.look(late).used == 70_00
+    assert counters.settle([(late,)])[0] == 0
+    assert counters.settle([(late._replace(amount=30_00),)])[0] == 1
+
+
+def most_in_a_run(by_day: dict[int, int], day: int, days: int) -> int:
+    counters, charge = Counters(), a_charge("days", days)
+    counters.add((charge.key, str(one), each) for one, each in by_day.items())
+    return counters.look(charge._replace(field=str(day))).used
+
+
+@given(
+    st.dictionaries(st.integers(0, 40), st.integers(1, 9), max_size=12),
+    st.integers(0, 40),
+    st.integers(1, 12),
+)
+def test_the_most_in_a_run_is_what_counting_every_run_finds(
+    by_day: dict[int, int], day: int, days: int
+) -> None:
+    runs = [range(first, first + days) for first in range(day - days + 1, day + 1)]
+    assert most_in_a_run(by_day, day, days) == max(sum(by_day.get(one, 0) for one in run) for run in runs)
+
+
+@given(
+    st.dictionaries(st.integers(0, 30), st.integers(1, 100), max_size=10),
+    st.integers(0, 30),
+    st.integers(1, 9),
+    st.integers(1, 100),
+)
+def test_the_day_with_room_has_it_and_no_day_before_it(
+    by_day: dict[int, int], day: int, days: int, amount: int
+) -> None:
+    on = date(1970, 1, 1) + timedelta(days=day)
+    charge = a_charge("days", days, on=on, amount=amount, cap=100)
+    counters = Counters()
+    counters.add((charge.key, str(one), each) for one, each in by_day.items())
+    free = counters.look(charge).free_day
+    assert free is not None
+    assert free > day
+    assert most_in_a_run(by_day, free, days) + amount <= 100
+    assert all(most_in_a_run(by_day, one, days) + amount > 100 for one in range(day + 1, free))
+
+
+def test_a_long_run_that_is_full_is_walked_once() -> None:
+    class Amount(int):
+        """Counts how often it is added up."""
+
+        added = 0
+
+        def __add__(self, other: int) -> Amount:
+            Amount.added += 1
+            return Amount(int(self) + int(other))
+
+        __radd__ = __add__
+
+    on, counters = date(2026, 3, 2), Counters()
+    charge = a_charge("days", 366, on=on, amount=1, cap=240)
+    counters.add((charge.key, str(day_number(on) - back), Amount(1)) for back in range(240))
+    Amount.added = 0
+    assert counters.look(charge) == BudgetUse(240, day_number(on) + 366 - 239)
+    assert Amount.added < 10 * 366
+
+
+@pytest.mark.parametrize(
+    ("window", "days", "counter"),
+    [
+        ("2026-03-02", 0, ("day", "2026-03-02")),
+        ("2026-W10", 0, ("week", "2026-W10")),
+        ("2026-03", 0, ("month", "2026-03")),
+        ("2026", 0, ("year", "2026")),
+        ("2026-03-02", 30, ("30d", "20514")),
+    ],
+)
+def test_the_window_of_an_event_says_where_it_is_counted(
+    window: str, days: int, counter: tuple[str, str]
+) -> None:
+    assert counter_of(window, days) == counter
+
+
+@pytest.mark.parametrize("window", ["", "26", "2026-3", "yesterday"])
+def test_what_is_no_window_is_counted_nowhere(window: str) -> None:
+    with pytest.raises(ValueError, match="window"):
+        counter_of(window, 0)
+
+
+def test_a_counter_that_comes_to_nothing_is_gone() -> None:
+    counters, charge = Counters(), a_charge()
+    assert counters.settle([(charge,)]) == (1, ())
+    counters.add([(charge.key, charge.field, -charge.amount)])
+    assert counters.look(charge) == BudgetUse(0)
