@@ -216,9 +216,9 @@ def test_a_target_of_make_that_is_no_file_has_a_rule() -> None:
 
 def test_a_wheel_holds_every_file_of_its_packages(tmp_path: Path) -> None:
     """Built from a copy, because setuptools leaves its work beside what it builds. Fetches nothing."""
-    packages, source = ("services", "schemas", "deploy"), tmp_path / "source"
+    packages, source = ("engine", "services", "schemas", "deploy"), tmp_path / "source"
     shipped = [path.relative_to(ROOT) for path in FILES if path.relative_to(ROOT).parts[0] in packages]
-    for name in (*shipped, Path("pyproject.toml"), Path("README.md")):
+    for name in (*shipped, Path("pyproject.toml"), Path("README.md"), Path("LICENSE")):
         (source / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(ROOT / name, source / name)
     offline = ("--no-deps", "--no-build-isolation", "--no-index", "--disable-pip-version-check", "--quiet")
