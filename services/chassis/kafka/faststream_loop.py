@@ -22,6 +22,7 @@ from faststream.kafka.subscriber.usecase import BatchSubscriber
 from services.chassis.kafka import lenient_headers
 from services.chassis.kafka.consumer import Batches, Consumer
 from services.chassis.kafka.dead_letters import ConsumedRecord
+from services.chassis.process.back_off import BackOff
 from services.chassis.process.errors import TryAgain
 from services.chassis.process.log import log
 
@@ -39,8 +40,7 @@ class Timing(NamedTuple):
     poll: float = 0.005
     quiet_before_idle: float = 0.02
     idle_at_least: float = 1.0
-    backoff_first: float = 0.1
-    backoff_last: float = 2.0
+    back_off: BackOff = BackOff()
     commit: float = 3.0
     open: float = 60.0
     stop: float = 4.0

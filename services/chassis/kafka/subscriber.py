@@ -7,7 +7,6 @@ A *turn* is held by the loop from the poll that gave records until the handler i
 from __future__ import annotations
 
 import asyncio
-import random
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
@@ -19,6 +18,7 @@ from services.chassis.kafka import lenient_headers
 from services.chassis.kafka.consumer import Batches, Consumer
 from services.chassis.kafka.dead_letters import ConsumedRecord, DeadLetters
 from services.chassis.kafka.faststream_loop import Loop, Source, Timing
+from services.chassis.process.back_off import repeat_until_done
 from services.chassis.process.errors import TryAgain
 from services.chassis.process.families import Family, family_of
 from services.chassis.process.log import log
@@ -97,7 +97,7 @@ class Subscription:
         self._polled: Batches = {}
         self._stopping = False
         self._bug: BaseException | None = None
-        self._backoff = 0.0
+        self._failures = 0
         self._not_before = 0.0
         self._turned = self._last_record = self._last_idle = self._next_look = time.monotonic()
         self._settled: float | None = None
@@ -223,24 +223,29 @@ class Subscription:
 
     async def _supervise(self) -> None:
         """Opens a consumer, and another when its background tasks died, until we are stopped."""
-        pause = self._timing.backoff_first
-        while True:
-            ended = await family_of(self._open())
-            match ended.family:
-                case Family.BUG:
-                    self._stop_loudly(ended.error)
-                    return
-                case Family.TRY_AGAIN:
-                    log.warning("consumer_cannot_join", group=self._source.group, error=str(ended.error))
-                case Family.DONE:
-                    pause = self._timing.backoff_first
-                    await self._broken.wait()
-                    log.error("consumer_broken", group=self._source.group)
-                    self._metrics.consumer_restarts.inc()
+        while await repeat_until_done(
+            self._open_or_leave,
+            self._timing.back_off,
+            on_try_again=self._log_cannot_join,
+            on_bug=self._stop_loudly,
+        ):
+            await self._broken.wait()
+            log.error("consumer_broken", group=self._source.group)
+            self._metrics.consumer_restarts.inc()
             await self._leave(self._timing.wait_for_batch)
             self._turned = time.monotonic()
-            await asyncio.sleep(pause * random.uniform(0.8, 1.2))  # noqa: S311 - jitter
-            pause = min(pause * 2, self._timing.backoff_last)
+            await asyncio.sleep(self._timing.back_off.pause(1))
+
+    def _log_cannot_join(self, error: BaseException, _: int) -> None:
+        log.warning("consumer_cannot_join", group=self._source.group, error=str(error))
+
+    async def _open_or_leave(self) -> None:
+        ended = await family_of(self._open())
+        if ended.family is Family.TRY_AGAIN:
+            await self._leave(self._timing.wait_for_batch)
+            self._turned = time.monotonic()
+        if ended.error is not None:
+            raise ended.error
 
     async def _open(self) -> None:
         """Joins. While that takes its time the loop counts as turning: Kafka is away, not we."""
@@ -333,12 +338,12 @@ class Subscription:
             self._metrics.batches.labels(ended.family.value).inc()
             match ended.family:
                 case Family.DONE:
-                    self._backoff = 0.0
+                    self._failures = 0
                     await self._done_with(ends)
                 case Family.TRY_AGAIN:
                     if self._consumer is not None:
                         self._consumer.seek(self._batch)
-                    self._back_off("batch", ended.error)
+                    self._wait_before_next_poll("batch", ended.error)
                 case Family.BUG:
                     self._stop_loudly(ended.error)
         finally:
@@ -398,12 +403,12 @@ class Subscription:
         self._idle_since_record = False
         self._turn.release()
 
-    def _back_off(self, what: str, error: BaseException | None) -> None:
-        first, last = self._timing.backoff_first, self._timing.backoff_last
-        self._backoff = min(self._backoff * 2, last) if self._backoff else first
-        self._not_before = time.monotonic() + self._backoff * random.uniform(0.7, 1.0)  # noqa: S311 - jitter
-        told = f"{type(error).__name__}: {error}"
-        log.warning("try_again", what=what, group=self._source.group, error=told)
+    def _wait_before_next_poll(self, what: str, error: BaseException | None) -> None:
+        self._failures += 1
+        self._not_before = time.monotonic() + self._timing.back_off.pause(self._failures)
+        log.warning(
+            "try_again", what=what, group=self._source.group, error=f"{type(error).__name__}: {error}"
+        )
 
     def _stop_loudly(self, error: BaseException | None) -> None:
         if self._bug is not None:
@@ -491,7 +496,7 @@ class Subscription:
         ended = await family_of(call)
         match ended.family:
             case Family.TRY_AGAIN:
-                self._back_off(what, ended.error)
+                self._wait_before_next_poll(what, ended.error)
             case Family.BUG:
                 self._stop_loudly(ended.error)
         return ended.family is Family.DONE

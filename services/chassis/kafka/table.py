@@ -14,8 +14,8 @@ from aiokafka.errors import IllegalStateError, KafkaError
 from schemas.errors import Unreadable
 from services.chassis.kafka import lenient_headers
 from services.chassis.kafka.dead_letters import ConsumedRecord
+from services.chassis.process.back_off import BackOff, repeat_until_done
 from services.chassis.process.errors import TryAgain
-from services.chassis.process.families import Family, family_of
 from services.chassis.process.log import log
 from services.chassis.process.threads import in_thread
 
@@ -23,7 +23,7 @@ V = TypeVar("V")
 
 POLL_MS: Final = 200
 ASK_SECONDS: Final = 5.0
-PAUSE_SECONDS: Final = (0.2, 2.0)
+BACK_OFF: Final = BackOff(first=0.2)
 QUIET_SECONDS: Final = 10.0
 """Opening a topic takes a moment at every start; waiting is a warning only when it lasts longer than this."""
 
@@ -133,18 +133,22 @@ class Table(Generic[V]):
         return bool(ends) and all(self._next.get(tp, -1) >= end for tp, end in ends.items())
 
     async def _follow(self) -> None:
-        first, last = PAUSE_SECONDS
-        pause = first
-        while True:
-            ended = await family_of(self._read_on())
+        await repeat_until_done(
+            self._read_and_close, BACK_OFF, on_try_again=self._log_reads_again, on_bug=self._stop_loudly
+        )
+
+    def _log_reads_again(self, error: BaseException, _: int) -> None:
+        log.warning("table_reads_again", topic=self._topic, error=str(error))
+
+    def _stop_loudly(self, bug: BaseException) -> None:
+        log.error("bug", topic=self._topic, exc_info=bug)
+        self._on_bug(bug)
+
+    async def _read_and_close(self) -> None:
+        try:
+            await self._read_on()
+        finally:
             await self._close()
-            if ended.family is Family.BUG and ended.error is not None:
-                log.error("bug", topic=self._topic, exc_info=ended.error)
-                self._on_bug(ended.error)
-                return
-            log.warning("table_reads_again", topic=self._topic, error=str(ended.error))
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, last)
 
     async def _read_on(self) -> None:
         """Reads for as long as the consumer works. Raises TryAgain when another is needed."""

@@ -14,9 +14,10 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from services.chassis.kafka.dead_letters import ConsumedRecord, DeadLetters
 from services.chassis.kafka.producer import Outgoing, Producer
 from services.chassis.kafka.subscriber import Subscription, Timing
+from services.chassis.process.back_off import BackOff
 from services.chassis.process.metrics import Metrics
 
-QUICK = Timing(wait_for_batch=10.0, backoff_first=0.05, backoff_last=0.2, stop=5.0)
+QUICK = Timing(wait_for_batch=10.0, back_off=BackOff(0.05, 0.2), stop=5.0)
 
 
 async def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
