@@ -9,9 +9,14 @@ from schemas.model import Frozen
 
 
 class PolicyRecord(Frozen):
-    """The active policy by `<tenant>`, every version by `<tenant>/<digest>`; `yaml` is the file's text."""
+    """The active policy by `<tenant>`, every version by `<tenant>/<digest>`: for people and for workers."""
 
-    name: Name = Field(description="The tenant, by which a policy goes.")
+    name: Name = Field(description="The tenant whose policy this is.")
     version: str = Field(description="As its author wrote it.")
-    digest: str = Field(description="sha256 in hexadecimal of its canonical JSON (RFC 8785).")
-    yaml: str = Field(description="The text of the file.")
+    digest: str = Field(description="sha256, in hexadecimal, of `canonical_json` in UTF-8.")
+    yaml: str = Field(description="The file as it was written: for people and for history.")
+    canonical_json: str | None = Field(
+        default=None,
+        description="The canonical JSON (RFC 8785) of the checked policy, which workers read. "
+        "A record of an older version lacks it and cannot be used: publish that policy again.",
+    )

@@ -6,6 +6,8 @@ import json
 from typing import Any
 
 from engine.policy import PolicyBook, load_policy
+from engine.policy.checking import check_policy
+from engine.policy.problems import PolicyProblems
 
 ROLES = {
     "agent": {},
@@ -48,7 +50,32 @@ def a_policy(*mandates: dict[str, Any], **changes: Any) -> str:
 
 def a_book(*mandates: dict[str, Any], **changes: Any) -> PolicyBook:
     """That policy, ready to judge by."""
-    return load_policy(a_policy(*mandates, **changes))
+    return book_of(a_policy(*mandates, **changes))
+
+
+def book_of(text: str) -> PolicyBook:
+    """A policy file as a worker gets it: checked, published as canonical JSON, and loaded from that."""
+    return load_policy(canonical_of(text))
+
+
+def canonical_of(text: str) -> str:
+    """The canonical JSON of a policy file. Raises PolicyProblems, as far as they are errors."""
+    book, problems, canonical = check_policy(text)
+    if book is None:
+        raise PolicyProblems(one for one in problems if one.severity == "error")
+    return canonical
+
+
+def a_policy_record(text: str) -> dict[str, str]:
+    """The record that publishing this policy file writes."""
+    book = book_of(text)
+    return {
+        "name": book.name,
+        "version": book.version,
+        "digest": book.digest,
+        "yaml": text,
+        "canonical_json": canonical_of(text),
+    }
 
 
 def changed(given: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:

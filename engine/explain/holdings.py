@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
-from engine.expressions.tokens import Kind, tokenize
 from engine.judging.budgets import BudgetUse, Charge, Spender, charges, renews_at
 from engine.policy.book import Budget, Mandate, PolicyBook
 from schemas.money import Money
@@ -52,18 +51,3 @@ def room_of(charge: Charge, look: Callable[[Charge], BudgetUse], day: date, zone
         return Room(used, left, None)
     more = charge._replace(amount=min(charge.cap, left + 1))
     return Room(used, left, renews_at(charge, look(more), day, zone))
-
-
-def defined_in(text: str, define: Mapping[str, str]) -> dict[str, str]:
-    """The names of `define` that an expression uses, also by way of others, with what they stand for."""
-    found: dict[str, str] = {}
-    waiting = [text]
-    while waiting:
-        before = ""
-        for token in tokenize(waiting.pop(0)):
-            named = token.kind is Kind.NAME and before != "." and token.text in define
-            if named and token.text not in found:
-                found[token.text] = define[token.text]
-                waiting.append(define[token.text])
-            before = token.text
-    return found

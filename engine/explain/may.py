@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from engine.explain.holdings import Room, defined_in
+from engine.explain.holdings import Room
 from engine.explain.words import Speech
+from engine.expressions.definitions import defined_in
 from engine.expressions.evaluation import Expression
 from engine.policy.book import Budget, Mandate, Prohibition
 

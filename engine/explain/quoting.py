@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from engine.explain.holdings import defined_in
 from engine.explain.lines import Line
 from engine.explain.words import Speech
+from engine.expressions.definitions import defined_in
 from engine.expressions.evaluation import READERS, Expression, Failure, Surroundings
 from engine.expressions.names import OPEN
 from schemas.case import Case

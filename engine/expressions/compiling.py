@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from functools import cache
 from typing import Final, Literal, NamedTuple
 
@@ -41,9 +41,14 @@ def environment() -> cel.Env:
     return cel.NewEnv(variables=variables())
 
 
-def compile_expression(text: str, wanted: Wanted, definitions: Mapping[str, Definition]) -> Compiled:
-    """Compile an expression that is to come out as a condition (true or false) or as an amount."""
-    translation = translate(text, definitions)
+def compile_expression(
+    text: str, wanted: Wanted, definitions: Mapping[str, Definition], later: Container[str] = ()
+) -> Compiled:
+    """Compile an expression whose result is a condition (true or false) or an amount.
+
+    `later`: names that are defined below it.
+    """
+    translation = translate(text, definitions, later)
     if translation.broken_names or any(not flaw.warning for flaw in translation.flaws):
         return Compiled(None, translation, tuple(translation.flaws))
     checked = _check(translation, wanted)

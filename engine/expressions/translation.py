@@ -8,7 +8,7 @@ means what it says: a `late` that is not needed is not judged.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Final, NamedTuple
@@ -112,15 +112,19 @@ class Definition:
     translation: Translation | None
 
 
-def translate(text: str, definitions: Mapping[str, Definition]) -> Translation:
-    """Translate an expression that may use these definitions."""
-    return _Translator(text, definitions).translate()
+def translate(text: str, definitions: Mapping[str, Definition], later: Container[str] = ()) -> Translation:
+    """Translate an expression that may use these definitions.
+
+    `later`: names that are defined below it, which it can neither use nor take for the variable of a loop.
+    """
+    return _Translator(text, definitions, later).translate()
 
 
 class _Translator:
-    def __init__(self, text: str, definitions: Mapping[str, Definition]) -> None:
+    def __init__(self, text: str, definitions: Mapping[str, Definition], later: Container[str]) -> None:
         self._text = text
         self._definitions = definitions
+        self._later = later
         self._tokens = [token for token in tokenize(text) if token.kind is not Kind.COMMENT]
         self._pairs = _pairs(self._tokens)
         self._uses = Uses()
@@ -290,7 +294,9 @@ class _Translator:
     def _loop(self, number: int) -> None:
         self._loops.append((number, self._pairs.get(number + 1, number), 1))
         variable = self._tokens[number + 2] if number + 2 < len(self._tokens) else None
-        if variable is not None and (variable.text in ROOTS or variable.text in self._definitions):
+        if variable is not None and any(
+            variable.text in taken for taken in (ROOTS, self._definitions, self._later)
+        ):
             self._flaws.append(
                 Flaw(variable.start, f"`{variable.text}` already means something; use another name here")
             )

@@ -1,18 +1,18 @@
-"""The policy: a file that people write, checked, compiled and found by role and kind (DESIGN.md, Policy)."""
+"""The policy: a file that people write, checked, compiled, and found by role and kind.
+
+Only `checking` and `yaml` read YAML. They are not imported here, so that workers do without it.
+"""
 
 from engine.policy.book import Mandate, PolicyBook, PolicyName, Prohibition
-from engine.policy.loading import CheckedPolicy, check_policy, digest_of, load_policy
+from engine.policy.loading import load_policy
 from engine.policy.problems import PolicyProblem, PolicyProblems
 
 __all__ = [
-    "CheckedPolicy",
     "Mandate",
     "PolicyBook",
     "PolicyName",
     "PolicyProblem",
     "PolicyProblems",
     "Prohibition",
-    "check_policy",
-    "digest_of",
     "load_policy",
 ]

@@ -1,203 +1,44 @@
-"""From the text of a policy file to a book to judge by, or to all that is wrong with it."""
+"""From the canonical JSON of a published policy to the book that a worker judges by.
+
+Workers read no YAML: `mandaat publish policy` checks the YAML and publishes the JSON beside it.
+"""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Collection, Mapping
-from hashlib import sha256
-from typing import NamedTuple, cast
-from zoneinfo import ZoneInfo
+import json
+from typing import Any
 
-import rfc8785
-
-from engine.expressions.evaluation import Expression
-from engine.judging.limits import in_minor_units
-from engine.policy.book import (
-    UTC,
-    Budget,
-    ByKind,
-    Discretion,
-    Mandate,
-    PolicyBook,
-    PolicyName,
-    Prohibition,
-    Window,
-    WindowKind,
-)
-from engine.policy.budget_check import days_of
-from engine.policy.document import (
-    EVERY_KIND,
-    BudgetEntry,
-    MandateEntry,
-    PolicyDocument,
-    ProhibitionEntry,
-)
-from engine.policy.lints import lint
-from engine.policy.meaning import Meaning, read_meaning
-from engine.policy.problems import PolicyProblem, PolicyProblems
-from engine.policy.shape import read_shape
-from engine.policy.yaml.tree import Node, Plain, one_or_list, parse_yaml
+from engine.expressions.definitions import in_order_of_use
+from engine.policy.binding import bind
+from engine.policy.book import PolicyBook
+from engine.policy.canonical import digest_of
+from engine.policy.checks import check_tree
+from engine.policy.problems import NOWHERE, PolicyProblems, problem
+from engine.policy.tree import Node, tree_of
 
 
-class CheckedPolicy(NamedTuple):
-    """The book, or None where the policy cannot be used; and all problems and warnings, in file order."""
+def load_policy(canonical: str) -> PolicyBook:
+    """The policy of this canonical JSON, ready to judge by.
 
-    book: PolicyBook | None
-    problems: tuple[PolicyProblem, ...]
-
-
-def load_policy(text: str) -> PolicyBook:
-    """The policy, ready to judge by. Raises PolicyProblems; warnings are left out."""
-    found = _read(text)
-    if found.book is None:
-        raise PolicyProblems(one for one in found.problems if one.severity == "error")
-    return found.book
-
-
-def check_policy(text: str, held: Collection[str] | None = None) -> CheckedPolicy:
-    """Read a policy and say all that is wrong with it, or that its author can hardly mean.
-
-    `held`: the roles that the staff have, where they are known; the policy is held against them too.
+    It is checked again, for others may write to the topic too. Raises PolicyProblems, without places.
     """
-    book, problems, tree = _read(text)
-    if book is None or tree is None:
-        return CheckedPolicy(None, problems)
-    return CheckedPolicy(book, tuple(sorted([*problems, *lint(book, tree, held)])))
+    tree = _read(canonical)
+    document, meaning, problems = check_tree(tree)
+    if document is None:
+        raise PolicyProblems(one for one in problems if one.severity == "error")
+    return bind(document, tree, meaning, digest_of(canonical))
 
 
-class _Read(NamedTuple):
-    book: PolicyBook | None
-    problems: tuple[PolicyProblem, ...]
-    tree: Node | None = None
-
-
-def _read(text: str) -> _Read:
+def _read(canonical: str) -> Node:
     try:
-        tree, problems = parse_yaml(text)
-    except PolicyProblems as found:
-        return _Read(None, tuple(sorted(found.problems)))
-    document, shape = read_shape(tree)
-    meaning = read_meaning(tree) if tree.entries is not None else Meaning()
-    every = tuple(sorted(dict.fromkeys([*problems, *shape, *meaning.problems])))
-    if document is None or any(one.severity == "error" for one in every):
-        return _Read(None, every)
-    return _Read(_bind(document, tree, meaning), every, tree)
+        return tree_of(_with_definitions_in_order(json.loads(canonical)))
+    except (ValueError, RecursionError) as error:
+        raise PolicyProblems([problem(NOWHERE, f"not the JSON of a policy: {error}")]) from error
 
 
-def digest_of(document: Plain) -> str:
-    """sha256 of the canonical JSON (RFC 8785) of the document as it is written.
-
-    Comments, layout, the order of keys and the spelling of a number do not count; the order of lists, and one
-    or a list of one, do.
-    """
-    return sha256(rfc8785.dumps(document)).hexdigest()
-
-
-def _bind(document: PolicyDocument, tree: Node, meaning: Meaning) -> PolicyBook:
-    prohibitions = [
-        _prohibition(entry, place, tree, meaning) for place, entry in enumerate(document.prohibitions or ())
-    ]
-    shared = _shared_budgets(document, tree, meaning)
-    by_role: dict[str, list[Mandate]] = defaultdict(list)
-    for place, entry in enumerate(document.mandates):
-        mandate = _mandate(entry, place, tree, meaning, document.currency, shared)
-        for role in mandate.roles:
-            by_role[role].append(mandate)
-    ladder = document.escalation[0]
-    return PolicyBook(
-        ref=PolicyName(document.policy, document.version, digest_of(tree.plain())),
-        currency=document.currency,
-        timezone=document.timezone,
-        roles=meaning.roles,
-        prohibitions=ByKind(prohibitions),
-        mandates={role: ByKind(mandates) for role, mandates in by_role.items()},
-        steps=tuple(step.to for step in ladder.steps),
-        when_nobody=ladder.when_nobody or "last_step",
-        zone=UTC if document.timezone is None else ZoneInfo(document.timezone),
-        define=document.define or {},
-    )
-
-
-def _prohibition(entry: ProhibitionEntry, place: int, tree: Node, meaning: Meaning) -> Prohibition:
-    return Prohibition(
-        id=entry.id,
-        place=place,
-        kinds=_kinds(entry.kinds),
-        categories=frozenset(entry.categories) if entry.categories else None,
-        when=_when(tree.find(("prohibitions", place))[0], meaning),
-        excepted=_roles(entry.except_ or [], meaning),
-        reason=entry.reason,
-        named=tuple(dict.fromkeys(entry.except_ or ())),
-    )
-
-
-def _shared_budgets(document: PolicyDocument, tree: Node, meaning: Meaning) -> dict[str, Budget]:
-    return {
-        name: _budget(name, entry, tree.find(("budgets", name))[0], meaning)
-        for name, entry in (document.budgets or {}).items()
-    }
-
-
-def _budget(name: str, entry: BudgetEntry, node: Node, meaning: Meaning) -> Budget:
-    days = days_of(entry.window)
-    return Budget(
-        id=name,
-        per=entry.per,
-        window=Window("days", days) if days else Window(cast("WindowKind", entry.window)),
-        cap=None if entry.cap is None else meaning.amounts[id(node.get("cap"))],
-        count=entry.count,
-    )
-
-
-def _mandate(
-    entry: MandateEntry,
-    place: int,
-    tree: Node,
-    meaning: Meaning,
-    currency: str,
-    shared: Mapping[str, Budget],
-) -> Mandate:
-    row = tree.find(("mandates", place))[0]
-    budgets = zip(entry.budgets or (), one_or_list(row.get("budgets")), strict=True)
-    discretion = entry.discretion
-    return Mandate(
-        id=entry.id,
-        place=place,
-        kinds=_kinds(entry.grants),
-        roles=_roles(entry.to, meaning),
-        categories=frozenset(entry.categories) if entry.categories else None,
-        when=_when(row, meaning),
-        limit=_limit(row, meaning, currency),
-        budgets=tuple(
-            shared[one]
-            if isinstance(one, str)
-            else _budget(f"{entry.id}.{one.id or number}", one, node, meaning)
-            for number, (one, node) in enumerate(budgets, 1)
-        ),
-        discretion=None if discretion is None else Discretion(discretion.review_within, discretion.reviewer),
-    )
-
-
-def _kinds(kinds: list[str]) -> frozenset[str] | None:
-    return None if EVERY_KIND in kinds else frozenset(kinds)
-
-
-def _roles(names: list[str], meaning: Meaning) -> frozenset[str]:
-    return frozenset().union(*(meaning.roles[name] for name in names))
-
-
-def _when(row: Node, meaning: Meaning) -> Expression | None:
-    node = row.get("when")
-    expression = None if node is None else meaning.expressions[id(node)]
-    return None if expression is not None and expression.constant("condition") is True else expression
-
-
-def _limit(row: Node, meaning: Meaning, currency: str) -> int | Expression | None:
-    node = row.get("limit")
-    if node is None:
-        return None
-    if id(node) in meaning.amounts:
-        return meaning.amounts[id(node)]
-    expression = meaning.expressions[id(node)]
-    constant = expression.constant("amount")
-    return in_minor_units(constant, currency) if isinstance(constant, float) else expression
+def _with_definitions_in_order(document: Any) -> Any:
+    """A name of `define` may use those above it, and canonical JSON sorts them by name."""
+    define = document.get("define") if isinstance(document, dict) else None
+    if not isinstance(define, dict) or not all(isinstance(text, str) for text in define.values()):
+        return document
+    return {**document, "define": in_order_of_use(define)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 
 class Spot(NamedTuple):
@@ -11,6 +11,10 @@ class Spot(NamedTuple):
 
     line: int
     column: int
+
+
+NOWHERE: Final = Spot(0, 0)
+"""Of what was read from JSON, which people neither write nor read."""
 
 
 class PolicyProblem(NamedTuple):
@@ -22,7 +26,8 @@ class PolicyProblem(NamedTuple):
     severity: Literal["error", "warning"] = "error"
 
     def __str__(self) -> str:
-        return f"{self.line}:{self.column}: {'warning: ' if self.severity == 'warning' else ''}{self.text}"
+        place = f"{self.line}:{self.column}: " if self.line else ""
+        return f"{place}{'warning: ' if self.severity == 'warning' else ''}{self.text}"
 
 
 class PolicyProblems(Exception):  # noqa: N818 - it carries all problems of a file, it is not one error

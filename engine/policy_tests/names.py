@@ -14,7 +14,7 @@ from typing import Final
 
 from engine.policy.book import PolicyBook
 from engine.policy.problems import PolicyProblem, problem
-from engine.policy.yaml.tree import Node, each, short
+from engine.policy.tree import Node, each, short
 from engine.policy_tests.document import NOTHING
 
 _UNKNOWN_AGENT: Final = "unknown_agent"

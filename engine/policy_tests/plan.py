@@ -15,7 +15,7 @@ from engine.inputs.kinds import Input, Reply, Submission, Withdrawal
 from engine.judging.staff import Staff
 from engine.policy.book import PolicyBook
 from engine.policy.problems import PolicyProblem, PolicyProblems, Spot, problem
-from engine.policy.yaml.tree import Node, Path
+from engine.policy.tree import Node, Path
 from engine.policy_tests.document import (
     Expectation,
     PolicyTestsDocument,

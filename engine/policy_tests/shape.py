@@ -10,7 +10,8 @@ from typing import Any, Final, NamedTuple, get_args
 from pydantic import BaseModel, ValidationError
 
 from engine.policy.problems import PolicyProblem, PolicyProblems, problem
-from engine.policy.yaml.tree import Node, Path, parse_yaml
+from engine.policy.tree import Node, Path
+from engine.policy.yaml.reading import parse_yaml
 from engine.policy_tests.document import PolicyTestsDocument
 
 _TEXTS: Final[Mapping[str, str]] = {

@@ -85,7 +85,7 @@ def _decide_line(engine: Offline, place: str, line: bytes) -> bool:
 
 def load_book(file: Path) -> PolicyBook:
     """The policy of a file; all that is wrong is said, and ends the command (exit 1)."""
-    book, problems = read_policy(file)
+    book, problems, _ = read_policy(file)
     if book is None:
         for problem in problems:
             typer.echo(f"{file}:{problem}", err=True)

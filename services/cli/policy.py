@@ -39,7 +39,7 @@ def check(
     A warning is of what can be used, and is hardly meant.
     """
     members = [] if staff is None else list(_members(staff))
-    book, problems = read_policy(file, None if staff is None else {member.role for _, member in members})
+    book, problems, _ = read_policy(file, None if staff is None else {member.role for _, member in members})
     for problem in problems:
         typer.echo(f"{file}:{problem}")
     if book is None:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import typer
 
-from engine.policy import CheckedPolicy, PolicyProblem, check_policy
+from engine.policy import PolicyProblem
+from engine.policy.checking import CheckedPolicy, check_policy
 from services.cli.exits import CALLED_WRONGLY
 
 

@@ -10,7 +10,7 @@ import typer
 
 from engine.policy import PolicyBook, PolicyProblem
 from engine.policy.problems import PolicyProblems
-from engine.policy.yaml.tree import parse_yaml
+from engine.policy.yaml.reading import parse_yaml
 from engine.policy_tests.names import people_of, unknown_names
 from engine.policy_tests.plan import Plan, make_plan
 from engine.policy_tests.running import Covered, run_test
@@ -106,7 +106,7 @@ def _load(file: Path) -> tuple[Path, PolicyBook, Plan]:
     if read is None:
         raise _UnusableError(file, [*problems, *_unknown_names(file, text)])
     policy = _beside(file, read, "policy", read.document.policy)
-    book, found = read_policy(policy)
+    book, found, _ = read_policy(policy)
     if book is None:
         raise _UnusableError(policy, [one for one in found if one.severity == "error"])
     staff = read.document.staff
@@ -128,7 +128,7 @@ def _unknown_names(file: Path, text: str) -> list[PolicyProblem]:
     paths = {key: file.parent / (node.text or "") for key, node in named.items() if node is not None}
     if "policy" not in paths or not paths["policy"].is_file():
         return []
-    book, _ = read_policy(paths["policy"])
+    book, *_ = read_policy(paths["policy"])
     staff = paths.get("staff")
     lines = read_bytes(staff).splitlines() if staff is not None and staff.is_file() else None
     return [] if book is None else unknown_names(tree, book, people_of(tree, lines))

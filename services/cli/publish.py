@@ -38,13 +38,15 @@ def publish_policy(file: File, kafka: Bootstrap = None) -> None:
 
     Warns when other content was published under the same version.
     """
-    book, problems = read_policy(file)
+    book, problems, canonical = read_policy(file)
     for problem in problems:
         sys.stderr.write(f"{file}:{problem}\n")
     text = read_bytes(file).decode(errors="replace")
     if book is None:
         raise typer.Exit(WRONG)
-    record = PolicyRecord(name=book.name, version=book.version, digest=book.digest, yaml=text)
+    record = PolicyRecord(
+        name=book.name, version=book.version, digest=book.digest, yaml=text, canonical_json=canonical
+    )
     if len(_json(record)) > POLICY_LIMIT_BYTES - ROOM_BYTES:
         sys.stderr.write(f"{file}: {len(_json(record))} bytes are more than a record may hold\n")
         raise typer.Exit(WRONG)

@@ -7,13 +7,13 @@ import json
 from engine.events.envelope import Rendered
 from engine.inputs.kinds import read_input
 from engine.judging.staff import Staff
-from engine.policy import load_policy
 from engine.policy.book import PolicyBook
 from engine.propose import Proposed, propose
 from schemas import topics
 from schemas.reading import read
 from schemas.staff import StaffMember
 from tests.benchmarks.material import Template, shop
+from tests.policies import book_of
 
 
 class Authority:
@@ -21,7 +21,7 @@ class Authority:
 
     def __init__(self, tenant: str) -> None:
         policy, staff = shop(tenant, budgets=True)
-        self._book = load_policy(policy)
+        self._book = book_of(policy)
         self._staff = Staff(read(StaffMember, json.dumps(one).encode()) for one in staff)
 
     def book(self, _tenant: str) -> PolicyBook:

@@ -23,12 +23,12 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from deploy.local.settings import free_ports
 from deploy.local.stack import SIZES, Stack
-from engine.policy import load_policy
 from schemas import topics
 from schemas.cloud_event import HEADERS
 from schemas.staff import staff_key
 from services.chassis.kafka.producer import partition_for
 from tests.benchmarks.material import Submitted
+from tests.policies import a_policy_record
 from tests.waiting import eventually
 
 BATCH_BYTES = 900_000
@@ -73,9 +73,8 @@ class Ground:
 
     async def publish(self, policy: str, staff: Iterable[Mapping[str, Any]]) -> None:
         """Activate a policy and hire the staff."""
-        book = load_policy(policy)
-        row = {"name": book.tenant, "version": book.version, "digest": book.digest, "yaml": policy}
-        await self.put(topics.POLICIES, [(book.tenant, row)])
+        row = a_policy_record(policy)
+        await self.put(topics.POLICIES, [(row["name"], row)])
         await self.put(topics.STAFF, ((staff_key(one["tenant"], one["agent_id"]), one) for one in staff))
 
     async def put(self, topic: str, rows: Iterable[tuple[str, Mapping[str, Any]]]) -> None:

@@ -46,7 +46,8 @@ class Retail:
     def __init__(self) -> None:
         policy = read(PolicyRecord, example(POLICIES, "policy").value)
         lead = read(StaffMember, example(STAFF, "staff").value)
-        self._book = load_policy(policy.yaml)
+        assert policy.canonical_json is not None
+        self._book = load_policy(policy.canonical_json)
         others = {"agent-05": "north", "agent-07": "south", "agent-09": "south"}
         agents = [
             lead.model_copy(update={"agent_id": agent_id, "role": "agent", "team": team, "absences": ()})

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from engine.inputs.kinds import Submission
 from engine.judging.budgets import Counters
 from engine.judging.staff import Staff
-from engine.policy import PolicyBook, load_policy
+from engine.policy import PolicyBook
 from engine.propose import propose
 from schemas.case import Case
 from schemas.reading import read
@@ -20,6 +20,7 @@ from tests.laws.charges import Charge, Json, text_of
 from tests.laws.hand import Reason
 from tests.laws.naive import Told
 from tests.laws.worlds import TENANT
+from tests.policies import book_of
 
 FIGURES = ("limit", "left", "renews_at", "budget", "fact")
 EPOCH = date(1970, 1, 1)
@@ -27,7 +28,7 @@ EPOCH = date(1970, 1, 1)
 
 @lru_cache(maxsize=8)
 def _book(text: str) -> PolicyBook:
-    return load_policy(text)
+    return book_of(text)
 
 
 def as_book(policy: Json) -> PolicyBook:

@@ -10,7 +10,7 @@ from engine.policy.lints.near_misses import near_misses
 from engine.policy.lints.unreachable import unreachable_mandates
 from engine.policy.lints.unused import roles_nobody_has, unused_budgets, unused_roles
 from engine.policy.problems import PolicyProblem
-from engine.policy.yaml.tree import Node
+from engine.policy.tree import Node
 
 
 def lint(book: PolicyBook, tree: Node, held: Collection[str] | None = None) -> list[PolicyProblem]:

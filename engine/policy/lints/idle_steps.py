@@ -8,7 +8,7 @@ from engine.expressions.evaluation import Expression
 from engine.policy.book import Mandate, PolicyBook
 from engine.policy.lints.covering import Coverage, Row
 from engine.policy.problems import PolicyProblem, warning
-from engine.policy.yaml.tree import Node, each
+from engine.policy.tree import Node, each
 
 
 def idle_steps(book: PolicyBook, tree: Node) -> list[PolicyProblem]:

@@ -10,7 +10,7 @@ from typing import Final
 
 from engine.policy.document import EVERY_KIND
 from engine.policy.problems import PolicyProblem, warning
-from engine.policy.yaml.tree import Node, each, one_or_list, short
+from engine.policy.tree import Node, each, one_or_list, short
 
 _FEWEST_LETTERS: Final = 5
 """Of shorter words, real ones differ by a letter: `cash` and `cask`."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from engine.policy.book import Mandate, PolicyBook
 from engine.policy.lints.covering import Coverage, Row
 from engine.policy.problems import PolicyProblem, warning
-from engine.policy.yaml.tree import Node, each
+from engine.policy.tree import Node, each
 
 _MOST_NAMED = 3
 

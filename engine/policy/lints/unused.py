@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from engine.policy.book import PolicyBook
 from engine.policy.problems import PolicyProblem, warning
-from engine.policy.yaml.tree import Node, each, one_or_list
+from engine.policy.tree import Node, each, one_or_list
 
 
 def unused_budgets(tree: Node) -> list[PolicyProblem]:

@@ -21,13 +21,13 @@ from engine.explain.decided_request import DecidedRequest
 from engine.explain.why import explain
 from engine.explain.words import FILE, Words
 from engine.inputs.kinds import Submission
-from engine.policy import load_policy
 from engine.policy_tests.plan import make_plan
 from engine.policy_tests.shape import read_file
 from engine.rehearsal import Rehearsal
 from schemas.language import Language
 from services.cli.app import build
 from tests.judging import a_mandate, a_policy
+from tests.policies import book_of
 
 LOCAL = Path(deploy.local.__path__[0])
 TEXT = files("engine.explain").joinpath(FILE).read_text("utf-8")
@@ -185,7 +185,7 @@ def test_a_repeat_is_explained_by_what_was_left_the_first_time(told: Explain) ->
 @pytest.mark.parametrize("policy", ["retail", "hotel"])
 def test_whatever_the_tests_of_a_policy_ask_can_be_explained(policy: str, language: Language) -> None:
     folder = LOCAL / policy
-    book = load_policy((folder / "policy.yaml").read_text())
+    book = book_of((folder / "policy.yaml").read_text())
     read, _ = read_file((folder / "policy.test.yaml").read_text())
     assert read is not None
     plan = make_plan(read.document, read.tree, book, (folder / "staff.jsonl").read_bytes().splitlines())

@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
+from engine.policy.canonical import digest_of
 from schemas.topics import POLICIES, STAFF
 from services.chassis.process.errors import TryAgain
 from services.rules.worker.tables import Tables
 from tests.judging import a_mandate, a_person, a_policy
+from tests.policies import a_policy_record, book_of, canonical_of
 from tests.rules_inputs import a_record, a_reply, a_request_in, a_submission, as_bytes
 
 
@@ -30,8 +32,12 @@ class Published:
 
     async def activate(self, key: str = "acme", **changes: Any) -> None:
         """A policy, as the command line publishes it."""
-        text = changes.pop("yaml", None) or a_policy(a_mandate(), **changes)
-        await self.policy(key, as_bytes({"name": "acme", "version": "1", "digest": "d", "yaml": text}))
+        await self.policy(key, as_bytes(a_policy_record(a_policy(a_mandate(), **changes))))
+
+    async def publish_json(self, canonical_json: str, key: str = "acme") -> None:
+        """A record whose JSON is not checked, as another publisher may write it."""
+        digest = digest_of(canonical_json)
+        await self.policy(key, as_bytes(a_record_of(digest, canonical_json)))
 
     async def member(self, key: str, value: bytes | None) -> None:
         """One more record of mandaat.staff."""
@@ -54,6 +60,11 @@ def published(monkeypatch: pytest.MonkeyPatch) -> Published:
     return Published(monkeypatch)
 
 
+def a_record_of(digest: str, canonical_json: str | None) -> dict[str, Any]:
+    record = {"name": "acme", "version": "1", "digest": digest, "yaml": "policy: acme"}
+    return record if canonical_json is None else {**record, "canonical_json": canonical_json}
+
+
 def version(published: Published) -> str | None:
     book = published.tables.book("acme")
     return None if book is None else book.version
@@ -72,36 +83,52 @@ async def test_the_versions_by_digest_activate_nothing(published: Published) -> 
 
 
 @pytest.mark.parametrize(
-    "yaml",
-    ["policy: [", "policy: acme", a_policy(a_mandate(), policy="other"), a_policy(a_mandate(to="nobody"))],
+    "text",
+    [
+        *("{", '{"policy":"acme"}', "policy: acme", "[" * 100_000, "null"),
+        *(a_policy(a_mandate(), policy="other"), a_policy(a_mandate(to="nobody"))),
+    ],
 )
 async def test_a_policy_that_cannot_be_used_leaves_the_former_one_active(
-    published: Published, yaml: str
+    published: Published, text: str
 ) -> None:
     await published.activate(version="1")
-    await published.activate(yaml=yaml)
+    await published.publish_json(text)
     assert version(published) == "1"
     await published.activate(version="3")
     assert version(published) == "3"
 
 
-@pytest.mark.parametrize("yaml", ["policy: [", a_policy(a_mandate(), policy="other")])
+@pytest.mark.parametrize("text", ["{", a_policy(a_mandate(), policy="other")])
 async def test_who_starts_with_a_policy_that_cannot_be_used_has_its_cases_wait_and_is_not_ready(
-    published: Published, monkeypatch: pytest.MonkeyPatch, yaml: str
+    published: Published, monkeypatch: pytest.MonkeyPatch, text: str
 ) -> None:
     monkeypatch.setattr(published.tables._policies, "_read_once", True)
     monkeypatch.setattr(published.tables._members, "_read_once", True)
     tables = published.tables
-    await published.activate("other/" + "d" * 64, yaml="policy: [")
+    await published.publish_json("{", "other/" + "d" * 64)
     assert (tables.ready(), tables.held_back("acme")) == (None, None)
-    await published.activate(yaml=yaml)
+    await published.publish_json(text)
     why = tables.held_back("acme") or ""
     assert "the active policy cannot be used" in why
     assert tables.ready() == f"acme: {why}"
     await published.activate(version="2")
     assert (tables.ready(), tables.held_back("acme")) == (None, None)
-    await published.activate(yaml=yaml)  # there is a former one now
+    await published.publish_json(text)  # there is a former one now
     assert (tables.ready(), tables.held_back("acme"), version(published)) == (None, None, "2")
+
+
+async def test_a_policy_of_an_older_version_is_to_be_published_again(published: Published) -> None:
+    book = book_of(a_policy(a_mandate()))
+    await published.policy("acme", as_bytes(a_record_of(book.digest, None)))
+    assert "published by an older version, without JSON: publish it again" in str(
+        published.tables.held_back("acme")
+    )
+
+
+async def test_a_policy_whose_digest_is_not_that_of_its_json_is_not_used(published: Published) -> None:
+    await published.policy("acme", as_bytes(a_record_of("d" * 64, canonical_of(a_policy(a_mandate())))))
+    assert "its digest is not that of its JSON" in str(published.tables.held_back("acme"))
 
 
 async def test_a_policy_that_was_removed_holds_nothing_back(published: Published) -> None:

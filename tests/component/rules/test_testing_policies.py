@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 
 import deploy.local
 import schemas
-from engine.policy.yaml.tree import parse_yaml
+from engine.policy.yaml.reading import parse_yaml
 from services.cli.app import build
 from tests.judging import a_mandate, a_policy
 

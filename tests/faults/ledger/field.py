@@ -14,11 +14,11 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from deploy.local.stack import Stack
-from engine.policy import load_policy
 from tests.audit.evidence import Evidence
 from tests.audit.promises import audit, totals
 from tests.audit.topics import CASES, POLICIES, REPLIES, Reader, Record
 from tests.faults.ledger.fighting import Fight, Message
+from tests.policies import a_policy_record
 from tests.waiting import eventually
 
 GROUP = "mandaat-rules"
@@ -61,9 +61,8 @@ class Field:
     async def activate(self, policy: dict[str, Any]) -> None:
         """Publish a version of the policy."""
         text = json.dumps(policy)
-        digest = load_policy(text).digest
-        record = {"name": policy["policy"], "version": policy["version"], "digest": digest, "yaml": text}
-        for key in (policy["policy"], f"{policy['policy']}/{digest}"):
+        record = a_policy_record(text)
+        for key in (policy["policy"], f"{policy['policy']}/{record['digest']}"):
             await self.put(POLICIES, key, record)
 
     async def put(self, topic: str, key: str, value: dict[str, Any]) -> None:

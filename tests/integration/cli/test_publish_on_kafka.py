@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from schemas.reading import read
 from schemas.staff import StaffMember
 from services.cli.kafka import read_to_the_end
 from services.cli.publish import publish_app
+from tests.policies import canonical_of
 
 POLICY = """\
 policy: {tenant}
@@ -48,7 +50,11 @@ def test_a_policy_becomes_the_active_one_and_a_version(kafka: str, tenant: str, 
     digest = json.loads(outcome.stdout)["digest"]
     found = values(kafka, "mandaat.policies", tenant)
     assert sorted(found) == [tenant, f"{tenant}/{digest}"]
-    expected = PolicyRecord(name=tenant, version="2026-03-01", digest=digest, yaml=text)
+    canonical = canonical_of(text)
+    assert hashlib.sha256(canonical.encode()).hexdigest() == digest
+    expected = PolicyRecord(
+        name=tenant, version="2026-03-01", digest=digest, yaml=text, canonical_json=canonical
+    )
     assert [read(PolicyRecord, value) for value in found.values()] == [expected, expected]
 
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from deploy.local.stack import Stack
-from engine.policy import load_policy
 from schemas import topics
 from schemas.cloud_event import HEADERS
 from schemas.ids import approval_id, derived_id, uuid7
@@ -16,6 +15,7 @@ from schemas.staff import staff_key
 from services.chassis.kafka.producer import Outgoing, Producer, partition_for
 from tests.intake_cases import a_case, a_request
 from tests.judging import a_budget, a_mandate, a_policy
+from tests.policies import a_policy_record
 from tests.raw_records import Raw, produce_raw
 from tests.rules_inputs import a_submitted, a_verdict, a_withdrawn, as_bytes
 
@@ -76,9 +76,8 @@ class Office:
         name = tenant or self.tenant
         rest = {"budgets": BUDGETS, "timezone": "Europe/Amsterdam", **changes}
         text = a_policy(*MANDATES, policy=name, **rest)
-        digest = load_policy(text).digest
-        record = {"name": name, "version": "1", "digest": digest, "yaml": text}
-        for key in (name, f"{name}/{digest}"):
+        record = a_policy_record(text)
+        for key in (name, f"{name}/{record['digest']}"):
             await self.put(topics.POLICIES, key, as_bytes(record))
 
     def case(

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from engine.expressions.tokens import tokenize
 from engine.expressions.translation import Definition, translate
-from engine.policy import check_policy, load_policy
+from engine.policy.checking import check_policy
 from tests.judging import a_budget, a_case, a_mandate, a_policy, judge
+from tests.policies import book_of
 
 PIECES = st.lists(
     st.sampled_from(
@@ -40,7 +41,7 @@ PIECES = st.lists(
 
 @given(st.one_of(PIECES, st.text(max_size=60)))
 def test_any_text_as_an_expression_is_a_policy_or_a_problem_in_the_file(text: str) -> None:
-    book, problems = check_policy(a_policy(a_mandate(when=text)))
+    book, problems, _ = check_policy(a_policy(a_mandate(when=text)))
     assert (book is not None) != any(one.severity == "error" for one in problems)
     assert all(one.line >= 1 and one.column >= 1 for one in problems)
     if book is not None:
@@ -66,7 +67,7 @@ def test_tokens_cover_the_text_in_its_order(text: str) -> None:
 
 @given(st.text(alphabet=st.characters(codec="utf-8"), max_size=300))
 def test_any_text_as_a_policy_is_a_problem_and_nothing_else(text: str) -> None:
-    book, problems = check_policy(text)
+    book, problems, _ = check_policy(text)
     assert book is None
     assert problems
 
@@ -77,7 +78,7 @@ def test_a_policy_with_something_put_into_it_is_a_policy_or_has_problems(place: 
         a_mandate(when="facts.a > 1", limit=5), prohibitions=[{"id": "p", "kinds": "x", "reason": "no"}]
     )
     place %= len(text)
-    book, problems = check_policy(text[:place] + inserted + text[place:])
+    book, problems, _ = check_policy(text[:place] + inserted + text[place:])
     assert (book is not None) != any(one.severity == "error" for one in problems)
 
 
@@ -86,7 +87,7 @@ def test_the_digest_does_not_depend_on_the_order_of_keys(order: random.Random) -
     mandate = a_mandate(when="late", limit=5, budgets=["b", a_budget(id="own")])
     more = {"budgets": {"b": a_budget()}, "define": {"late": "facts.a"}, "timezone": "UTC"}
     text = a_policy(mandate, **more)
-    assert load_policy(_shuffled(text, order)).digest == load_policy(text).digest
+    assert book_of(_shuffled(text, order)).digest == book_of(text).digest
 
 
 def _shuffled(text: str, order: random.Random) -> str:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from engine.judging.assessment import Proposal, assess
 from engine.judging.candidates import Fitting, Tried
 from engine.judging.staff import Staff
-from engine.policy import check_policy
+from engine.policy.checking import check_policy
 from schemas.case import Case
 from tests.judging import a_case, a_person
 from tests.policies import LEFT_OUT, ROLES, a_mandate, a_policy, changed
@@ -165,7 +165,7 @@ def test_the_role_of_a_step_that_is_said_to_be_idle_grants_nothing_that_gets_the
     mandates: list[dict[str, Any]], step: str
 ) -> None:
     text = _policy(mandates, [], step)
-    book, problems = check_policy(text)
+    book, problems, _ = check_policy(text)
     assert book is not None
     if not any("may grant nothing that gets here" in one.text for one in problems):
         return

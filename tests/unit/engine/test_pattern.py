@@ -17,11 +17,11 @@ from engine.inputs.kinds import Submission
 from engine.judging.assessment import Proposal, assess
 from engine.judging.conclusions import Approved
 from engine.judging.staff import Staff
-from engine.policy import load_policy
 from schemas.case import Case
 from schemas.staff import StaffMember
 from tests.intake_cases import a_case, a_request
 from tests.judging import LEFT_OUT, a_mandate, a_policy
+from tests.policies import book_of
 
 NOW = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 ANY_ID = st.text(st.characters(blacklist_categories=("Cs", "Cc")), min_size=1, max_size=12)
@@ -45,7 +45,7 @@ def an_approval(
     case = Case.model_validate_json(json.dumps(made))
     drawn_on = BUDGETS[0 if amount else 2 :] if budgets else LEFT_OUT
     mandate = a_mandate(id="m", grants="refund", limit=LEFT_OUT, budgets=drawn_on)
-    book = load_policy(a_policy(mandate, policy="acme", timezone="Europe/Amsterdam"))
+    book = book_of(a_policy(mandate, policy="acme", timezone="Europe/Amsterdam"))
     member = StaffMember(agent_id=agent_id, tenant="acme", name="A", role="agent", team=team)
     proposal = assess(case, book, Staff([member]), NOW)
     approved = proposal.conclude(1 if proposal.charge_options else 0, ())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from engine.policy import check_policy
+from engine.policy.checking import check_policy
 
 BEFORE = """\
 policy: acme
@@ -22,7 +22,7 @@ FIRST_LINE = 11
 
 
 def _places(when: str) -> list[tuple[int, int, str]]:
-    _, problems = check_policy(BEFORE + when)
+    _, problems, _ = check_policy(BEFORE + when)
     return [(one.line, one.column, one.text.split("`")[1]) for one in problems]
 
 
@@ -66,7 +66,7 @@ def _places(when: str) -> list[tuple[int, int, str]]:
 def test_the_place_is_that_of_the_word_in_the_file(
     when: str, line: int | None, column: int | None, line_end: str
 ) -> None:
-    _, problems = check_policy((BEFORE + when).replace("\n", line_end))
+    _, problems, _ = check_policy((BEFORE + when).replace("\n", line_end))
     found = [(one.line, one.column) for one in problems if "`wrong`" in one.text]
     assert found == ([] if line is None else [(line, column)]), problems
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from engine.policy import check_policy
 from engine.policy.book import Budget, Discretion, Window
+from engine.policy.checking import check_policy
 from tests.policies import LEFT_OUT, a_book, a_budget, a_mandate, a_policy
 
 ZONE = {"timezone": "Europe/Amsterdam"}
@@ -33,7 +33,7 @@ def test_shared_and_own_budgets_keep_the_order_of_the_mandate() -> None:
 def test_one_budget_needs_no_list(budget: object) -> None:
     pool = {"pool": a_budget(per="tenant", window="year")}
     text = a_policy(a_mandate(id="late", budgets=budget), budgets=pool, **ZONE)
-    book, problems = check_policy(text)
+    book, problems, _ = check_policy(text)
     assert book is not None
     assert book.candidates("agent", "refund", None)[0].budgets == _budgets(budget, budgets=pool)
     unused = [one for one in problems if "no mandate draws" in one.text]

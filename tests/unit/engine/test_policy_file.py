@@ -1,4 +1,4 @@
-"""What `load_policy` says of a file: every problem, with its line and column."""
+"""What checking a policy file says: every problem, with its line and column."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from itertools import pairwise
 
 import pytest
 
-from engine.policy import PolicyProblems, check_policy, load_policy
+from engine.policy import PolicyProblems
+from engine.policy.checking import check_policy
+from tests.policies import book_of
 
 HEAD = """\
 policy: acme
@@ -24,7 +26,7 @@ GOOD = HEAD + MANDATES + LADDER
 
 def _problems(text: str) -> list[str]:
     """All problems and warnings; there is no book where one is an error."""
-    book, problems = check_policy(text)
+    book, problems, _ = check_policy(text)
     assert (book is None) == any(one.severity == "error" for one in problems)
     return [str(one) for one in problems]
 
@@ -37,7 +39,7 @@ def _with(mandate: str, before: str = "") -> list[str]:
 
 def test_a_good_policy_has_no_problems() -> None:
     assert _problems(GOOD) == []
-    book = load_policy(GOOD)
+    book = book_of(GOOD)
     assert (book.tenant, book.version, book.currency, book.step) == ("acme", "1", "EUR", "team_lead")
     assert book.roles["agent"] == {"agent", "team_lead"}
 
@@ -46,7 +48,7 @@ def test_a_good_policy_has_no_problems() -> None:
     "text", ["\ufeff" + GOOD, GOOD.replace("\n", "\r\n"), "---\n" + GOOD + "...\n", "%YAML 1.2\n---\n" + GOOD]
 )
 def test_byte_order_mark_line_ends_and_document_marks_do_not_matter(text: str) -> None:
-    assert load_policy(text).digest == load_policy(GOOD).digest
+    assert book_of(text).digest == book_of(GOOD).digest
 
 
 @pytest.mark.parametrize("text", ["", " \n\n", "# only a comment\n", "\ufeff", "---\n...\n", "null\n"])
@@ -117,7 +119,7 @@ def test_an_alias_may_spare_writing() -> None:
         "  - {id: b, grants: *kinds, to: team_lead}\n"
         f"{LADDER}"
     )
-    book = load_policy(text)
+    book = book_of(text)
     assert [row.id for row in book.candidates("team_lead", "y", None)] == ["a", "b"]
 
 
@@ -197,7 +199,7 @@ extra: 1
 )
 def test_a_limit_is_exact_in_the_currency_s_smallest_unit(currency: str, limit: str, minor: int) -> None:
     text = GOOD.replace("EUR", currency).replace("to: agent}", f"to: agent, limit: {limit}}}")
-    assert load_policy(text).candidates("agent", "refund", None)[0].limit == minor
+    assert book_of(text).candidates("agent", "refund", None)[0].limit == minor
 
 
 @pytest.mark.parametrize(
@@ -348,7 +350,7 @@ def test_dividing_by_zero_is_refused(zero: str) -> None:
 
 
 def test_the_digest_is_of_what_the_file_says_and_not_of_how() -> None:
-    digest = load_policy(GOOD).digest
+    digest = book_of(GOOD).digest
     assert digest == "dab8d55793b508c2e3abff834a96b72737a09f55265d26010354a7946e73c5ba"
     same = """\
 # A comment.
@@ -368,22 +370,22 @@ roles: {team_lead: {extends: agent}, agent: {}}
 version: '1'
 policy: acme
 """
-    assert load_policy(same).digest == digest
-    assert load_policy(GOOD.replace("grants: refund", "grants: [refund]")).digest != digest
-    assert load_policy(GOOD.replace('"1"', '"2"')).digest != digest
+    assert book_of(same).digest == digest
+    assert book_of(GOOD.replace("grants: refund", "grants: [refund]")).digest != digest
+    assert book_of(GOOD.replace('"1"', '"2"')).digest != digest
 
 
 def test_a_number_spelled_otherwise_is_the_same_number_in_the_digest() -> None:
     digests = {
-        load_policy(GOOD.replace("to: agent}", f"to: agent, limit: {limit}}}")).digest
+        book_of(GOOD.replace("to: agent}", f"to: agent, limit: {limit}}}")).digest
         for limit in ("50", "50.0", "50.00", "5e1", "0x32")
     }
     assert len(digests) == 1
 
 
-def test_load_policy_raises_all_problems() -> None:
+def test_all_problems_are_raised_together() -> None:
     with pytest.raises(PolicyProblems) as found:
-        load_policy(HEAD)
+        book_of(HEAD)
     assert [(one.line, one.column, one.text) for one in found.value.problems] == [
         (1, 1, "`escalation` is missing"),
         (1, 1, "`mandates` is missing"),

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from engine.policy import check_policy
+from engine.policy.checking import check_policy
 from tests.policies import LEFT_OUT, ROLES, a_budget, a_lead, a_mandate, a_policy
 
 HEAD = """\
@@ -22,7 +22,7 @@ LADDER = "escalation: [{id: default, steps: [{to: team_lead}]}]\n"
 
 
 def _warnings(*mandates: dict[str, Any], **changes: Any) -> list[str]:
-    book, problems = check_policy(a_policy(*mandates, timezone="Europe/Amsterdam", **changes))
+    book, problems, _ = check_policy(a_policy(*mandates, timezone="Europe/Amsterdam", **changes))
     assert book is not None, problems
     return [one.text for one in problems]
 
@@ -218,7 +218,7 @@ def test_a_role_without_any_power_is_fine_where_somebody_of_the_staff_has_it(
 ) -> None:
     roles = {**TRAINEE, "junior": {"extends": "trainee"}}
     text = a_policy(a_mandate(), a_lead(), roles=roles)
-    problems = [one.text for one in check_policy(text, held=held).problems]
+    problems = [one.text for one in check_policy(text, staff_roles=held).problems]
     assert (UNUSED in problems) is said
     assert not any("--staff FILE" in one for one in problems)
 
@@ -226,9 +226,9 @@ def test_a_role_without_any_power_is_fine_where_somebody_of_the_staff_has_it(
 def test_roles_that_nobody_of_the_staff_has_are_said_where_the_staff_is_known() -> None:
     text = a_policy(a_mandate(), a_lead())
     assert check_policy(text).problems == ()
-    said = [one.text for one in check_policy(text, held={"agent", "team_lead"}).problems]
+    said = [one.text for one in check_policy(text, staff_roles={"agent", "team_lead"}).problems]
     assert said == ["nobody of the staff has role `manager`, or one that extends it"]
-    assert check_policy(text, held={"manager"}).problems == ()
+    assert check_policy(text, staff_roles={"manager"}).problems == ()
 
 
 def test_a_step_whose_role_may_grant_nothing_that_gets_there_is_said_at_its_role() -> None:

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from engine.policy import check_policy
+from engine.policy.checking import check_policy
 from tests.policies import a_lead, a_mandate, a_policy
 
 
 def _said(*mandates: dict[str, Any], **changes: Any) -> list[str]:
-    book, problems = check_policy(a_policy(*mandates, a_lead(), **changes))
+    book, problems, _ = check_policy(a_policy(*mandates, a_lead(), **changes))
     assert book is not None, problems
     return [one.text for one in problems if "did you mean" in one.text]
 

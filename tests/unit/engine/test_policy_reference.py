@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from engine import reasons
-from engine.policy import check_policy
+from engine.policy.checking import check_policy
 from engine.policy.editor_schema import policy_schema
 from tests.policies import a_lead, a_mandate, a_policy
 

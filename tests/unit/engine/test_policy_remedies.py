@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from engine.policy import check_policy
+from engine.policy.checking import check_policy
 from tests.policies import a_mandate, a_policy
 
 HEAD = """\

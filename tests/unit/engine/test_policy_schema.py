@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 
 import deploy.local
 import schemas
-from engine.policy import check_policy
+from engine.policy.checking import check_policy
 from engine.policy.editor_schema import policy_schema
 from tests.policies import LEFT_OUT, a_budget, a_mandate, a_policy
 

@@ -12,7 +12,8 @@ import pytest
 import deploy.local
 from engine.judging.assessment import assess
 from engine.judging.staff import Staff
-from engine.policy import PolicyBook, check_policy
+from engine.policy import PolicyBook
+from engine.policy.checking import check_policy
 from schemas.case import Case
 from schemas.reading import read
 from schemas.staff import StaffMember
@@ -22,7 +23,7 @@ RETAIL = Path(deploy.local.__path__[0]) / "retail"
 
 @pytest.fixture(scope="module")
 def book() -> PolicyBook:
-    book, problems = check_policy((RETAIL / "policy.yaml").read_text())
+    book, problems, _ = check_policy((RETAIL / "policy.yaml").read_text())
     assert problems == ()
     assert book is not None
     return book

@@ -11,7 +11,7 @@ from pydantic.fields import FieldInfo
 
 from engine.policy.document import ID_FORM, INLINE_FORM, MAX_COUNT, PolicyDocument
 from engine.policy.problems import PolicyProblem, problem
-from engine.policy.yaml.tree import Node, Path
+from engine.policy.tree import Node, Path
 
 _ID: Final = "must be an id: small letters, digits, `_` and `-`, beginning with a letter or digit"
 _DURATION: Final = "must be a time such as 30m, 4h or 5d"

@@ -1,6 +1,6 @@
-"""YAML 1.2 as a tree that knows where everything stands.
+"""YAML 1.2 as a tree in which every node knows its place.
 
-Read from the events of a library (yaml_events.py), not by its constructor: so duplicate keys, empty values,
+The tree is built from the events of ruamel.yaml, not by its constructor. So duplicate keys, empty values,
 tags and merge keys become problems with a place, and depth, size and aliases are bounded before anything
 walks the tree.
 """
@@ -10,25 +10,24 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
+from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.events import (
+    AliasEvent,
+    DocumentStartEvent,
+    MappingEndEvent,
+    NodeEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    SequenceStartEvent,
+)
 from ruamel.yaml.reader import ReaderError
 
 from engine.policy.problems import PolicyProblem, PolicyProblems, Spot, problem
-from engine.policy.yaml.events import (
-    ALIAS,
-    DOCUMENT,
-    MAPPING_END,
-    NODE,
-    SCALAR,
-    SEQUENCE,
-    SEQUENCE_END,
-    NotReadError,
-    exact_events,
-    fast_events,
-)
+from engine.policy.tree import Node, short
 from engine.policy.yaml.remedies import remedy
 from engine.policy.yaml.scalar_places import place_in_scalar
 
@@ -36,10 +35,6 @@ MAX_CHARACTERS: Final = 8 * 1024 * 1024
 MAX_DEPTH: Final = 20
 MAX_NODES: Final = 1_000_000
 _EMPTY: Final = "is empty; give it a value or take it out"
-
-
-Path = tuple[str | int, ...]
-Plain = None | bool | int | float | str | list[Any] | dict[str, Any]
 
 # The core schema of YAML 1.2.2, chapter 10.3: `yes`, `on` and dates are text.
 _NULL = re.compile(r"(?:null|Null|NULL|~)?")
@@ -54,109 +49,31 @@ _NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
 
 
 @dataclass(slots=True, eq=False)
-class Node:
-    """A scalar, a list (`items`) or a mapping (`entries`: key -> key's node, value's node)."""
+class _Scalar(Node):
+    """A scalar with its source, in which each character of its text can be found again."""
 
-    line: int
-    column: int
-    text: str | None = None
-    value: bool | int | float | str | None = None
-    items: list[Node] | None = None
-    entries: dict[str, tuple[Node, Node]] | None = None
-    source: str = field(default="", repr=False)
+    source: str = ""
     start: int = 0
     end: int = 0
     style: str | None = None
-    size: int = 1
-
-    @property
-    def spot(self) -> Spot:
-        """Where it begins."""
-        return Spot(self.line, self.column)
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether nothing stands there, or null."""
-        return self.text is not None and (self.value is None or not self.text.strip())
+    """The quote or the sign of a block scalar; None of a plain one."""
 
     def place(self, index: int) -> Spot:
-        """Where character `index` of this scalar's text stands in the file."""
-        if self.text is None:
-            return self.spot
-        return Spot(
-            *place_in_scalar(self.source[self.start : self.end], self.style, self.text, index, self.spot)
-        )
-
-    def get(self, key: str | int) -> Node | None:
-        """The value under a key or a position in a list; None where there is none."""
-        if isinstance(key, str):
-            entry = (self.entries or {}).get(key)
-            return entry[1] if entry else None
-        return self.items[key] if self.items is not None and 0 <= key < len(self.items) else None
-
-    def find(self, path: Path) -> tuple[Node, int]:
-        """The deepest node on the path, and how many steps of it exist."""
-        node, depth = self, 0
-        for step in path:
-            below = node.get(step)
-            if below is None:
-                break
-            node, depth = below, depth + 1
-        return node, depth
-
-    def key_spot(self, key: str) -> Spot:
-        """Where a key of this mapping stands."""
-        entry = (self.entries or {}).get(key)
-        return entry[0].spot if entry else self.spot
-
-    def plain(self) -> Plain:
-        """The value as JSON would hold it."""
-        if self.items is not None:
-            return [item.plain() for item in self.items]
-        if self.entries is not None:
-            return {key: value.plain() for key, (_, value) in self.entries.items()}
-        return self.value
-
-
-def each(node: Node | None) -> Iterator[Node]:
-    """The items of a list; nothing where it is none."""
-    yield from (node.items or ()) if node is not None else ()
-
-
-def one_or_list(node: Node | None) -> list[Node]:
-    """The items of a list, or the one that stands there instead of a list."""
-    if node is None:
-        return []
-    return node.items if node.items is not None else [node]
-
-
-def short(text: str) -> str:
-    """A text from a file, cut so that it can stand in a sentence."""
-    return text if len(text) <= 60 else text[:57] + "..."
+        """Where character `index` of the text stands in the file."""
+        source = self.source[self.start : self.end]
+        return Spot(*place_in_scalar(source, self.style, self.text or "", index, self.spot))
 
 
 def parse_yaml(text: str) -> tuple[Node, list[PolicyProblem]]:
-    """The tree of a text with one document, and the problems that do not keep it from being read further.
+    """The tree of a text with one document, and the problems that still leave a tree to check.
 
-    Raises PolicyProblems where there is no tree to go on with.
+    Raises PolicyProblems where there is no tree to check.
     """
     _check_text(text)
-    try:
-        return read_tree(text, fast_events(text))
-    except NotReadError:
-        return _read_exactly(text)
-
-
-def read_tree(text: str, events: Iterator[Any]) -> tuple[Node, list[PolicyProblem]]:
-    """The tree of these events. Raises PolicyProblems, and whatever the events raise."""
-    problems: list[PolicyProblem] = []
-    return _Composer(text, events, problems).compose(), problems
-
-
-def _read_exactly(text: str) -> tuple[Node, list[PolicyProblem]]:
     problems: list[PolicyProblem] = []
     try:
-        return _Composer(text, exact_events(text), problems).compose(), problems
+        events = YAML(typ="safe", pure=True).parse(text)
+        return _Composer(text, events, problems).compose(), problems
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         spot = Spot(mark.line + 1, mark.column + 1) if mark else Spot(1, 1)
@@ -197,18 +114,18 @@ class _Composer:
     def compose(self) -> Node:
         root: Node | None = None
         for event in self._events:
-            if isinstance(event, DOCUMENT) and event.version not in (None, (1, 2)):
+            if isinstance(event, DocumentStartEvent) and event.version not in (None, (1, 2)):
                 self._problems.append(
                     problem(_spot(event), "write YAML 1.2, and no %YAML line for another version")
                 )
-            elif isinstance(event, DOCUMENT) and root is not None:
+            elif isinstance(event, DocumentStartEvent) and root is not None:
                 raise PolicyProblems(
                     [
                         *self._problems,
                         problem(_spot(event), "a policy file holds one document; take out the `---`"),
                     ]
                 )
-            elif isinstance(event, NODE):
+            elif isinstance(event, NodeEvent):
                 root = self._node(event, 1)
         if root is None:
             raise PolicyProblems(
@@ -220,7 +137,7 @@ class _Composer:
         self._problems.append(problem(spot, text))
 
     def _node(self, event: Any, depth: int) -> Node:
-        if isinstance(event, ALIAS):
+        if isinstance(event, AliasEvent):
             return self._alias(event)
         self._bound(event, depth, 1)
         anchor = event.anchor
@@ -231,9 +148,9 @@ class _Composer:
             self._problems.append(
                 problem(_spot(event), f"tags such as {short(str(tag))} are not read here; take it out")
             )
-        if isinstance(event, SCALAR):
+        if isinstance(event, ScalarEvent):
             node = self._scalar(event)
-        elif isinstance(event, SEQUENCE):
+        elif isinstance(event, SequenceStartEvent):
             node = self._sequence(event, depth)
         else:
             node = self._mapping(event, depth)
@@ -256,21 +173,19 @@ class _Composer:
         if node is None:
             text = f"*{event.anchor} refers to nothing that stands above it"
             self._say(_spot(event), text)
-            return Node(*_spot(event), text=text, value=text)
+            return Node(_spot(event), text=text, value=text)
         self._bound(event, 1, node.size)
         return node
 
     def _scalar(self, event: Any) -> Node:
         text = self._characters(event)
-        mark, style = event.start_mark, event.style or None
-        value = self._resolve(text, event) if style is None else text
-        return Node(
-            mark.line + 1,
-            mark.column + 1,
+        style = event.style or None
+        return _Scalar(
+            _spot(event),
             text,
-            value,
+            self._resolve(text, event) if style is None else text,
             source=self._text,
-            start=mark.index,
+            start=event.start_mark.index,
             end=event.end_mark.index,
             style=style,
         )
@@ -306,25 +221,25 @@ class _Composer:
     def _sequence(self, event: Any, depth: int) -> Node:
         items: list[Node] = []
         for inner in self._events:
-            if isinstance(inner, SEQUENCE_END):
+            if isinstance(inner, SequenceEndEvent):
                 break
             item = self._node(inner, depth + 1)
             if item.is_empty:
                 self._say(item.spot, f"this place in the list {_EMPTY}")
             items.append(item)
-        return Node(*_spot(event), items=items, size=1 + sum(item.size for item in items))
+        return Node(_spot(event), items=items, size=1 + sum(item.size for item in items))
 
     def _mapping(self, event: Any, depth: int) -> Node:
         entries: dict[str, tuple[Node, Node]] = {}
         size = 1
         for inner in self._events:
-            if isinstance(inner, MAPPING_END):
+            if isinstance(inner, MappingEndEvent):
                 break
             key = self._node(inner, depth + 1)
             value = self._node(next(self._events), depth + 1)
             size += 1 + value.size
             name = key.text
-            if name is None or (key.style is None and key.value is None):
+            if name is None or key.value is None:
                 self._say(key.spot, "a key must be a plain word")
             elif name in entries:
                 first = entries[name][0].spot
@@ -334,7 +249,7 @@ class _Composer:
                 entries[name] = (key, value)
                 if value.is_empty:
                     self._say(key.spot, f"`{short(name)}` {_EMPTY}")
-        return Node(*_spot(event), entries=entries, size=size)
+        return Node(_spot(event), entries=entries, size=size)
 
 
 def _spot(event: Any) -> Spot:

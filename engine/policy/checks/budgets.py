@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 from typing import Final, NamedTuple
 
-from engine.policy.money_check import read_money
+from engine.policy.checks.money import read_money
 from engine.policy.problems import PolicyProblem, problem
-from engine.policy.yaml.tree import Node, each, one_or_list, short
+from engine.policy.tree import Node, each, one_or_list, short
 
 _DAYS: Final = re.compile(r"([1-9][0-9]{0,2})d")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from decimal import Decimal
 
-from engine.policy.yaml.tree import Node
+from engine.policy.tree import Node
 from schemas.money import MAX_MINOR
 
 

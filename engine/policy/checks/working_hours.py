@@ -9,7 +9,7 @@ from typing import Final
 
 from engine.policy.document import WEEKDAYS
 from engine.policy.problems import PolicyProblem, problem, warning
-from engine.policy.yaml.tree import Node, each
+from engine.policy.tree import Node, each
 
 _LADDER: Final = ("hours", "holidays", "promise", "within", "acknowledge_within", "when_exhausted")
 _REVIEW: Final = ("review_within", "reviewer")

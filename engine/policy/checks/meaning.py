@@ -16,12 +16,12 @@ from engine.expressions.compiling import Compiled, Wanted, compile_expression
 from engine.expressions.evaluation import Expression, Failure
 from engine.expressions.names import RESERVED, ROOTS
 from engine.expressions.translation import Definition
-from engine.policy.budget_check import read_budgets
-from engine.policy.money_check import read_money
+from engine.policy.checks.budgets import read_budgets
+from engine.policy.checks.money import read_money
+from engine.policy.checks.roles import with_those_that_extend
+from engine.policy.checks.working_hours import check_times
 from engine.policy.problems import PolicyProblem, problem, warning
-from engine.policy.roles import with_those_that_extend
-from engine.policy.working_hours_check import check_times
-from engine.policy.yaml.tree import Node, each, one_or_list, short
+from engine.policy.tree import Node, each, one_or_list, short
 from schemas.ids import NAME
 from schemas.money import exponent
 
@@ -170,7 +170,10 @@ class _Reader:
 
     def _read_definitions(self) -> None:
         node = self._tree.get("define")
-        for name, (key, value) in ((node and node.entries) or {}).items():
+        entries = (node and node.entries) or {}
+        later = set(entries)
+        for name, (key, value) in entries.items():
+            later.discard(name)
             if name in ROOTS or name in RESERVED:
                 self._say(key, f"`{name}` already means something in an expression; take another name")
                 self._definitions[name] = Definition(None)
@@ -178,7 +181,7 @@ class _Reader:
             if not isinstance(value.value, str) or not value.value.strip():
                 self._definitions[name] = Definition(None)
                 continue
-            compiled = compile_expression(value.value, "either", self._definitions)
+            compiled = compile_expression(value.value, "either", self._definitions, later)
             self._report(value, compiled)
             self._definitions[name] = Definition(compiled.translation if compiled.expression else None)
 

@@ -1,0 +1,40 @@
+"""From the YAML of a policy file to its book and its canonical JSON, or to all that is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import NamedTuple
+
+from engine.policy.binding import bind
+from engine.policy.book import PolicyBook
+from engine.policy.canonical import canonical_json, digest_of
+from engine.policy.checks import check_tree
+from engine.policy.lints import lint
+from engine.policy.problems import PolicyProblem, PolicyProblems
+from engine.policy.yaml.reading import parse_yaml
+
+
+class CheckedPolicy(NamedTuple):
+    """The book, or None where the policy cannot be used; and all problems and warnings, in file order."""
+
+    book: PolicyBook | None
+    problems: tuple[PolicyProblem, ...]
+    canonical_json: str = ""
+    """What workers read; empty where there is no book."""
+
+
+def check_policy(text: str, staff_roles: Collection[str] | None = None) -> CheckedPolicy:
+    """Read a policy file; report every error, and every warning about a policy that can be used.
+
+    `staff_roles`: the roles that the staff have, where known; the policy is compared with them too.
+    """
+    try:
+        tree, found = parse_yaml(text)
+    except PolicyProblems as unreadable:
+        return CheckedPolicy(None, tuple(sorted(unreadable.problems)))
+    document, meaning, problems = check_tree(tree, found)
+    if document is None:
+        return CheckedPolicy(None, problems)
+    canonical = canonical_json(tree.plain())
+    book = bind(document, tree, meaning, digest_of(canonical))
+    return CheckedPolicy(book, tuple(sorted([*problems, *lint(book, tree, staff_roles)])), canonical)

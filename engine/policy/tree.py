@@ -1,0 +1,103 @@
+"""A document as a tree of nodes: read from YAML, each knows its place in the file; from JSON, it has none."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from engine.policy.problems import NOWHERE, Spot
+
+Path = tuple[str | int, ...]
+Plain = None | bool | int | float | str | list[Any] | dict[str, Any]
+
+
+@dataclass(slots=True, eq=False)
+class Node:
+    """A scalar, a list (`items`) or a mapping (`entries`: key -> key's node, value's node)."""
+
+    spot: Spot = NOWHERE
+    """Where it begins."""
+    text: str | None = None
+    """Of a scalar, as it is written."""
+    value: bool | int | float | str | None = None
+    items: list[Node] | None = None
+    entries: dict[str, tuple[Node, Node]] | None = None
+    size: int = 1
+    """How many nodes it holds, itself included."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it is null or blank."""
+        return self.text is not None and (self.value is None or not self.text.strip())
+
+    def place(self, index: int) -> Spot:
+        """Where character `index` of this scalar's text stands in the file."""
+        return self.spot
+
+    def get(self, key: str | int) -> Node | None:
+        """The value under a key or a position in a list; None where there is none."""
+        if isinstance(key, str):
+            entry = (self.entries or {}).get(key)
+            return entry[1] if entry else None
+        return self.items[key] if self.items is not None and 0 <= key < len(self.items) else None
+
+    def find(self, path: Path) -> tuple[Node, int]:
+        """The deepest node on the path, and how many steps of it exist."""
+        node, depth = self, 0
+        for step in path:
+            below = node.get(step)
+            if below is None:
+                break
+            node, depth = below, depth + 1
+        return node, depth
+
+    def key_spot(self, key: str) -> Spot:
+        """Where a key of this mapping stands."""
+        entry = (self.entries or {}).get(key)
+        return entry[0].spot if entry else self.spot
+
+    def plain(self) -> Plain:
+        """The value as JSON would hold it."""
+        if self.items is not None:
+            return [item.plain() for item in self.items]
+        if self.entries is not None:
+            return {key: value.plain() for key, (_, value) in self.entries.items()}
+        return self.value
+
+
+def tree_of(value: Plain) -> Node:
+    """The tree of a value from JSON; its nodes have no place.
+
+    Raises ValueError at what no checked policy holds: null, blank text, half a character, infinity.
+    """
+    if isinstance(value, dict):
+        return Node(entries={key: (Node(text=key, value=key), tree_of(item)) for key, item in value.items()})
+    if isinstance(value, list):
+        return Node(items=[tree_of(item) for item in value])
+    if isinstance(value, str):
+        value.encode()
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise ValueError("a number is not finite")
+    node = Node(text="" if value is None else str(value), value=value)
+    if node.is_empty:
+        raise ValueError("a value is empty")
+    return node
+
+
+def each(node: Node | None) -> Iterator[Node]:
+    """The items of a list; nothing where it is none."""
+    yield from (node.items or ()) if node is not None else ()
+
+
+def one_or_list(node: Node | None) -> list[Node]:
+    """The items of a list, or the one that stands there instead of a list."""
+    if node is None:
+        return []
+    return node.items if node.items is not None else [node]
+
+
+def short(text: str) -> str:
+    """A text from a file, cut so that it can stand in a sentence."""
+    return text if len(text) <= 60 else text[:57] + "..."
