@@ -124,16 +124,6 @@ def test_every_folder_of_tests_is_a_package() -> None:
     assert [folder for folder in folders if not (folder / "__init__.py").is_file()] == []
 
 
-def links(page: Path) -> list[str]:
-    found = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text())
-    return [link for link in found if not re.match(r"[a-z]+:", link)]
-
-
-@pytest.mark.parametrize("page", [path for path in FILES if path.suffix == ".md"], ids=lambda path: path.name)
-def test_every_link_in_a_page_leads_to_a_file(page: Path) -> None:
-    assert [link for link in links(page) if not (page.parent / link).exists()] == []
-
-
 PROJECT: Final[dict[str, Any]] = tomllib.loads((ROOT / "pyproject.toml").read_text())
 RUN: Final = [
     *PROJECT["project"]["dependencies"],
