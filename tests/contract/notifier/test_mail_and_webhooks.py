@@ -268,6 +268,7 @@ async def test_each_try_has_the_same_id_and_a_signature_of_its_own_time() -> Non
         ("soon", None),
         ("-3", None),
     ],
+    ids=["seconds", "date", "word", "negative"],  # a date would name the test otherwise each second
 )
 async def test_a_webhook_says_when_to_come_back(retry_after: str, seconds: float | None) -> None:
     async with real_webhook() as (hooks, receiver):
