@@ -10,7 +10,8 @@ from schemas.ids import CaseId, EventId, PlainId
 from schemas.model import Frozen
 
 Audience = Literal["customer", "agent", "approver", "giver", "webhook"]
-Channel = Literal["mail", "webhook"]
+ChannelName = Literal["mail", "webhook"]
+"""Each is a folder of services/notifier/channels."""
 
 
 class Notice(Frozen):
@@ -22,7 +23,7 @@ class Notice(Frozen):
     about_type: str = Field(description="The type of that event.")
     audience: Audience = Field(description="What they are to the case.")
     person: PlainId | None = Field(description="The customer's or agent's id; null for the webhook.")
-    channel: Channel
+    channel: ChannelName
     language: Literal["nl", "en"] | None = Field(default=None, description="The one it was written in.")
     message_id: str = Field(description="The Message-ID of the mail, or the webhook-id.")
     attempts: int = Field(description="How often sending was tried.")

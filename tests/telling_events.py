@@ -18,7 +18,7 @@ from schemas.request_digest import request_digest
 from schemas.staff import StaffMember
 from services.chassis.kafka.producer import partition_for
 from services.notifier.planning.notice import PendingNotice, Recipient, notice_id
-from services.notifier.planning.reading import DecisionEvent, read_decision
+from services.notifier.planning.reading import NotifiableEvent, read_event
 
 POLICY = PolicyRef(name="acme", version="2026-03-01", digest="d" * 64)
 
@@ -148,9 +148,9 @@ def a_member(agent_id: str = "agent-01", **changes: Any) -> StaffMember:
     return StaffMember.model_validate(fields | changes)
 
 
-def seen(event: Any) -> DecisionEvent:
+def seen(event: Any) -> NotifiableEvent:
     """As the notifier reads it."""
-    read = read_decision(event.to_bytes())
+    read = read_event(event.to_bytes())
     assert read is not None
     return read
 

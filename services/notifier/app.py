@@ -1,4 +1,4 @@
-"""Wiring: clients are born here, and die here in reverse order."""
+"""Wiring: clients are made here, and closed here in reverse order."""
 
 from __future__ import annotations
 
@@ -25,28 +25,31 @@ from services.chassis.process.hosts import is_loopback
 from services.chassis.process.metrics import Metrics
 from services.chassis.process.run import Stop
 from services.chassis.redis import connect
-from services.notifier.channels.delivery import NoticeDelivery
+from services.notifier.channels.channel import Channel
+from services.notifier.channels.contacts import Contacts
+from services.notifier.channels.mail.channel import MailChannel
 from services.notifier.channels.mail.smtp import Mailer, Server
+from services.notifier.channels.webhook.channel import WebhookChannel
 from services.notifier.channels.webhook.hooks_file import Hook, open_hooks
 from services.notifier.channels.webhook.post import Hooks
-from services.notifier.letters.letters import Letters
+from services.notifier.letters.letter_writer import LetterWriter
 from services.notifier.letters.words import Words
 from services.notifier.metrics import NotifierMetrics
 from services.notifier.outbox.dispatcher import Dispatcher
 from services.notifier.outbox.layout import Layout
 from services.notifier.outbox.owned_partitions import OwnedPartitions
 from services.notifier.outbox.replay import Replay
-from services.notifier.outbox.retry import DONE_SET
+from services.notifier.outbox.retry import NOTICES_REMEMBERED
 from services.notifier.outbox.store import CALL_TIMEOUT_SECONDS, OutboxStore
 from services.notifier.routes import add_routes
 from services.notifier.settings import NotifierSettings
-from services.notifier.walk import Notifier
+from services.notifier.walk import Notifier, topics_of
 
 GROUP = "mandaat-notifier"
 
 
 async def main(stop: Stop) -> None:
-    """Tells people until it is told to stop."""
+    """Run the notifier until it must stop."""
     settings = NotifierSettings()
     keys = Keys.load(settings.keys_file)
     hooks_by_tenant = hooks_of(settings.webhooks_file)
@@ -54,66 +57,57 @@ async def main(stop: Stop) -> None:
     server = mail_server(settings)
     metrics = Metrics()
     of_notifier = NotifierMetrics(metrics)
-    desk_kept = timedelta(days=settings.desk_days)
+    case_files_kept = timedelta(days=settings.case_file_days)
     bootstrap = settings.kafka_bootstrap
     async with AsyncExitStack() as stack:
+        staff = Table(
+            STAFF, bootstrap=bootstrap, client_id="mandaat-staff", parse=read_member, on_bug=stop.fail
+        )
+        channels = open_channels(settings, server, hooks_by_tenant, Contacts(staff, settings.language))
         store = OutboxStore(
             connect(settings.redis_url.get_secret_value(), CALL_TIMEOUT_SECONDS),
-            keep_seconds=round(desk_kept.total_seconds()),
-            told_seconds=round(DONE_SET.total_seconds()),
+            [channel.name for channel in channels],
+            keep_seconds=round(case_files_kept.total_seconds()),
+            told_seconds=round(NOTICES_REMEMBERED.total_seconds()),
         )
         stack.push_async_callback(store.close)
         producer = Producer(bootstrap, client_id="mandaat-notifier", metrics=metrics)
         await producer.start()
         stack.push_async_callback(producer.stop)
-        staff = Table(
-            STAFF, bootstrap=bootstrap, client_id="mandaat-staff", parse=read_member, on_bug=stop.fail
-        )
         stack.push_async_callback(staff.stop)
-        hooks = Hooks(hooks_by_tenant, settings.webhook_connections)
-        stack.push_async_callback(hooks.close)
+        for channel in channels:
+            stack.push_async_callback(channel.close)
         replay = Replay(bootstrap, "mandaat-notifier-replay")
         stack.push_async_callback(replay.close)
         layout = Layout(producer)
-        partitions = OwnedPartitions(store, replay, layout, desk_kept, of_notifier, _now)
-        mailer = Mailer(server, settings.smtp_connections)
-        stack.push_async_callback(mailer.close)
-        sender = Dispatcher(
+        partitions = OwnedPartitions(store, replay, layout, topics_of(case_files_kept), of_notifier, _now)
+        dispatcher = Dispatcher(
             store=store,
             partitions=partitions,
             publisher=producer,
-            telling=NoticeDelivery(
-                mail=mailer,
-                webhooks=hooks,
-                staff=staff,
-                letters=letters(),
-                sender=settings.sender,
-                when_unknown=settings.language,
-            ),
+            channels=channels,
             metrics=of_notifier,
             give_up_after=timedelta(hours=settings.give_up_hours),
-            workers={"mail": settings.smtp_connections, "webhook": settings.webhook_connections},
-            tenants_with_webhook=len(hooks_by_tenant),
             clock=_now,
             on_bug=stop.fail,
         )
-        await sender.start()
-        stack.push_async_callback(sender.stop)
+        await dispatcher.start()
+        stack.push_async_callback(dispatcher.stop)
         dead_letters = DeadLetters(producer, "notifier", metrics)
         notifier = Notifier(
             store=store,
             partitions=partitions,
-            sender=sender,
+            dispatcher=dispatcher,
             dead_letters=dead_letters,
             metrics=of_notifier,
-            has_webhook=hooks.has,
-            desk_kept=desk_kept,
+            channels_of=lambda tenant: [one.name for one in channels if one.serves(tenant)],
+            case_files_kept=case_files_kept,
             clock=_now,
         )
         subscription = _subscription(settings, notifier, dead_letters, metrics, stop)
         await stack.enter_async_context(subscription)
         health = Health(
-            alive={"consuming": subscription.alive, "sending": sender.alive},
+            alive={"consuming": subscription.alive, "sending": dispatcher.alive},
             ready={
                 "kafka": partial(_reach, producer, layout),
                 "redis": partial(ready, store.ping),
@@ -128,6 +122,17 @@ async def main(stop: Stop) -> None:
         await stack.enter_async_context(serving(app, settings.http_host, settings.http_port, health))
         await staff.start()  # last: while Kafka is away it waits, alive and not ready
         await stop.wait()
+
+
+def open_channels(
+    settings: NotifierSettings, server: Server, hooks: Mapping[str, Hook], contacts: Contacts
+) -> list[Channel]:
+    """Every channel, one line each."""
+    mail, webhooks = settings.smtp_connections, settings.webhook_connections
+    return [
+        MailChannel(Mailer(server, mail), contacts, letter_writer(), settings.sender, mail),
+        WebhookChannel(Hooks(hooks, webhooks), hooks, webhooks),
+    ]
 
 
 def _subscription(
@@ -148,10 +153,10 @@ def _subscription(
     )
 
 
-def letters() -> Letters:
-    """The letters of the package's templates."""
+def letter_writer() -> LetterWriter:
+    """The writer of the letters in the package's templates."""
     words = files("services.notifier.letters").joinpath("templates", "words.json").read_text("utf-8")
-    return Letters(PackageLoader("services.notifier.letters", "templates"), Words.parse(words))
+    return LetterWriter(PackageLoader("services.notifier.letters", "templates"), Words.parse(words))
 
 
 def _now() -> datetime:
@@ -169,13 +174,14 @@ def hooks_of(path: Path | None) -> Mapping[str, Hook]:
 
 
 def mail_server(settings: NotifierSettings) -> Server:
-    """Where mail goes. Raises ConfigurationError where the login could be read on its way.
+    """The mail server. Raises ConfigurationError where others could read the login on its way.
 
-    With STARTTLS unset, a server without it gets it in clear, and so does who takes the offer out on its way.
+    With STARTTLS unset, a server without it gets the login in clear. So does a server whose offer of STARTTLS
+    somebody on the way took out.
     """
     if settings.smtp_username and not settings.smtp_starttls and not is_loopback(settings.smtp_host):
         raise ConfigurationError(
-            "MANDAAT_SMTP_USERNAME: the login would go out in clear; set MANDAAT_SMTP_STARTTLS=true"
+            "MANDAAT_SMTP_USERNAME: the login would be sent unencrypted; set MANDAAT_SMTP_STARTTLS=true"
         )
     password = settings.smtp_password
     return Server(
@@ -188,10 +194,10 @@ def mail_server(settings: NotifierSettings) -> Server:
 
 
 async def _reach(producer: Producer, layout: Layout) -> None:
-    """Whether Kafka answers and has room in the topic that is written. Raises TryAgain."""
+    """Ask Kafka whether it is there and mandaat.notices has enough partitions. Raises TryAgain."""
     await producer.ping()
     await layout.check()
 
 
 def _missing(partitions: OwnedPartitions) -> str | None:
-    return f"{len(partitions.missing)} partitions are being taken" if partitions.missing else None
+    return f"{len(partitions.missing)} partitions are still being taken" if partitions.missing else None

@@ -46,8 +46,8 @@ class NotifierSettings(
     give_up_hours: Annotated[float, Field(gt=0, le=72)] = Field(
         default=6.0, description="A notice that fails in passing is tried for so long after its event."
     )
-    desk_days: Annotated[int, Field(ge=8, le=3650)] = Field(
-        default=30, description="What is known of a case is kept so long after the last that happened in it."
+    case_file_days: Annotated[int, Field(ge=8, le=3650)] = Field(
+        default=30, description="A case file is kept so long after the last event of its case."
     )
 
     @field_validator("mail_from", "mail_reply_to")

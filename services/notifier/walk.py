@@ -1,248 +1,257 @@
-"""The walk of a batch: read -> remember the cases -> who is told -> one step into Redis. Then it is sent."""
+"""The walk of the notifier: read -> plan -> claim -> send -> mark.
+
+```
+read    records of a partition that we own; a record that cannot be read becomes a dead letter
+plan    the notices that each event makes, and what to write into the case files;
+        both go into Redis in one step, with the position of the topic
+claim   notices that are due, at most so many of one channel and one tenant
+send    each over its channel
+mark    how it ended, on mandaat.notices and then in the outbox
+```
+This module reads and plans; services.notifier.outbox.dispatcher claims, sends and marks.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias, TypeVar
 
 from aiokafka import TopicPartition
 
-from schemas.case import Case
 from schemas.errors import Unreadable
 from schemas.ids import record_key
+from schemas.notice import ChannelName
 from schemas.topics import CASES, DECISIONS, NOTICES
 from services.chassis.kafka.dead_letters import ConsumedRecord, DeadLetters
 from services.notifier.metrics import NotifierMetrics
 from services.notifier.outbox import case_file
 from services.notifier.outbox.dispatcher import Dispatcher
-from services.notifier.outbox.owned_partitions import OwnedPartition, OwnedPartitions
-from services.notifier.outbox.retry import beyond_knowing
-from services.notifier.outbox.store import CaseFileWrite, EndedNotice, Fenced, Lost, OutboxEntry, OutboxStore
-from services.notifier.planning.early_withdrawal import came_first, of_request
+from services.notifier.outbox.owned_partitions import Batch, OwnedPartitions
+from services.notifier.outbox.request_files import RequestFile, request_files
+from services.notifier.outbox.retry import NOTICES_REMEMBERED, beyond_memory
+from services.notifier.outbox.store import (
+    CaseFileWrite,
+    EndedNotice,
+    OutboxEntry,
+    OutboxStore,
+    PartitionFenced,
+    StoreLost,
+)
 from services.notifier.planning.notice import PendingNotice
 from services.notifier.planning.plan import notices_of
-from services.notifier.planning.reading import DecisionEvent, read_case, read_decision, read_notice
-from services.notifier.planning.recipients import about
+from services.notifier.planning.reading import NotifiableEvent, read_case, read_event, read_notice
 
-Letters = list[tuple[ConsumedRecord, Unreadable]]
+DeadLetter: TypeAlias = tuple[ConsumedRecord, Unreadable]
+Key = TypeVar("Key")
+Value = TypeVar("Value")
 
 
-class RequestFile(NamedTuple):
-    """What the desk says of the request that an event is about, and the event with that."""
+class Plan(NamedTuple):
+    """What a batch of events adds to Redis, and the records among them that nobody can be told of."""
 
-    seen: DecisionEvent
-    submitted: bool
-    approvers: tuple[str, ...]
+    writes: list[CaseFileWrite]
+    notices: list[OutboxEntry]
+    unknown: list[DeadLetter]
+    too_old: int
 
-    @property
-    def can_be_told(self) -> bool:
-        """Not an event of a case that should be there; a withdrawal may come before its request."""
-        return self.submitted or came_first(self.seen.event)
+
+def topics_of(case_files_kept: timedelta) -> Mapping[str, timedelta | None]:
+    """The topics to read when a partition is taken, in this order, and how far back where Redis is empty."""
+    return {CASES: None, NOTICES: NOTICES_REMEMBERED, DECISIONS: case_files_kept}
 
 
 class Notifier:
-    """Takes in what mandaat.cases and mandaat.decisions say, and puts notices into the outbox."""
+    """Takes in mandaat.cases and mandaat.decisions, and puts notices into the outbox."""
 
     def __init__(
         self,
         *,
         store: OutboxStore,
         partitions: OwnedPartitions,
-        sender: Dispatcher,
+        dispatcher: Dispatcher,
         dead_letters: DeadLetters,
         metrics: NotifierMetrics,
-        has_webhook: Callable[[str], bool],
-        desk_kept: timedelta,
+        channels_of: Callable[[str], Collection[ChannelName]],
+        case_files_kept: timedelta,
         clock: Callable[[], datetime],
     ) -> None:
         self._store = store
         self._partitions = partitions
-        self._sender = sender
+        self._dispatcher = dispatcher
         self._dead_letters = dead_letters
         self._metrics = metrics
-        self._has_webhook = has_webhook
-        self._desk_kept = desk_kept
+        self._channels_of = channels_of
+        self._case_files_kept = case_files_kept
         self._clock = clock
+        self._by_topic: Mapping[str, Callable[[Batch], Awaitable[None]]] = {
+            CASES: self._keep_cases,
+            NOTICES: self._remember_ended,
+            DECISIONS: self._plan_notices,
+        }
 
-    # What the subscription calls
+    # Called by the subscription
 
     async def handle(self, records: Sequence[ConsumedRecord]) -> None:
         """Every record is in Redis, or a dead letter, when this returns. Raises TryAgain."""
-        for p, of_p in _by_partition(records).items():
-            held = await self._partitions.hold(p, self.take_in)
-            for topic in (CASES, DECISIONS):
-                mine = [record for record in of_p if record.topic == topic]
-                if mine:
-                    await self.take_in(held, mine, mine[-1].offset + 1)
+        for p, of_partition in _grouped(records, lambda record: record.partition).items():
+            owned = await self._partitions.own(p, self.take_in)
+            by_topic = _grouped(of_partition, lambda record: record.topic)
+            for topic in self._by_topic:  # cases before the decisions on them
+                if found := by_topic.get(topic):
+                    await self.take_in(Batch(owned, topic, found, found[-1].offset + 1))
 
     async def on_assigned(self, partitions: set[TopicPartition]) -> None:
-        """Take them before any of their records come. Raises TryAgain."""
+        """Take the partitions before any of their records come. Raises TryAgain."""
         self._partitions.assign(frozenset(tp.partition for tp in partitions))
         await self._partitions.take_missing(self.take_in)
 
     async def on_revoked(self, partitions: set[TopicPartition]) -> None:
-        """Finish what is being sent; the next owner goes on."""
-        gone = frozenset(tp.partition for tp in partitions)
-        await self._sender.finish(gone)
-        self._partitions.revoke(gone)
+        """Finish what is being sent. The next owner goes on from there."""
+        revoked = frozenset(tp.partition for tp in partitions)
+        await self._dispatcher.finish(revoked)
+        self._partitions.revoke(revoked)
 
     async def on_idle(self) -> None:
-        """Take anew what Redis lost. Raises TryAgain."""
+        """Take the partitions anew that Redis lost. Raises TryAgain."""
         if self._partitions.missing:
             await self._partitions.take_missing(self.take_in)
 
     # The walk
 
-    async def take_in(
-        self, held: OwnedPartition, records: Sequence[ConsumedRecord], next_offset: int
-    ) -> None:
-        """Records of one topic and partition; `next_offset` follows them. Raises TryAgain."""
-        topic = records[0].topic if records else None
+    async def take_in(self, batch: Batch) -> None:
+        """Handle the records of one topic and partition, and move its position on. Raises TryAgain."""
         try:
-            if topic == NOTICES:
-                await self._learn(held, records, next_offset)
-            elif topic == CASES:
-                await self._remember(held, records, next_offset)
-            elif topic == DECISIONS:
-                await self._tell(held, records, next_offset)
-        except (Lost, Fenced) as why:
-            self._partitions.drop(held, why)
+            await self._by_topic[batch.topic](batch)
+        except (StoreLost, PartitionFenced) as why:
+            self._partitions.drop(batch.owned, why)
             raise
 
-    async def _remember(
-        self, held: OwnedPartition, records: Sequence[ConsumedRecord], next_offset: int
-    ) -> None:
-        """Put submitted cases on the desk."""
-        letters: Letters = []
-        writes: list[CaseFileWrite] = []
-        for record in records:
-            if record.offset < held.cases:
-                continue
-            try:
-                case = read_case(record.value)
-            except Unreadable as why:
-                letters.append((record, why))
-                continue
-            if case is not None:
-                writes.append(CaseFileWrite(record_key(case.tenant, case.case_id), case_file.of_case(case)))
-        await self._dead_letters.put_all(letters)
-        if next_offset > held.cases:
-            await self._store.record(held.p, held.generation, (next_offset, -1), writes, ())
-            held.cases = next_offset
+    async def _plan_notices(self, batch: Batch) -> None:
+        """Read the events, plan their notices, and record both in one step."""
+        events, unreadable = _read(batch.new, read_event)
+        recent = [(record, event) for record, event in events if not self._is_forgotten(event)]
+        files = await self._request_files(batch, [event for _, event in recent])
+        by_record = [(record, one) for (record, _), one in zip(recent, files, strict=True)]
+        plan = _plan(by_record, self._channels_of, self._clock())
+        self._metrics.too_old.inc(len(events) - len(recent) + plan.too_old)
+        await self._dead_letters.put_all([*unreadable, *plan.unknown])
+        await self._record(batch, plan.writes, plan.notices)
+        self._dispatcher.wake()
 
-    async def _tell(self, held: OwnedPartition, records: Sequence[ConsumedRecord], next_offset: int) -> None:
-        """Put events on the desk, and a notice for everybody who is told into the outbox."""
-        letters: Letters = []
-        read = [
-            (record, seen)
-            for record in records
-            if record.offset >= held.decisions and (seen := self._read(record, letters)) is not None
-        ]
-        known = await self._known([seen for _, seen in read])
-        if not all(one.submitted for one in known.values()):
-            await self._partitions.read_cases(held, self.take_in)
-            known = await self._known([seen for _, seen in read])
-        writes: list[CaseFileWrite] = []
-        notices: list[PendingNotice] = []
-        for record, seen in read:
-            about = known[seen.event.id]
-            old = beyond_knowing(seen.event.time, self._clock())
-            if about.can_be_told:
-                writes.append(CaseFileWrite(seen.key, *case_file.of_event(seen.event, seen.raw)))
-            elif not old:
-                letters.append((record, _unknown_case(seen)))
-            if about.can_be_told and not old:
-                notices += notices_of(about.seen, about.approvers, has_webhook=self._has_webhook(seen.tenant))
-            elif old:
-                self._metrics.too_old.inc()
-        await self._dead_letters.put_all(letters)
-        if next_offset > held.decisions:
-            await self._store.record(
-                held.p, held.generation, (-1, next_offset), writes, [_entry(notice) for notice in notices]
+    async def _keep_cases(self, batch: Batch) -> None:
+        """Put submitted cases into the case files."""
+        cases, unreadable = _read(batch.new, read_case)
+        await self._dead_letters.put_all(unreadable)
+        await self._record(
+            batch,
+            [
+                CaseFileWrite(record_key(case.tenant, case.case_id), case_file.of_case(case))
+                for _, case in cases
+            ],
+        )
+
+    async def _remember_ended(self, batch: Batch) -> None:
+        """Remember the notices that this process or a former owner ended.
+
+        Only the notifier writes mandaat.notices, so a record that cannot be read makes no dead letter.
+        """
+        notices, _ = _read(batch.records, read_notice)
+        ended = [
+            EndedNotice(
+                event.data.notice_id,
+                event.data.channel,
+                record_key(event.tenant, event.data.case_id),
+                case_file.notice_line(event),
             )
-            held.decisions = next_offset
-            self._sender.wake()
+            for _, event in notices
+            if event.tenant is not None
+        ]
+        owned = batch.owned
+        await self._store.settle(owned.p, owned.generation, {batch.topic: batch.next_offset}, ended)
 
-    def _read(self, record: ConsumedRecord, letters: Letters) -> DecisionEvent | None:
-        try:
-            seen = read_decision(record.value)
-        except Unreadable as why:
-            letters.append((record, why))
-            return None
-        if seen is not None and self._clock() - seen.event.time > self._desk_kept:
-            self._metrics.too_old.inc()
-            return None
-        return seen
+    async def _request_files(self, batch: Batch, events: Sequence[NotifiableEvent]) -> list[RequestFile]:
+        """The file of each event's request.
 
-    async def _known(self, events: Sequence[DecisionEvent]) -> Mapping[str, RequestFile]:
-        """What is known of each event's request: from the desk, and from the events before it in here."""
-        events = await self._with_requests(events)
-        wanted = []
-        for seen in events:
-            request_id, digest = about(seen.event)
-            fields = (case_file.submission_field(request_id, digest), case_file.approvers_field(request_id))
-            wanted.append((seen.key, fields))
-        found = await self._store.of_cases(wanted)
-        waiting: dict[tuple[str, str], tuple[str, ...]] = {}
-        known = {}
-        for seen, (submitted, approvers) in zip(events, found, strict=True):
-            request = seen.key, about(seen.event)[0]
-            waiting.setdefault(request, case_file.read_approvers(approvers))
-            known[seen.event.id] = RequestFile(seen, submitted is not None, waiting[request])
-            after = case_file.approvers_after(seen.event)
-            if after is not None:
-                waiting[request] = after
-        return known
+        mandaat.cases may lag behind, so where a case is missing, that topic is read to its end first.
+        """
+        files = await request_files(self._store, events)
+        if all(one.submitted for one in files):
+            return files
+        await self._partitions.read_cases(batch.owned, self.take_in)
+        return await request_files(self._store, events)
 
-    async def _with_requests(self, events: Sequence[DecisionEvent]) -> list[DecisionEvent]:
-        """The events, those that withdrew a request before it came with that request, where it has come."""
-        early = [seen for seen in events if came_first(seen.event)]
-        last = await self._store.of_cases(
-            [(seen.key, (case_file.last_field(about(seen.event)[0]),)) for seen in early]
-        )
-        came = [(seen, digest.decode()) for seen, (digest,) in zip(early, last, strict=True) if digest]
-        cases = await self._store.of_cases(
-            [(seen.key, (case_file.submission_field(about(seen.event)[0], digest),)) for seen, digest in came]
-        )
-        found = {
-            seen.event.id: of_request(seen, Case.model_validate_json(case))
-            for (seen, _), (case,) in zip(came, cases, strict=True)
-            if case
-        }
-        return [found.get(seen.event.id, seen) for seen in events]
+    async def _record(
+        self, batch: Batch, writes: Sequence[CaseFileWrite], notices: Sequence[OutboxEntry] = ()
+    ) -> None:
+        owned = batch.owned
+        if batch.next_offset <= owned.position(batch.topic):
+            return
+        await self._store.record(owned.p, owned.generation, {batch.topic: batch.next_offset}, writes, notices)
+        owned.positions[batch.topic] = batch.next_offset
 
-    async def _learn(self, held: OwnedPartition, records: Sequence[ConsumedRecord], next_offset: int) -> None:
-        """What was told already, by us or by who owned the partition before."""
-        ended = []
-        for record in records:
-            try:
-                event = read_notice(record.value)
-            except Unreadable:
-                continue  # only the notifier writes these, and it reads no dead letter again
-            if event is not None and event.tenant is not None:
-                key = record_key(event.tenant, event.data.case_id)
-                ended.append(
-                    EndedNotice(event.data.notice_id, event.data.channel, key, case_file.notice_line(event))
-                )
-        await self._store.settle(held.p, held.generation, next_offset, ended)
+    def _is_forgotten(self, event: NotifiableEvent) -> bool:
+        """Whether the event is so old that the case file has gone."""
+        return self._clock() - event.event.time > self._case_files_kept
 
 
-def _by_partition(records: Iterable[ConsumedRecord]) -> dict[int, list[ConsumedRecord]]:
-    by_partition: dict[int, list[ConsumedRecord]] = {}
+def _read(
+    records: Iterable[ConsumedRecord], read_one: Callable[[bytes | None], Value | None]
+) -> tuple[list[tuple[ConsumedRecord, Value]], list[DeadLetter]]:
+    """What the records hold, less events of other types, and the records that cannot be read."""
+    values, unreadable = [], []
     for record in records:
-        by_partition.setdefault(record.partition, []).append(record)
-    return by_partition
+        try:
+            value = read_one(record.value)
+        except Unreadable as why:
+            unreadable.append((record, why))
+            continue
+        if value is not None:
+            values.append((record, value))
+    return values, unreadable
+
+
+def _plan(
+    files: Sequence[tuple[ConsumedRecord, RequestFile]],
+    channels_of: Callable[[str], Collection[ChannelName]],
+    now: datetime,
+) -> Plan:
+    """What to write, whom to tell, and which events are about a case that nobody submitted."""
+    recent = [(record, one) for record, one in files if not beyond_memory(one.event.event.time, now)]
+    return Plan(
+        writes=[
+            CaseFileWrite(one.event.case_key, *case_file.of_event(one.event.event, one.event.raw))
+            for _, one in files
+            if one.is_known
+        ],
+        notices=[
+            _entry(notice)
+            for _, one in recent
+            if one.is_known
+            for notice in notices_of(one.event, one.approvers, channels_of(one.event.tenant))
+        ],
+        unknown=[(record, _unknown_case(one.event)) for record, one in recent if not one.is_known],
+        too_old=len(files) - len(recent),
+    )
 
 
 def _entry(notice: PendingNotice) -> OutboxEntry:
-    lane = notice.told.channel
-    return OutboxEntry(notice.notice_id, lane, notice.model_dump_json().encode(), notice.settled_us // 1000)
+    entry = notice.model_dump_json().encode()
+    return OutboxEntry(notice.notice_id, notice.recipient.channel, entry, notice.settled_us // 1000)
 
 
-def _unknown_case(seen: DecisionEvent) -> Unreadable:
+def _unknown_case(event: NotifiableEvent) -> Unreadable:
     return Unreadable(
         "unknown_case",
-        f"No case with this id and request is in {CASES}, so nobody could be told of event {seen.event.id};"
+        f"No case with this id and request is in {CASES}, so nobody can be told of event {event.event.id};"
         " publish the case again, then send this dead letter again.",
     )
+
+
+def _grouped(
+    records: Iterable[ConsumedRecord], key: Callable[[ConsumedRecord], Key]
+) -> dict[Key, list[ConsumedRecord]]:
+    groups: dict[Key, list[ConsumedRecord]] = {}
+    for record in records:
+        groups.setdefault(key(record), []).append(record)
+    return groups

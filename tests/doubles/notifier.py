@@ -29,6 +29,9 @@ class FakeMail:
         self.kept.append((to, message))
         return Delivered()
 
+    async def close(self) -> None:
+        """There is no connection."""
+
 
 class FakeWebhooks:
     """A receiver for some tenants that keeps what it gets and answers with `status`."""
@@ -50,6 +53,9 @@ class FakeWebhooks:
         if self.status >= 500 or self.status in (408, 425, 429):
             return Passing(reason, self.retry_after)
         return Permanent(reason)
+
+    async def close(self) -> None:
+        """There is no connection."""
 
 
 class FakeStaff:

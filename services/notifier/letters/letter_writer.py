@@ -9,41 +9,30 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, assert_never
 
 from jinja2 import BaseLoader, Environment, StrictUndefined
 from markupsafe import Markup
 
-from schemas import types
 from schemas.approval import ApprovalEvent
 from schemas.case import Case
 from schemas.decision import Decision
 from schemas.language import Language, amount_text
+from schemas.notice import Audience
 from schemas.staff import StaffMember
 from services.notifier.letters.clean import clean_code, clean_line, clean_text, without_tricks
 from services.notifier.letters.words import Words
+from services.notifier.planning.event_kinds import EVENT_KINDS, Event
 from services.notifier.planning.notice import PendingNotice
-from services.notifier.planning.recipients import Event
 
 Staff = Callable[[str], StaffMember | None]
 WIDTH: Final = 76
 MOST_SUBJECT: Final = 150
 
-LETTERS: Final[Mapping[tuple[str, str], str]] = {
-    ("customer", types.DECISION_APPROVED): "customer_approved",
-    ("customer", types.DECISION_REFUSED): "customer_refused",
-    ("customer", types.DECISION_ESCALATED): "customer_escalated",
-    ("customer", types.DECISION_WITHDRAWN): "customer_withdrawn",
-    ("agent", types.DECISION_APPROVED): "agent_approved",
-    ("agent", types.DECISION_REFUSED): "agent_refused",
-    ("agent", types.DECISION_ESCALATED): "agent_escalated",
-    ("agent", types.DECISION_WITHDRAWN): "agent_withdrawn",
-    ("approver", types.APPROVAL_REQUESTED): "approver_requested",
-    ("approver", types.DECISION_APPROVED): "approver_decided",
-    ("approver", types.DECISION_REFUSED): "approver_decided",
-    ("approver", types.DECISION_WITHDRAWN): "approver_withdrawn",
-    ("giver", types.APPROVAL_LATE): "giver_late",
-    ("giver", types.APPROVAL_NOT_ENTITLED): "giver_not_entitled",
+LETTERS: Final[Mapping[tuple[Audience, str], str]] = {
+    (audience, type_): template
+    for type_, kind in EVENT_KINDS.items()
+    for audience, template in kind.letters.items()
 }
 """(audience, type of the event) -> template."""
 
@@ -58,7 +47,7 @@ class Letter:
     language: Language
 
 
-class Letters:
+class LetterWriter:
     """Writes letters. Templates are read through `loader`, once each."""
 
     def __init__(self, loader: BaseLoader, words: Words) -> None:
@@ -68,22 +57,22 @@ class Letters:
 
     def write(
         self,
-        pending: PendingNotice,
+        notice: PendingNotice,
         event: Event,
         case: Case,
         name: str | None,
         language: Language,
         staff: Staff,
-        note: str = "",
+        remark: str = "",
     ) -> Letter:
         """The letter of this notice to a reader of that name.
 
-        `case` is as it was submitted; `note` what the person wrote who decided, for colleagues only.
+        `case` is as it was submitted. `remark` is of the person who decided; only colleagues read it.
         """
-        template = f"{language}/{LETTERS[pending.told.audience, event.type]}.jinja"
-        values = self._values(pending, event, case, language, staff)
+        template = f"{language}/{LETTERS[notice.recipient.audience, event.type]}.jinja"
+        values = self._values(notice, event, case, language, staff)
         values["name"] = clean_line(name, 100) if name else ""
-        values["note"] = clean_text(note, 2000)
+        values["note"] = clean_text(remark, 2000)
         plain = self._text.get_template(template).make_module({**values, "parts": "parts.txt.jinja"})
         rich = self._html.get_template(template).make_module({**values, "parts": "parts.html.jinja"})
         subject, footer = clean_line(str(plain.subject), MOST_SUBJECT), str(plain.footer)  # type: ignore[attr-defined] # set in the template
@@ -93,7 +82,7 @@ class Letters:
         return Letter(subject, text, html, language)
 
     def _values(
-        self, pending: PendingNotice, event: Event, case: Case, language: Language, staff: Staff
+        self, notice: PendingNotice, event: Event, case: Case, language: Language, staff: Staff
     ) -> dict[str, Any]:
         request, words = case.request, self._words
         requester = staff(case.agent_id) if case.agent_id else None
@@ -112,14 +101,15 @@ class Letters:
             if requester
             else "",
         }
-        if isinstance(event.data, Decision):
-            values |= self._of_decision(pending, event.data, case, language, staff)
-        else:
-            values |= self._of_approval(pending, event.data, case, language, staff)
-        return values
+        match event.data:
+            case Decision() as decision:
+                return values | self._of_decision(notice, decision, case, language, staff)
+            case ApprovalEvent() as approval:
+                return values | self._of_approval(notice, approval, case, language, staff)
+        assert_never(event.data)
 
     def _of_decision(
-        self, pending: PendingNotice, decision: Decision, case: Case, language: Language, staff: Staff
+        self, notice: PendingNotice, decision: Decision, case: Case, language: Language, staff: Staff
     ) -> dict[str, Any]:
         currency = decision.currency or case.request.currency
         return {
@@ -131,7 +121,7 @@ class Letters:
             "charges": bool(decision.charges),
             "why": _why_withdrawn(decision),
             "decider": _name(decision.decided_by, staff),
-            "own_verdict": decision.decided_by is not None and decision.decided_by == pending.told.person,
+            "own_verdict": decision.decided_by is not None and decision.decided_by == notice.recipient.person,
             "mandate": decision.mandate or "",
             "policy": _policy(decision.policy.name, decision.policy.version),
             "on_the_spot": _money(decision.on_the_spot, currency, language),
@@ -139,7 +129,7 @@ class Letters:
         }
 
     def _of_approval(
-        self, pending: PendingNotice, event: ApprovalEvent, case: Case, language: Language, staff: Staff
+        self, notice: PendingNotice, event: ApprovalEvent, case: Case, language: Language, staff: Staff
     ) -> dict[str, Any]:
         approval, closing = event.approval, event.approval.closing
         return {
@@ -149,7 +139,7 @@ class Letters:
             "facts": self._words.facts(approval.case.facts, language),
             "claims": self._words.facts(approval.case.claims, language),
             "decider": _name(closing.decided_by if closing else None, staff),
-            "own_verdict": closing is not None and closing.decided_by == pending.told.person,
+            "own_verdict": closing is not None and closing.decided_by == notice.recipient.person,
             "outcome": closing.outcome if closing else "",
             "closed_as": self._words.sign(closing.outcome, language) if closing else "",
             "given": _given(event, language),

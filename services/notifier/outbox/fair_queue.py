@@ -1,4 +1,4 @@
-"""The notices of one channel that wait for a worker; who hangs on one tenant does not hold up the others."""
+"""A queue that takes turns among tenants, so that a tenant whose server hangs does not hold up the others."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Job = TypeVar("Job")
 
 
 class FairQueue(Generic[Job]):
-    """Gives jobs out, to each tenant in its turn, and of one tenant at most `share` at a time."""
+    """Gives out jobs of each tenant in turn, and at most `share` of one tenant at a time."""
 
     def __init__(self, share: int) -> None:
         self._share = share
@@ -19,12 +19,12 @@ class FairQueue(Generic[Job]):
         self._changed = asyncio.Event()
 
     def put(self, tenant: str, job: Job) -> None:
-        """One more that waits."""
+        """Add a job."""
         self._waiting.setdefault(tenant, deque()).append(job)
         self._changed.set()
 
     async def get(self) -> Job:
-        """The next, once there is one whose tenant has room; `done` gives the room back."""
+        """The next job whose tenant has room; waits for one. `done` gives the room back."""
         while True:
             for tenant in self._waiting:
                 if self._busy[tenant] < self._share:
@@ -33,7 +33,7 @@ class FairQueue(Generic[Job]):
             await self._changed.wait()
 
     def done(self, tenant: str) -> None:
-        """A worker of that tenant is free."""
+        """A job of that tenant is done."""
         self._busy[tenant] -= 1
         if not self._busy[tenant]:
             del self._busy[tenant]

@@ -1,13 +1,14 @@
--- The notifier's state, each call one step that happens whole or not at all (LEDGER.md, "Intake and notifier").
+-- The notifier's state in Redis. Each call happens as a whole or not at all (docs/ledger.md, Intake and notifier).
 local NONCE = ''
--- The nonce is of one process and one life of Redis: after a restart the text is unknown (NOSCRIPT), and the
--- process takes its partitions anew. ARGV[1] is {operation, partition, generation, ...} in msgpack.
--- Times are Redis' own, in milliseconds. A position is the next offset that is not yet in here.
+-- Each process loads the script with a nonce of its own. After a restart Redis no longer knows that text
+-- (NOSCRIPT), and the process takes its partitions anew. ARGV[1] is {operation, partition, generation, ...} in
+-- msgpack. Times are those of Redis, in milliseconds. A position is the next offset of a topic that is not in
+-- here yet. The names of channels and of topics come with the call.
 local a = cmsgpack.unpack(ARGV[1])
 local op, p, gen = a[1], a[2], a[3]
 local META, OUT = 'notifier:meta', 'notifier:out:' .. p
 local DUE, SENDING, SINCE = 'notifier:due:' .. p .. ':', 'notifier:sending:' .. p .. ':', 'notifier:since:' .. p
--- A lane is a channel: a mail server that hangs must not hold up the webhooks.
+-- DUE and SENDING are kept for each channel: a mail server that hangs must not hold up the webhooks.
 
 local function micros()
   local t = redis.call('TIME')
@@ -16,12 +17,15 @@ end
 local function ms() return math.floor(micros() / 1000) end
 local function text(number) return string.format('%.0f', number) end
 local function move_on(name, offset)
-  if offset >= 0 and offset > tonumber(redis.call('HGET', META, name .. ':' .. p) or -1) then
+  if offset > tonumber(redis.call('HGET', META, name .. ':' .. p) or -1) then
     redis.call('HSET', META, name .. ':' .. p, text(offset))
   end
 end
+local function move_all(positions)
+  for n = 1, #positions, 2 do move_on(positions[n], positions[n + 1]) end
+end
 local function keep(key, seconds)
-  -- A case with an open approval is kept; the others until some time after the last that happened in them.
+  -- A case file is kept while an approval is open, and for some time after the last event of its case.
   for _, field in ipairs(redis.call('HKEYS', key)) do
     if string.sub(field, 1, 2) == 'o:' then return redis.call('PERSIST', key) end
   end
@@ -29,15 +33,21 @@ local function keep(key, seconds)
 end
 
 if op == 'take' then
-  -- Who takes a partition is its owner from here on; what a former one was sending is due again.
+  -- channels, topics -> generation, the position of each topic. The caller owns the partition from here on.
+  -- Notices that a former owner was sending are due again.
   local now = math.max(micros(), tonumber(redis.call('HGET', META, 'gen:' .. p) or 0) + 1)
   redis.call('HSET', META, 'gen:' .. p, text(now))
-  for _, lane in ipairs(a[4]) do
-    for _, id in ipairs(redis.call('SMEMBERS', SENDING .. lane)) do redis.call('ZADD', DUE .. lane, ms(), id) end
-    redis.call('DEL', SENDING .. lane)
+  for _, channel in ipairs(a[4]) do
+    for _, id in ipairs(redis.call('SMEMBERS', SENDING .. channel)) do
+      redis.call('ZADD', DUE .. channel, ms(), id)
+    end
+    redis.call('DEL', SENDING .. channel)
   end
-  local m = redis.call('HMGET', META, 'cases:' .. p, 'decisions:' .. p, 'notices:' .. p)
-  return {'ok', text(now), m[1] or '', m[2] or '', m[3] or ''}
+  local answer = {'ok', text(now)}
+  for _, topic in ipairs(a[5]) do
+    answer[#answer + 1] = redis.call('HGET', META, topic .. ':' .. p) or ''
+  end
+  return answer
 end
 
 local held = redis.call('HGET', META, 'gen:' .. p)
@@ -47,10 +57,11 @@ if tonumber(held) > tonumber(gen) then return {'fenced'} end
 if op == 'check' then return {'ok'} end
 
 if op == 'record' then
-  -- positions {cases, decisions}, seconds to keep a case, seconds to know what was told,
-  -- desk writes {key, removed fields, field, value, ...}, notices {id, lane, entry, since in milliseconds}
-  local at, keep_seconds, told_seconds, desk, notices = a[4], a[5], a[6], a[7], a[8]
-  for _, write in ipairs(desk) do
+  -- positions {topic, offset, ...}, seconds to keep a case file, seconds to remember a notice,
+  -- case file writes {key, removed fields, field, value, ...},
+  -- notices {id, channel, entry, since in milliseconds} -> how many of them are new
+  local positions, keep_seconds, told_seconds, writes, notices = a[4], a[5], a[6], a[7], a[8]
+  for _, write in ipairs(writes) do
     local key = 'notifier:case:' .. write[1]
     if #write > 2 then redis.call('HSET', key, unpack(write, 3)) end
     if #write[2] > 0 then redis.call('HDEL', key, unpack(write[2])) end
@@ -65,22 +76,21 @@ if op == 'record' then
       new = new + 1
     end
   end
-  move_on('cases', at[1])
-  move_on('decisions', at[2])
+  move_all(positions)
   return {'ok', new}
 end
 
 if op == 'due' then
-  -- lane, most -> up to that many entries, which are `sending` from here on
-  local lane = a[4]
-  local ids = redis.call('ZRANGEBYSCORE', DUE .. lane, '-inf', ms(), 'LIMIT', 0, a[5])
+  -- channel, most -> up to that many entries, which are `sending` from here on
+  local channel = a[4]
+  local ids = redis.call('ZRANGEBYSCORE', DUE .. channel, '-inf', ms(), 'LIMIT', 0, a[5])
   local entries = {}
   if #ids > 0 then
-    redis.call('ZREM', DUE .. lane, unpack(ids))
+    redis.call('ZREM', DUE .. channel, unpack(ids))
     local found = redis.call('HMGET', OUT, unpack(ids))
     for n, id in ipairs(ids) do
       if found[n] then
-        redis.call('SADD', SENDING .. lane, id)
+        redis.call('SADD', SENDING .. channel, id)
         entries[#entries + 1] = found[n]
       end
     end
@@ -89,26 +99,26 @@ if op == 'due' then
 end
 
 if op == 'settle' then
-  -- position in mandaat.notices, seconds to know what was told,
-  -- ended {id, lane, case key, field value}, later {id, lane, entry, milliseconds}
+  -- positions {topic, offset, ...}, seconds to remember a notice,
+  -- ended {id, channel, case key, field value}, postponed {id, channel, entry, milliseconds}
   for _, ended in ipairs(a[6]) do
-    local id, lane, key = ended[1], ended[2], 'notifier:case:' .. ended[3]
+    local id, channel, key = ended[1], ended[2], 'notifier:case:' .. ended[3]
     redis.call('SET', 'notifier:told:' .. id, '1', 'EX', a[5])
     redis.call('HDEL', OUT, id)
-    redis.call('ZREM', DUE .. lane, id)
+    redis.call('ZREM', DUE .. channel, id)
     redis.call('ZREM', SINCE, id)
-    redis.call('SREM', SENDING .. lane, id)
+    redis.call('SREM', SENDING .. channel, id)
     if redis.call('EXISTS', key) == 1 then redis.call('HSET', key, 'n:' .. id, ended[4]) end
   end
-  for _, later in ipairs(a[7]) do
-    local id, lane = later[1], later[2]
+  for _, postponed in ipairs(a[7]) do
+    local id, channel = postponed[1], postponed[2]
     if redis.call('HEXISTS', OUT, id) == 1 then
-      redis.call('HSET', OUT, id, later[3])
-      redis.call('SREM', SENDING .. lane, id)
-      redis.call('ZADD', DUE .. lane, ms() + later[4], id)
+      redis.call('HSET', OUT, id, postponed[3])
+      redis.call('SREM', SENDING .. channel, id)
+      redis.call('ZADD', DUE .. channel, ms() + postponed[4], id)
     end
   end
-  move_on('notices', a[4])
+  move_all(a[4])
   return {'ok'}
 end
 

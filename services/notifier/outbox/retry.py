@@ -1,23 +1,23 @@
-"""When a notice is tried again, and when that ends."""
+"""When a notice is tried again, and when trying ends."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
 from typing import Final
 
-NOTHING_OLDER: Final = timedelta(days=7)
-"""Nothing whose event is older is told (DESIGN.md, Guarantees)."""
-DONE_SET: Final = timedelta(days=14)
-"""For so long it is known what was told; of what is older nothing is said at all."""
+OLDEST_TOLD: Final = timedelta(days=7)
+"""A notice of an older event is not sent (docs/notices.md, When it does not work)."""
+NOTICES_REMEMBERED: Final = timedelta(days=14)
+"""For so long it is known which notices were made. An older event makes none."""
 FIRST_PAUSE_SECONDS: Final = 1.0
 LONGEST_PAUSE_SECONDS: Final = 300.0
 LONGEST_RETRY_AFTER_SECONDS: Final = 3600.0
 
 
 def pause_seconds(attempts: int, chance: float, retry_after_seconds: float | None = None) -> float:
-    """How long to wait after that many attempts: 1 s, doubling to 5 minutes, less up to half by `chance`.
+    """The pause after that many attempts: 1 s, doubling to 5 minutes, less up to half by `chance` (0 to 1).
 
-    What the other side asked for (RFC 9110, Retry-After) is a lower bound, of an hour at most.
+    Retry-After of the other side (RFC 9110, 10.2.3) is a lower bound, of an hour at most.
     """
     doubled = FIRST_PAUSE_SECONDS * 2.0 ** min(max(attempts, 1) - 1, 16)
     pause = min(doubled, LONGEST_PAUSE_SECONDS) * (1 - chance / 2)
@@ -26,15 +26,15 @@ def pause_seconds(attempts: int, chance: float, retry_after_seconds: float | Non
 
 
 def too_old(about: datetime, now: datetime) -> bool:
-    """Whether an event of that time is told no more."""
-    return now - about > NOTHING_OLDER
+    """Whether an event of that time is too old for its notices to be sent."""
+    return now - about > OLDEST_TOLD
 
 
-def beyond_knowing(about: datetime, now: datetime) -> bool:
-    """Whether it can no longer be known if an event of that time was told."""
-    return now - about > DONE_SET
+def beyond_memory(about: datetime, now: datetime) -> bool:
+    """Whether nobody can know any more if an event of that time was told."""
+    return now - about > NOTICES_REMEMBERED
 
 
 def given_up(about: datetime, now: datetime, give_up_after: timedelta, attempts: int) -> bool:
-    """Whether a notice that failed in passing is tried no more; after a long stop each gets three tries."""
+    """Whether to give up on a notice that failed in passing. After a long stop it still gets three tries."""
     return too_old(about, now) or (attempts >= 3 and now - about > give_up_after)

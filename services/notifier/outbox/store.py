@@ -1,9 +1,9 @@
-"""The notifier's Redis: one script, and what its answers mean. Nothing in here knows what a decision is."""
+"""The notifier's Redis: one script and the meaning of its answers. Nothing here knows what a decision is."""
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha1
 from typing import Any, Final, NamedTuple, TypeAlias
@@ -17,59 +17,59 @@ from services.chassis.redis import answering, script_with
 
 CALL_TIMEOUT_SECONDS: Final = 5.0
 CASE: Final = "notifier:case:"
-LANES: Final = ("mail", "webhook")
 
 Argument: TypeAlias = "str | bytes | int | Sequence[Argument]"
 
 
-class Lost(TryAgain):
-    """Redis was restarted, emptied or put back: take every partition anew."""
+class StoreLost(TryAgain):
+    """Redis was restarted, emptied or restored from an old copy: take every partition anew."""
 
 
-class Fenced(TryAgain):
-    """Another process has taken this partition since."""
+class PartitionFenced(TryAgain):
+    """Another process has taken this partition."""
 
 
 @dataclass(frozen=True)
-class TakenPositions:
-    """What Redis holds of a partition: the next offset of each topic that is not in it; None = nothing."""
+class TakenPartition:
+    """A partition as Redis has it: its new generation, and for each topic the next offset to read.
+
+    A topic of which Redis holds nothing has no position.
+    """
 
     generation: str
-    cases: int | None
-    decisions: int | None
-    notices: int | None
+    positions: Mapping[str, int]
 
 
 class OutboxEntry(NamedTuple):
-    """A notice for the outbox. `since_ms`: when what it tells was settled, since 1970."""
+    """A notice for the outbox. `since_ms` is when its event was settled, in milliseconds since 1970."""
 
     id: str
-    lane: str
+    channel: str
     entry: bytes
     since_ms: int
 
 
 class EndedNotice(NamedTuple):
-    """A notice that ended, of the case with this key; `line` says how, for the desk."""
+    """A notice that ended. `line` says how, for the case file with this key."""
 
     id: str
-    lane: str
-    key: str
+    channel: str
+    case_key: str
     line: bytes
 
 
-class Later(NamedTuple):
-    """A notice that is due again in so many milliseconds."""
+class PostponedNotice(NamedTuple):
+    """A notice that is due again after a pause."""
 
     id: str
-    lane: str
+    channel: str
     entry: bytes
     pause_ms: int
 
 
 @dataclass(frozen=True)
 class CaseFileWrite:
-    """Fields to set and to remove in the hash of one case."""
+    """Fields to set and fields to remove in one case file."""
 
     key: str
     fields: tuple[tuple[str, bytes], ...] = ()
@@ -77,84 +77,90 @@ class CaseFileWrite:
 
 
 class OutboxStore:
-    """Calls the script. Each call raises Lost, Fenced or TryAgain; after TryAgain it may have happened."""
+    """Calls the script. Raises StoreLost, PartitionFenced or TryAgain; after TryAgain it may have happened.
 
-    def __init__(self, redis: Redis, *, keep_seconds: int, told_seconds: int) -> None:
+    `channels` are the names of all channels, of which the script keeps notices apart.
+    """
+
+    def __init__(
+        self, redis: Redis, channels: Sequence[str], *, keep_seconds: int, told_seconds: int
+    ) -> None:
         self._redis = redis
+        self._channels = list(channels)
         self._keep_seconds = keep_seconds
         self._told_seconds = told_seconds
         self._sha: str | None = None
 
     async def load(self) -> None:
-        """Give Redis the script, under a name of this process and this life of Redis. Raises TryAgain."""
+        """Load the script with a nonce for this process and this life of Redis. Raises TryAgain."""
         script = script_with(secrets.token_hex(8), "services.notifier.outbox", "outbox.lua")
         await self._do("SCRIPT LOAD", script)
         self._sha = sha1(script.encode(), usedforsecurity=False).hexdigest()
 
-    async def take(self, p: int) -> TakenPositions:
-        """Own partition p from here on."""
-        generation, *positions = await self._call("take", p, "0", list(LANES))
-        cases, decisions, notices = (int(at) if at else None for at in positions)
-        return TakenPositions(generation.decode(), cases, decisions, notices)
+    async def take(self, p: int, topics: Sequence[str]) -> TakenPartition:
+        """Become the owner of partition p; answers how far each of these topics has been read."""
+        names = [_short(topic) for topic in topics]
+        generation, *positions = await self._call("take", p, "0", self._channels, names)
+        known = {topic: int(at) for topic, at in zip(topics, positions, strict=True) if at}
+        return TakenPartition(generation.decode(), known)
 
     async def check(self, p: int, generation: str) -> None:
-        """Raises Fenced or Lost when the partition is no longer ours."""
+        """Raises PartitionFenced or StoreLost when the partition is no longer ours."""
         await self._call("check", p, generation)
 
     async def record(
         self,
         p: int,
         generation: str,
-        positions: tuple[int, int],
-        desk: Sequence[CaseFileWrite],
-        notices: Sequence[OutboxEntry],
+        positions: Mapping[str, int],
+        writes: Sequence[CaseFileWrite] = (),
+        notices: Sequence[OutboxEntry] = (),
     ) -> int:
-        """Write to the desk, and put notices that are not known into the outbox; how many were new.
+        """Write to case files, put notices that are new into the outbox, and move positions on.
 
-        `positions` of cases and decisions, -1 = as it was. All of it happens or nothing.
+        Answers how many notices were new. All of it happens or nothing.
         """
-        writes = [
-            [write.key, list(write.removed), *(part for pair in write.fields for part in pair)]
-            for write in desk
-        ]
         (new,) = await self._call(
             "record",
             p,
             generation,
-            list(positions),
+            _pairs(positions),
             self._keep_seconds,
             self._told_seconds,
-            writes,
+            [
+                [write.key, list(write.removed), *(part for pair in write.fields for part in pair)]
+                for write in writes
+            ],
             [list(notice) for notice in notices],
         )
         return int(new)
 
-    async def due(self, p: int, generation: str, lane: str, most: int) -> list[bytes]:
+    async def due(self, p: int, generation: str, channel: str, most: int) -> list[bytes]:
         """Entries of the outbox whose time has come; they are `sending` from here on."""
-        (entries,) = await self._call("due", p, generation, lane, most)
+        (entries,) = await self._call("due", p, generation, channel, most)
         return list(entries)
 
     async def settle(
         self,
         p: int,
         generation: str,
-        position: int,
+        positions: Mapping[str, int],
         ended: Sequence[EndedNotice] = (),
-        later: Sequence[Later] = (),
+        postponed: Sequence[PostponedNotice] = (),
     ) -> None:
-        """These ended, and those are tried again. `position` is of mandaat.notices, -1 = as it was."""
+        """Remove notices that ended, put back those that are tried again, and move positions on."""
         await self._call(
             "settle",
             p,
             generation,
-            position,
+            _pairs(positions),
             self._told_seconds,
             [list(one) for one in ended],
-            [list(one) for one in later],
+            [list(one) for one in postponed],
         )
 
-    async def of_cases(self, wanted: Sequence[tuple[str, Sequence[str]]]) -> list[list[bytes | None]]:
-        """Fields of cases' hashes, each None where absent."""
+    async def read_fields(self, wanted: Sequence[tuple[str, Sequence[str]]]) -> list[list[bytes | None]]:
+        """Fields of case files, each None where absent."""
         if not wanted:
             return []
         async with self._redis.pipeline(transaction=False) as pipe:
@@ -165,7 +171,7 @@ class OutboxStore:
         return answers
 
     async def case(self, key: str) -> dict[bytes, bytes]:
-        """All of one case, empty where unknown. Raises TryAgain."""
+        """All of one case file, empty where unknown. Raises TryAgain."""
         answer: dict[bytes, bytes] = await self._do("HGETALL", CASE + key)
         return answer
 
@@ -185,20 +191,29 @@ class OutboxStore:
 
     async def _call(self, operation: str, p: int, generation: str, *arguments: Argument) -> list[Any]:
         if self._sha is None:
-            raise Lost("the script was never loaded")
+            raise StoreLost("the script was never loaded")
         packed = msgpack.packb([operation, p, generation, *arguments], use_bin_type=False)
         try:
             answer: list[Any] = await self._do("EVALSHA", self._sha, 0, packed)
         except NoScriptError as error:
             self._sha = None
-            raise Lost("redis was restarted") from error
+            raise StoreLost("redis was restarted") from error
         state = answer[0]
         if state == b"lost":
-            raise Lost(f"redis lost partition {p}")
+            raise StoreLost(f"redis lost partition {p}")
         if state == b"fenced":
-            raise Fenced(f"partition {p} has another owner")
+            raise PartitionFenced(f"partition {p} has another owner")
         return answer[1:]
 
     async def _do(self, *command: Any) -> Any:
         with answering("redis"):
             return await self._redis.execute_command(*command)  # type: ignore[no-untyped-call] # redis-py
+
+
+def _pairs(positions: Mapping[str, int]) -> list[str | int]:
+    return [part for topic, offset in positions.items() for part in (_short(topic), offset)]
+
+
+def _short(topic: str) -> str:
+    """The name of a topic's position in Redis."""
+    return topic.removeprefix("mandaat.")

@@ -1,7 +1,8 @@
-"""A withdrawal that came before its request: whose request it is shows only when that comes, if it ever does.
+"""A withdrawal that came before its request: nobody knows yet whose request it is.
 
-Rules then answers the request, whatever its content, with the same withdrawal (LEDGER.md, Intake and
-notifier). So the first time only the webhook can be told, and later customer and agent too.
+Rules answers the request with the same withdrawal when it comes, whatever its content (docs/ledger.md,
+Intake and notifier). So at first only the webhook is told. The customer and the agent are told when the
+request has come.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ from schemas.case import Case
 from schemas.decision import Decision
 from schemas.request_digest import request_digest
 from schemas.withdrawal import WITHDRAWN
-from services.notifier.planning.reading import DecisionEvent
-from services.notifier.planning.recipients import Event
+from services.notifier.planning.event_kinds import Event
+from services.notifier.planning.reading import NotifiableEvent
 
 
 def came_first(event: Event) -> bool:
@@ -21,12 +22,12 @@ def came_first(event: Event) -> bool:
     return isinstance(event.data, Decision) and event.data.request_digest == WITHDRAWN
 
 
-def of_request(seen: DecisionEvent, case: Case) -> DecisionEvent:
-    """Such a withdrawal, with whose request it turned out to be."""
-    about = {
+def with_request(withdrawal: NotifiableEvent, case: Case) -> NotifiableEvent:
+    """Such a withdrawal with the customer, agent and content of its request, as this case has them."""
+    update = {
         "customer_id": case.customer.id,
         "agent_id": case.agent_id,
         "request_digest": request_digest(case),
     }
-    data = seen.event.data.model_copy(update=about)
-    return replace(seen, event=seen.event.model_copy(update={"data": data}))
+    data = withdrawal.event.data.model_copy(update=update)
+    return replace(withdrawal, event=withdrawal.event.model_copy(update={"data": data}))

@@ -1,31 +1,33 @@
-"""A notice that waits to be told, as the outbox keeps it, and the events that say how it ended."""
+"""A notice that waits in the outbox, and the events that say how it ended."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Final, Literal
 
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, ConfigDict, Field
 
 from schemas import types
 from schemas.cloud_event import CloudEvent
 from schemas.ids import CaseId, EventId, PlainId, RequestId, Tenant, derived_id
 from schemas.model import Frozen
-from schemas.notice import Audience, Channel, Notice
+from schemas.notice import Audience, ChannelName, Notice
 
 SOURCE: Final = "/mandaat/notifier"
 
 
 class Recipient(Frozen):
-    """Somebody who is told of an event, over a channel. `person` is null for the webhook."""
+    """Somebody who is told of an event over a channel. `person` is null for the webhook."""
 
     audience: Audience
     person: PlainId | None
-    channel: Channel
+    channel: ChannelName
 
 
 class PendingNotice(Frozen):
-    """One notice in the outbox. It names what is told; the texts are read when it is sent."""
+    """One notice in the outbox. It names its event; the event and the case are read when it is sent."""
+
+    model_config = ConfigDict(populate_by_name=True)
 
     notice_id: EventId
     tenant: Tenant
@@ -36,24 +38,25 @@ class PendingNotice(Frozen):
     about_type: str
     about_time: AwareDatetime
     settled_us: int
-    """When the ledger settled what is told, in microseconds since 1970."""
-    told: Recipient
+    """When the ledger settled the event, in microseconds since 1970."""
+    recipient: Recipient = Field(alias="told")
+    """Its name in Redis is older, and stays, so that notices that wait survive an upgrade."""
     traceparent: str | None = None
-    """Of the event, for the one that says how telling it ended."""
+    """Of the event. The event that says how the notice ended carries it on."""
     attempts: int = 0
 
 
-def notice_id(about: str, told: Recipient) -> str:
-    """The id of (event, person, channel): the same notice, the same id, however often it is made.
+def notice_id(about: str, recipient: Recipient) -> str:
+    """The id of (event, person, channel). The same notice always gets the same id.
 
-    A customer and an agent may have the same id; an approver and an asking agent are both staff.
+    A customer and a colleague with the same id are two people; an approver and an agent are one.
     """
-    kind = told.audience if told.audience in ("customer", "webhook") else "staff"
-    return derived_id("notice", about, kind, told.person or "", told.channel)
+    kind = recipient.audience if recipient.audience in ("customer", "webhook") else "staff"
+    return derived_id("notice", about, kind, recipient.person or "", recipient.channel)
 
 
 def ended(
-    pending: PendingNotice,
+    notice: PendingNotice,
     outcome: Literal["delivered", "failed"],
     now: datetime,
     *,
@@ -61,29 +64,29 @@ def ended(
     language: Literal["nl", "en"] | None = None,
     reason: str | None = None,
 ) -> CloudEvent[Notice]:
-    """The event for mandaat.notices. Its id follows from the notice and the type."""
+    """The event for mandaat.notices. Its id is derived from the notice and the type."""
     type_ = types.NOTICE_DELIVERED if outcome == "delivered" else types.NOTICE_FAILED
-    notice = Notice(
-        notice_id=pending.notice_id,
-        case_id=pending.case_id,
-        about=pending.about,
-        about_type=pending.about_type,
-        audience=pending.told.audience,
-        person=pending.told.person,
-        channel=pending.told.channel,
+    data = Notice(
+        notice_id=notice.notice_id,
+        case_id=notice.case_id,
+        about=notice.about,
+        about_type=notice.about_type,
+        audience=notice.recipient.audience,
+        person=notice.recipient.person,
+        channel=notice.recipient.channel,
         language=language,
         message_id=message_id,
-        attempts=pending.attempts,
+        attempts=notice.attempts,
         reason=reason,
     )
     return CloudEvent[Notice](
-        id=derived_id(type_, pending.notice_id),
+        id=derived_id(type_, notice.notice_id),
         source=SOURCE,
         type=type_,
-        subject=pending.case_id,
+        subject=notice.case_id,
         time=now,
         datacontenttype="application/json",
-        tenant=pending.tenant,
-        traceparent=pending.traceparent,
-        data=notice,
+        tenant=notice.tenant,
+        traceparent=notice.traceparent,
+        data=data,
     )

@@ -2,32 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 
-from services.notifier.planning.notice import PendingNotice, notice_id
-from services.notifier.planning.reading import DecisionEvent
-from services.notifier.planning.recipients import about, case_id_of, who_is_told
+from schemas.notice import ChannelName
+from services.notifier.planning.event_kinds import EVENT_KINDS, Event
+from services.notifier.planning.notice import PendingNotice, Recipient, notice_id
+from services.notifier.planning.reading import NotifiableEvent
+from services.notifier.planning.recipients import CHANNELS
+
+
+def recipients_of(
+    event: Event, approvers: Sequence[str], channels: Collection[ChannelName]
+) -> tuple[Recipient, ...]:
+    """Everybody who is told of this event, each person once a channel.
+
+    `approvers` are those who are still asked about its request; `channels` serve its tenant.
+    """
+    return tuple(dict.fromkeys(_recipients(event, approvers, channels)))
+
+
+def _recipients(
+    event: Event, approvers: Sequence[str], channels: Collection[ChannelName]
+) -> Iterator[Recipient]:
+    for reader in EVENT_KINDS[event.type].readers(event.data, approvers):
+        for channel in CHANNELS[reader.audience]:
+            if channel in channels:
+                yield Recipient(audience=reader.audience, person=reader.person, channel=channel)
 
 
 def notices_of(
-    seen: DecisionEvent, approvers: Sequence[str], *, has_webhook: bool
+    notifiable: NotifiableEvent, approvers: Sequence[str], channels: Collection[ChannelName]
 ) -> tuple[PendingNotice, ...]:
-    """One notice for each that is told."""
-    event = seen.event
-    request_id, digest = about(event)
+    """One notice for each recipient."""
+    event, request = notifiable.event, notifiable.request
     return tuple(
         PendingNotice(
-            notice_id=notice_id(event.id, told),
-            tenant=seen.tenant,
-            case_id=case_id_of(event),
-            request_id=request_id,
-            request_digest=digest,
+            notice_id=notice_id(event.id, recipient),
+            tenant=notifiable.tenant,
+            case_id=request.case_id,
+            request_id=request.request_id,
+            request_digest=request.digest,
             about=event.id,
             about_type=event.type,
             about_time=event.time,
-            settled_us=seen.settled_us,
-            told=told,
+            settled_us=notifiable.settled_us,
+            recipient=recipient,
             traceparent=event.traceparent,
         )
-        for told in who_is_told(event, approvers, has_webhook=has_webhook)
+        for recipient in recipients_of(event, approvers, channels)
     )

@@ -1,4 +1,4 @@
-"""Reads what the notifier consumes: cases, and the events of mandaat.decisions that it knows."""
+"""Reads what the notifier consumes: cases, the events that people are told of, and how notices ended."""
 
 from __future__ import annotations
 
@@ -8,15 +8,13 @@ from typing import Final
 from pydantic import BaseModel, ConfigDict
 
 from schemas import types
-from schemas.approval import ApprovalEvent
 from schemas.case import Case
 from schemas.cloud_event import CloudEvent
-from schemas.decision import Decision
 from schemas.errors import Unreadable
 from schemas.ids import record_key
 from schemas.notice import Notice
 from schemas.reading import read
-from services.notifier.planning.recipients import Event, case_id_of
+from services.notifier.planning.event_kinds import EVENT_KINDS, Event, RequestKey, request_of
 
 _NOTICES: Final = frozenset({types.NOTICE_DELIVERED, types.NOTICE_FAILED})
 
@@ -29,44 +27,46 @@ class _Typed(BaseModel):
 
 
 @dataclass(frozen=True)
-class DecisionEvent:
-    """An event of mandaat.decisions, and its bytes."""
+class NotifiableEvent:
+    """An event that people may be told of, and its bytes."""
 
     event: Event
     raw: bytes
     tenant: str
     settled_us: int
+    """When the ledger settled it, in microseconds since 1970."""
 
     @property
-    def key(self) -> str:
-        """Of the case."""
-        return record_key(self.tenant, case_id_of(self.event))
+    def request(self) -> RequestKey:
+        """The request that it is about."""
+        return request_of(self.event)
+
+    @property
+    def case_key(self) -> str:
+        """The key of its case."""
+        return record_key(self.tenant, self.request.case_id)
 
 
 def read_case(value: bytes | None) -> Case | None:
-    """A case that was submitted; None for an event of a type that is not known here. Raises Unreadable."""
+    """A case that was submitted; None for an event of another type. Raises Unreadable."""
     if read(_Typed, value).type != types.CASE_SUBMITTED:
         return None
     return read(CloudEvent[Case], value).data
 
 
-def read_decision(value: bytes | None) -> DecisionEvent | None:
-    """An event of mandaat.decisions; None for a type that is not known here. Raises Unreadable."""
-    type_ = read(_Typed, value).type
-    event: Event
-    if type_ in types.DECISION_EVENTS:
-        event = read(CloudEvent[Decision], value)
-    elif type_ in types.APPROVAL_EVENTS:
-        event = read(CloudEvent[ApprovalEvent], value)
-    else:
+def read_event(value: bytes | None) -> NotifiableEvent | None:
+    """An event of a kind that is known here; None for another. Raises Unreadable."""
+    kind = EVENT_KINDS.get(read(_Typed, value).type)
+    if kind is None:
         return None
+    event: Event = read(kind.model, value)
     if event.tenant is None or event.sequence is None:
         raise Unreadable("missing_field", "/tenant, /sequence: every event about a case has both.")
-    return DecisionEvent(event, value or b"", event.tenant, int(event.sequence))
+    return NotifiableEvent(event, value or b"", event.tenant, int(event.sequence))
 
 
 def read_notice(value: bytes | None) -> CloudEvent[Notice] | None:
-    """How a notice ended; None for a type that is not known here. Raises Unreadable."""
+    """How a notice ended; None for an event of another type. Raises Unreadable."""
     if read(_Typed, value).type not in _NOTICES:
         return None
     return read(CloudEvent[Notice], value)

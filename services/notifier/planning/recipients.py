@@ -1,77 +1,60 @@
-"""Who is told of an event: the table of DESIGN.md, "Who is told", read from top to bottom."""
+"""Who is told of an event, and over which channels (docs/notices.md, Who is told)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Final, TypeAlias
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final, NamedTuple
 
-from schemas import types
 from schemas.approval import ApprovalEvent
-from schemas.cloud_event import CloudEvent
 from schemas.decision import Decision
-from services.notifier.planning.notice import Recipient
+from schemas.notice import Audience, ChannelName
 
-Event: TypeAlias = CloudEvent[Decision] | CloudEvent[ApprovalEvent]
-
-
-def about(event: Event) -> tuple[str, str]:
-    """The request that an event is about, and the digest of its content."""
-    data = event.data
-    if isinstance(data, Decision):
-        return data.request_id, data.request_digest
-    return data.approval.request_id, data.approval.request_digest
-
-
-def case_id_of(event: Event) -> str:
-    """The case that an event is about."""
-    return event.data.case_id if isinstance(event.data, Decision) else event.data.approval.case_id
-
-
-def who_is_told(event: Event, approvers: Sequence[str], *, has_webhook: bool) -> tuple[Recipient, ...]:
-    """Everybody who is told of this event, each person once a channel.
-
-    `approvers` are those of the request's approval, empty where none is open. A type that the table does not
-    name is told to nobody.
-    """
-    rule = RULES.get(event.type)
-    if rule is None:
-        return ()
-    return tuple(dict.fromkeys(rule(event.data, approvers, has_webhook)))
-
-
-def _final_decision(data: Decision, approvers: Sequence[str], has_webhook: bool) -> Iterator[Recipient]:
-    yield from _decision(data, approvers, has_webhook)
-    for person in approvers:
-        if person != data.agent_id:
-            yield Recipient(audience="approver", person=person, channel="mail")
-
-
-def _decision(data: Decision, _approvers: Sequence[str], has_webhook: bool) -> Iterator[Recipient]:
-    if data.customer_id is not None:
-        yield Recipient(audience="customer", person=data.customer_id, channel="mail")
-    if data.agent_id is not None:
-        yield Recipient(audience="agent", person=data.agent_id, channel="mail")
-    if has_webhook:
-        yield Recipient(audience="webhook", person=None, channel="webhook")
-
-
-def _asked(data: ApprovalEvent, _approvers: Sequence[str], _has_webhook: bool) -> Iterator[Recipient]:
-    for person in data.approval.approvers:
-        yield Recipient(audience="approver", person=person, channel="mail")
-
-
-def _giver(data: ApprovalEvent, _approvers: Sequence[str], _has_webhook: bool) -> Iterator[Recipient]:
-    if data.giver is not None:
-        yield Recipient(audience="giver", person=data.giver, channel="mail")
-
-
-RULES: Final[dict[str, Callable[..., Iterator[Recipient]]]] = {
-    types.DECISION_APPROVED: _final_decision,
-    types.DECISION_REFUSED: _final_decision,
-    types.DECISION_WITHDRAWN: _final_decision,
-    types.DECISION_ESCALATED: _decision,
-    types.APPROVAL_REQUESTED: _asked,
-    types.APPROVAL_LATE: _giver,
-    types.APPROVAL_NOT_ENTITLED: _giver,
+CHANNELS: Final[Mapping[Audience, tuple[ChannelName, ...]]] = {
+    "customer": ("mail",),
+    "agent": ("mail",),
+    "approver": ("mail",),
+    "giver": ("mail",),
+    "webhook": ("webhook",),
 }
-"""Type -> who. approval.closed tells nobody: the decision in the same input does."""
+"""The channels over which an audience is told, where they serve its tenant."""
+
+
+class Reader(NamedTuple):
+    """Somebody who is told. `person` is None for a tenant's webhook."""
+
+    audience: Audience
+    person: str | None
+
+
+def of_decision(decision: Decision, _approvers: Sequence[str]) -> Iterator[Reader]:
+    """The customer, the agent and the tenant's webhook."""
+    if decision.customer_id is not None:
+        yield Reader("customer", decision.customer_id)
+    if decision.agent_id is not None:
+        yield Reader("agent", decision.agent_id)
+    yield Reader("webhook", None)
+
+
+def of_final_decision(decision: Decision, approvers: Sequence[str]) -> Iterator[Reader]:
+    """Those, and the approvers who were still asked."""
+    yield from of_decision(decision, approvers)
+    for person in approvers:
+        if person != decision.agent_id:
+            yield Reader("approver", person)
+
+
+def of_open_approval(event: ApprovalEvent, _approvers: Sequence[str]) -> Iterator[Reader]:
+    """The approvers who are asked."""
+    for person in event.approval.approvers:
+        yield Reader("approver", person)
+
+
+def of_uncounted_verdict(event: ApprovalEvent, _approvers: Sequence[str]) -> Iterator[Reader]:
+    """The person who gave it."""
+    if event.giver is not None:
+        yield Reader("giver", event.giver)
+
+
+def nobody(_event: object, _approvers: Sequence[str]) -> Iterator[Reader]:
+    """Nobody."""
+    yield from ()

@@ -1,125 +1,145 @@
-"""One notice: who reads it, in which language, and what happens where something is missing."""
+"""One notice over its channel: the contact, the language, and what happens where something is missing."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
+
 from schemas import types
 from schemas.case import Case
 from schemas.staff import StaffMember
-from services.notifier.app import letters
-from services.notifier.channels.delivery import NOTE_TRIES, DeliveryAttempt, Material, NoticeDelivery
+from services.notifier.app import letter_writer
+from services.notifier.channels.channel import Channel, DeliveryAttempt
+from services.notifier.channels.contacts import Contacts
+from services.notifier.channels.mail.channel import REMARK_TRIES, MailChannel
 from services.notifier.channels.mail.message import FromAddress
 from services.notifier.channels.outcome import Delivered, Outcome, Passing, Permanent
+from services.notifier.channels.webhook.channel import WebhookChannel
+from services.notifier.outbox.case_file import read_material
+from services.notifier.outbox.dispatcher import _attempt
 from tests.doubles.notifier import FakeMail, FakeStaff, FakeWebhooks
 from tests.telling_events import a_case, a_decision, a_member, a_pending, about_approval, an_approval, decided
 
 NOW = datetime.now(UTC)
 
 
-class Office:
-    """The notifier's way to tell one notice, with doubles around it."""
+class Channels:
+    """Both channels, with doubles around them."""
 
     def __init__(self, *staff: StaffMember) -> None:
-        self.mail, self.webhooks, self.staff = FakeMail(), FakeWebhooks("acme"), FakeStaff(staff)
-        self._telling = NoticeDelivery(
-            mail=self.mail,
-            webhooks=self.webhooks,
-            staff=self.staff,
-            letters=letters(),
-            sender=FromAddress("Mandaat", "no-reply@mandaat.example"),
-            when_unknown="nl",
-        )
+        self.mails, self.webhooks, self.staff = FakeMail(), FakeWebhooks("acme"), FakeStaff(staff)
+        sender = FromAddress("Mandaat", "no-reply@mandaat.example")
+        contacts = Contacts(self.staff, "nl")
+        self.mail = MailChannel(self.mails, contacts, letter_writer(), sender, concurrency=2)
+        self.webhook = WebhookChannel(self.webhooks, ["acme"], concurrency=2)
 
-    async def tell(
+    async def send(
         self,
         event: Any,
         audience: str = "customer",
         person: str | None = "cu-1",
         case: Case | None = None,
-        note: bytes | None = b"",
+        remark: bytes | None = b"",
         **changes: Any,
     ) -> DeliveryAttempt:
-        pending = a_pending(event, audience, person, **changes)
-        material = Material((case or a_case()).model_dump_json().encode(), event.to_bytes(), note)
-        return await self._telling.tell(pending, material, NOW)
+        channel: Channel = self.webhook if audience == "webhook" else self.mail
+        values = (event.to_bytes(), (case or a_case()).model_dump_json().encode(), remark)
+        material = read_material(values if channel.needs_case else values[:1])
+        assert material is not None
+        return await channel.send(a_pending(event, audience, person, **changes), material, NOW)
 
     async def outcome(self, *arguments: Any, **named: Any) -> Outcome:
-        return (await self.tell(*arguments, **named)).outcome
+        return (await self.send(*arguments, **named)).outcome
 
 
-async def test_a_customer_reads_their_own_language() -> None:
+async def test_customers_get_mail_in_their_own_language() -> None:
     for language, greeting in (("nl", b"Beste"), ("en-US", b"Dear"), ("fr", b"Dear"), (None, b"Beste")):
-        office = Office()
+        channels = Channels()
         case = a_case(language=language)
-        assert await office.outcome(decided(a_decision(case)), case=case) == Delivered()
-        assert greeting in office.mail.kept[0][1]
+        assert await channels.outcome(decided(a_decision(case)), case=case) == Delivered()
+        assert greeting in channels.mails.kept[0][1]
 
 
-async def test_a_colleague_reads_theirs_whatever_the_customers() -> None:
-    office = Office(a_member("agent-01", language="en"))
-    told = await office.tell(decided(a_decision(a_case())), "agent", "agent-01")
-    assert told.language == "en"
-    assert office.mail.kept[0][0] == "agent-01@example.org"
+async def test_colleagues_get_mail_in_their_language_and_not_in_the_customers() -> None:
+    channels = Channels(a_member("agent-01", language="en"))
+    attempt = await channels.send(decided(a_decision(a_case())), "agent", "agent-01")
+    assert attempt.language == "en"
+    assert channels.mails.kept[0][0] == "agent-01@example.org"
 
 
-async def test_who_was_hired_a_moment_ago_is_found() -> None:
-    office = Office()
-    office.staff.published.append(a_member("agent-01"))
-    assert await office.outcome(decided(a_decision(a_case())), "agent", "agent-01") == Delivered()
+async def test_a_colleague_hired_a_moment_ago_is_found() -> None:
+    channels = Channels()
+    channels.staff.published.append(a_member("agent-01"))
+    assert await channels.outcome(decided(a_decision(a_case())), "agent", "agent-01") == Delivered()
 
 
-async def test_whom_nobody_hired_is_said_to_be_unknown() -> None:
+async def test_an_id_that_is_not_in_the_staff_fails_as_unknown_person() -> None:
     event = decided(a_decision(a_case()))
-    assert await Office().outcome(event, "agent", "agent-01") == Permanent("unknown_person")
+    assert await Channels().outcome(event, "agent", "agent-01") == Permanent("unknown_person")
 
 
-async def test_a_missing_or_impossible_address_is_said() -> None:
+async def test_a_missing_or_impossible_address_fails_with_its_reason() -> None:
     for email, reason in ((None, "no_address"), ("", "no_address"), ("x@y@z", "bad_address")):
         case = a_case(email=email)
-        assert await Office().outcome(decided(a_decision(case)), case=case) == Permanent(reason)
+        assert await Channels().outcome(decided(a_decision(case)), case=case) == Permanent(reason)
 
 
-async def test_a_case_that_is_no_longer_kept_is_said() -> None:
-    office = Office()
-    pending = a_pending(decided(a_decision(a_case())))
-    told = await office._telling.tell(pending, Material(None, None), NOW)
-    assert told.outcome == Permanent("case_gone")
-    assert told.message_id == f"<{pending.notice_id}@mandaat.example>"
+@pytest.mark.parametrize("keeps_event", [True, False])
+async def test_a_mail_about_a_case_that_is_no_longer_kept_fails(keeps_event: bool) -> None:
+    channels, event = Channels(), decided(a_decision(a_case()))
+    notice = a_pending(event)
+    values = (event.to_bytes() if keeps_event else None, None, None)
+    attempt = await _attempt(channels.mail, notice, values, NOW)
+    assert attempt.outcome == Permanent("case_gone")
+    assert channels.mail.message_id(notice) == f"<{notice.notice_id}@mandaat.example>"
 
 
-async def test_the_webhook_gets_the_event_byte_for_byte_under_the_id_of_the_notice() -> None:
-    office, event = Office(), decided(a_decision(a_case()))
-    told = await office.tell(event, "webhook", None)
-    assert office.webhooks.kept == [(told.message_id, event.to_bytes())]
+async def test_a_webhook_gets_the_event_byte_for_byte_under_the_id_of_the_notice() -> None:
+    channels, event = Channels(), decided(a_decision(a_case()))
+    assert await channels.outcome(event, "webhook", None) == Delivered()
+    message_id = channels.webhook.message_id(a_pending(event, "webhook", None))
+    assert channels.webhooks.kept == [(message_id, event.to_bytes())]
 
 
-async def test_the_webhook_needs_no_case() -> None:
-    office, event = Office(), decided(a_decision(a_case(), "withdrawn"))
-    told = await office._telling.tell(
-        a_pending(event, "webhook", None), Material(None, event.to_bytes()), NOW
-    )
-    assert told.outcome == Delivered()
+async def test_a_webhook_needs_no_case() -> None:
+    channels, event = Channels(), decided(a_decision(a_case(), "withdrawn"))
+    attempt = await _attempt(channels.webhook, a_pending(event, "webhook", None), (event.to_bytes(),), NOW)
+    assert attempt.outcome == Delivered()
 
 
-async def test_a_withdrawal_waits_for_no_words() -> None:
+async def test_a_withdrawal_does_not_wait_for_a_remark() -> None:
     event = decided(a_decision(a_case(), "withdrawn", by="person", decided_by="agent-02"))
-    assert await Office(a_member("agent-01")).outcome(event, "agent", "agent-01", note=None) == Delivered()
+    channels = Channels(a_member("agent-01"))
+    assert await channels.outcome(event, "agent", "agent-01", remark=None) == Delivered()
 
 
-async def test_a_colleague_waits_a_moment_for_the_words_of_the_verdict_and_a_customer_does_not() -> None:
+async def test_mail_to_a_colleague_waits_a_moment_for_the_remark_and_mail_to_a_customer_does_not() -> None:
     event = decided(a_decision(a_case(), "refused", by="person", decided_by="lead-01"))
-    office = Office(a_member("agent-01"))
-    assert await office.outcome(event, "agent", "agent-01", note=None) == Passing("awaits_note")
-    assert await office.outcome(event, note=None) == Delivered()
-    tried = {"note": None, "attempts": NOTE_TRIES + 1}
-    assert await office.outcome(event, "agent", "agent-01", **tried) == Delivered()
+    channels = Channels(a_member("agent-01"))
+    assert await channels.outcome(event, "agent", "agent-01", remark=None) == Passing("awaits_note")
+    assert await channels.outcome(event, remark=None) == Delivered()
+    tried = {"remark": None, "attempts": REMARK_TRIES + 1}
+    assert await channels.outcome(event, "agent", "agent-01", **tried) == Delivered()
 
 
 async def test_every_copy_of_a_notice_is_the_same_mail() -> None:
-    office = Office(a_member("lead-01"))
+    channels = Channels(a_member("lead-01"))
     event = about_approval(types.APPROVAL_REQUESTED, an_approval(a_case(), "lead-01"))
     for _ in range(2):
-        await office.tell(event, "approver", "lead-01")
-    assert office.mail.kept[0] == office.mail.kept[1]
+        await channels.send(event, "approver", "lead-01")
+    assert channels.mails.kept[0] == channels.mails.kept[1]
+
+
+async def test_a_webhook_serves_only_the_tenants_that_have_one_and_mail_serves_all() -> None:
+    channels = Channels()
+    assert [channels.webhook.serves(tenant) for tenant in ("acme", "other")] == [True, False]
+    assert channels.mail.serves("other")
+
+
+async def test_a_tenant_may_take_all_of_the_mail_and_only_its_share_of_the_webhooks() -> None:
+    transport = FakeWebhooks()
+    two = WebhookChannel(transport, ["acme", "other"], concurrency=16)
+    assert two.share_of_tenant(16) == 8
+    assert Channels().mail.share_of_tenant(16) == 16

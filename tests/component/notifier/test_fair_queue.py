@@ -1,4 +1,4 @@
-"""Who is told next, when there is more to tell than workers."""
+"""Which notice is sent next, when more wait than can be sent at the same time."""
 
 from __future__ import annotations
 
@@ -6,44 +6,44 @@ import asyncio
 
 import pytest
 
-from services.notifier.channels.fair_queue import FairQueue
-from services.notifier.outbox.dispatcher import share_of
+from services.notifier.channels.channel import fair_share
+from services.notifier.outbox.fair_queue import FairQueue
 
 
 async def test_a_tenant_whose_webhook_hangs_leaves_workers_for_the_others() -> None:
-    lane: FairQueue[str] = FairQueue(share=2)
+    queue: FairQueue[str] = FairQueue(share=2)
     for number in range(5):
-        lane.put("hangs", f"hangs-{number}")
-    lane.put("other", "other-0")
-    assert [await lane.get() for _ in range(3)] == ["hangs-0", "other-0", "hangs-1"]
-    waiting = asyncio.create_task(lane.get())
-    lane.put("third", "third-0")
+        queue.put("hangs", f"hangs-{number}")
+    queue.put("other", "other-0")
+    assert [await queue.get() for _ in range(3)] == ["hangs-0", "other-0", "hangs-1"]
+    waiting = asyncio.create_task(queue.get())
+    queue.put("third", "third-0")
     assert await waiting == "third-0"
 
 
 async def test_a_worker_that_is_done_makes_room_for_the_next_of_its_tenant() -> None:
-    lane: FairQueue[int] = FairQueue(share=1)
-    lane.put("acme", 1)
-    lane.put("acme", 2)
-    assert await lane.get() == 1
-    waiting = asyncio.create_task(lane.get())
+    queue: FairQueue[int] = FairQueue(share=1)
+    queue.put("acme", 1)
+    queue.put("acme", 2)
+    assert await queue.get() == 1
+    waiting = asyncio.create_task(queue.get())
     await asyncio.sleep(0)
     assert not waiting.done()
-    lane.done("acme")
+    queue.done("acme")
     assert await waiting == 2
 
 
 async def test_jobs_of_one_tenant_keep_their_order_and_none_is_lost() -> None:
-    lane: FairQueue[int] = FairQueue(share=3)
+    queue: FairQueue[int] = FairQueue(share=3)
     for number in range(100):
-        lane.put("acme", number)
+        queue.put("acme", number)
     got: list[int] = []
 
     async def work() -> None:
         while len(got) < 100:
-            got.append(await lane.get())
+            got.append(await queue.get())
             await asyncio.sleep(0)
-            lane.done("acme")
+            queue.done("acme")
 
     workers = [asyncio.create_task(work()) for _ in range(5)]
     async with asyncio.timeout(5):
@@ -59,4 +59,4 @@ async def test_jobs_of_one_tenant_keep_their_order_and_none_is_lost() -> None:
 def test_one_tenant_has_at_most_a_quarter_where_there_are_four_or_more(
     whole: int, tenants: int, share: int
 ) -> None:
-    assert share_of(whole, tenants) == share
+    assert fair_share(whole, tenants) == share

@@ -1,4 +1,4 @@
-"""What `GET /v1/cases/{id}` shows of what the desk keeps."""
+"""The case file, and what `GET /v1/cases/{id}` shows of it."""
 
 from __future__ import annotations
 

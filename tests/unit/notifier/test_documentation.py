@@ -13,19 +13,22 @@ from standardwebhooks import Webhook
 
 from schemas import types
 from schemas.language import amount_text
-from services.notifier.app import letters
+from services.notifier.app import letter_writer
 from services.notifier.channels.webhook.hooks_file import read_hooks
-from services.notifier.letters.letters import LETTERS
+from services.notifier.letters.letter_writer import LETTERS
 from services.notifier.letters.words import Words
 from services.notifier.outbox import case_file
+from services.notifier.planning import recipients
+from services.notifier.planning.event_kinds import EVENT_KINDS
 from services.notifier.planning.notice import ended
-from services.notifier.planning.recipients import RULES, who_is_told
+from services.notifier.planning.plan import recipients_of
 from services.notifier.routes import CaseView
 from services.notifier.settings import NotifierSettings
 from tests.telling_events import a_case, a_decision, a_pending, about_approval, closed, decided
 
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs" / "notices.md").read_text()
+TOLD = [type_ for type_, kind in EVENT_KINDS.items() if kind.readers is not recipients.nobody]
 TEMPLATES = ROOT / "services" / "notifier" / "letters" / "templates"
 
 
@@ -41,7 +44,7 @@ def row(type_: str) -> list[str]:
     return [cell.strip() for cell in str(found).split("|")]
 
 
-@pytest.mark.parametrize("type_", RULES)
+@pytest.mark.parametrize("type_", TOLD)
 def test_the_table_of_who_is_told_is_what_happens(type_: str) -> None:
     case = a_case()
     outcomes = {name: outcome for outcome, name in types.DECISION_TYPES.items()}
@@ -50,13 +53,13 @@ def test_the_table_of_who_is_told_is_what_happens(type_: str) -> None:
         event = decided(a_decision(case, outcomes[type_]))
     else:
         event = about_approval(type_, closed(case, "lead-01"), giver="lead-01", reply_id="r")
-    told = {one.audience for one in who_is_told(event, ("lead-01",), has_webhook=True)}
+    told = {one.audience for one in recipients_of(event, ("lead-01",), ("mail", "webhook"))}
     columns = ("customer", "agent", "approver", "giver", "webhook")
     assert told == {name for name, cell in zip(columns, row(type_), strict=True) if cell}
 
 
 def test_every_event_in_the_table_is_one_that_is_told() -> None:
-    assert set(re.findall(r"(?m)^\| `(mandaat\.[a-z_.]+\.v1)` \|", PAGE)) == set(RULES)
+    assert set(re.findall(r"(?m)^\| `(mandaat\.[a-z_.]+\.v1)` \|", PAGE)) == set(TOLD)
 
 
 def test_the_example_of_checking_a_signature_takes_ours_and_no_other() -> None:
@@ -141,7 +144,7 @@ def test_every_reason_that_rules_gives_has_its_sentence() -> None:
 @pytest.mark.parametrize("language", ["nl", "en"])
 def test_every_letter_and_no_other_is_a_file_in_each_language(language: str) -> None:
     assert {path.stem for path in (TEMPLATES / language).iterdir()} == set(LETTERS.values())
-    assert letters() is not None
+    assert letter_writer() is not None
 
 
 def test_words_are_there_in_both_languages_with_the_same_figures() -> None:

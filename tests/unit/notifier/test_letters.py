@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from schemas import types
 from schemas.case import Case
 from schemas.decision import Reason
-from services.notifier.app import letters
-from services.notifier.letters.letters import LETTERS, Letter
+from services.notifier.app import letter_writer
+from services.notifier.letters.letter_writer import LETTERS, Letter
 from tests.telling_events import (
     a_case,
     a_decision,
@@ -27,7 +27,7 @@ from tests.telling_events import (
     over_limit,
 )
 
-WRITER = letters()
+WRITER = letter_writer()
 STAFF = {
     "agent-01": a_member("agent-01", name="R. Visser"),
     "lead-01": a_member("lead-01", name="M. de Boer"),

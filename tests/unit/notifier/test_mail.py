@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.notifier.channels.mail.message import FromAddress, compose, message_id, thread_id
-from services.notifier.letters.letters import Letter
+from services.notifier.letters.letter_writer import Letter
 
 SENDER = FromAddress("Mandaat", "no-reply@mandaat.example", "help@mandaat.example")
 LETTER = Letter("Over uw verzoek: €\u00a045,00", "Beste Åke,\n\nDag\n-- \n.\n.punt\n", "<p>Dag</p>", "nl")

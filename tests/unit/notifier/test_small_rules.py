@@ -14,7 +14,7 @@ from schemas.language import Language, amount_text, language_of, moment_text
 from services.notifier.channels.mail.address import mailbox
 from services.notifier.channels.webhook.hooks_file import read_hooks
 from services.notifier.letters.clean import clean_code, clean_line, clean_text
-from services.notifier.outbox.retry import beyond_knowing, given_up, pause_seconds, too_old
+from services.notifier.outbox.retry import beyond_memory, given_up, pause_seconds, too_old
 
 NOW = datetime(2026, 3, 2, 8, tzinfo=UTC)
 LANGUAGES: tuple[Language, ...] = ("nl", "en")
@@ -187,8 +187,8 @@ def test_patience_ends_after_some_hours_but_never_before_the_third_try() -> None
 def test_after_a_week_nothing_is_told_and_after_two_nothing_is_known() -> None:
     assert not too_old(NOW - timedelta(days=7), NOW)
     assert too_old(NOW - timedelta(days=7, seconds=1), NOW)
-    assert not beyond_knowing(NOW - timedelta(days=14), NOW)
-    assert beyond_knowing(NOW - timedelta(days=14, seconds=1), NOW)
+    assert not beyond_memory(NOW - timedelta(days=14), NOW)
+    assert beyond_memory(NOW - timedelta(days=14, seconds=1), NOW)
 
 
 def hook(**changes: str) -> str:

@@ -1,4 +1,4 @@
-"""DESIGN.md's table "Who is told"."""
+"""Who is told of an event (docs/notices.md, Who is told)."""
 
 from __future__ import annotations
 
@@ -8,23 +8,24 @@ from typing import Any
 import pytest
 
 from schemas import types
+from schemas.notice import ChannelName
 from schemas.request_digest import request_digest
 from schemas.withdrawal import WITHDRAWN
-from services.notifier.planning.early_withdrawal import came_first, of_request
+from services.notifier.planning.early_withdrawal import came_first, with_request
 from services.notifier.planning.notice import PendingNotice, ended
-from services.notifier.planning.plan import notices_of
-from services.notifier.planning.recipients import about, who_is_told
+from services.notifier.planning.plan import notices_of, recipients_of
 from tests.telling_events import a_case, a_decision, about_approval, an_approval, closed, decided, seen
 
 CASE = a_case()
 NOW = datetime.now(UTC)
 LEADS = ("lead-01", "lead-02")
+BOTH: tuple[ChannelName, ...] = ("mail", "webhook")
 
 
 def told(
-    event: Any, approvers: tuple[str, ...] = (), *, has_webhook: bool = True
+    event: Any, approvers: tuple[str, ...] = (), channels: tuple[ChannelName, ...] = BOTH
 ) -> list[tuple[str, str | None]]:
-    return [(one.audience, one.person) for one in who_is_told(event, approvers, has_webhook=has_webhook)]
+    return [(one.audience, one.person) for one in recipients_of(event, approvers, channels)]
 
 
 @pytest.mark.parametrize("outcome", ["approved", "refused", "escalated", "withdrawn"])
@@ -48,7 +49,7 @@ def test_an_escalation_itself_is_told_to_approvers_by_the_request_for_approval_o
 
 
 def test_a_tenant_without_a_webhook_has_no_webhook_notice() -> None:
-    assert ("webhook", None) not in told(decided(a_decision(CASE)), has_webhook=False)
+    assert ("webhook", None) not in told(decided(a_decision(CASE)), channels=("mail",))
 
 
 def test_an_agent_that_the_case_does_not_name_is_told_nothing() -> None:
@@ -59,9 +60,9 @@ def test_of_a_request_that_was_withdrawn_before_it_came_only_the_webhook_is_told
     event = decided(a_decision(CASE, "withdrawn", customer_id=None, agent_id=None, request_digest=WITHDRAWN))
     assert came_first(event)
     assert told(event) == [("webhook", None)]
-    later = of_request(seen(event), CASE)
+    later = with_request(seen(event), CASE)
     assert told(later.event) == [("customer", "cu-1"), ("agent", "agent-01"), ("webhook", None)]
-    assert about(later.event) == ("r1", request_digest(CASE))
+    assert later.request[1:] == ("r1", request_digest(CASE))
     assert later.raw == event.to_bytes()
     assert not came_first(decided(a_decision(CASE, "withdrawn")))
 
@@ -78,24 +79,24 @@ def test_the_closing_of_an_approval_tells_nobody_by_itself() -> None:
 
 def test_one_person_gets_one_notice_of_an_event_over_a_channel() -> None:
     event = seen(decided(a_decision(CASE)))
-    notices = notices_of(event, ("lead-01", "lead-01", "agent-01"), has_webhook=True)
+    notices = notices_of(event, ("lead-01", "lead-01", "agent-01"), BOTH)
     assert len({one.notice_id for one in notices}) == len(notices) == 4
 
 
 def test_a_customer_and_an_agent_with_the_same_id_each_get_their_own() -> None:
     same = a_case(customer={"id": "agent-01"})
-    notices = notices_of(seen(decided(a_decision(same))), (), has_webhook=False)
+    notices = notices_of(seen(decided(a_decision(same))), (), BOTH[:1])
     assert len({one.notice_id for one in notices}) == 2
 
 
 def test_the_same_event_makes_the_same_notices_however_often() -> None:
     event = seen(decided(a_decision(CASE)))
-    assert notices_of(event, LEADS, has_webhook=True) == notices_of(event, LEADS, has_webhook=True)
+    assert notices_of(event, LEADS, BOTH) == notices_of(event, LEADS, BOTH)
 
 
 @pytest.mark.parametrize("trace", ["00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", None])
 def test_how_telling_ended_carries_the_trace_of_what_was_told(trace: str | None) -> None:
     event = decided(a_decision(CASE)).model_copy(update={"traceparent": trace})
-    for notice in notices_of(seen(event), (), has_webhook=True):
+    for notice in notices_of(seen(event), (), BOTH):
         kept = PendingNotice.model_validate_json(notice.model_dump_json())
         assert ended(kept, "delivered", NOW, message_id="<x@y>").traceparent == trace

@@ -10,7 +10,7 @@ from typing import Final
 
 from schemas.ids import derived_id
 from services.notifier.letters.clean import clean_line
-from services.notifier.letters.letters import Letter
+from services.notifier.letters.letter_writer import Letter
 
 ENCODED_WORD_BYTES: Final = 39
 """Of UTF-8 in one encoded word: with a header's name in front still within 76 characters (RFC 2047)."""
