@@ -1,32 +1,27 @@
-"""In which language somebody reads, and how figures look in it."""
+"""The language that somebody reads, and how amounts and times are written in it, by Babel."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import UTC, datetime, time
+from decimal import Decimal
+from functools import cache
 from typing import Final, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from babel import Locale
+from babel.core import get_global
+from babel.dates import format_datetime
+from babel.numbers import format_currency, get_currency_symbol
 
 from schemas.money import exponent, parse_amount
 
 Language = Literal["nl", "en"]
 
-_SIGNS: Final[dict[str, dict[Language, str]]] = {
-    "EUR": {"nl": "€", "en": "€"},
-    "GBP": {"nl": "£", "en": "£"},
-    "USD": {"nl": "US$", "en": "$"},
-    "JPY": {"nl": "JP¥", "en": "¥"},
-}
-_DAYS: Final[dict[Language, str]] = {
-    "nl": "maandag dinsdag woensdag donderdag vrijdag zaterdag zondag",
-    "en": "Monday Tuesday Wednesday Thursday Friday Saturday Sunday",
-}
-_MONTHS: Final[dict[Language, str]] = {
-    "nl": "januari februari maart april mei juni juli augustus september oktober november december",
-    "en": "January February March April May June July August September October November December",
-}
-_SPOKEN: Final[Mapping[str, Language]] = {"nl": "nl", "nld": "nl", "dut": "nl", "en": "en", "eng": "en"}
+_DATES: Final[dict[Language, str]] = {"nl": "EEEE d\u00a0MMMM y", "en": "EEEE d\u00a0MMMM y"}
+_TIMES: Final[dict[Language, str]] = {"nl": " 'om' HH:mm", "en": " 'at' HH:mm"}
+"""Patterns of CLDR. English is British in its dates, with the signs of money that all of its readers know."""
 _WEIGHT: Final = re.compile(r"[01](\.[0-9]{0,3})?")
 _NO_BREAK: Final = "\u00a0"
 
@@ -36,52 +31,49 @@ def language_of(tag: str | None, when_unknown: Language) -> Language:
 
     Without a tag `when_unknown`. Any other language than Dutch: English, which more of its readers know.
     """
-    primary = (tag or "").strip().lower().replace("_", "-").partition("-")[0]
-    if not primary:
+    if not tag or not tag.strip():
         return when_unknown
-    return "nl" if primary in ("nl", "nld", "dut") else "en"
+    return _spoken(tag) or "en"
 
 
 def amount_text(amount: str, currency: str, language: Language) -> str:
     """An amount for people: `€ 1.285,12` in Dutch, `€1,285.12` in English.
 
-    What is not an amount of ISO 4217 comes back as it is.
+    An amount that ISO 4217 does not allow is returned as it is.
     """
     decimals = exponent(currency)
-    negative = amount.startswith("-")
     try:
-        text = parse_amount(amount.removeprefix("-"), currency).text
+        parse_amount(amount.removeprefix("-"), currency)
     except ValueError:
         return f"{amount} {currency}"
-    whole, _, fraction = text.partition(".")
-    grouped = f"{int(whole):,}"
-    point = "."
-    if language == "nl":
-        grouped, point = grouped.replace(",", "."), ","
-    number = grouped + (point + fraction if decimals else "")
-    sign = _SIGNS.get(currency, {}).get(language)
-    minus = "-" if negative else ""
-    if sign is None or language == "nl":
-        return f"{sign or currency}{_NO_BREAK}{minus}{number}"
-    return f"{minus}{sign}{number}"
+    pattern = _money_pattern(currency, decimals or 0, language)
+    return format_currency(Decimal(amount), currency, pattern, language, currency_digits=False)
+
+
+@cache
+def _money_pattern(currency: str, decimals: int, language: Language) -> str:
+    """The pattern of the language, with the decimals of ISO 4217; those of CLDR are others for some.
+
+    Babel leaves out the space that CLDR asks for between a code and a number: `KWD 12.345`.
+    """
+    pattern = str(Locale(language).currency_formats["standard"].pattern)
+    pattern = pattern.replace("0.00", "0." + "0" * decimals if decimals else "0")
+    ends_in_a_letter = get_currency_symbol(currency, language)[-1:].isalpha()
+    return pattern.replace("¤#", f"¤{_NO_BREAK}#") if ends_in_a_letter else pattern
 
 
 def moment_text(at: datetime, zone: str | None, language: Language) -> str:
-    """A moment for people, in a time zone by its IANA name: `dinsdag 3 maart 2026 om 14.30 uur`.
+    """A moment for people, in a time zone by its IANA name: `dinsdag 3 maart 2026 om 14:30`.
 
-    The time is left out where a day begins. In no zone, or one that is not known, it is told in UTC, and so
-    it says.
+    Midnight is written as the date alone. Without a known zone the time is in UTC, and the text says so.
     """
     known = _zone(zone)
     local = at.astimezone(known or UTC)
-    day, month = _DAYS[language].split()[local.weekday()], _MONTHS[language].split()[local.month - 1]
-    date = f"{day} {local.day}{_NO_BREAK}{month} {local.year}"
-    if known is not None and local.time() == time():
-        return date
-    where = "" if known is not None else f"{_NO_BREAK}UTC"
-    if language == "nl":
-        return f"{date} om {local:%H.%M}{_NO_BREAK}uur{where}"
-    return f"{date} at {local:%H:%M}{where}"
+    pattern = _DATES[language]
+    if known is None or local.time() != time():
+        pattern += _TIMES[language]
+    text = format_datetime(local.replace(tzinfo=None), pattern, locale=language)
+    return text if known is not None else f"{text}{_NO_BREAK}UTC"
 
 
 def _zone(name: str | None) -> ZoneInfo | None:
@@ -94,19 +86,28 @@ def _zone(name: str | None) -> ZoneInfo | None:
 def preferred_language(accepted: str | None, own: str | None, when_unknown: Language) -> Language:
     """The language for a reader who asks over HTTP.
 
-    The best of `accepted`, an Accept-Language header (RFC 9110, 12.5.4), that is spoken here; else their own,
-    from a BCP 47 tag; else `when_unknown`.
+    The best of `accepted`, an Accept-Language header (RFC 9110, 12.5.4), that we write; else their own, from
+    a BCP 47 tag; else `when_unknown`.
     """
     ranked = sorted(_ranges(accepted or ""), key=lambda one: -one[1])
-    for tag, _ in ranked:
-        primary = tag.partition("-")[0]
-        if primary in _SPOKEN:
-            return _SPOKEN[primary]
-    return language_of(own, when_unknown)
+    spoken = next((language for tag, _ in ranked if (language := _spoken(tag)) is not None), None)
+    return spoken or language_of(own, when_unknown)
+
+
+def _spoken(tag: str) -> Language | None:
+    """The language of a BCP 47 tag, where we write it; `nld` and `dut` are Dutch too."""
+    primary = tag.strip().lower().replace("_", "-").partition("-")[0]
+    match get_global("language_aliases").get(primary, primary):
+        case "nl":
+            return "nl"
+        case "en":
+            return "en"
+        case _:
+            return None
 
 
 def _ranges(accepted: str) -> Iterator[tuple[str, float]]:
-    """The tags that are welcome, with their weights; of equal ones the first is meant first."""
+    """The accepted tags with their weights, in the order of the header."""
     for part in accepted[:1000].split(","):
         tag, *parameters = (piece.strip().lower() for piece in part.split(";"))
         weight = next((one[2:] for one in parameters if one.startswith("q=")), "1")

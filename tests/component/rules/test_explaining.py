@@ -92,7 +92,7 @@ def test_each_mandate_says_why_it_fits_or_not(told: Explain) -> None:
     lines = told(a_line(facts=CLEAN, amount="48.00"))
     for expected in (
         "R. Visser (agent, team north) vraagt “refund” van € 48,00 voor klant cu-1 in zaak c-1: maandag 2"
-        " maart 2026 om 09.00 uur.",
+        " maart 2026 om 09:00.",
         "fraud: geldt niet.",
         "Voorwaarde “facts.fraud == true”: klopt niet.",
         "facts.fraud: niet waar",
