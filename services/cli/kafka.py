@@ -13,7 +13,7 @@ import typer
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from services.chassis.kafka import lenient_headers
+from services.chassis.kafka import lenient_headers, private_names
 from services.chassis.kafka.dead_letters import ConsumedRecord
 from services.chassis.process.errors import TryAgain
 from services.cli.exits import CALLED_WRONGLY
@@ -89,8 +89,7 @@ async def _joined(consumer: AIOKafkaConsumer, topic: str) -> dict[TopicPartition
     """The end of each partition that is not empty; the consumer reads them from the beginning."""
     async with asyncio.timeout(CONNECT_SECONDS):
         await consumer.start()
-        cluster = await consumer._client.fetch_all_metadata()
-        partitions: set[int] = cluster.partitions_for_topic(topic) or set()
+        partitions = await private_names.partitions_of(consumer, topic)
         if not partitions:
             raise Away(f"kafka has no topic {topic}; `mandaat topics` makes it")
         places = [TopicPartition(topic, number) for number in sorted(partitions)]

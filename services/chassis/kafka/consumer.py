@@ -1,4 +1,4 @@
-"""What a Subscription asks of aiokafka 0.14, also where aiokafka has no word for it."""
+"""What a Subscription asks of its aiokafka consumer."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from typing import Any, Final, NamedTuple
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import ConsumerStoppedError, IllegalStateError, KafkaError
 
+from services.chassis.kafka import private_names
 from services.chassis.kafka.dead_letters import ConsumedRecord
+from services.chassis.kafka.private_names import PartitionState
 from services.chassis.process.errors import TryAgain
 from services.chassis.process.log import log
 
@@ -47,36 +49,31 @@ class Consumer:
     @property
     def giving(self) -> bool:
         """Whether partitions are being given anew."""
-        return bool(self.inner._subscription.reassignment_in_progress)
+        return private_names.is_rebalancing(self.inner)
 
     @property
     def died(self) -> bool:
         """Whether aiokafka's fetching or coordinating ended, which `getmany` does not always say."""
-        inner = self.inner
-        tasks = (
-            getattr(inner._fetcher, "_fetch_task", None),
-            getattr(inner._coordinator, "_coordination_task", None),
-        )
-        return any(task is not None and task.done() for task in tasks)
+        return any(task.done() for task in private_names.background_tasks(self.inner))
 
     def lag(self, tp: TopicPartition) -> int | None:
         """Records between the position and the end at the last fetch; None when not known."""
         state = self._state(tp)
-        if state is None or not state.has_valid_position or state.highwater is None:
+        if state is None or state.position is None or state.end is None:
             return None
-        return max(0, int(state.highwater) - int(state.position))
+        return max(0, state.end - state.position)
 
     def next_of(self, tp: TopicPartition) -> int | None:
         """The offset that the next poll reads; None when not known."""
         state = self._state(tp) if tp in self.assigned() else None
-        return int(state.position) if state is not None and state.has_valid_position else None
+        return state.position if state is not None else None
 
     def look(self) -> None:
         """Notes when Kafka last answered a fetch."""
         for tp in self.assigned():
             state = self._state(tp)
-            if state is not None and state.timestamp is not None:
-                age = max(0.0, time.time() - state.timestamp / 1000)
+            if state is not None and state.answered_ms is not None:
+                age = max(0.0, time.time() - state.answered_ms / 1000)
                 self.last_answer = max(self.last_answer, time.monotonic() - age)
 
     async def poll(self, seconds: float, max_records: int) -> Batches:
@@ -154,15 +151,12 @@ class Consumer:
         except (KafkaError, IllegalStateError, TimeoutError) as error:
             raise TryAgain(f"kafka did not answer: {type(error).__name__}") from error
 
-    def _state(self, tp: TopicPartition) -> Any:
-        subscription = self.inner._subscription.subscription
-        if subscription is None or subscription.assignment is None:
-            return None
-        return subscription.assignment.state_value(tp)
+    def _state(self, tp: TopicPartition) -> PartitionState | None:
+        return private_names.partition_state(self.inner, tp)
 
     def _positions(self) -> dict[TopicPartition, int]:
-        states = {tp: self._state(tp) for tp in self.assigned()}
-        return {tp: state.position for tp, state in states.items() if state.has_valid_position}
+        positions = {tp: self.next_of(tp) for tp in self.assigned()}
+        return {tp: position for tp, position in positions.items() if position is not None}
 
     def _put_back(self, positions: Mapping[TopicPartition, int]) -> None:
         now = self._positions()

@@ -16,12 +16,11 @@ from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import KafkaError
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
-from faststream.kafka.message import FAKE_CONSUMER, KafkaMessage
-from faststream.kafka.subscriber.usecase import BatchSubscriber
 
-from services.chassis.kafka import lenient_headers
+from services.chassis.kafka import lenient_headers, private_names
 from services.chassis.kafka.consumer import Batches, Consumer
 from services.chassis.kafka.dead_letters import ConsumedRecord
+from services.chassis.kafka.private_names import FAKE_CONSUMER, BatchSubscriber, KafkaMessage
 from services.chassis.process.back_off import BackOff
 from services.chassis.process.errors import TryAgain
 from services.chassis.process.log import log
@@ -120,8 +119,7 @@ class Loop:
         """Joins the group, for as long as it takes. Raises TryAgain."""
         try:
             await self._broker.connect()
-            config = self._broker.config.broker_config
-            config.builder = self._polled(config.builder)
+            private_names.replace_consumer(self._broker, self._polled)
             await self._broker.start()
         except (KafkaError, OSError) as error:
             raise TryAgain(f"{type(error).__name__}: {error}") from error

@@ -14,11 +14,10 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any, NamedTuple
 
-import aiokafka.consumer.fetcher as fetcher
 from aiokafka.errors import CorruptRecordException
-from aiokafka.record.default_records import _DefaultRecordBatchPy
-from aiokafka.record.memory_records import MemoryRecords
-from aiokafka.record.util import decode_varint
+
+from services.chassis.kafka import private_names
+from services.chassis.kafka.private_names import MemoryRecords, decode_varint
 
 _LOG_OVERHEAD = 12
 _BATCH_LENGTH = struct.Struct(">qi")
@@ -28,7 +27,7 @@ _met = threading.Event()
 
 def install() -> None:
     """Makes every consumer of this process lenient. Safe to repeat."""
-    fetcher.MemoryRecords = LenientRecords
+    private_names.replace_memory_records(LenientRecords)
 
 
 def met_any() -> bool:
@@ -108,12 +107,11 @@ class HandRead(NamedTuple):
 
 def read_by_hand(data: bytes) -> Iterator[HandRead]:
     """The records of one batch of magic 2. Raises CorruptRecordException for what is no such batch."""
-    batch = _DefaultRecordBatchPy(data)
-    batch._maybe_uncompress()
-    body, at = batch._buffer, batch._pos
-    for _ in range(batch._num_records):
+    batch = private_names.uncompressed(data)
+    at = batch.position
+    for _ in range(batch.size):
         try:
-            record, at = _record(batch, body, at)
+            record, at = _record(batch.header, batch.records, at)
         except (IndexError, ValueError) as error:
             raise CorruptRecordException(f"a record that cannot be read: {type(error).__name__}") from error
         yield record

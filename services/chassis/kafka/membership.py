@@ -8,6 +8,7 @@ from typing import Final
 from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 
+from services.chassis.kafka import private_names
 from services.chassis.process.errors import TryAgain
 
 ASK_SECONDS: Final = 3.0
@@ -21,7 +22,7 @@ async def check_membership(consumer: AIOKafkaConsumer) -> None:
     """
     try:
         async with asyncio.timeout(ASK_SECONDS):
-            counted_in = await consumer._coordinator._do_heartbeat()
+            counted_in = await private_names.heartbeat(consumer)
     except (KafkaError, TimeoutError) as error:
         raise TryAgain(f"the group did not answer: {type(error).__name__}") from error
     if not counted_in:

@@ -11,14 +11,12 @@ import random
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from itertools import chain
 from typing import NamedTuple
 
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
-from aiokafka.partitioner import murmur2
-from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
+from services.chassis.kafka import private_names
 from services.chassis.process.errors import ConfigurationError, SendFailed, TryAgain
 from services.chassis.process.failpoints import check_brokers
 from services.chassis.process.families import family_of
@@ -47,7 +45,7 @@ class Outgoing(NamedTuple):
 
 def partition_for(key: bytes, partitions: int) -> int:
     """Where Kafka's default partitioner (murmur2) puts a key."""
-    return int((murmur2(key) & 0x7FFFFFFF) % partitions)
+    return int((private_names.murmur2(key) & 0x7FFFFFFF) % partitions)
 
 
 class Producer:
@@ -135,8 +133,7 @@ class Producer:
 
     def _refuse_too_large(self, records: Sequence[Outgoing]) -> None:
         for record in records:
-            headers = list(record.headers)
-            size = DefaultRecordBatchBuilder.estimate_size_in_bytes(record.key, record.value, headers)
+            size = private_names.estimated_size(record.key, record.value, list(record.headers))
             if size > self._max_request_size:
                 raise ValueError(
                     f"a record of {size} bytes for {record.topic} exceeds {self._max_request_size}"
@@ -283,22 +280,9 @@ async def _close(inner: AIOKafkaProducer, drain_seconds: float) -> None:
                 await inner.flush()
         except (KafkaError, TimeoutError):
             pass
-    sender = inner._sender
-    if sender.sender_task is not None:
-        sender.sender_task.remove_done_callback(sender._fail_all)  # trips over itself without transactions
-    _fail_what_is_queued(inner)
-    inner._closed = True
+    sender = private_names.give_up_unsent(inner)
     for close in (sender.close, inner.client.close):
         # Whatever the sender ends in, now that its batches are gone: the connections are to be closed.
         ended = await family_of(asyncio.wait_for(close(), CLOSE_SECONDS))
         if ended.error is not None:
             log.debug("producer_closed_badly", error=type(ended.error).__name__)
-
-
-def _fail_what_is_queued(inner: AIOKafkaProducer) -> None:
-    accumulator = inner._message_accumulator
-    accumulator.fail_all(KafkaError("the producer is closed"))
-    for batch in chain(*accumulator._batches.values(), accumulator._pending_batches):
-        for future in (batch.future, batch._drain_waiter):
-            if future.done() and not future.cancelled():
-                future.exception()  # asyncio complains about errors that nobody has looked at

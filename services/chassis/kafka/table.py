@@ -12,7 +12,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError
 
 from schemas.errors import Unreadable
-from services.chassis.kafka import lenient_headers
+from services.chassis.kafka import lenient_headers, private_names
 from services.chassis.kafka.dead_letters import ConsumedRecord
 from services.chassis.process.back_off import BackOff, repeat_until_done
 from services.chassis.process.errors import TryAgain
@@ -154,7 +154,7 @@ class Table(Generic[V]):
         """Reads for as long as the consumer works. Raises TryAgain when another is needed."""
         try:
             consumer = await self._open()
-            while not consumer._fetcher._fetch_task.done():
+            while not any(task.done() for task in private_names.background_tasks(consumer)):
                 self._turned = time.monotonic()
                 batches = await consumer.getmany(timeout_ms=POLL_MS, max_records=1_000)
                 for records in batches.values():
