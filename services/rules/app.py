@@ -31,7 +31,7 @@ from services.rules.worker.held_partitions import HeldPartitions
 from services.rules.worker.lag import LagMonitor
 from services.rules.worker.settings_gate import SettingsGate
 from services.rules.worker.tables import Tables
-from services.rules.worker.walk import Handlers
+from services.rules.worker.walk import BatchDecider
 from services.rules.worker.worker import TOPICS, Worker
 
 GROUP = "mandaat-rules"
@@ -72,7 +72,7 @@ async def main(stop: Stop) -> None:
         partitions = HeldPartitions()
         letters = DeadLetters(producer, "rules", metrics)
         worker = Worker(
-            handlers=Handlers(tables, ledger, journal, letters, partitions, rules_metrics),
+            decider=BatchDecider(tables, ledger, journal, letters, partitions, rules_metrics),
             ledger=ledger,
             journal=journal,
             partitions=partitions,

@@ -22,7 +22,7 @@ from services.chassis.process.settings import KafkaSettings, RedisSettings
 from services.chassis.redis import connect
 from services.rules.journal.journal import FollowedJournal
 from services.rules.ledger.verify import Report, verify
-from services.rules.worker.worker import applied
+from services.rules.worker.effects import applied
 
 EQUAL: Final = 0
 DIFFERENT: Final = 1

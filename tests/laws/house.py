@@ -15,9 +15,9 @@ from services.rules.ledger.client import Ledger
 from services.rules.ledger.protocol import Applied, Part, Settled
 from services.rules.ledger.rebuild import Begun, Rebuild
 from services.rules.metrics import RulesMetrics
+from services.rules.worker.effects import applied
 from services.rules.worker.held_partitions import HeldPartitions
-from services.rules.worker.walk import Handlers
-from services.rules.worker.worker import applied
+from services.rules.worker.walk import BatchDecider
 from tests.doubles.rules import FakeJournal, FakeLedger, FakeLetters, FakeTables
 from tests.integration.ledger.hands import warm
 from tests.laws import engine
@@ -143,7 +143,7 @@ class House:
         self.partitions = HeldPartitions()
         for p in range(PARTITIONS):
             self.partitions.hold(p, self._run(store.ledger.take(p)).gen)
-        self.handlers = Handlers(
+        self.decider = BatchDecider(
             cast("Any", self.tables),
             store.ledger,
             cast("Any", self.journal),
@@ -166,8 +166,8 @@ class House:
             a_record(event, offset=at, partition=partition_of(event)) for at, event in enumerate(events)
         ]
         published, letters = len(self.journal.entries), len(self.letters.letters)
-        undone = self._run(self.handlers.decide(records))
-        assert not undone.partitions
+        outcome = self._run(self.decider.decide_batch(records))
+        assert not outcome.unfinished
         self.confirm()
         new = [record for entry in self.journal.entries[published:] for record in entry.records]
         assert {record.key for record in new} <= {key_of(event) for event in events}

@@ -35,8 +35,8 @@ class Fence:
         return since + self.fence_seconds + self.clock_seconds - self.monotonic()
 
 
-class Unlanded(NamedTuple):
-    """One's own publish that failed: the generation that settled it, and when (monotonic) the answer came."""
+class FailedPublish(NamedTuple):
+    """This worker's own publish, which failed: the generation that settled it, and when (monotonic)."""
 
     gen: int
     settled_at: float
@@ -57,7 +57,7 @@ async def take_over(
     journal: Journal,
     effects_of: EffectsOf,
     fence: Fence,
-    unlanded: Unlanded | None = None,
+    failed_publish: FailedPublish | None = None,
 ) -> HeldPartition:
     """Take partition p and bring the ledger to what the journal says.
 
@@ -68,8 +68,8 @@ async def take_over(
     if not pending:
         return HeldPartition(p, gen, waited=False)
     # Only where nobody took the partition in between is what is pending surely our own.
-    own = unlanded is not None and unlanded.gen + 1 == gen
-    await fence.wait(unlanded.settled_at if unlanded is not None and own else fence.monotonic())
+    own = failed_publish is not None and failed_publish.gen + 1 == gen
+    await fence.wait(failed_publish.settled_at if failed_publish is not None and own else fence.monotonic())
     next_offset = await journal.mark(p, await ledger.time_us())
     records = [
         one

@@ -56,6 +56,13 @@ class HeldPartitions:
         if owned is not None and owned.gen == gen:
             owned.due = confirm
 
+    def repeated(self, p: int, gen: int, next_offset: int) -> None:
+        """The journal has acknowledged repeats of p: the confirm that is due reaches this far now."""
+        owned = self._held.get(p)
+        if owned is not None and owned.gen == gen:
+            due = Confirm(None, next_offset) if owned.due is None else owned.due
+            owned.due = due._replace(next_offset=next_offset)
+
     def parts(self, partitions: Iterable[int]) -> list[Part]:
         """What a call says of those that are held; the confirms in it are not due once it is answered."""
         mine = sorted(self._held.keys() & set(partitions))

@@ -1,4 +1,4 @@
-"""What is read of ledger and journal for inputs, when nothing is pending (LEDGER.md, Worker)."""
+"""The step that reads: what ledger and journal know of the inputs of a round (docs/ledger.md, The worker)."""
 
 from __future__ import annotations
 
@@ -13,94 +13,85 @@ from services.chassis.process.log import log
 from services.rules.journal.journal import Journal
 from services.rules.journal.publisher import JournalRecord
 from services.rules.ledger.client import Ledger
-from services.rules.ledger.protocol import ReadAnswers, SettledBefore, Wanted
+from services.rules.ledger.protocol import Found, SettledBefore, Wanted
 from services.rules.worker.held_partitions import HeldPartitions
-from services.rules.worker.outcomes import PartitionFailures, Place
+from services.rules.worker.outcome import FINISHED, BatchOutcome, ReceivedInput
+
+Place = tuple[int, int]
+"""A partition of the journal, and a sequence in it."""
 
 
 @dataclass(frozen=True)
 class Prefetched:
-    """States of approvals by `state_id`, and the newest events of requests by index id.
-
-    `elsewhere`: requests that are known, but whose events stand in another partition of the journal.
-    """
+    """What was read before the inputs of a round are judged."""
 
     states: Mapping[str, bytes] = field(default_factory=dict)
+    """States of approvals, by `state_id`."""
     newest: Mapping[str, Sequence[Event]] = field(default_factory=dict)
+    """Events of the newest decision on each request that is withdrawn, by index id."""
     elsewhere: Collection[str] = ()
+    """Index ids of known requests whose events stand in another partition of the journal."""
+    outcome: BatchOutcome = FINISHED
 
 
 async def prefetch(
-    inputs: Sequence[Input],
-    *,
-    ledger: Ledger,
-    journal: Journal,
-    partitions: HeldPartitions,
-    undone: PartitionFailures,
+    received: Sequence[ReceivedInput], ledger: Ledger, journal: Journal, partitions: HeldPartitions
 ) -> Prefetched:
-    """What these inputs are judged on; sends the confirms that are due. What is away stays undone.
+    """Read what these inputs are judged on, and send the confirms that are due.
 
-    Nothing of it changes before they are settled: the generation of a partition guards it, and a round that
-    holds a verdict or a withdrawal holds nothing else of its case. What is read is confirmed, so the events
+    Nothing of it changes before the inputs are settled. The generation of a partition guards it, and a round
+    that holds a verdict or a withdrawal holds nothing else of its case. All of it is confirmed, so the events
     of a decision stand in the journal.
     """
-    wanted = _wanted(inputs)
+    wanted = _wanted(received)
     if not wanted:
         return Prefetched()
-    reading = await _read(list(wanted.values()), ledger, partitions, undone)
-    if reading is None:
-        return Prefetched()
-    states = {key: state for found in reading.found.values() for key, state in found.states.items()}
-    places = _places(inputs, reading)
+    found, outcome = await _read(list(wanted.values()), ledger, partitions)
+    states = {key: state for each in found.values() for key, state in each.states.items()}
+    places = _places(received, found)
     try:
         stored = await look_up(journal, set(places.values()))
     except TryAgain as away:
         log.warning("withdrawals_wait", error=str(away))
-        undone.again |= {p for p, _ in places.values()}
-        return Prefetched(states)
+        waiting = frozenset(p for p, _ in places.values())
+        return Prefetched(states, outcome=outcome | BatchOutcome(retry=waiting))
     return Prefetched(
         states,
         {request: _events(stored[place]) for request, place in places.items() if place in stored},
         {request for request, place in places.items() if place not in stored},
+        outcome,
     )
 
 
 async def read_known(
-    inputs: Sequence[Input], *, ledger: Ledger, partitions: HeldPartitions, undone: PartitionFailures
-) -> Mapping[str, SettledBefore]:
-    """Which of these were settled before, by index id; sends the confirms that are due.
-
-    What is away stays undone.
-    """
+    inputs: Sequence[Input], ledger: Ledger, partitions: HeldPartitions
+) -> tuple[Mapping[str, SettledBefore], BatchOutcome]:
+    """Read which of these were settled before, by index id; and send the confirms that are due."""
     ids: dict[int, tuple[str, ...]] = {}
     for one in inputs:
         ids[one.partition] = (*ids.get(one.partition, ()), one.index_id)
-    reading = await _read([Wanted(p, ids=mine) for p, mine in ids.items()], ledger, partitions, undone)
-    if reading is None:
-        return {}
-    return {index_id: known for found in reading.found.values() for index_id, known in found.entries.items()}
+    found, outcome = await _read([Wanted(p, ids=mine) for p, mine in ids.items()], ledger, partitions)
+    return {index_id: known for each in found.values() for index_id, known in each.entries.items()}, outcome
 
 
 async def _read(
-    wanted: Sequence[Wanted], ledger: Ledger, partitions: HeldPartitions, undone: PartitionFailures
-) -> ReadAnswers | None:
-    """Read it with the confirms that are due; None where the ledger is away."""
+    wanted: Sequence[Wanted], ledger: Ledger, partitions: HeldPartitions
+) -> tuple[Mapping[int, Found], BatchOutcome]:
+    """What the ledger has, by partition. Partitions that it did not answer for go to Take-over."""
     asked = [one.p for one in wanted]
     parts = partitions.parts(asked)
     try:
-        reading = await ledger.read(parts, wanted)
+        answers = await ledger.read(parts, wanted)
     except TryAgain as away:
         log.warning("ledger_away", error=str(away))
-        undone.failed.update(dict.fromkeys(asked))
-        return None
+        return {}, BatchOutcome(dict.fromkeys(asked))
     partitions.confirmed(parts)
-    undone.failed.update(dict.fromkeys(reading.refused))
-    return reading
+    return answers.found, BatchOutcome(dict.fromkeys(answers.refused))
 
 
-def _wanted(inputs: Sequence[Input]) -> dict[int, Wanted]:
+def _wanted(received: Sequence[ReceivedInput]) -> dict[int, Wanted]:
     wanted: dict[int, Wanted] = {}
-    for one in inputs:
+    for _, one in received:
         if not isinstance(one, Submission):
             p, states, ids = wanted.get(one.partition, Wanted(one.partition))
             asked = (one.request_key.index_id,) if isinstance(one, Withdrawal) else ()
@@ -108,12 +99,12 @@ def _wanted(inputs: Sequence[Input]) -> dict[int, Wanted]:
     return wanted
 
 
-def _places(inputs: Sequence[Input], reading: ReadAnswers) -> dict[str, Place]:
-    """Where in the journal the newest events of each request stand that is withdrawn."""
+def _places(received: Sequence[ReceivedInput], found: Mapping[int, Found]) -> dict[str, Place]:
+    """Where in the journal the newest events of each withdrawn request stand."""
     places = {}
-    for one in inputs:
-        if isinstance(one, Withdrawal) and one.partition in reading.found:
-            known = reading.found[one.partition].entries.get(one.request_key.index_id)
+    for _, one in received:
+        if isinstance(one, Withdrawal) and one.partition in found:
+            known = found[one.partition].entries.get(one.request_key.index_id)
             if known is not None:
                 places[one.request_key.index_id] = (one.partition, known.seq)
     return places
@@ -124,7 +115,7 @@ def _events(records: Sequence[JournalRecord]) -> tuple[Event, ...]:
 
 
 async def look_up(journal: Journal, places: Collection[Place]) -> dict[Place, tuple[JournalRecord, ...]]:
-    """What of these the journal has. Raises TryAgain."""
+    """Those of the wanted events that the journal has. Raises TryAgain."""
     try:
         return await journal.stored(places) if places else {}
     except LookupError as error:

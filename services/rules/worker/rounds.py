@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final, TypeVar
 
-from engine.inputs.kinds import Input, Submission
+from engine.inputs.kinds import Submission
 from engine.judging.budgets import Charges
+from services.rules.worker.outcome import ReceivedInput
 
 MOST_INPUTS: Final = 500
 MOST_MICROSECONDS: Final = 150_000
@@ -19,21 +20,21 @@ T = TypeVar("T")
 _INPUT, _CHARGE, _DAY = 15, 8, 1  # microseconds, measured; a run of N days is read and slid over
 
 
-def rounds(inputs: Iterable[Input], most: int = MOST_INPUTS) -> Iterator[list[Input]]:
+def rounds(received: Iterable[ReceivedInput], most: int = MOST_INPUTS) -> Iterator[list[ReceivedInput]]:
     """Cut, in order, so that a round holds two inputs of one case only if both are submissions.
 
     A verdict reads the state of its approval, which the round before must have settled.
     """
-    current: list[Input] = []
+    current: list[ReceivedInput] = []
     seen: dict[tuple[str, str], bool] = {}
-    for one in inputs:
-        submission = isinstance(one, Submission)
-        mixed = one.case_key in seen and not (submission and seen[one.case_key])
+    for one in received:
+        case_key, submission = one.input.case_key, isinstance(one.input, Submission)
+        mixed = case_key in seen and not (submission and seen[case_key])
         if mixed or len(current) == most:
             yield current
             current, seen = [], {}
         current.append(one)
-        seen[one.case_key] = submission
+        seen[case_key] = submission
     if current:
         yield current
 

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from typing import Final
 
 from aiokafka import TopicPartition
 
-from engine.events.effects import journalled
 from schemas.topics import CASES, REPLIES
 from services.chassis.kafka.dead_letters import ConsumedRecord
 from services.chassis.kafka.membership import check_membership
@@ -22,17 +21,15 @@ from services.chassis.kafka.subscriber import Subscription
 from services.chassis.process.errors import TryAgain
 from services.chassis.process.families import Family, family_of
 from services.chassis.process.log import log
-from services.rules.journal.grouping import Event
 from services.rules.journal.journal import Journal
 from services.rules.ledger.client import Ledger
 from services.rules.ledger.cold_start import cold_start
-from services.rules.ledger.protocol import Applied
 from services.rules.ledger.script import Cold, NewerLedger
-from services.rules.ledger.take_over import Fence, Unlanded, take_over
+from services.rules.ledger.take_over import FailedPublish, Fence, take_over
 from services.rules.metrics import RulesMetrics
+from services.rules.worker.effects import applied
 from services.rules.worker.held_partitions import HeldPartitions
-from services.rules.worker.outcomes import Failed
-from services.rules.worker.walk import Handlers, ledger_effects
+from services.rules.worker.walk import BatchDecider
 
 TOPICS: Final = (CASES, REPLIES)
 LOOK_SECONDS: Final = 1.0
@@ -50,13 +47,6 @@ TRIES_PER_LINE: Final = 20
 """How many of those one line in the log stands for."""
 
 
-def applied(events: Sequence[Event]) -> Applied:
-    """What the events of one sequence did, as the ledger applies it."""
-    seq = int(events[0]["sequence"])
-    index_id, digest, effects = journalled(events)
-    return Applied(seq, index_id, digest, ledger_effects(effects, seq))
-
-
 class Worker:
     """Takes partitions, hands batches to the handlers, commits what is decided, recovers what failed.
 
@@ -67,7 +57,7 @@ class Worker:
     def __init__(
         self,
         *,
-        handlers: Handlers,
+        decider: BatchDecider,
         ledger: Ledger,
         journal: Journal,
         partitions: HeldPartitions,
@@ -76,7 +66,7 @@ class Worker:
         on_bug: Callable[[BaseException], None],
         commit_seconds: float = COMMIT_SECONDS,
     ) -> None:
-        self._handlers = handlers
+        self._decider = decider
         self._ledger = ledger
         self._journal = journal
         self._partitions = partitions
@@ -147,19 +137,19 @@ class Worker:
         if not held:
             return
         try:
-            undone = await self._handlers.decide(held)
+            outcome = await self._decider.decide_batch(held)
         except Cold as cold:
             self._seek_back(first, {tp.partition for tp in first})
             self._go_cold(str(cold))
             return
         self._called = time.monotonic()
-        self._seek_back(first, undone.partitions)
-        self._recover(undone.failed)
-        self._rest(undone.again - undone.failed.keys())
+        self._seek_back(first, outcome.unfinished)
+        self._recover(outcome.take_over)
+        self._rest(outcome.retry - outcome.take_over.keys())
         self._uncommitted |= {
             TopicPartition(record.topic, record.partition): record.offset + 1
             for record in held
-            if record.partition not in undone
+            if record.partition not in outcome.unfinished
         }
         if self._called - self._committed >= self._commit_seconds:
             await self._commit()
@@ -224,15 +214,15 @@ class Worker:
         self._assigned -= gone
         self._uncommitted = {tp: at for tp, at in self._uncommitted.items() if tp.partition not in gone}
 
-    def _recover(self, failed: Failed) -> None:
+    def _recover(self, failed: Mapping[int, FailedPublish | None]) -> None:
         """These may hold something pending that may or may not land: Take-over."""
         self._partitions.drop(failed)
         if self._warming is not None:
             return
         self._pause(self._assigned & failed.keys())
-        for p, unlanded in failed.items():
+        for p, failed_publish in failed.items():
             if p in self._assigned:
-                self._begin_taking(p, unlanded)
+                self._begin_taking(p, failed_publish)
 
     def _rest(self, partitions: Collection[int]) -> None:
         """Something else than the ledger was away for these: they come again, but not at once."""
@@ -243,10 +233,10 @@ class Worker:
     def _go_on(self, partitions: Collection[int]) -> None:
         self._resume(self._partitions.held & set(partitions))
 
-    def _begin_taking(self, p: int, unlanded: Unlanded | None) -> None:
+    def _begin_taking(self, p: int, failed_publish: FailedPublish | None) -> None:
         self._end_taking(p)
         self._taking[p] = asyncio.create_task(
-            self._retry_until_done("taking_waits", lambda: self._take(p, unlanded)), name=f"take {p}"
+            self._retry_until_done("taking_waits", lambda: self._take(p, failed_publish)), name=f"take {p}"
         )
 
     def _end_taking(self, p: int) -> None:
@@ -254,7 +244,7 @@ class Worker:
         if task is not None:
             task.cancel()
 
-    async def _take(self, p: int, unlanded: Unlanded | None) -> None:
+    async def _take(self, p: int, failed_publish: FailedPublish | None) -> None:
         # Who was stopped for long would take it from the rightful owner, again and again.
         await check_membership(self.subscription.consumer)
         try:
@@ -264,7 +254,7 @@ class Worker:
                 journal=self._journal,
                 effects_of=applied,
                 fence=self._fence,
-                unlanded=unlanded,
+                failed_publish=failed_publish,
             )
         except Cold as cold:
             self._go_cold(str(cold))

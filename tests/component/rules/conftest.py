@@ -11,8 +11,8 @@ from services.chassis.process.metrics import Metrics
 from services.rules.ledger.protocol import Confirm
 from services.rules.metrics import RulesMetrics
 from services.rules.worker.held_partitions import HeldPartitions
-from services.rules.worker.outcomes import PartitionFailures
-from services.rules.worker.walk import Handlers
+from services.rules.worker.outcome import BatchOutcome
+from services.rules.worker.walk import BatchDecider
 from tests.doubles.rules import FakeJournal, FakeLedger, FakeLetters, FakeTables
 from tests.judging import a_book, a_mandate
 
@@ -20,7 +20,7 @@ LEADS = (a_mandate(id="small", limit=40), a_mandate(id="lead", grants="*", to="t
 
 
 class Bench:
-    """The handlers with everything around them, holding partitions 0 to 5."""
+    """The decider with everything around them, holding partitions 0 to 5."""
 
     def __init__(self, book: PolicyBook | None = None) -> None:
         self.ledger, self.journal, self.letters = FakeLedger(), FakeJournal(), FakeLetters()
@@ -29,7 +29,7 @@ class Bench:
         self.metrics = RulesMetrics(Metrics())
         for p in range(6):
             self.partitions.hold(p, 0)
-        self.handlers = Handlers(
+        self.decider = BatchDecider(
             cast("Any", self.tables),
             cast("Any", self.ledger),
             cast("Any", self.journal),
@@ -38,8 +38,8 @@ class Bench:
             self.metrics,
         )
 
-    async def decide(self, *records: ConsumedRecord) -> PartitionFailures:
-        return await self.handlers.decide(list(records))
+    async def decide(self, *records: ConsumedRecord) -> BatchOutcome:
+        return await self.decider.decide_batch(list(records))
 
     def events(self, p: int | None = None) -> list[dict[str, Any]]:
         """What the journal has, of one partition or of all."""

@@ -10,7 +10,7 @@ import pytest
 from services.chassis.kafka.dead_letters import ConsumedRecord
 from services.chassis.process.errors import TryAgain
 from services.rules.journal.grouping import Grouping
-from services.rules.worker.worker import applied
+from services.rules.worker.effects import applied
 from tests.component.rules.conftest import Bench
 from tests.doubles.rules import FakeLedger
 from tests.judging import a_book, a_budget, a_mandate
@@ -123,7 +123,7 @@ async def test_what_is_withdrawn_gives_back_its_charges_from_the_confirm_on(benc
         "-40.00",
     ]
     assert counted(bench.ledger) == 4000
-    assert (await bench.decide(case("c-2", "40.00", 1))).failed == {}
+    assert (await bench.decide(case("c-2", "40.00", 1))).take_over == {}
     assert bench.kinds(1)[0] == "decision.escalated"
     await confirmed(bench)
     assert counted(bench.ledger) == 0
@@ -169,12 +169,12 @@ async def test_other_content_of_a_withdrawn_request_is_still_a_conflict(bench: B
 @pytest.mark.parametrize("how", ["refuses", "loses"])
 async def test_a_withdrawal_waits_for_a_decision_that_has_not_landed(bench: Bench, how: str) -> None:
     setattr(bench.journal, how, {0})
-    undone = await bench.decide(case("c-1"), withdrawal("c-1"))
-    assert undone.failed.keys() == {0}
+    outcome = await bench.decide(case("c-1"), withdrawal("c-1"))
+    assert outcome.take_over.keys() == {0}
     assert "decision.withdrawn" not in bench.kinds()
     setattr(bench.journal, how, set())
     await taken_over(bench)
-    assert not (await bench.decide(case("c-1"), withdrawal("c-1"))).partitions
+    assert not (await bench.decide(case("c-1"), withdrawal("c-1"))).unfinished
     approved, withdrawn = bench.events()[0], bench.events()[-1]
     assert (approved["data"]["outcome"], withdrawn["data"]["outcome"]) == ("approved", "withdrawn")
     assert approved["sequence"] < withdrawn["sequence"]
@@ -194,16 +194,16 @@ async def test_a_withdrawal_confirms_the_decision_before_it_reads_it(bench: Benc
 async def test_what_somebody_left_pending_is_not_withdrawn(bench: Bench) -> None:
     await bench.decide(case("c-1"))
     bench.partitions.hold(0, 0)  # as if the confirm had been lost
-    undone = await bench.decide(withdrawal("c-1"))
-    assert undone.failed == {0: None}
+    outcome = await bench.decide(withdrawal("c-1"))
+    assert outcome.take_over == {0: None}
     assert bench.kinds() == ["decision.approved"]
 
 
 async def test_a_withdrawal_waits_while_the_journal_cannot_be_read(bench: Bench) -> None:
     await bench.decide(case("c-1"))
     bench.journal.away = TryAgain("kafka is away")
-    undone = await bench.decide(withdrawal("c-1"), case("c-2", partition=1))
-    assert (undone.again, undone.failed) == ({0}, {})
+    outcome = await bench.decide(withdrawal("c-1"), case("c-2", partition=1))
+    assert (outcome.retry, outcome.take_over) == ({0}, {})
     bench.journal.away = None
     await bench.decide(withdrawal("c-1"))
     assert bench.kinds(0) == ["decision.approved", "decision.withdrawn"]
@@ -211,8 +211,8 @@ async def test_a_withdrawal_waits_while_the_journal_cannot_be_read(bench: Bench)
 
 async def test_a_withdrawal_in_another_partition_than_its_request_is_a_dead_letter(bench: Bench) -> None:
     await bench.decide(case("c-1", partition=1))
-    undone = await bench.decide(withdrawal("c-1", 2), withdrawal("c-9", 2))
-    assert not undone.partitions
+    outcome = await bench.decide(withdrawal("c-1", 2), withdrawal("c-9", 2))
+    assert not outcome.unfinished
     assert bench.letters.reasons == ["key_mismatch"]
     assert bench.kinds(2) == ["decision.withdrawn"]
 

@@ -9,7 +9,7 @@ import pytest
 from services.chassis.kafka.dead_letters import ConsumedRecord
 from services.chassis.process.errors import TryAgain
 from services.rules.ledger.script import Cold
-from services.rules.worker import walk as handlers
+from services.rules.worker import settling
 from tests.component.rules.conftest import Bench
 from tests.intake_cases import a_case
 from tests.judging import a_book, a_mandate
@@ -41,10 +41,10 @@ def verdict(
 
 
 async def test_good_cases_are_decided_whatever_stands_between_them(bench: Bench) -> None:
-    undone = await bench.decide(
+    outcome = await bench.decide(
         case("c-1"), a_record(b"{"), case("c-2", amount="12,50"), case("c-3", amount="40.00"), a_record(None)
     )
-    assert not undone.partitions
+    assert not outcome.unfinished
     assert bench.kinds() == ["decision.escalated", "approval.requested", "decision.approved"]
     assert bench.letters.reasons == ["not_json", "invalid", "null_value"]
 
@@ -73,19 +73,19 @@ async def test_where_one_partition_lands_and_another_does_not_only_that_one_is_u
     bench: Bench, how: str
 ) -> None:
     setattr(bench.journal, how, {2})
-    undone = await bench.decide(case("c-1", 1), case("c-2", 2), case("c-3", 1), case("c-4", 2))
-    assert undone.failed.keys() == {2}
-    assert undone.failed[2] is not None
-    assert undone.failed[2].gen == 0
-    assert not undone.again
+    outcome = await bench.decide(case("c-1", 1), case("c-2", 2), case("c-3", 1), case("c-4", 2))
+    assert outcome.take_over.keys() == {2}
+    assert outcome.take_over[2] is not None
+    assert outcome.take_over[2].gen == 0
+    assert not outcome.retry
     assert (bench.due(1) is not None, bench.due(2)) == (True, None)
     assert len(bench.events(1)) == 4
 
 
 async def test_a_partition_that_failed_gets_no_further_round_of_the_batch(bench: Bench) -> None:
     bench.journal.refuses = {0}
-    undone = await bench.decide(case("c-1", 0), case("c-2", 1), verdict("c-2", 1), verdict("c-1", 0))
-    assert undone.failed.keys() == {0}
+    outcome = await bench.decide(case("c-1", 0), case("c-2", 1), verdict("c-2", 1), verdict("c-1", 0))
+    assert outcome.take_over.keys() == {0}
     assert bench.kinds(1)[-2:] == ["decision.approved", "approval.closed"]
     assert bench.kinds(0) == []
     assert bench.letters.reasons == []
@@ -158,15 +158,15 @@ async def test_while_the_ledger_is_away_its_partitions_are_undone_and_nothing_is
     bench: Bench,
 ) -> None:
     bench.ledger.fails = [TryAgain("away")]
-    undone = await bench.decide(case("c-1", 1), case("c-2", 2))
-    assert undone.failed == {1: None, 2: None}
+    outcome = await bench.decide(case("c-1", 1), case("c-2", 2))
+    assert outcome.take_over == {1: None, 2: None}
     assert bench.journal.entries == []
 
 
 async def test_a_ledger_that_goes_away_in_the_middle_keeps_the_round_that_landed(bench: Bench) -> None:
     bench.ledger.fails = [None, TryAgain("away")]
-    undone = await bench.decide(case("c-1", 1), case("c-2", 2), verdict("c-1", 1), case("c-3", 2))
-    assert undone.failed.keys() == {1}  # the read for the verdict failed; partition 2 went on
+    outcome = await bench.decide(case("c-1", 1), case("c-2", 2), verdict("c-1", 1), case("c-3", 2))
+    assert outcome.take_over.keys() == {1}  # the read for the verdict failed; partition 2 went on
     assert len(bench.kinds(1)) == 2
     assert len(bench.kinds(2)) == 4
 
@@ -179,22 +179,22 @@ async def test_a_cold_ledger_is_said_as_such(bench: Bench) -> None:
 
 async def test_what_another_worker_took_is_left_alone_and_the_rest_goes_on(bench: Bench) -> None:
     bench.ledger.gens[2] = 7
-    undone = await bench.decide(case("c-1", 1), case("c-2", 2))
-    assert undone.failed == {2: None}
+    outcome = await bench.decide(case("c-1", 1), case("c-2", 2))
+    assert outcome.take_over == {2: None}
     assert bench.kinds(2) == []
     assert len(bench.kinds(1)) == 2
 
 
 async def test_what_is_pending_from_before_is_not_built_upon(bench: Bench) -> None:
     bench.ledger.pending[2] = (1, [])
-    undone = await bench.decide(case("c-1", 1), case("c-2", 2), verdict("c-9", 2))
-    assert undone.failed == {2: None}
+    outcome = await bench.decide(case("c-1", 1), case("c-2", 2), verdict("c-9", 2))
+    assert outcome.take_over == {2: None}
 
 
 async def test_dead_letters_that_are_away_hold_up_their_partitions_only(bench: Bench) -> None:
     bench.letters.away = True
-    undone = await bench.decide(case("c-1", 1), a_record(b"{", partition=2), case("c-2", 2))
-    assert (undone.again, undone.failed) == ({2}, {})
+    outcome = await bench.decide(case("c-1", 1), a_record(b"{", partition=2), case("c-2", 2))
+    assert (outcome.retry, outcome.take_over) == ({2}, {})
     assert len(bench.kinds(1)) == 2
     assert bench.kinds(2) == []
 
@@ -202,10 +202,10 @@ async def test_dead_letters_that_are_away_hold_up_their_partitions_only(bench: B
 async def test_a_conflict_that_cannot_be_written_down_comes_again(bench: Bench) -> None:
     await bench.decide(case("c-1", 1))
     bench.letters.away = True
-    undone = await bench.decide(case("c-1", 1, amount="46.00"), case("c-2", 1), case("c-3", 2))
-    assert (undone.again, undone.failed) == ({1}, {})
+    outcome = await bench.decide(case("c-1", 1, amount="46.00"), case("c-2", 1), case("c-3", 2))
+    assert (outcome.retry, outcome.take_over) == ({1}, {})
     bench.letters.away = False
-    assert not (await bench.decide(case("c-1", 1, amount="46.00"), case("c-2", 1))).partitions
+    assert not (await bench.decide(case("c-1", 1, amount="46.00"), case("c-2", 1))).unfinished
     assert bench.letters.reasons == ["conflict"]
 
 
@@ -218,8 +218,8 @@ async def test_no_dead_letter_is_written_for_what_comes_again(bench: Bench) -> N
 async def test_stored_events_that_are_away_hold_up_repeats_and_not_what_is_new(bench: Bench) -> None:
     await bench.decide(case("c-1", 1))
     bench.journal.away = TryAgain("kafka is away")
-    undone = await bench.decide(case("c-1", 1), case("c-2", 1), case("c-3", 2))
-    assert (undone.again, undone.failed) == ({1}, {})
+    outcome = await bench.decide(case("c-1", 1), case("c-2", 1), case("c-3", 2))
+    assert (outcome.retry, outcome.take_over) == ({1}, {})
     assert len(bench.kinds(1)) == 4
     assert len(bench.kinds(2)) == 2
     assert bench.due(1) is not None
@@ -253,15 +253,15 @@ async def test_repeats_that_do_not_land_leave_what_landed_before_them(bench: Ben
         return outcomes
 
     bench.journal.publish = publish  # type: ignore[method-assign] # refuses the second time
-    undone = await bench.decide(case("c-1", 1), case("c-2", 1))
-    assert undone.failed.keys() == {1}
+    outcome = await bench.decide(case("c-1", 1), case("c-2", 1))
+    assert outcome.take_over.keys() == {1}
     assert [event["subject"] for event in bench.events(1)] == ["c-1", "c-1", "c-2", "c-2"]
 
 
 async def test_a_request_that_was_decided_in_another_partition_is_a_dead_letter(bench: Bench) -> None:
     await bench.decide(case("c-1", 1), case("c-2", 2))
-    undone = await bench.decide(case("c-1", 2), case("c-2", 2), case("c-3", 2))
-    assert not undone.partitions
+    outcome = await bench.decide(case("c-1", 2), case("c-2", 2), case("c-3", 2))
+    assert not outcome.unfinished
     assert bench.letters.reasons == ["key_mismatch"]
     assert [event["subject"] for event in bench.events(2)] == ["c-2", "c-2", "c-3", "c-3", "c-2", "c-2"]
 
@@ -292,15 +292,15 @@ async def test_tables_that_are_away_leave_the_batch_unsettled(bench: Bench) -> N
 
 async def test_a_partition_that_is_no_longer_held_comes_again(bench: Bench) -> None:
     bench.partitions.drop([1])
-    undone = await bench.decide(case("c-1", 1), case("c-2", 2), verdict("c-3", 1))
-    assert (undone.again, undone.failed) == ({1}, {})
+    outcome = await bench.decide(case("c-1", 1), case("c-2", 2), verdict("c-3", 1))
+    assert (outcome.retry, outcome.take_over) == ({1}, {})
     assert len(bench.kinds(2)) == 2
 
 
 async def test_a_cold_start_while_a_round_is_on_its_way_is_no_bug(bench: Bench) -> None:
     bench.journal.meanwhile = lambda: bench.partitions.drop(range(6))
-    undone = await bench.decide(case("c-1", 1), verdict("c-1", 1), case("c-2", 2))
-    assert (undone.again, undone.failed) == ({1, 2}, {})
+    outcome = await bench.decide(case("c-1", 1), verdict("c-1", 1), case("c-2", 2))
+    assert (outcome.retry, outcome.take_over) == ({1, 2}, {})
     assert len(bench.kinds(1)) == 2
 
 
@@ -327,8 +327,8 @@ async def test_one_of_each_kind_in_every_batch_ends_in_events_or_letters(bench: 
         verdict("c-2"),
         a_record(as_bytes({"type": "mandaat.case.reopened.v1"})),
     ]
-    undone = await bench.decide(*records)
-    assert not undone.partitions
+    outcome = await bench.decide(*records)
+    assert not outcome.unfinished
     assert sorted(bench.letters.reasons) == ["conflict", "unknown_approval", "unknown_type"]
     assert bench.kinds() == [
         "decision.escalated",
@@ -346,8 +346,8 @@ def a_heavy_book() -> Any:
 
 async def test_what_asks_much_of_the_ledger_is_settled_in_several_calls_in_order() -> None:
     bench = Bench(a_heavy_book())
-    undone = await bench.decide(*(case(f"c-{n}", partition=n % 2) for n in range(100)))
-    assert not undone.partitions
+    outcome = await bench.decide(*(case(f"c-{n}", partition=n % 2) for n in range(100)))
+    assert not outcome.unfinished
     assert len(bench.ledger.calls) > 2
     for _, parts in bench.ledger.calls[1:]:  # what a call settled is confirmed before the next settles
         assert all(part.confirm is not None for part in parts)
@@ -360,8 +360,8 @@ async def test_what_asks_much_of_the_ledger_is_settled_in_several_calls_in_order
 async def test_where_a_call_fails_the_later_ones_settle_nothing_on_its_partitions() -> None:
     bench = Bench(a_heavy_book())
     bench.ledger.fails = [None, TryAgain("too late")]
-    undone = await bench.decide(*(case(f"c-{n}") for n in range(100)))
-    assert undone.failed == {0: None}
+    outcome = await bench.decide(*(case(f"c-{n}") for n in range(100)))
+    assert outcome.take_over == {0: None}
     assert len(bench.ledger.calls) == 2
 
 
@@ -371,10 +371,10 @@ async def test_after_a_call_that_failed_less_is_settled_at_once_until_it_goes_th
     batch = [case(f"c-{n}", amount="40.00") for n in range(16)]
     for _ in range(9):
         bench.ledger.fails = [TryAgain("too late")]
-        assert (await bench.decide(*batch)).failed == {0: None}
+        assert (await bench.decide(*batch)).take_over == {0: None}
         bench.partitions.hold(0, 0)  # after its take-over
     failed = len(bench.ledger.calls)
-    assert not (await bench.decide(*batch)).partitions
+    assert not (await bench.decide(*batch)).unfinished
     assert len(bench.ledger.calls) - failed == 16
     assert len(bench.events()) == 16
 
@@ -383,7 +383,7 @@ async def test_after_a_call_that_failed_less_is_settled_at_once_until_it_goes_th
 async def test_partitions_that_were_slow_are_trusted_again_where_calls_are_answered_soon(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, soon: float, left: int
 ) -> None:
-    monkeypatch.setattr(handlers, "SOON_SECONDS", soon)
+    monkeypatch.setattr(settling, "SOON_SECONDS", soon)
     bench.partitions.slow_down([0, 0, 0, 1])
     assert (bench.partitions.halvings([0, 1]), bench.partitions.halvings([1, 2])) == (3, 1)
     for n in range(3):
@@ -404,8 +404,8 @@ async def test_a_known_request_is_answered_though_it_could_not_be_judged_now(ben
             a_record(a_submitted({**a_request_in(case_id, **request), **facts}))
             for case_id, request in (("c-1", {}), ("c-2", {"amount": "46.00"}), ("c-3", {}))
         )
-    undone = await bench.decide(again, other, new)
-    assert not undone.partitions
+    outcome = await bench.decide(again, other, new)
+    assert not outcome.unfinished
     assert bench.letters.reasons == ["conflict", "unknown_tenant" if how == "policy" else "too_large"]
     assert [record for record, _ in bench.letters.letters] == [other, new]
     assert [one.records for one in bench.journal.entries[known:]] == [bench.journal.entries[2].records]
@@ -436,19 +436,19 @@ async def test_a_repeat_too_large_to_judge_is_known_from_its_own_round(bench: Be
 async def test_while_the_ledger_is_away_nothing_that_may_be_known_is_a_dead_letter(bench: Bench) -> None:
     bench.tables.books.clear()
     bench.ledger.fails = [TryAgain("away")]
-    undone = await bench.decide(case("c-1"))
-    assert undone.failed == {0: None}
+    outcome = await bench.decide(case("c-1"))
+    assert outcome.take_over == {0: None}
     assert bench.letters.reasons == []
 
 
 async def test_cases_wait_where_the_active_policy_of_their_tenant_cannot_be_used(bench: Bench) -> None:
     """A worker that was restarted must not make dead letters of what the others decide."""
     bench.tables.problems["late"] = "1:1: it is not YAML"
-    undone = await bench.decide(case("c-1", 0), case("c-2", 1, tenant="late"), case("c-3", 1))
-    assert (undone.again, undone.failed) == ({1}, {})
+    outcome = await bench.decide(case("c-1", 0), case("c-2", 1, tenant="late"), case("c-3", 1))
+    assert (outcome.retry, outcome.take_over) == ({1}, {})
     assert bench.letters.reasons == []
     assert {event["subject"] for event in bench.events()} == {"c-1"}
     bench.tables.published["late"] = a_book(policy="late")
-    undone = await bench.decide(case("c-2", 1, tenant="late"), case("c-3", 1))
-    assert not undone.partitions
+    outcome = await bench.decide(case("c-2", 1, tenant="late"), case("c-3", 1))
+    assert not outcome.unfinished
     assert {event["subject"] for event in bench.events()} == {"c-1", "c-2", "c-3"}

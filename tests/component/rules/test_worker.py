@@ -45,7 +45,7 @@ class Rig(Bench):
         self.cold_starts = 0
         self.rebuild_fails: list[BaseException] = []
         self.worker = Worker(
-            handlers=self.handlers,
+            decider=self.decider,
             ledger=cast("Any", self.ledger),
             journal=cast("Any", self.journal),
             partitions=self.partitions,

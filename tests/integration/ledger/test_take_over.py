@@ -11,7 +11,7 @@ from services.rules.journal.journal import Journal
 from services.rules.journal.publisher import Landed, NotLanded
 from services.rules.ledger.client import Ledger
 from services.rules.ledger.protocol import New, Part, Refusal, SettledBefore
-from services.rules.ledger.take_over import Fence, Unlanded, take_over
+from services.rules.ledger.take_over import FailedPublish, Fence, take_over
 from tests.integration.ledger.hands import Hands, a_request, a_verdict, read, seq_of
 from tests.integration.ledger.world import effects_of
 
@@ -113,7 +113,7 @@ async def test_after_an_own_failed_publish_the_wait_counts_from_the_settling(
         journal=hands.journal,
         effects_of=effects_of,
         fence=fence,
-        unlanded=Unlanded(hands.held[0], settled_at),
+        failed_publish=FailedPublish(hands.held[0], settled_at),
     )
     assert held.waited
     assert time.monotonic() - since < fence.fence_seconds
@@ -122,7 +122,7 @@ async def test_after_an_own_failed_publish_the_wait_counts_from_the_settling(
 async def test_the_whole_wait_is_kept_where_somebody_took_the_partition_in_between(
     hands: Hands, fence: Fence
 ) -> None:
-    failed = Unlanded(hands.held[0], time.monotonic() - 60)
+    failed = FailedPublish(hands.held[0], time.monotonic() - 60)
     other = await Hands(hands.ledger, hands.journal, fence).take(0)
     await other.settle(a_request("c1"))
     since = time.monotonic()
@@ -132,7 +132,7 @@ async def test_the_whole_wait_is_kept_where_somebody_took_the_partition_in_betwe
         journal=hands.journal,
         effects_of=effects_of,
         fence=fence,
-        unlanded=failed,
+        failed_publish=failed,
     )
     assert time.monotonic() - since >= fence.fence_seconds
 

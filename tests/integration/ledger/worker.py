@@ -24,7 +24,7 @@ from services.rules.ledger.protocol import (
     Wanted,
 )
 from services.rules.ledger.script import Cold
-from services.rules.ledger.take_over import Fence, Unlanded, take_over
+from services.rules.ledger.take_over import FailedPublish, Fence, take_over
 from tests.integration.ledger.world import (
     S_STEPS,
     T_STEPS,
@@ -57,7 +57,7 @@ class Worker:
         self.held: dict[int, int] = {}
         self.since: dict[int, tuple[int, int]] = {}
         self.confirms: dict[int, Confirm] = {}
-        self.unlanded: dict[int, Unlanded] = {}
+        self.failed_publishes: dict[int, FailedPublish] = {}
 
     async def run(self) -> None:
         """Until it is killed."""
@@ -81,7 +81,7 @@ class Worker:
             await self.world.turn(self.number)
 
     def _forget(self) -> None:
-        self.held, self.confirms, self.unlanded = {}, {}, {}
+        self.held, self.confirms, self.failed_publishes = {}, {}, {}
 
     async def _sleep(self, steps: float) -> None:
         await self.world.turn(self.number, self.world.now + max(1, round(steps)))
@@ -99,7 +99,7 @@ class Worker:
                 journal=self.journal,
                 effects_of=effects_of,
                 fence=self.fence,
-                unlanded=self.unlanded.pop(p, None),
+                failed_publish=self.failed_publishes.pop(p, None),
             )
             self.held[p], self.since[p] = held.gen, mine[p]
         if self.held:
@@ -146,7 +146,7 @@ class Worker:
                 self.world.committed[p] = end
         for p, outcome in outcomes.items():
             if not isinstance(outcome, Landed):
-                self.unlanded[p] = Unlanded(self.held.pop(p), settled_at)
+                self.failed_publishes[p] = FailedPublish(self.held.pop(p), settled_at)
 
     async def _seen(self, inputs: list[Input]) -> dict[str, Seen]:
         """What verdicts and withdrawals are judged on, read after the confirm of the round before."""

@@ -13,7 +13,7 @@ from services.rules.journal.journal import Journal
 from services.rules.ledger.client import Ledger
 from services.rules.ledger.cold_start import cold_start
 from services.rules.ledger.take_over import Fence
-from services.rules.worker.worker import applied
+from services.rules.worker.effects import applied
 from tests.waiting import eventually
 
 ELSEWHERE = "{VERIFY}"

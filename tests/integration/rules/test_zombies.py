@@ -26,7 +26,7 @@ from services.rules.ledger.client import Ledger
 from services.rules.ledger.take_over import Fence
 from services.rules.metrics import RulesMetrics
 from services.rules.worker.held_partitions import HeldPartitions
-from services.rules.worker.walk import Handlers
+from services.rules.worker.walk import BatchDecider
 from services.rules.worker.worker import Worker
 from tests.doubles.rules import FakeLetters, FakeSubscription, FakeTables
 from tests.integration.rules.driving import case_ids_on
@@ -77,7 +77,7 @@ class OneWorker:
         tables.members = {self.tenant: tables.members["acme"]}
         metrics = RulesMetrics(Metrics())
         self.worker = Worker(
-            handlers=Handlers(
+            decider=BatchDecider(
                 cast("Any", tables),
                 self.ledger,
                 self.journal,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import chain, pairwise
 
 from hypothesis import given
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from engine.inputs.kinds import Input, Reply, Submission
 from engine.judging.budgets import Charge
 from engine.policy.book import Budget, Window
+from services.rules.worker.outcome import ReceivedInput
 from services.rules.worker.rounds import (
     MOST_HALVINGS,
     MOST_INPUTS,
@@ -18,7 +20,7 @@ from services.rules.worker.rounds import (
     microseconds,
     rounds,
 )
-from tests.rules_inputs import a_reply, a_request_in, a_submission, an_approval_id
+from tests.rules_inputs import a_record, a_reply, a_request_in, a_submission, an_approval_id
 
 CASES = ("c-1", "c-2", "c-3")
 SUBMISSIONS = {name: a_submission(a_request_in(name)) for name in CASES}
@@ -26,6 +28,12 @@ REPLIES = {
     name: a_reply(subject=name, data={"case_id": name, "approval_id": an_approval_id(name)}) for name in CASES
 }
 INPUTS = st.sampled_from([*SUBMISSIONS.values(), *REPLIES.values()])
+
+
+def cut(inputs: Sequence[Input], most: int = MOST_INPUTS) -> list[list[Input]]:
+    """The rounds of these inputs."""
+    received = [ReceivedInput(a_record(b"", partition=one.partition), one) for one in inputs]
+    return [[one.input for one in each] for each in rounds(received, most)]
 
 
 def mixed(inputs: list[Input]) -> bool:
@@ -39,37 +47,37 @@ def mixed(inputs: list[Input]) -> bool:
 
 @given(st.lists(INPUTS, max_size=40), st.integers(1, 7))
 def test_rounds_keep_the_order_and_lose_nothing(inputs: list[Input], most: int) -> None:
-    assert list(chain.from_iterable(rounds(inputs, most))) == inputs
+    assert list(chain.from_iterable(cut(inputs, most))) == inputs
 
 
 @given(st.lists(INPUTS, max_size=40), st.integers(1, 7))
 def test_a_verdict_never_shares_a_round_with_another_input_of_its_case(
     inputs: list[Input], most: int
 ) -> None:
-    for one in rounds(inputs, most):
+    for one in cut(inputs, most):
         assert 0 < len(one) <= most
         assert not mixed(one)
 
 
 @given(st.lists(INPUTS, max_size=40), st.integers(1, 7))
 def test_no_round_is_cut_without_a_reason(inputs: list[Input], most: int) -> None:
-    for one, following in pairwise(rounds(inputs, most)):
+    for one, following in pairwise(cut(inputs, most)):
         assert len(one) == most or mixed([*one, following[0]])
 
 
 def test_submissions_of_one_case_share_a_round() -> None:
     again = [SUBMISSIONS["c-1"], SUBMISSIONS["c-1"], a_submission(a_request_in("c-1", "r2"))]
-    assert list(rounds(again)) == [again]
+    assert cut(again) == [again]
 
 
 def test_a_batch_of_cases_is_one_round_up_to_500() -> None:
     inputs: list[Input] = [SUBMISSIONS["c-1"]] * (MOST_INPUTS + 1)
-    assert [len(one) for one in rounds(inputs)] == [500, 1]
+    assert [len(one) for one in cut(inputs)] == [500, 1]
 
 
 def test_two_verdicts_on_one_approval_are_judged_one_after_the_other() -> None:
     first, second = REPLIES["c-1"], a_reply("reject", data={"reply_id": "reply-2"})
-    assert list(rounds([first, REPLIES["c-2"], second])) == [[first, REPLIES["c-2"]], [second]]
+    assert cut([first, REPLIES["c-2"], second]) == [[first, REPLIES["c-2"]], [second]]
     assert isinstance(second, Reply)
 
 
@@ -80,12 +88,12 @@ def charge(days: int = 0) -> Charge:
 
 @given(st.lists(st.integers(1, 2 * MOST_MICROSECONDS), max_size=40), st.integers(0, MOST_HALVINGS))
 def test_calls_keep_the_order_and_none_but_a_lone_input_is_too_much(taken: list[int], halvings: int) -> None:
-    cut = list(calls(taken, int, halvings))
-    assert list(chain.from_iterable(cut)) == taken
-    for one in cut:
+    each_call = list(calls(taken, int, halvings))
+    assert list(chain.from_iterable(each_call)) == taken
+    for one in each_call:
         assert len(one) == 1 or sum(one) <= MOST_MICROSECONDS >> halvings
         assert len(one) <= max(1, MOST_INPUTS >> halvings)
-    for one, following in pairwise(cut):
+    for one, following in pairwise(each_call):
         full = len(one) >= MOST_INPUTS >> halvings
         assert full or sum(one) + following[0] > MOST_MICROSECONDS >> halvings
 

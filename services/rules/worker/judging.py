@@ -1,0 +1,66 @@
+"""The step that judges: from inputs to what is proposed for each. It is pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from engine.events.size import check_size
+from engine.inputs.kinds import Input, Submission, Withdrawal
+from engine.propose import Authority, Proposed, propose
+from schemas.errors import Unreadable
+from services.chassis.kafka.dead_letters import ConsumedRecord
+from services.rules.worker.outcome import BatchOutcome, DeadLetter, ReceivedInput
+from services.rules.worker.prefetch import Prefetched
+
+DECIDED_ELSEWHERE: Final = Unreadable(
+    "key_mismatch",
+    "The request was decided in another partition than this record stands in; publish the record with Kafka's"
+    " usual hash of its key.",
+)
+
+
+class Judged(NamedTuple):
+    """An input, the record it came in, and what is proposed for it."""
+
+    record: ConsumedRecord
+    input: Input
+    proposal: Proposed
+
+
+class Unjudged(NamedTuple):
+    """An input that cannot be judged now, the record it came in, and why; it may have been decided before."""
+
+    record: ConsumedRecord
+    input: Input
+    why: Unreadable
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """The inputs of a round, judged and not, in order."""
+
+    judged: Sequence[Judged]
+    unjudged: Sequence[Unjudged]
+    outcome: BatchOutcome
+
+
+def judge(inputs: Sequence[ReceivedInput], authority: Authority, prefetched: Prefetched) -> Judgement:
+    """Judge each input by policy, staff and what was read for it."""
+    judged: list[Judged] = []
+    unjudged: list[Unjudged] = []
+    dead_letters: list[DeadLetter] = []
+    for record, one in inputs:
+        if isinstance(one, Withdrawal) and one.request_key.index_id in prefetched.elsewhere:
+            dead_letters.append(DeadLetter(record, DECIDED_ELSEWHERE))
+            continue
+        try:
+            proposal = propose(one, authority, prefetched.states, prefetched.newest)
+            state = b"" if isinstance(one, Submission) else prefetched.states.get(one.state_id, b"")
+            check_size(len(record.value or b"") + len(state), proposal)
+        except Unreadable as why:
+            unjudged.append(Unjudged(record, one, why))
+        else:
+            judged.append(Judged(record, one, proposal))
+    return Judgement(judged, unjudged, BatchOutcome(dead_letters=tuple(dead_letters)))
