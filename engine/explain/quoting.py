@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from engine.explain.lines import Line
+from engine.explain.explanation_line import ExplanationLine
 from engine.explain.words import Speech
 from engine.expressions.definitions import defined_in
 from engine.expressions.evaluation import READERS, Expression, Failure, Surroundings
@@ -17,14 +17,16 @@ _ABSENT: Final = object()
 
 def quoted(
     expression: Expression, around: Surroundings, define: Mapping[str, str], speech: Speech, depth: int
-) -> Iterator[Line]:
+) -> Iterator[ExplanationLine]:
     """What names of `define` stand for, then each fact that is named with its value."""
     for name, text in defined_in(expression.text, define).items():
-        yield Line(depth, speech.say("why.define", name=name, text=text))
+        yield ExplanationLine(depth, speech.say("why.define", name=name, text=text))
     for path in dict.fromkeys(expression.names):
-        yield Line(depth, speech.say("why.fact", name=".".join(path), value=_value(path, around, speech)))
+        yield ExplanationLine(
+            depth, speech.say("why.fact", name=".".join(path), value=_value(path, around, speech))
+        )
     if expression.names_now:
-        yield Line(depth, speech.say("why.fact", name="now", value=speech.moment(around.now)))
+        yield ExplanationLine(depth, speech.say("why.fact", name="now", value=speech.moment(around.now)))
 
 
 def failed(key: str, failure: Failure, speech: Speech, **figures: object) -> str:

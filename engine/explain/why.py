@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from engine.explain.decided_request import DecidedRequest
+from engine.explain.explanation_line import BLANK, ExplanationLine
 from engine.explain.holdings import counter_for, room_of
-from engine.explain.lines import BLANK, Line
 from engine.explain.outcome import outcome_lines
 from engine.explain.quoting import failed, quoted
 from engine.explain.words import Speech
@@ -26,25 +26,25 @@ _MOST_NAMED: Final = 30
 _BEFORE_LIMIT: Final = frozenset(("condition_not_met", "discretion_needs_reason"))
 
 
-def explain(heard: DecidedRequest, speech: Speech) -> list[Line]:
+def explain(decided: DecidedRequest, speech: Speech) -> list[ExplanationLine]:
     """The explanation, line by line."""
-    return list(_Explanation(heard, speech).lines())
+    return list(_Explanation(decided, speech).lines())
 
 
 class _Explanation:
-    def __init__(self, heard: DecidedRequest, speech: Speech) -> None:
-        self._heard = heard
+    def __init__(self, decided: DecidedRequest, speech: Speech) -> None:
+        self._decided = decided
         self._speech = speech
-        self._case, self._book = heard.case, heard.book
-        agent_id = heard.case.agent_id
-        self._agent: StaffMember | None = None if agent_id is None else heard.staff.get(agent_id)
-        self._around = Surroundings(heard.case, self._agent, heard.now, heard.case.request.money)
-        self._judge = Judge(self._around, heard.book.currency)
-        reasons: list[Mapping[str, Any]] = heard.decision["reasons"]
+        self._case, self._book = decided.case, decided.book
+        agent_id = decided.case.agent_id
+        self._agent: StaffMember | None = None if agent_id is None else decided.staff.get(agent_id)
+        self._around = Surroundings(decided.case, self._agent, decided.now, decided.case.request.money)
+        self._judge = Judge(self._around, decided.book.currency)
+        reasons: list[Mapping[str, Any]] = decided.decision["reasons"]
         self._of_mandate = {one["mandate"]: one for one in reasons if "mandate" in one}
         self._of_prohibition = {one["prohibition"]: one for one in reasons if "prohibition" in one}
 
-    def lines(self) -> Iterator[Line]:
+    def lines(self) -> Iterator[ExplanationLine]:
         yield self._line(0, self._asked_key(), **self._asked())
         yield self._line(0, "why.policy", name=self._book.name, version=self._book.version)
         prohibitions = self._book.prohibitions.every()
@@ -57,10 +57,10 @@ class _Explanation:
         yield self._line(0, "why.mandates")
         yield from self._mandates()
         yield BLANK
-        yield from outcome_lines(self._heard, self._speech)
+        yield from outcome_lines(self._decided, self._speech)
 
-    def _line(self, depth: int, key: str, **figures: object) -> Line:
-        return Line(depth, self._speech.say(key, **figures))
+    def _line(self, depth: int, key: str, **figures: object) -> ExplanationLine:
+        return ExplanationLine(depth, self._speech.say(key, **figures))
 
     # What was asked
 
@@ -83,12 +83,12 @@ class _Explanation:
             "amount": None if money is None else speech.amount(money),
             "customer": case.customer.id,
             "case": case.case_id,
-            "moment": speech.moment(self._heard.now),
+            "moment": speech.moment(self._decided.now),
         }
 
     # Prohibitions
 
-    def _prohibition(self, row: Prohibition) -> Iterator[Line]:
+    def _prohibition(self, row: Prohibition) -> Iterator[ExplanationLine]:
         reason = self._of_prohibition.get(row.id)
         if reason is not None:
             key = "applies" if reason["code"] == "prohibited" else "not_judged"
@@ -118,7 +118,7 @@ class _Explanation:
 
     # Mandates
 
-    def _mandates(self) -> Iterator[Line]:
+    def _mandates(self) -> Iterator[ExplanationLine]:
         rows = {row.place: row for by_kind in self._book.mandates.values() for row in by_kind.every()}
         ordered = sorted(rows.values(), key=lambda row: (row.discretion is not None, row.place))
         kind = self._case.request.kind
@@ -131,10 +131,10 @@ class _Explanation:
             named = {"mandates": ", ".join(others), "number": len(others), "kind": self._speech.name(kind)}
             yield self._line(1, key, **named)
 
-    def _mandate(self, row: Mandate) -> Iterator[Line]:
+    def _mandate(self, row: Mandate) -> Iterator[ExplanationLine]:
         key = self._standing(row)
         yield self._line(1, f"mandate.{key}", **self._figures_of(row))
-        if row.id == self._heard.decision["mandate"] or row.id in self._of_mandate:
+        if row.id == self._decided.decision["mandate"] or row.id in self._of_mandate:
             yield from self._details(row, key)
 
     def _standing(self, row: Mandate) -> str:
@@ -142,7 +142,7 @@ class _Explanation:
         reason = self._of_mandate.get(row.id)
         if reason is not None:
             return str(reason["code"])
-        if row.id == self._heard.decision["mandate"]:
+        if row.id == self._decided.decision["mandate"]:
             return "granted"
         if self._agent is None:
             return "other_role.nobody"
@@ -152,7 +152,7 @@ class _Explanation:
             return "other_category"
         if row.discretion is not None and not self._case.request.discretion:
             return "discretion_not_asked"
-        return "not_needed" if self._heard.decision["mandate"] is not None else "not_tried"
+        return "not_needed" if self._decided.decision["mandate"] is not None else "not_tried"
 
     def _figures_of(self, row: Mandate) -> dict[str, object]:
         role = "" if self._agent is None else self._agent.role
@@ -169,7 +169,7 @@ class _Explanation:
         above = {name for role in row.roles for name in self._book.roles[role] - {role}}
         return sorted(row.roles - above)
 
-    def _details(self, row: Mandate, key: str) -> Iterator[Line]:
+    def _details(self, row: Mandate, key: str) -> Iterator[ExplanationLine]:
         """As far as the engine went: the condition, the limit, the budgets."""
         if key == "discretion_needs_reason":
             return
@@ -183,24 +183,24 @@ class _Explanation:
             for budget in row.budgets:
                 yield from self._budget(budget, key)
 
-    def _when(self, when: Expression | None, depth: int) -> Iterator[Line]:
+    def _when(self, when: Expression | None, depth: int) -> Iterator[ExplanationLine]:
         if when is None:
             return
         met, text = self._judge.condition(when), when.text
         if isinstance(met, Failure):
-            yield Line(depth, failed("why.when", met, self._speech, condition=text))
+            yield ExplanationLine(depth, failed("why.when", met, self._speech, condition=text))
         else:
             yield self._line(depth, "why.when.true" if met else "why.when.false", condition=text)
         yield from quoted(when, self._around, self._book.define, self._speech, depth + 1)
 
-    def _limit(self, limit: int | Expression | None, depth: int) -> Iterator[Line]:
+    def _limit(self, limit: int | Expression | None, depth: int) -> Iterator[ExplanationLine]:
         if limit is None:
             yield self._line(depth, "why.limit.none")
             return
         minor, money = self._judge.limit(limit), self._case.request.money
         formula = limit.text if isinstance(limit, Expression) else None
         if isinstance(minor, Failure):
-            yield Line(depth, failed("why.formula", minor, self._speech, formula=formula))
+            yield ExplanationLine(depth, failed("why.formula", minor, self._speech, formula=formula))
         else:
             outcome = "no_amount" if money is None else "within" if money.minor <= minor else "over"
             key = f"why.{'limit' if formula is None else 'formula'}.{outcome}"
@@ -209,15 +209,15 @@ class _Explanation:
         if isinstance(limit, Expression):
             yield from quoted(limit, self._around, self._book.define, self._speech, depth + 1)
 
-    def _budget(self, budget: Budget, key: str) -> Iterator[Line]:
+    def _budget(self, budget: Budget, key: str) -> Iterator[ExplanationLine]:
         case, agent, book, speech = self._case, self._agent, self._book, self._speech
         if agent is None:
             return
-        day = local_day(self._heard.now, book.zone)
+        day = local_day(self._decided.now, book.zone)
         counter = counter_for(budget, book, agent, case.customer.id, day)
         if counter is None:
             return
-        room = room_of(counter, self._heard.look, day, book.zone)
+        room = room_of(counter, self._decided.look, day, book.zone)
         figures: dict[str, object] = {
             "budget": budget.id,
             "cap": speech.of_budget(budget, counter.cap),
@@ -237,12 +237,8 @@ class _Explanation:
             yield self._line(2, "why.budget.fits", **figures)
             return
         yield self._line(2, "why.budget.exhausted", **figures)
-        renews = renews_at(charge, self._heard.look(charge), day, book.zone)
+        renews = renews_at(charge, self._decided.look(charge), day, book.zone)
         if renews is None:
             yield self._line(3, "why.budget.never")
         else:
             yield self._line(3, "why.budget.renews", moment=speech.moment(renews))
-
-    def _whose(self, scope: str) -> str:
-        what, _, whom = scope.partition(":")
-        return self._speech.say(f"scope.{what}", whom=whom)

@@ -20,13 +20,13 @@ _DECIMALS: Final = 10
 
 
 @dataclass(frozen=True)
-class Words:
+class Sentences:
     """Texts by key and language."""
 
     texts: Mapping[str, Mapping[str, str]]
 
     @classmethod
-    def parse(cls, text: str) -> Words:
+    def parse(cls, text: str) -> Sentences:
         """Read words.json."""
         lists: dict[str, Any] = json.loads(text)
         return cls(lists["texts"])
@@ -40,7 +40,7 @@ class Words:
 class Speech:
     """The words of one language, for one policy."""
 
-    words: Words
+    words: Sentences
     language: Language
     currency: str
     zone: str | None

@@ -73,7 +73,7 @@ Names = Annotated[list[Name], BeforeValidator(_one_as_list), Field(min_length=1)
 Kinds = Annotated[
     list[KindName], BeforeValidator(_one_as_list), Field(min_length=1), _one_or_list(_KIND_RULE)
 ]
-Words = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
+FreeText = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
 Condition = Annotated[str, StringConstraints(min_length=1)]
 DefineName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=100)]
 Limit = Annotated[
@@ -96,22 +96,22 @@ Period = Annotated[
 ]
 
 
-class _Written(BaseModel):
+class _FilePart(BaseModel):
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
 
 
-class RoleEntry(_Written):
+class RoleEntry(_FilePart):
     """A role; `{}` where it extends no other."""
 
     extends: Names | None = Field(default=None, description="The roles whose mandates this role has too.")
 
 
-class ProhibitionEntry(_Written):
+class ProhibitionEntry(_FilePart):
     """What nobody may grant."""
 
     id: Name = Field(description="The name of this prohibition, in reasons.")
     kinds: Kinds = Field(description='The kinds of request that are prohibited; "*" is every kind.')
-    categories: list[Words] | None = Field(
+    categories: list[FreeText] | None = Field(
         default=None, min_length=1, description="Only cases of these categories."
     )
     when: Condition | None = Field(default=None, description="Only where this CEL condition is true.")
@@ -120,10 +120,10 @@ class ProhibitionEntry(_Written):
         alias="except",
         description="Roles, and those that extend them, to whom it does not apply.",
     )
-    reason: Words = Field(description="Why, in words for the customer's and the agent's eyes.")
+    reason: FreeText = Field(description="Why, in words for the customer's and the agent's eyes.")
 
 
-class BudgetEntry(_Written):
+class BudgetEntry(_FilePart):
     """A pool over a window that several decisions draw on."""
 
     model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["cap"]}, {"required": ["count"]}]})
@@ -147,7 +147,7 @@ class InlineBudgetEntry(BudgetEntry):
     )
 
 
-class DiscretionEntry(_Written):
+class DiscretionEntry(_FilePart):
     """A mandate to step outside the frame; `{}` where nothing more is to be said."""
 
     review_within: Duration | None = Field(
@@ -174,13 +174,13 @@ Budgets = Annotated[
 ]
 
 
-class MandateEntry(_Written):
+class MandateEntry(_FilePart):
     """One row of the authority matrix: who may grant what, up to which limit, out of which budgets."""
 
     id: Name = Field(description="The name of this mandate, in decisions.")
     grants: Kinds = Field(description='The kinds of request it grants; "*" is every kind.')
     to: Names = Field(description="The roles that have it; roles that extend them have it too.")
-    categories: list[Words] | None = Field(
+    categories: list[FreeText] | None = Field(
         default=None, min_length=1, description="Only cases of these categories."
     )
     when: Condition | None = Field(default=None, description="Only where this CEL condition is true.")
@@ -199,7 +199,7 @@ class MandateEntry(_Written):
     )
 
 
-class StepEntry(_Written):
+class StepEntry(_FilePart):
     """Who is asked."""
 
     to: Name = Field(description="The role that may answer.")
@@ -208,7 +208,7 @@ class StepEntry(_Written):
     )
 
 
-class EscalationEntry(_Written):
+class EscalationEntry(_FilePart):
     """Who decides what no mandate grants."""
 
     id: Name = Field(description="The name of this ladder.")
@@ -230,7 +230,7 @@ class EscalationEntry(_Written):
     )
 
 
-class PolicyDocument(_Written):
+class PolicyDocument(_FilePart):
     """A policy of Mandaat: who may decide what."""
 
     policy: Name = Field(description="The tenant whose policy this is.")
@@ -240,7 +240,7 @@ class PolicyDocument(_Written):
     currency: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")] = Field(
         description="The currency of all amounts, ISO 4217."
     )
-    timezone: Words | None = Field(
+    timezone: FreeText | None = Field(
         default=None,
         description="The time zone you work in, such as Europe/Amsterdam; budgets and hours need it.",
     )

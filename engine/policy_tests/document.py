@@ -47,15 +47,15 @@ _CASE_KEYS: Final = _keys_of(SubmittedCase)
 _CASE_KEYS["properties"] |= {"customer": _keys_of(Customer), "request": _keys_of(DecisionRequest)}
 Part = Annotated[dict[str, Any], WithJsonSchema(_CASE_KEYS)]
 """A case, or what several have in common: checked when the layers are laid over each other."""
-Line = Annotated[str, StringConstraints(min_length=1, max_length=MAX_NAME)]
+ShortText = Annotated[str, StringConstraints(min_length=1, max_length=MAX_NAME)]
 Amount = Annotated[
     str, BeforeValidator(as_text), WithJsonSchema({"type": ["number", "string"], "description": "12.50"})
 ]
 Figure = Annotated[str, BeforeValidator(as_text), WithJsonSchema({"type": ["number", "string"]})]
-Words = Annotated[str, StringConstraints(min_length=1, max_length=8000)]
+FreeText = Annotated[str, StringConstraints(min_length=1, max_length=8000)]
 
 
-class _Written(BaseModel):
+class _FilePart(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
@@ -65,13 +65,13 @@ def _or_a_code(schema: dict[str, Any]) -> None:
     schema["anyOf"] = [{"type": "string"}, whole]
 
 
-class ExpectedReason(_Written):
+class ExpectedReason(_FilePart):
     """One reason, by its code alone or with more; what is not said of it may be anything."""
 
     model_config = ConfigDict(json_schema_extra=_or_a_code)
-    code: Line = Field(description="Such as over_limit.")
-    mandate: Line | None = Field(default=None, description="The mandate that it is about.")
-    prohibition: Line | None = Field(default=None, description="The prohibition that it is about.")
+    code: ShortText = Field(description="Such as over_limit.")
+    mandate: ShortText | None = Field(default=None, description="The mandate that it is about.")
+    prohibition: ShortText | None = Field(default=None, description="The prohibition that it is about.")
     figures: dict[str, Figure] | None = Field(default=None, description="Those that matter, such as limit.")
 
     @model_validator(mode="before")
@@ -80,21 +80,23 @@ class ExpectedReason(_Written):
         return {"code": value} if isinstance(value, str) else value
 
 
-class ExpectedCharge(_Written):
+class ExpectedCharge(_FilePart):
     """One charge; what is not said of it may be anything."""
 
-    budget: Line = Field(description="The budget's id; an inline one is <mandate>.<id>.")
-    scope: Line | None = Field(default=None, description="agent:<id>, team:<team>, customer:<id> or tenant.")
-    window: Line | None = Field(default=None, description="2026-03-02, 2026-W10, 2026-03 or 2026.")
+    budget: ShortText = Field(description="The budget's id; an inline one is <mandate>.<id>.")
+    scope: ShortText | None = Field(
+        default=None, description="agent:<id>, team:<team>, customer:<id> or tenant."
+    )
+    window: ShortText | None = Field(default=None, description="2026-03-02, 2026-W10, 2026-03 or 2026.")
     amount: Amount | None = Field(default=None, description="What was taken, of a budget of money.")
     count: int | None = Field(default=None, description="How often, of a budget that counts.")
 
 
-class Expectation(_Written):
+class Expectation(_FilePart):
     """What must become of it; what is left out may be anything."""
 
     outcome: Outcome = Field(description="late and not_entitled are of verdicts that change nothing.")
-    mandate: Line | None = Field(default=None, description="The mandate that grants it.")
+    mandate: ShortText | None = Field(default=None, description="The mandate that grants it.")
     by: By | None = Field(default=None, description="mandate, discretion, prohibition, person or ladder.")
     amount: Amount | None = Field(default=None, description="What is granted, where a person granted less.")
     reasons: list[ExpectedReason] | None = Field(
@@ -106,26 +108,26 @@ class Expectation(_Written):
     charges: list[ExpectedCharge] | None = Field(
         default=None, description="All of them, in order. [] is none."
     )
-    step: Line | None = Field(default=None, description="The role that is asked.")
+    step: ShortText | None = Field(default=None, description="The role that is asked.")
     approvers: list[AgentId] | None = Field(default=None, description="Who is asked, in any order.")
 
 
-class VerdictEntry(_Written):
+class VerdictEntry(_FilePart):
     """What somebody says of a request that was escalated."""
 
     by: AgentId = Field(description="Who says it.")
     case: CaseId | None = Field(default=None, description="Of which case; left out: the last one.")
     amount: Amount | None = Field(default=None, description="Another amount that is approved.")
-    reason: Words | None = Field(default=None, description="Why.")
+    reason: FreeText | None = Field(default=None, description="Why.")
 
 
-class WithdrawalEntry(_Written):
+class WithdrawalEntry(_FilePart):
     """A request is taken back."""
 
     case: CaseId | None = Field(default=None, description="Of which case; left out: the last one.")
 
 
-class StepEntry(_Written):
+class StepEntry(_FilePart):
     """Something that happens, and what must become of it."""
 
     case: Part | None = Field(default=None, description="A case is submitted.")
@@ -138,18 +140,18 @@ class StepEntry(_Written):
     expect: Expectation
 
 
-class TestEntry(_Written):
+class TestEntry(_FilePart):
     """Steps in order, on budgets of which nothing is used."""
 
-    test: Line = Field(description="What is promised, in a sentence.")
+    test: ShortText = Field(description="What is promised, in a sentence.")
     case: Part | None = Field(default=None, description="What every case of this test has.")
     cases: list[StepEntry] = Field(min_length=1, description="What happens, in order.")
 
 
-class PolicyTestsDocument(_Written):
+class PolicyTestsDocument(_FilePart):
     """Tests of a policy of Mandaat: what it promises, case by case."""
 
-    policy: Line = Field(description="The policy's file, from this one.")
+    policy: ShortText = Field(description="The policy's file, from this one.")
     staff: Any = Field(
         description="A file of staff, one JSON record a line; or a list of records.",
         json_schema_extra={

@@ -1,4 +1,4 @@
-"""Run policy tests, and say where what came is not what was expected."""
+"""Run policy tests, and report where the actual result differs from the expected one."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from engine.rehearsal import Rehearsal
 from schemas.errors import Unreadable
 from schemas.money import parse_signed
 
-_UNHEARD: Final = {"mandaat.approval.late.v1": "late", "mandaat.approval.not_entitled.v1": "not_entitled"}
+_NO_EFFECT: Final = {"mandaat.approval.late.v1": "late", "mandaat.approval.not_entitled.v1": "not_entitled"}
 
 
 @dataclass(frozen=True)
 class Difference:
-    """Something that came otherwise than expected, and where the file expects it."""
+    """A difference between the expected and the actual result, and where the file expects it."""
 
     spot: Spot
     text: str
 
 
 @dataclass(frozen=True)
-class Came:
+class Actual:
     """What became of a step: of its decision, and of its approval where there is one."""
 
     outcome: str
@@ -39,23 +39,23 @@ class Came:
 
 
 @dataclass
-class Covered:
+class RuleCoverage:
     """Which rows of the policy had a say in any test."""
 
     mandates: set[str] = field(default_factory=set)
     prohibitions: set[str] = field(default_factory=set)
     budgets: set[str] = field(default_factory=set)
 
-    def add(self, came: Came) -> None:
+    def add(self, actual: Actual) -> None:
         """A mandate has when it grants, a prohibition when it holds, a budget when it is charged or empty."""
-        if came.said.get("mandate") is not None:
-            self.mandates.add(came.said["mandate"])
-        self.budgets.update(charge["budget"] for charge in came.charges)
-        for reason in came.reasons:
+        if actual.said.get("mandate") is not None:
+            self.mandates.add(actual.said["mandate"])
+        self.budgets.update(charge["budget"] for charge in actual.charges)
+        for reason in actual.reasons:
             self.prohibitions.update({reason["prohibition"]} if "prohibition" in reason else ())
             self.budgets.update({reason["figures"]["budget"]} if "budget" in reason["figures"] else ())
 
-    def lacking(self, book: PolicyBook) -> list[tuple[str, str]]:
+    def untouched(self, book: PolicyBook) -> list[tuple[str, str]]:
         """What no test has touched: `mandate`, `prohibition` or `budget`, and its id."""
         rows = {row.place: row for by_kind in book.mandates.values() for row in by_kind.every()}
         mandates = [rows[place] for place in sorted(rows)]
@@ -71,95 +71,95 @@ class Covered:
         ]
 
 
-def run_test(test: Test, book: PolicyBook, staff: Staff, covered: Covered) -> list[Difference]:
+def run_test(test: Test, book: PolicyBook, staff: Staff, covered: RuleCoverage) -> list[Difference]:
     """The differences of one test, on a ledger of its own."""
     rehearsal = Rehearsal(book, staff)
     found: list[Difference] = []
     for step in test.steps:
         try:
-            came = _came(rehearsal.decide(step.input), book.currency)
+            actual = _actual(rehearsal.decide(step.input), book.currency)
         except Unreadable as why:
             found.append(Difference(step.node.spot, f"this cannot be decided: {why.reason}: {why.detail}"))
             continue
-        covered.add(came)
-        found += _differences(step, came)
+        covered.add(actual)
+        found += _differences(step, actual)
     return found
 
 
-def _came(events: Iterable[Event], currency: str) -> Came:
+def _actual(events: Iterable[Event], currency: str) -> Actual:
     decision: Mapping[str, Any] = {}
     about: Mapping[str, Any] = {}
-    unheard = None
+    no_effect = None
     for event in events:
         if ".decision." in event["type"]:
             decision = event["data"]
         else:
             about = event["data"]
-            unheard = _UNHEARD.get(event["type"])
+            no_effect = _NO_EFFECT.get(event["type"])
     approval = about.get("approval", {})
     said = {**decision, "step": approval.get("step"), "approvers": approval.get("approvers", [])}
-    return Came(
-        unheard or decision["outcome"],
+    return Actual(
+        no_effect or decision["outcome"],
         said,
-        (about if unheard else decision).get("reasons", ()),
+        (about if no_effect else decision).get("reasons", ()),
         decision.get("charges", ()),
         decision.get("currency") or currency,
     )
 
 
-def _differences(step: Step, came: Came) -> Iterator[Difference]:
+def _differences(step: Step, actual: Actual) -> Iterator[Difference]:
     expected, node = step.expected, step.node.find(("expect",))[0]
-    if expected.outcome != came.outcome:
-        why = "; ".join(reason["text"] for reason in came.reasons)
-        text = f"outcome: expected {expected.outcome}, came {came.outcome}" + (f" ({why})" if why else "")
+    if expected.outcome != actual.outcome:
+        why = "; ".join(reason["text"] for reason in actual.reasons)
+        text = f"outcome: expected {expected.outcome}, got {actual.outcome}" + (f" ({why})" if why else "")
         yield Difference(node.key_spot("outcome"), text)
     for name in ("mandate", "by", "amount", "on_the_spot", "step"):
-        differs = _difference(name, getattr(expected, name), came.said.get(name), came.currency)
+        differs = _difference(name, getattr(expected, name), actual.said.get(name), actual.currency)
         if differs is not None:
             yield Difference(node.key_spot(name), differs)
-    if expected.approvers is not None and sorted(expected.approvers) != sorted(came.said["approvers"]):
-        text = f"approvers: expected {_listed(expected.approvers)}, came {_listed(came.said['approvers'])}"
+    if expected.approvers is not None and sorted(expected.approvers) != sorted(actual.said["approvers"]):
+        text = f"approvers: expected {_listed(expected.approvers)}, got {_listed(actual.said['approvers'])}"
         yield Difference(node.key_spot("approvers"), text)
-    yield from _rows("reasons", expected, came.reasons, step, came.currency)
-    yield from _rows("charges", expected, came.charges, step, came.currency)
+    yield from _rows("reasons", expected, actual.reasons, step, actual.currency)
+    yield from _rows("charges", expected, actual.charges, step, actual.currency)
 
 
-def _difference(name: str, expected: object, came: object, currency: str) -> str | None:
-    if expected is None or _same(name, expected, came, currency):
+def _difference(name: str, expected: object, actual: object, currency: str) -> str | None:
+    if expected is None or _same(name, expected, actual, currency):
         return None
-    return f"{name}: expected {expected}, came {NOTHING if came is None else came}"
+    return f"{name}: expected {expected}, got {NOTHING if actual is None else actual}"
 
 
-def _same(name: str, expected: object, came: object, currency: str) -> bool:
-    if came is None:
+def _same(name: str, expected: object, actual: object, currency: str) -> bool:
+    if actual is None:
         return expected == NOTHING
-    if expected == came or str(expected) == str(came):
+    if expected == actual or str(expected) == str(actual):
         return True
     try:
-        return parse_signed(str(expected), currency) == parse_signed(str(came), currency)
+        return parse_signed(str(expected), currency) == parse_signed(str(actual), currency)
     except ValueError:
         return False
 
 
 def _rows(
-    name: str, expected: Expectation, came: Sequence[Mapping[str, Any]], step: Step, currency: str
+    name: str, expected: Expectation, actual: Sequence[Mapping[str, Any]], step: Step, currency: str
 ) -> Iterator[Difference]:
     """Reasons or charges: as many as expected, in that order, each with what is said of it."""
     wanted = getattr(expected, name)
     if wanted is None:
         return
     node = step.node.find(("expect",))[0]
-    if len(wanted) != len(came):
-        text = f"{name}: expected {len(wanted)}, came {len(came)}: {_listed(map(_row, came))}"
+    if len(wanted) != len(actual):
+        text = f"{name}: expected {len(wanted)}, got {len(actual)}: {_listed(map(_row, actual))}"
         yield Difference(node.key_spot(name), text)
         return
-    for place, (one, other) in enumerate(zip(wanted, came, strict=True)):
+    for place, (one, other) in enumerate(zip(wanted, actual, strict=True)):
         fields = one.model_dump(exclude_none=True)
         figures = fields.pop("figures", {})
         pairs = [(key, value, other.get(key)) for key, value in fields.items()]
         pairs += [(f"figures.{key}", value, other["figures"].get(key)) for key, value in figures.items()]
-        for key, value, actual in pairs:
-            differs = _difference(f"{name}[{place}].{key}", value, actual, currency)
+        for key, value, found in pairs:
+            differs = _difference(f"{name}[{place}].{key}", value, found, currency)
             if differs is not None:
                 yield Difference(node.find((name, place))[0].spot, f"{differs} in {_row(other)}")
 

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 import typer
 
 
-class _Entry(NamedTuple):
+class _Command(NamedTuple):
     """Where a command lives (a typer application, or a function) and what help says of it."""
 
     module: str
@@ -19,18 +19,20 @@ class _Entry(NamedTuple):
 
 
 COMMANDS: Final = {
-    "demo": _Entry("services.cli.demo", "demo", "Run 1,166 real cases all the way round on this machine."),
-    "local": _Entry("services.cli.local", "local_app", "The whole stack on this machine: up, down, status."),
-    "serve": _Entry("services.cli.serve", "serve", "Run one service: intake, rules or notifier."),
-    "topics": _Entry("services.cli.topics", "topics", "Create or check all topics with their settings."),
-    "publish": _Entry("services.cli.publish", "publish_app", "Activate a policy, hire or change staff."),
-    "policy": _Entry("services.cli.policy", "policy_app", "Look at a policy file before it is used."),
-    "decide": _Entry("services.cli.decide", "decide", "Decide cases offline with the same engine."),
-    "explain": _Entry(
+    "demo": _Command("services.cli.demo", "demo", "Run 1,166 real cases all the way round on this machine."),
+    "local": _Command(
+        "services.cli.local", "local_app", "The whole stack on this machine: up, down, status."
+    ),
+    "serve": _Command("services.cli.serve", "serve", "Run one service: intake, rules or notifier."),
+    "topics": _Command("services.cli.topics", "topics", "Create or check all topics with their settings."),
+    "publish": _Command("services.cli.publish", "publish_app", "Activate a policy, hire or change staff."),
+    "policy": _Command("services.cli.policy", "policy_app", "Look at a policy file before it is used."),
+    "decide": _Command("services.cli.decide", "decide", "Decide cases offline with the same engine."),
+    "explain": _Command(
         "services.cli.explain", "explain_case", "Say, mandate by mandate, why a case is decided as it is."
     ),
-    "ledger": _Entry("services.cli.ledger", "ledger_app", "Whether Redis holds what the journal says."),
-    "dead-letters": _Entry(
+    "ledger": _Command("services.cli.ledger", "ledger_app", "Whether Redis holds what the journal says."),
+    "dead-letters": _Command(
         "services.cli.dead_letters", "dead_letters_app", "What could not be handled: list, show, redrive."
     ),
 }

@@ -15,7 +15,7 @@ from services.chassis.kafka.producer import Producer
 from services.chassis.process.errors import SendFailed
 from services.cli.exits import CALLED_WRONGLY, WRONG
 from services.cli.kafka import Bootstrap, bootstrap_of, read_to_the_end, run
-from services.cli.letters import Letter, newest_of_each, read_letter
+from services.cli.kept_dead_letters import KeptDeadLetter, newest_of_each, read_dead_letter
 
 BATCH: Final = 500
 
@@ -38,7 +38,7 @@ class Filter(NamedTuple):
     tenant: str | None = None
     key: str | None = None
 
-    def takes(self, letter: Letter) -> bool:
+    def takes(self, letter: KeptDeadLetter) -> bool:
         """Whether the letter is one of them."""
         key = (letter.key or b"").decode(errors="replace")
         return (
@@ -110,18 +110,18 @@ async def _list(bootstrap: str, chosen: Filter) -> None:
     """In order of time; only the summaries are kept until then, for a letter may be 5 MB."""
     summaries: list[dict[str, Any]] = []
     async for record in read_to_the_end(bootstrap, DEAD_LETTERS):
-        letter = read_letter(record)
+        letter = read_dead_letter(record)
         if chosen.takes(letter):
             summaries.append(letter.summary())
     for summary in sorted(summaries, key=lambda one: str(one["time"])):
         _say(summary)
 
 
-async def _read(bootstrap: str) -> list[Letter]:
-    return [read_letter(record) async for record in read_to_the_end(bootstrap, DEAD_LETTERS)]
+async def _read(bootstrap: str) -> list[KeptDeadLetter]:
+    return [read_dead_letter(record) async for record in read_to_the_end(bootstrap, DEAD_LETTERS)]
 
 
-async def _redrive(bootstrap: str, letters: Sequence[Letter], *, dry_run: bool) -> bool:
+async def _redrive(bootstrap: str, letters: Sequence[KeptDeadLetter], *, dry_run: bool) -> bool:
     """Whether every letter was published and acknowledged; says of each what was done."""
     able = [letter for letter in letters if letter.cannot_be_redriven is None]
     for letter in letters:
@@ -143,7 +143,7 @@ async def _redrive(bootstrap: str, letters: Sequence[Letter], *, dry_run: bool) 
     return acknowledged == len(letters)
 
 
-async def _publish(producer: Producer, letters: Sequence[Letter]) -> int:
+async def _publish(producer: Producer, letters: Sequence[KeptDeadLetter]) -> int:
     try:
         offsets: Sequence[int | None] = await producer.send_all([letter.outgoing() for letter in letters])
     except SendFailed as failed:
@@ -157,11 +157,11 @@ async def _publish(producer: Producer, letters: Sequence[Letter]) -> int:
     return sum(offset is not None for offset in offsets)
 
 
-def _place(letter: Letter) -> str:
+def _place(letter: KeptDeadLetter) -> str:
     return f"{letter.topic}:{letter.partition}"
 
 
-def _order(letter: Letter) -> tuple[str, int, int]:
+def _order(letter: KeptDeadLetter) -> tuple[str, int, int]:
     """As the records stood in their partitions, so that what belongs to one case keeps its order."""
     return letter.topic, letter.partition or 0, letter.offset or 0
 
@@ -185,7 +185,7 @@ def _wanted(ids: list[str] | None) -> list[str]:
     return list(dict.fromkeys(ids or ()))
 
 
-def _exit_if_absent(wanted: Sequence[str], found: Mapping[str, Letter]) -> None:
+def _exit_if_absent(wanted: Sequence[str], found: Mapping[str, KeptDeadLetter]) -> None:
     absent = [name for name in wanted if name not in found]
     if absent:
         sys.stderr.write(f"mandaat: there is no such dead letter: {', '.join(absent)}\n")

@@ -20,16 +20,16 @@ from engine.rehearsal import Rehearsal
 from schemas.case import Case, SubmittedCase
 from schemas.errors import Unreadable
 from schemas.reading import read
-from schemas.staff import StaffMember
 from services.cli.exits import CALLED_WRONGLY, WRONG
-from services.cli.policy_files import of_line, read_bytes, read_policy
+from services.cli.policy_files import load_book
+from services.cli.staff_files import about_a_line, load_staff
 
 
 class _CannotDecideError(Exception):
     """A line that is not decided, and why."""
 
 
-class Offline:
+class OfflineEngine:
     """The engine with a ledger in memory: every request is decided once, at the time its case was opened."""
 
     def __init__(self, book: PolicyBook, staff: Staff) -> None:
@@ -62,7 +62,7 @@ def decide(
     A line that cannot be decided is reported on standard error, the rest goes on, and the exit code is 1.
     """
     book = load_book(policy)
-    engine = Offline(book, load_staff(staff, book.tenant))
+    engine = OfflineEngine(book, load_staff(staff, book.tenant))
     with _lines(cases) as lines:
         where = "line " if cases is None or str(cases) == "-" else f"{cases}:"
         wrong = sum(not _decide_line(engine, f"{where}{number}", line) for number, line in lines)
@@ -70,55 +70,17 @@ def decide(
         raise typer.Exit(WRONG)
 
 
-def _decide_line(engine: Offline, place: str, line: bytes) -> bool:
+def _decide_line(engine: OfflineEngine, place: str, line: bytes) -> bool:
     """Whether the line at this place was decided; an empty line has nothing to decide."""
     if not line.strip():
         return True
     try:
         typer.echo(engine.decide(line))
     except (Unreadable, _CannotDecideError) as flaw:
-        text = f"{flaw.reason}: {of_line(flaw.detail)}" if isinstance(flaw, Unreadable) else str(flaw)
+        text = f"{flaw.reason}: {about_a_line(flaw.detail)}" if isinstance(flaw, Unreadable) else str(flaw)
         typer.echo(f"{place}: {text}", err=True)
         return False
     return True
-
-
-def load_book(file: Path) -> PolicyBook:
-    """The policy of a file; all that is wrong is said, and ends the command (exit 1)."""
-    book, problems, _ = read_policy(file)
-    if book is None:
-        for problem in problems:
-            typer.echo(f"{file}:{problem}", err=True)
-        raise typer.Exit(WRONG)
-    return book
-
-
-def load_staff(file: Path, tenant: str) -> Staff:
-    """The staff of a file; all that is wrong is said, and ends the command (exit 1)."""
-    staff, wrong = Staff(), 0
-    for number, line in enumerate(read_bytes(file).splitlines(), 1):
-        if not line.strip():
-            continue
-        try:
-            staff.put(_member(line, tenant, staff))
-        except (Unreadable, _CannotDecideError) as flaw:
-            text = of_line(flaw.detail) if isinstance(flaw, Unreadable) else str(flaw)
-            typer.echo(f"{file}:{number}: {text}", err=True)
-            wrong += 1
-    if wrong:
-        raise typer.Exit(WRONG)
-    return staff
-
-
-def _member(line: bytes, tenant: str, staff: Staff) -> StaffMember:
-    member = read(StaffMember, line)
-    if member.tenant != tenant:
-        raise _CannotDecideError(
-            f"{member.agent_id!r} works for {member.tenant!r}, and the policy is of {tenant!r}"
-        )
-    if staff.get(member.agent_id) is not None:
-        raise _CannotDecideError(f"{member.agent_id!r} stands in this file twice")
-    return member
 
 
 @contextmanager

@@ -30,7 +30,7 @@ from deploy.local.settings import Ports, free_ports, state_dir
 from deploy.local.stack import ALL, Stack
 from services.cli import demo_report
 from services.cli.exits import WRONG
-from services.cli.progress import Teller, counters
+from services.cli.progress import StackProgress, counters
 from services.cli.publish import publish_policy, publish_staff
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -53,7 +53,7 @@ def demo(
         with _stopped_by_signals(), _only_one(state_dir()):
             right = _run(console, started, sys.stdout.isatty() if stay is None else stay)
     except StackError as problem:
-        Teller(Console(stderr=True)).problem(problem)
+        StackProgress(Console(stderr=True)).problem(problem)
         raise typer.Exit(WRONG) from problem
     except KeyboardInterrupt:
         Console(stderr=True).print("stopped before all was seen; nothing runs")
@@ -82,7 +82,7 @@ def _run(console: Console, started: float, stay: bool) -> bool:
 
 def _fresh_stack(console: Console) -> Stack:
     """A stack in `<state>/demo`; what an earlier demonstration left there is stopped and removed."""
-    teller, state = Teller(console), state_dir() / "demo"
+    teller, state = StackProgress(console), state_dir() / "demo"
     Stack(state, Ports(), tell=teller.part).down()
     shutil.rmtree(state)
     ports = Ports()

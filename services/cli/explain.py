@@ -14,7 +14,7 @@ import typer
 from engine.events.effects import Event
 from engine.explain.decided_request import DecidedRequest
 from engine.explain.why import explain
-from engine.explain.words import FILE, Words
+from engine.explain.words import FILE, Sentences
 from engine.inputs.kinds import Submission
 from engine.judging.budgets import Counters
 from engine.policy import PolicyBook
@@ -23,9 +23,9 @@ from schemas.case import Case, SubmittedCase
 from schemas.errors import Unreadable
 from schemas.language import Language
 from schemas.reading import read
-from services.cli.decide import load_book, load_staff
 from services.cli.exits import CALLED_WRONGLY, WRONG
-from services.cli.policy_files import read_bytes
+from services.cli.policy_files import load_book, read_bytes
+from services.cli.staff_files import load_staff
 
 
 def explain_case(
@@ -53,9 +53,9 @@ def explain_case(
         decision, *more = _decide(one, rehearsal)
     approval = more[0]["data"]["approval"] if more else None
     look = (before or rehearsal.counters).look
-    heard = DecidedRequest(wanted, wanted.opened_at, book, people, decision["data"], approval, look)
-    words = Words.parse(files("engine.explain").joinpath(FILE).read_text("utf-8"))
-    for line in explain(heard, words.about(book, lang)):
+    decided = DecidedRequest(wanted, wanted.opened_at, book, people, decision["data"], approval, look)
+    words = Sentences.parse(files("engine.explain").joinpath(FILE).read_text("utf-8"))
+    for line in explain(decided, words.about(book, lang)):
         typer.echo(str(line))
 
 

@@ -14,7 +14,7 @@ from deploy.local.problems import StackError
 from deploy.local.settings import Ports, state_dir
 from deploy.local.stack import ALL, PartStatus, Stack
 from services.cli.exits import CALLED_WRONGLY, WRONG
-from services.cli.progress import Teller
+from services.cli.progress import StackProgress
 
 local_app = typer.Typer(help="The whole stack on this machine without Docker.", no_args_is_help=True)
 
@@ -32,7 +32,7 @@ def up(
     try:
         stack.up(chosen)
     except StackError as problem:
-        Teller(Console(stderr=True)).problem(problem)
+        StackProgress(Console(stderr=True)).problem(problem)
         raise typer.Exit(WRONG) from problem
     _print_addresses(console, stack)
 
@@ -44,7 +44,7 @@ def down() -> None:
     try:
         _stack(console).down()
     except StackError as problem:
-        Teller(Console(stderr=True)).problem(problem)
+        StackProgress(Console(stderr=True)).problem(problem)
         raise typer.Exit(WRONG) from problem
     console.print("nothing runs")
 
@@ -67,7 +67,7 @@ def status(
 
 
 def _stack(console: Console) -> Stack:
-    teller = Teller(console)
+    teller = StackProgress(console)
     try:
         ports = Ports()
     except ValueError as problem:

@@ -14,10 +14,10 @@ from engine.policy_tests.document import PolicyTestsDocument
 from schemas.errors import Unreadable
 from schemas.reading import read
 from schemas.staff import StaffMember
-from services.cli.decide import load_staff
 from services.cli.exits import WRONG
 from services.cli.policy_files import read_bytes, read_policy
 from services.cli.policy_test import run_tests
+from services.cli.staff_files import load_staff
 
 policy_app = typer.Typer(help="Look at a policy file before it is used.", no_args_is_help=True)
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import typer
 
-from engine.policy import PolicyProblem
+from engine.policy import PolicyBook, PolicyProblem
 from engine.policy.checking import CheckedPolicy, check_policy
-from services.cli.exits import CALLED_WRONGLY
+from services.cli.exits import CALLED_WRONGLY, WRONG
 
 
 def read_policy(file: Path, held: Collection[str] | None = None) -> CheckedPolicy:
@@ -27,6 +27,16 @@ def read_policy(file: Path, held: Collection[str] | None = None) -> CheckedPolic
         return CheckedPolicy(None, (PolicyProblem(line, column, what),))
 
 
+def load_book(file: Path) -> PolicyBook:
+    """The policy of a file; all that is wrong is said, and ends the command (exit 1)."""
+    book, problems, _ = read_policy(file)
+    if book is None:
+        for problem in problems:
+            typer.echo(f"{file}:{problem}", err=True)
+        raise typer.Exit(WRONG)
+    return book
+
+
 def read_bytes(file: Path) -> bytes:
     """The content of a file; what cannot be opened ends the command (exit 2)."""
     try:
@@ -34,10 +44,3 @@ def read_bytes(file: Path) -> bytes:
     except OSError as error:
         typer.echo(f"{file}: {error.strerror or error}", err=True)
         raise typer.Exit(CALLED_WRONGLY) from error
-
-
-def of_line(detail: str) -> str:
-    """What is wrong with a line of a file, in the words for the body of a request that the readers use."""
-    return detail.replace("The body is not JSON at line 1, ", "The line is not JSON at ").replace(
-        "The body ", "The line "
-    )

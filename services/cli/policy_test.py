@@ -13,7 +13,7 @@ from engine.policy.problems import PolicyProblems
 from engine.policy.yaml.reading import parse_yaml
 from engine.policy_tests.names import people_of, unknown_names
 from engine.policy_tests.plan import Plan, make_plan
-from engine.policy_tests.running import Covered, run_test
+from engine.policy_tests.running import RuleCoverage, run_test
 from engine.policy_tests.shape import TestsFile, read_file
 from services.cli.exits import CALLED_WRONGLY, WRONG
 from services.cli.policy_files import read_bytes, read_policy
@@ -43,10 +43,10 @@ def run_tests(
     if not files:
         typer.echo(f"{path}: there is no file {' or '.join(ENDINGS)} here", err=True)
         raise typer.Exit(CALLED_WRONGLY)
-    covered: dict[Path, tuple[PolicyBook, Covered]] = {}
+    covered: dict[Path, tuple[PolicyBook, RuleCoverage]] = {}
     results = [_run(file, covered) for file in files]
-    lacking = {policy: touched.lacking(book) for policy, (book, touched) in covered.items()}
-    for policy, rules in lacking.items():
+    untouched = {policy: coverage.untouched(book) for policy, (book, coverage) in covered.items()}
+    for policy, rules in untouched.items():
         if rules:
             typer.echo(f"{policy}: no test is about {', '.join(f'{what} {name}' for what, name in rules)}")
     passed, total = sum(one.passed for one in results), sum(one.tests for one in results)
@@ -55,7 +55,7 @@ def run_tests(
     if unusable > 1:
         wrong = f"; {unusable} files are wrong and were not run"
     typer.echo(f"tests: {passed} passed, {total - passed} failed{wrong}")
-    if unusable or passed != total or (every_rule and any(lacking.values())):
+    if unusable or passed != total or (every_rule and any(untouched.values())):
         raise typer.Exit(WRONG)
 
 
@@ -68,17 +68,17 @@ def _files(path: Path) -> list[Path]:
     return [path]
 
 
-def _run(file: Path, covered: dict[Path, tuple[PolicyBook, Covered]]) -> Result:
+def _run(file: Path, covered: dict[Path, tuple[PolicyBook, RuleCoverage]]) -> Result:
     """Run the tests of one file; the rules that they touch join those of its policy's other files."""
     try:
         policy, book, plan = _load(file)
     except _UnusableError as flawed:
         typer.echo("\n".join(flawed.lines))
         return Result(0, 0, usable=False)
-    touched = covered.setdefault(policy, (book, Covered()))[1]
+    coverage = covered.setdefault(policy, (book, RuleCoverage()))[1]
     passed = 0
     for one in plan.tests:
-        differences = run_test(one, book, plan.staff, touched)
+        differences = run_test(one, book, plan.staff, coverage)
         mark = "FAILED" if differences else "passed"
         typer.echo(f"{mark} {file}:{one.spot.line}: {one.name}")
         for difference in differences:

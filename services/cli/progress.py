@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from deploy.local.problems import StackError, StartError
 
 
-class Teller:
+class StackProgress:
     """Says what happens to each part, and how far the fetching of Kafka's jars is."""
 
     def __init__(self, console: Console) -> None:

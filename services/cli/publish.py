@@ -20,7 +20,8 @@ from schemas.topics import POLICIES, POLICY_LIMIT_BYTES, STAFF
 from services.chassis.kafka.producer import Outgoing, Producer
 from services.cli.exits import WRONG
 from services.cli.kafka import Bootstrap, bootstrap_of, read_to_the_end, run
-from services.cli.policy_files import of_line, read_bytes, read_policy
+from services.cli.policy_files import read_bytes, read_policy
+from services.cli.staff_files import about_a_line
 
 BATCH: Final = 2_000
 ROOM_BYTES: Final = 4096
@@ -80,7 +81,7 @@ def _members(file: Path) -> list[StaffMember]:
         try:
             member = read(StaffMember, line)
         except Unreadable as flaw:
-            wrong = _complain(file, number, of_line(flaw.detail))
+            wrong = _complain(file, number, about_a_line(flaw.detail))
             continue
         first = seen.setdefault((member.tenant, member.agent_id), number)
         if first != number:

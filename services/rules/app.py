@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from importlib.resources import files
 
 from engine.explain.words import FILE as WORDS
-from engine.explain.words import Words
+from engine.explain.words import Sentences
 from services.chassis.http.keys import Keys
 from services.chassis.http.server import Health, create_app, ready, serving
 from services.chassis.kafka.dead_letters import DeadLetters
@@ -50,7 +50,7 @@ async def main(stop: Stop) -> None:
         stack.push_async_callback(redis.aclose)
         tables = Tables(bootstrap=settings.kafka_bootstrap, on_bug=stop.fail)
         app = create_app("Mandaat rules", health=health, metrics=metrics)
-        words = Words.parse(files("engine.explain").joinpath(WORDS).read_text("utf-8"))
+        words = Sentences.parse(files("engine.explain").joinpath(WORDS).read_text("utf-8"))
         add_routes(app, Inquiry(tables, CounterReader(redis), words, lambda: datetime.now(UTC)), keys)
         await stack.enter_async_context(serving(app, settings.http_host, settings.http_port, health))
         health.ready["started"] = lambda: "not started yet"

@@ -13,7 +13,7 @@ from pydantic import AwareDatetime, BaseModel, Field
 
 from engine.explain.holdings import Room, counter_for, mandates_of, room_of
 from engine.explain.may import mandate_in_words, prohibition_in_words
-from engine.explain.words import Speech, Words
+from engine.explain.words import Sentences, Speech
 from engine.judging.budgets import Charge, Counters, local_day
 from engine.judging.staff import StaffDirectory
 from engine.policy.book import Budget, Mandate, PolicyBook, Prohibition
@@ -161,7 +161,7 @@ class Inquiry:
 
     tables: Followed
     counters: CounterReader
-    words: Words
+    words: Sentences
     clock: Callable[[], datetime]
     one_at_a_time: OneAtATime = field(default_factory=lambda: OneAtATime(MOST_WAITING))
     """Thousands of mandates take a while, beside the loop that decides: several would take its time."""
@@ -219,7 +219,12 @@ class _About:
         return rows, found
 
     def view(
-        self, rows: Sequence[Mandate], charges: Charges, seen: Seen, words: Words, language: Language
+        self,
+        rows: Sequence[Mandate],
+        charges: Charges,
+        seen: Seen,
+        words: Sentences,
+        language: Language,
     ) -> bytes:
         """A MandateView as JSON."""
         book, person, counters = self.book, self.person, Counters()

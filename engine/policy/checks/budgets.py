@@ -23,7 +23,7 @@ class WrittenBudgets(NamedTuple):
 
 def read_budgets(tree: Node, decimals: int) -> WrittenBudgets:
     """Check every budget of the file, shared or a mandate's own, and what mandates say of them."""
-    reader = _Reader(tree, decimals)
+    reader = _BudgetReader(tree, decimals)
     reader.read()
     return WrittenBudgets(reader.caps, reader.problems)
 
@@ -34,7 +34,7 @@ def days_of(window: str) -> int:
     return int(found[1]) if found else 0
 
 
-class _Reader:
+class _BudgetReader:
     def __init__(self, tree: Node, decimals: int) -> None:
         self._tree = tree
         self._decimals = decimals

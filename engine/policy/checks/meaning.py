@@ -42,10 +42,10 @@ class Meaning:
 
 def read_meaning(tree: Node) -> Meaning:
     """Check what the file says; nothing is raised, all is in `problems`."""
-    return _Reader(tree).read()
+    return _MeaningReader(tree).read()
 
 
-class _Reader:
+class _MeaningReader:
     def __init__(self, tree: Node) -> None:
         self._tree = tree
         self._found = Meaning()

@@ -25,7 +25,7 @@ class _Character(NamedTuple):
     at: int
 
 
-class _Line(NamedTuple):
+class _SourceLine(NamedTuple):
     text: str
     start: int
 
@@ -74,31 +74,33 @@ def _readings(source: str, style: str | None) -> Iterator[list[_Character]]:
                 yield (_literal if style == "|" else _folded_block)([_cut(line, indent) for line in lines])
 
 
-def _lines(source: str, start: int) -> Iterator[_Line]:
+def _lines(source: str, start: int) -> Iterator[_SourceLine]:
     at = 0
     for found in _BREAK.finditer(source):
-        yield _Line(source[at : found.start()], start + at)
+        yield _SourceLine(source[at : found.start()], start + at)
         at = found.end()
-    yield _Line(source[at:], start + at)
+    yield _SourceLine(source[at:], start + at)
 
 
-def _plain(line: _Line) -> list[_Character]:
+def _plain(line: _SourceLine) -> list[_Character]:
     return [_Character(letter, line.start + place) for place, letter in enumerate(line.text)]
 
 
-def _single_quoted(line: _Line) -> list[_Character]:
+def _single_quoted(line: _SourceLine) -> list[_Character]:
     return [
         _Character(found[0][0], line.start + found.start())
         for found in re.finditer(r"''|.", line.text, re.DOTALL)
     ]
 
 
-def _folded_flow(lines: list[_Line], read: Callable[[_Line], list[_Character]]) -> list[_Character]:
+def _folded_flow(
+    lines: list[_SourceLine], read: Callable[[_SourceLine], list[_Character]]
+) -> list[_Character]:
     characters: list[_Character] = []
     empty = 0
     for number, line in enumerate(lines):
         left = line.text if number == 0 else line.text.lstrip(" \t")
-        cut = _Line(
+        cut = _SourceLine(
             left if number == len(lines) - 1 else left.rstrip(" \t"), line.start + len(line.text) - len(left)
         )
         if number and not cut.text and number < len(lines) - 1:
@@ -161,7 +163,7 @@ def _joined(characters: list[_Character]) -> Iterator[_Character]:
         yield first
 
 
-def _indents(lines: list[_Line]) -> Iterator[int]:
+def _indents(lines: list[_SourceLine]) -> Iterator[int]:
     for line in lines:
         if line.text.strip(" "):
             found = len(line.text) - len(line.text.lstrip(" "))
@@ -170,18 +172,18 @@ def _indents(lines: list[_Line]) -> Iterator[int]:
             return
 
 
-def _cut(line: _Line, indent: int) -> _Line:
-    return _Line(line.text[indent:], line.start + min(indent, len(line.text)))
+def _cut(line: _SourceLine, indent: int) -> _SourceLine:
+    return _SourceLine(line.text[indent:], line.start + min(indent, len(line.text)))
 
 
-def _literal(lines: list[_Line]) -> list[_Character]:
+def _literal(lines: list[_SourceLine]) -> list[_Character]:
     characters: list[_Character] = []
     for line in lines:
         characters += [*_plain(line), _Character("\n", line.start + len(line.text))]
     return characters
 
 
-def _folded_block(lines: list[_Line]) -> list[_Character]:
+def _folded_block(lines: list[_SourceLine]) -> list[_Character]:
     characters: list[_Character] = []
     breaks, previous = 0, None
     for line in lines:

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 import httpx
 import pytest
 
-from engine.explain.words import FILE, Words
+from engine.explain.words import FILE, Sentences
 from engine.judging.staff import Staff
 from engine.policy import PolicyBook
 from engine.policy.book import Budget, ByKind, Discretion, Mandate, Window
@@ -124,7 +124,7 @@ async def client(world: World, tmp_path: Path) -> AsyncIterator[httpx.AsyncClien
     )
     path.chmod(0o600)
     app = create_app("Mandaat rules", health=Health(), metrics=Metrics())
-    words = Words.parse(files("engine.explain").joinpath(FILE).read_text("utf-8"))
+    words = Sentences.parse(files("engine.explain").joinpath(FILE).read_text("utf-8"))
     add_routes(app, Inquiry(world, cast("Any", world.counted), words, lambda: NOW), Keys.load(path))
     transport = httpx.ASGITransport(app)
     headers = {"Authorization": "Bearer reader"}

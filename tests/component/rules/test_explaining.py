@@ -19,7 +19,7 @@ import deploy.local
 import engine.explain as explaining
 from engine.explain.decided_request import DecidedRequest
 from engine.explain.why import explain
-from engine.explain.words import FILE, Words
+from engine.explain.words import FILE, Sentences
 from engine.inputs.kinds import Submission
 from engine.policy_tests.plan import make_plan
 from engine.policy_tests.shape import read_file
@@ -31,7 +31,7 @@ from tests.policies import book_of
 
 LOCAL = Path(deploy.local.__path__[0])
 TEXT = files("engine.explain").joinpath(FILE).read_text("utf-8")
-WORDS = Words.parse(TEXT)
+WORDS = Sentences.parse(TEXT)
 PEOPLE = [
     {"agent_id": "agent-01", "tenant": "acme", "name": "R. Visser", "role": "agent", "team": "north"},
     {"agent_id": "lead", "tenant": "acme", "name": "L. Blom", "role": "team_lead", "team": "north"},
@@ -197,8 +197,8 @@ def test_whatever_the_tests_of_a_policy_ask_can_be_explained(policy: str, langua
             if not isinstance(step.input, Submission):
                 continue
             case, approval = step.input.case, more[0]["approval"] if more else None
-            heard = DecidedRequest(case, step.input.time, book, plan.staff, decision, approval, before.look)
-            lines = [line.text for line in explain(heard, WORDS.about(book, language))]
+            decided = DecidedRequest(case, step.input.time, book, plan.staff, decision, approval, before.look)
+            lines = [line.text for line in explain(decided, WORDS.about(book, language))]
             granting = [line for line in lines if line.endswith((": staat dit toe.", ": grants this."))]
             assert [line.partition(":")[0] for line in granting] == [
                 name for name in [decision["mandate"]] if name is not None

@@ -93,11 +93,11 @@ tests:
     found = [line.partition("refunds.test.yaml:")[2] for line in done.stdout.splitlines()]
     assert found[:6] == [
         "5: an agent refunds anything",
-        "9: outcome: expected approved, came escalated (Mandate small goes up to 50.00 EUR, and 60.00 is"
+        "9: outcome: expected approved, got escalated (Mandate small goes up to 50.00 EUR, and 60.00 is"
         " asked.)",
-        "10: mandate: expected small, came nothing",
-        "11: on_the_spot: expected 40, came 50.00",
-        "12: reasons[0].figures.limit: expected 40, came 50.00 in over_limit (Mandate small goes up to 50.00"
+        "10: mandate: expected small, got nothing",
+        "11: on_the_spot: expected 40, got 50.00",
+        "12: reasons[0].figures.limit: expected 40, got 50.00 in over_limit (Mandate small goes up to 50.00"
         " EUR, and 60.00 is asked.)",
         "",
     ]

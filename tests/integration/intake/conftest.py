@@ -9,7 +9,7 @@ import pytest
 from deploy.local.stack import Stack
 from services.chassis.kafka.dead_letters import ConsumedRecord
 from services.cli.kafka import read_to_the_end
-from services.cli.letters import Letter, read_letter
+from services.cli.kept_dead_letters import KeptDeadLetter, read_dead_letter
 from tests.raw_records import Raw, produce_raw
 
 MARK = "x-mark"
@@ -40,11 +40,11 @@ async def records_of(bootstrap: str, topic: str, tenant: str) -> list[ConsumedRe
     ]
 
 
-async def letters_of(bootstrap: str, mark: str) -> dict[str, Letter]:
+async def letters_of(bootstrap: str, mark: str) -> dict[str, KeptDeadLetter]:
     """Dead letters whose header MARK begins so, by the rest of it."""
-    found: dict[str, Letter] = {}
+    found: dict[str, KeptDeadLetter] = {}
     async for record in read_to_the_end(bootstrap, "mandaat.dead-letters"):
-        letter = read_letter(record)
+        letter = read_dead_letter(record)
         marked = (dict(letter.headers).get(MARK) or b"").decode()
         if marked.startswith(f"{mark}/"):
             found[marked.removeprefix(f"{mark}/")] = letter

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 
-class Line(NamedTuple):
+class ExplanationLine(NamedTuple):
     """A sentence, and how far in it stands: 0 for a heading."""
 
     depth: int
@@ -15,5 +15,5 @@ class Line(NamedTuple):
         return "  " * self.depth + self.text
 
 
-BLANK: Final = Line(0, "")
+BLANK: Final = ExplanationLine(0, "")
 """Between the parts of an explanation."""

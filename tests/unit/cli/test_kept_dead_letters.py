@@ -10,14 +10,14 @@ from aiokafka import ConsumerRecord
 
 from services.chassis.kafka.dead_letters import ConsumedRecord
 from services.cli.dead_letters import Filter
-from services.cli.letters import Letter, newest_of_each, read_letter
+from services.cli.kept_dead_letters import KeptDeadLetter, newest_of_each, read_dead_letter
 
 ABSENT: Any = object()
 
 
 def a_letter(
     at: int = 0, value: bytes | None = b"hello", key: bytes | None = b"acme/c-1", **says: Any
-) -> Letter:
+) -> KeptDeadLetter:
     said = {
         "reason": "not_json",
         "detail": "The body is not JSON.",
@@ -48,7 +48,7 @@ def a_letter(
         serialized_value_size=0,
         headers=tuple(headers),
     )
-    return read_letter(record)
+    return read_dead_letter(record)
 
 
 def test_a_letter_says_why_and_where_it_came_from() -> None:
@@ -89,7 +89,7 @@ def test_it_is_redriven_as_it_was_without_what_was_added() -> None:
         (a_letter(cut_from_bytes="6000000"), False),
     ],
 )
-def test_only_what_was_kept_can_be_redriven(letter: Letter, able: bool) -> None:
+def test_only_what_was_kept_can_be_redriven(letter: KeptDeadLetter, able: bool) -> None:
     assert (letter.cannot_be_redriven is None) is able
 
 

@@ -14,7 +14,7 @@ from services.chassis.kafka.producer import Outgoing
 _CUT: Final = f"{PREFIX}cut-from-bytes"
 
 
-class Letter(NamedTuple):
+class KeptDeadLetter(NamedTuple):
     """One dead letter. `id` is where it stands in mandaat.dead-letters: `<partition>:<offset>`."""
 
     id: str
@@ -78,14 +78,14 @@ class Letter(NamedTuple):
         return {**self.summary(), **more, "headers": headers, "value": _readable(self.value)}
 
 
-def read_letter(record: ConsumedRecord) -> Letter:
+def read_dead_letter(record: ConsumedRecord) -> KeptDeadLetter:
     """The letter in a record of mandaat.dead-letters, also one that others wrote there."""
     ours = {name: value for name, value in record.headers if name.startswith(PREFIX)}
 
     def said(name: str) -> str:
         return (ours.get(PREFIX + name) or b"").decode(errors="replace")
 
-    return Letter(
+    return KeptDeadLetter(
         id=f"{record.partition}:{record.offset}",
         written_at=datetime.fromtimestamp(record.timestamp / 1000, UTC),
         reason=said("reason"),
@@ -101,13 +101,13 @@ def read_letter(record: ConsumedRecord) -> Letter:
     )
 
 
-def newest_of_each(letters: Sequence[Letter]) -> tuple[list[Letter], dict[str, str]]:
+def newest_of_each(letters: Sequence[KeptDeadLetter]) -> tuple[list[KeptDeadLetter], dict[str, str]]:
     """The letters without those of which a newer one has the same content; and of these, which that is.
 
     A record that is redriven and dies again leaves a second letter: without this, each time that all are
     redriven would double them.
     """
-    newest: dict[tuple[object, ...], Letter] = {}
+    newest: dict[tuple[object, ...], KeptDeadLetter] = {}
     for letter in letters:
         other = newest.get(letter.content)
         if other is None or (letter.written_at, letter.offset or 0) >= (other.written_at, other.offset or 0):

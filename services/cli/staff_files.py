@@ -1,0 +1,53 @@
+"""Files of staff: one record a line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+from engine.judging.staff import Staff
+from schemas.errors import Unreadable
+from schemas.reading import read
+from schemas.staff import StaffMember
+from services.cli.exits import WRONG
+from services.cli.policy_files import read_bytes
+
+
+class _CannotBeHiredError(Exception):
+    """A record that does not belong into this file, and why."""
+
+
+def load_staff(file: Path, tenant: str) -> Staff:
+    """The staff of a file; all that is wrong is said, and ends the command (exit 1)."""
+    staff, wrong = Staff(), 0
+    for number, line in enumerate(read_bytes(file).splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            staff.put(_member(line, tenant, staff))
+        except (Unreadable, _CannotBeHiredError) as flaw:
+            text = about_a_line(flaw.detail) if isinstance(flaw, Unreadable) else str(flaw)
+            typer.echo(f"{file}:{number}: {text}", err=True)
+            wrong += 1
+    if wrong:
+        raise typer.Exit(WRONG)
+    return staff
+
+
+def _member(line: bytes, tenant: str, staff: Staff) -> StaffMember:
+    member = read(StaffMember, line)
+    if member.tenant != tenant:
+        raise _CannotBeHiredError(
+            f"{member.agent_id!r} works for {member.tenant!r}, and the policy is of {tenant!r}"
+        )
+    if staff.get(member.agent_id) is not None:
+        raise _CannotBeHiredError(f"{member.agent_id!r} stands in this file twice")
+    return member
+
+
+def about_a_line(detail: str) -> str:
+    """What is wrong with a line of a file, in the words for the body of a request that the readers use."""
+    return detail.replace("The body is not JSON at line 1, ", "The line is not JSON at ").replace(
+        "The body ", "The line "
+    )
