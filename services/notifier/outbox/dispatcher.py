@@ -24,7 +24,7 @@ from services.notifier.metrics import NotifierMetrics
 from services.notifier.outbox import case_file
 from services.notifier.outbox.fairness import MOST_IN_HAND, ChannelQueue
 from services.notifier.outbox.in_hand import ClaimedNotice, NoticesInHand
-from services.notifier.outbox.loops import Loops, Step, Turn
+from services.notifier.outbox.loops import BACK_OFF, Loops, Step, Turn
 from services.notifier.outbox.marking import Marking, Publisher, Tried
 from services.notifier.outbox.owned_partitions import OwnedPartition, OwnedPartitions
 from services.notifier.outbox.report import Report
@@ -148,7 +148,7 @@ class Dispatcher:
         turn.waits()
         tried = [await self._tried.get()]
         await asyncio.sleep(GATHER_SECONDS)
-        pause = 0.1
+        failures = 0
         while tried:
             turn.begins()
             while not self._tried.empty():
@@ -159,8 +159,8 @@ class Dispatcher:
             tried = [one for one in tried if one.notice_id in self._in_hand]
             if tried:
                 log.warning("try_again", what="mark", number=len(tried), error=str(outcome.error))
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, 2.0)
+                failures += 1
+                await asyncio.sleep(BACK_OFF.pause(failures))
 
     # Its parts
 

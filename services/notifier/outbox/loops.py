@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
+from services.chassis.process.back_off import BackOff
 from services.chassis.process.families import Family, family_of
 from services.chassis.process.log import log
 
 STUCK_SECONDS: Final = 180.0
 """Longer than any turn may take: the longest is one mail, which is given up after two minutes."""
-FIRST_PAUSE_SECONDS: Final = 0.1
-LONGEST_PAUSE_SECONDS: Final = 2.0
+BACK_OFF: Final = BackOff()
 
 
 @dataclass
@@ -68,7 +67,7 @@ class Loops:
         return None
 
     async def _for_ever(self, step: Step, turn: Turn) -> None:
-        pause = FIRST_PAUSE_SECONDS
+        failures = 0
         while True:
             turn.begins()
             outcome = await family_of(step(turn))
@@ -76,8 +75,8 @@ class Loops:
                 self._on_bug(outcome.error)
                 return
             if outcome.family is Family.DONE:
-                pause = FIRST_PAUSE_SECONDS
+                failures = 0
                 continue
             log.warning("try_again", what=self._what, error=str(outcome.error))
-            await asyncio.sleep(pause * random.uniform(0.7, 1.0))  # noqa: S311 - jitter
-            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+            failures += 1
+            await asyncio.sleep(BACK_OFF.pause(failures))

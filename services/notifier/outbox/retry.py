@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final
 
+from services.chassis.process.back_off import BackOff
+
 OLDEST_TOLD: Final = timedelta(days=7)
 """A notice of an older event is not sent (docs/notices.md, When it does not work)."""
 NOTICES_REMEMBERED: Final = timedelta(days=14)
 """For so long it is known which notices were made. An older event makes none."""
-FIRST_PAUSE_SECONDS: Final = 1.0
-LONGEST_PAUSE_SECONDS: Final = 300.0
+BACK_OFF: Final = BackOff(first=1.0, longest=300.0, jitter=0.5)
 LONGEST_RETRY_AFTER_SECONDS: Final = 3600.0
 
 
@@ -19,10 +20,8 @@ def pause_seconds(attempts: int, chance: float, retry_after_seconds: float | Non
 
     Retry-After of the other side (RFC 9110, 10.2.3) is a lower bound, of an hour at most.
     """
-    doubled = FIRST_PAUSE_SECONDS * 2.0 ** min(max(attempts, 1) - 1, 16)
-    pause = min(doubled, LONGEST_PAUSE_SECONDS) * (1 - chance / 2)
     asked = min(max(retry_after_seconds or 0.0, 0.0), LONGEST_RETRY_AFTER_SECONDS)
-    return max(pause, asked)
+    return max(BACK_OFF.pause(attempts, chance), asked)
 
 
 def too_old(about: datetime, now: datetime) -> bool:
