@@ -106,6 +106,9 @@ def test_moments_are_told_in_their_time_zone_and_never_without_one(
         (" a.b+c@example.org ", "a.b+c@example.org"),
         ("jan@münchen.example", "jan@xn--mnchen-3ya.example"),
         ("a@localhost", "a@localhost"),
+        ("a@mail.company.local", "a@mail.company.local"),
+        ("jan@faß.de", "jan@xn--fa-hia.de"),
+        ("o'brien@example.org.", "o'brien@example.org"),
     ],
 )
 def test_addresses_that_can_be_written_to(written: str, taken: str) -> None:
@@ -131,6 +134,16 @@ def test_addresses_that_can_be_written_to(written: str, taken: str) -> None:
         "ä@example.org",
         "a" * 65 + "@example.org",
         "a@" + "x." * 130 + "org",
+        "a@ex ample.org",
+        "a@ex<ample.org",
+        "a@example.org>",
+        "a@example_.org",
+        "a@example.org:25",
+        "a\x00@example.org",
+        "a@ex\x00ample.org",
+        "Jan <a@example.org>",
+        "a(comment)@example.org",
+        "a@xn--zzzzzz.de",
     ],
 )
 def test_addresses_that_are_refused(written: str) -> None:
