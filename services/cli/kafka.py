@@ -5,25 +5,19 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import AsyncIterator, Coroutine
-from time import monotonic
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import structlog
 import typer
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError
 
-from services.chassis.kafka import lenient_headers, private_names
 from services.chassis.kafka.dead_letters import ConsumedRecord
+from services.chassis.kafka.reader import Reader, TopicMissing
 from services.chassis.process.errors import TryAgain
 from services.cli.exits import CALLED_WRONGLY
 from services.cli.where import KAFKA as SETTING
 from services.cli.where import kafka_settings
 
 Answer = TypeVar("Answer")
-
-CONNECT_SECONDS: Final = 10.0
-SILENT_SECONDS: Final = 15.0
 
 Bootstrap = Annotated[
     str | None,
@@ -56,45 +50,14 @@ def run(work: Coroutine[Any, Any, Answer]) -> Answer:
 
 
 async def read_to_the_end(bootstrap: str, topic: str) -> AsyncIterator[ConsumedRecord]:
-    """Every record that the topic holds now, each partition's in order. Joins no group. Raises Away."""
-    lenient_headers.install()
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=bootstrap,
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
-        max_partition_fetch_bytes=8 * 1024 * 1024,
-        fetch_max_wait_ms=100,
-    )
-    try:
-        ends = await _joined(consumer, topic)
-        heard = monotonic()
-        while ends:
-            polled: dict[TopicPartition, list[ConsumedRecord]] = await consumer.getmany(timeout_ms=200)
-            for tp, records in polled.items():
-                for record in records:
-                    if record.offset < ends.get(tp, 0):
-                        yield record
-            if polled:
-                heard = monotonic()
-            elif monotonic() - heard > SILENT_SECONDS:
-                raise TimeoutError
-            ends = {tp: end for tp, end in ends.items() if await consumer.position(tp) < end}
-    except (KafkaError, OSError, TimeoutError) as error:
-        raise Away(f"kafka at {bootstrap} does not answer ({type(error).__name__})") from error
-    finally:
-        await consumer.stop()
-
-
-async def _joined(consumer: AIOKafkaConsumer, topic: str) -> dict[TopicPartition, int]:
-    """The end of each partition that is not empty; the consumer reads them from the beginning."""
-    async with asyncio.timeout(CONNECT_SECONDS):
-        await consumer.start()
-        partitions = await private_names.partitions_of(consumer, topic)
-        if not partitions:
-            raise Away(f"kafka has no topic {topic}; `mandaat topics` makes it")
-        places = [TopicPartition(topic, number) for number in sorted(partitions)]
-        first, ends = await consumer.beginning_offsets(places), await consumer.end_offsets(places)
-    consumer.assign(places)
-    for tp in places:
-        consumer.seek(tp, first[tp])
-    return {tp: ends[tp] for tp in places if first[tp] < ends[tp]}
+    """Every record that the topic holds now, each partition's in order. Raises Away or TryAgain."""
+    async with Reader(
+        bootstrap, client_id="mandaat-cli", max_partition_fetch_bytes=8 * 1024 * 1024
+    ) as reader:
+        try:
+            partitions = await reader.partitions(topic)
+        except TopicMissing as missing:
+            raise Away(f"{missing}; `mandaat topics` makes it") from missing
+        async for _, records, _ in reader.read(await reader.bounds(partitions)):
+            for record in records:
+                yield record

@@ -6,11 +6,10 @@ import json
 from collections.abc import Callable, Sequence
 from time import monotonic
 
-from aiokafka import AIOKafkaConsumer
-
 from deploy.local.demo.outcome import WATCHED, Outcome
 from deploy.local.demo.retail import RetailCase
 from schemas.topics import DEAD_LETTERS
+from services.chassis.kafka.reader import Reader
 
 PATIENCE_SECONDS = 60.0
 """Waiting ends when nothing new was seen for so long."""
@@ -21,31 +20,26 @@ async def watch(
 ) -> Outcome:
     """Reads until the outcome is complete, or nothing came for long, or nothing came and `give_up()`."""
     outcome = Outcome()
-    consumer = AIOKafkaConsumer(
-        *WATCHED, bootstrap_servers=bootstrap, auto_offset_reset="earliest", enable_auto_commit=False
-    )
-    await consumer.start()
-    try:
+    async with Reader(bootstrap, client_id="mandaat-demo") as reader:
+        await reader.follow(*WATCHED)
         last_news = monotonic()
         while not outcome.complete(cases):
-            if await _read(consumer, outcome):
+            if await _read(reader, outcome):
                 last_news = monotonic()
                 told(outcome)
             elif give_up() or monotonic() - last_news > PATIENCE_SECONDS:
                 break
-    finally:
-        await consumer.stop()
     return outcome
 
 
-async def _read(consumer: AIOKafkaConsumer, outcome: Outcome) -> bool:
-    batches = await consumer.getmany(timeout_ms=200)
+async def _read(reader: Reader, outcome: Outcome) -> bool:
+    batches = await reader.poll()
     for partition, records in batches.items():
         for record in records:
             if partition.topic == DEAD_LETTERS:
                 outcome.see_dead_letter(
-                    {name: value.decode(errors="replace") for name, value in record.headers}
+                    {name: (value or b"").decode(errors="replace") for name, value in record.headers}
                 )
             else:
-                outcome.see(partition.topic, json.loads(record.value))
+                outcome.see(partition.topic, json.loads(record.value or b""))
     return bool(batches)

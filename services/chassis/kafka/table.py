@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final, Generic, TypeVar
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import IllegalStateError, KafkaError
+from aiokafka import TopicPartition
 
 from schemas.errors import Unreadable
-from services.chassis.kafka import lenient_headers, private_names
 from services.chassis.kafka.dead_letters import ConsumedRecord
+from services.chassis.kafka.reader import Reader
 from services.chassis.process.back_off import BackOff, repeat_until_done
 from services.chassis.process.errors import TryAgain
 from services.chassis.process.log import log
@@ -21,8 +19,6 @@ from services.chassis.process.threads import in_thread
 
 V = TypeVar("V")
 
-POLL_MS: Final = 200
-ASK_SECONDS: Final = 5.0
 BACK_OFF: Final = BackOff(first=0.2)
 QUIET_SECONDS: Final = 10.0
 """Opening a topic takes a moment at every start; waiting is a warning only when it lasts longer than this."""
@@ -60,7 +56,7 @@ class Table(Generic[V]):
         self._rows: dict[str, V] = {}
         self._next: dict[TopicPartition, int] = {}
         self._moved = asyncio.Condition()
-        self._consumer: AIOKafkaConsumer | None = None
+        self._reader: Reader | None = None
         self._task: asyncio.Task[None] | None = None
         self._read_once = False
         self._turned = time.monotonic()
@@ -103,7 +99,6 @@ class Table(Generic[V]):
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
-        await self._close()
 
     async def __aenter__(self) -> Table[V]:
         try:
@@ -118,23 +113,23 @@ class Table(Generic[V]):
 
     async def read_to_end(self, timeout_seconds: float = 10.0) -> None:
         """Returns when all that was in the topic at this call is in the table. Raises TryAgain."""
-        consumer = self._consumer
-        if consumer is None:
+        reader = self._reader
+        if reader is None:
             raise TryAgain(f"{self._topic} is not open")
         try:
             async with asyncio.timeout(timeout_seconds):
-                ends: dict[TopicPartition, int] = await consumer.end_offsets(list(consumer.assignment()))
+                ends = await reader.ends(reader.assigned())
                 async with self._moved:
                     await self._moved.wait_for(lambda: self._has_read(ends))
-        except (KafkaError, IllegalStateError, TimeoutError) as error:
-            raise TryAgain(f"{self._topic} could not be read to its end: {type(error).__name__}") from error
+        except TimeoutError as error:
+            raise TryAgain(f"{self._topic} could not be read to its end in time") from error
 
     def _has_read(self, ends: dict[TopicPartition, int]) -> bool:
         return bool(ends) and all(self._next.get(tp, -1) >= end for tp, end in ends.items())
 
     async def _follow(self) -> None:
         await repeat_until_done(
-            self._read_and_close, BACK_OFF, on_try_again=self._log_reads_again, on_bug=self._stop_loudly
+            self._read_on, BACK_OFF, on_try_again=self._log_reads_again, on_bug=self._stop_loudly
         )
 
     def _log_reads_again(self, error: BaseException, _: int) -> None:
@@ -144,56 +139,19 @@ class Table(Generic[V]):
         log.error("bug", topic=self._topic, exc_info=bug)
         self._on_bug(bug)
 
-    async def _read_and_close(self) -> None:
-        try:
-            await self._read_on()
-        finally:
-            await self._close()
-
     async def _read_on(self) -> None:
-        """Reads for as long as the consumer works. Raises TryAgain when another is needed."""
-        try:
-            consumer = await self._open()
-            while not any(task.done() for task in private_names.background_tasks(consumer)):
-                self._turned = time.monotonic()
-                batches = await consumer.getmany(timeout_ms=POLL_MS, max_records=1_000)
-                for records in batches.values():
-                    await self._apply_all(records)
-                await self._move(consumer)
-        except (KafkaError, IllegalStateError, OSError, TimeoutError) as error:
-            raise TryAgain(f"{type(error).__name__}: {error}") from error
-        raise TryAgain("fetching ended")
-
-    async def _open(self) -> AIOKafkaConsumer:
-        lenient_headers.install()
-        consumer = AIOKafkaConsumer(
-            self._topic,
-            bootstrap_servers=self._bootstrap,
-            client_id=self._client_id,
-            group_id=None,
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-            retry_backoff_ms=200,
-            request_timeout_ms=15_000,
-        )
-        self._closing = consumer
-        async with asyncio.timeout(ASK_SECONDS):
-            await consumer.start()
-        for tp in consumer.assignment():
-            if tp in self._next:
-                consumer.seek(tp, self._next[tp])
-        self._consumer = consumer
-        return consumer
-
-    async def _close(self) -> None:
-        self._consumer = None
-        consumer, self._closing = self._closing, None
-        if consumer is not None:
-            with contextlib.suppress(KafkaError, OSError, TimeoutError):
-                async with asyncio.timeout(0.5):
-                    await consumer.stop()
-
-    _closing: AIOKafkaConsumer | None = None
+        """Reads for as long as the reader works. Raises TryAgain when another is needed."""
+        async with Reader(self._bootstrap, client_id=self._client_id, fetch_wait_seconds=0.5) as reader:
+            await reader.follow(self._topic, begin=self._next)
+            self._reader = reader
+            try:
+                while True:
+                    self._turned = time.monotonic()
+                    for records in (await reader.poll(max_records=1_000)).values():
+                        await self._apply_all(records)
+                    await self._move(reader.positions())
+            finally:
+                self._reader = None
 
     async def _apply_all(self, records: Sequence[ConsumedRecord]) -> None:
         for record in records:
@@ -228,13 +186,10 @@ class Table(Generic[V]):
         where = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
         log.error("row_kept_out", reason=reason, **where)
 
-    async def _move(self, consumer: AIOKafkaConsumer) -> None:
-        """Notes how far the table is; positions also pass what compaction removed."""
-        moved = False
-        for tp in consumer.assignment():
-            position = await consumer.position(tp)
-            moved = moved or position != self._next.get(tp)
-            self._next[tp] = position
-        if moved:
+    async def _move(self, positions: Mapping[TopicPartition, int]) -> None:
+        """Notes how far the table is, and wakes those who wait for it."""
+        before = dict(self._next)
+        self._next |= positions
+        if self._next != before:
             async with self._moved:
                 self._moved.notify_all()

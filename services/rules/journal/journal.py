@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Final
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka import TopicPartition
 
 from schemas.cloud_event import HEADERS, CloudEvent
 from schemas.ids import derived_id
@@ -19,13 +17,12 @@ from schemas.marker import Marker
 from schemas.topics import DECISIONS
 from schemas.types import LEDGER_MARKED
 from services.chassis.kafka.producer import Outgoing, Producer
+from services.chassis.kafka.reader import Reader, Stretch
 from services.chassis.process.errors import TryAgain
 from services.rules.journal import publisher
 from services.rules.journal.grouping import MARKER_KEY, Grouping, Stored
 from services.rules.journal.publisher import JournalEntry, JournalRecord, Outcome
 
-STALL_SECONDS: Final = 10.0
-"""A read that gets nothing new for so long gives up."""
 NEAR_OFFSETS: Final = 500
 """Reading on is cheaper than looking up a place that is not farther ahead than this."""
 DENSE_OFFSETS: Final = 30
@@ -40,7 +37,7 @@ class Journal:
         self._producer = producer
         self.topic = topic
         self._looking = asyncio.Lock()
-        self._reader: AIOKafkaConsumer | None = None
+        self._kept: Reader | None = None
 
     def beside(self) -> Journal:
         """The same with connections of its own, for who must not be in the way; its owner stops it."""
@@ -49,7 +46,7 @@ class Journal:
     async def stop(self) -> None:
         """Close the connections; the producer is its owner's."""
         async with self._looking:
-            reader, self._reader = self._reader, None
+            reader, self._kept = self._kept, None
             if reader is not None:
                 await reader.stop()
 
@@ -83,26 +80,16 @@ class Journal:
     async def bounds(self, partitions: Iterable[int]) -> dict[int, tuple[int, int]]:
         """First offset, and the one after the last, of each partition."""
         async with self._reading() as reader:
-            wanted = [self._tp(p) for p in partitions]
-            first, end = await reader.beginning_offsets(wanted), await reader.end_offsets(wanted)
-        return {tp.partition: (first[tp], end[tp]) for tp in wanted}
+            bounds = await reader.bounds(self._tp(p) for p in partitions)
+        return {tp.partition: stretch for tp, stretch in bounds.items()}
 
     async def read(self, p: int, from_offset: int, until: int) -> AsyncIterator[list[Stored]]:
         """All records of partition p from an offset up to, not including, another."""
         if from_offset >= until:
             return
-        reader = self._consumer()
-        try:
-            await _started(reader)
-            tp = self._tp(p)
-            reader.assign([tp])
-            reader.seek(tp, from_offset)
-            async for stored in _records(reader, tp, until):
+        async with self._reader() as reader:
+            async for stored in _records(reader, self._tp(p), Stretch(from_offset, until)):
                 yield stored
-        except KafkaError as error:
-            raise TryAgain(f"the journal cannot be read: {error!r}") from error
-        finally:
-            await reader.stop()
 
     async def stored(
         self, wanted: Iterable[tuple[int, int]]
@@ -117,21 +104,20 @@ class Journal:
         found: dict[tuple[int, int], tuple[JournalRecord, ...]] = {}
         if seqs:
             async with self._reading() as reader:
-                ends = await reader.end_offsets([self._tp(p) for p in seqs])
+                ends = await reader.ends(self._tp(p) for p in seqs)
                 for p, mine in seqs.items():
                     starts = await self._starts(reader, p, mine)
                     async for seq, records in self._collect(reader, p, starts, ends[self._tp(p)]):
                         found[p, seq] = records
         return found
 
-    async def _starts(self, reader: AIOKafkaConsumer, p: int, seqs: set[int]) -> dict[int, int]:
+    async def _starts(self, reader: Reader, p: int, seqs: set[int]) -> dict[int, int]:
         """Where to begin looking for each sequence: the first record with its timestamp or a later one."""
         tp = self._tp(p)
         moments = sorted({seq // 1000 for seq in seqs})
 
         async def first_from(moment: int) -> int | None:
-            found = (await reader.offsets_for_times({tp: moment}))[tp]
-            return None if found is None else int(found.offset)
+            return (await reader.since({tp: moment}))[tp]
 
         first, last = await asyncio.gather(first_from(moments[0]), first_from(moments[-1]))
         if first is not None and last is not None and last - first <= DENSE_OFFSETS * len(moments):
@@ -145,16 +131,14 @@ class Journal:
         return starts
 
     async def _collect(
-        self, reader: AIOKafkaConsumer, p: int, starts: Mapping[int, int], end: int
+        self, reader: Reader, p: int, starts: Mapping[int, int], end: int
     ) -> AsyncIterator[tuple[int, tuple[JournalRecord, ...]]]:
         tp = self._tp(p)
         wanted = dict(sorted(starts.items(), key=lambda one: one[1]))
-        reader.assign([tp])
         while wanted:
             start = next(iter(wanted.values()))
-            reader.seek(tp, start)
             grouping = Grouping()
-            async for stored in _records(reader, tp, end, most=100):
+            async for stored in _records(reader, tp, Stretch(start, end), most=100):
                 groups = list(grouping.add(stored))
                 if stored[-1].offset + 1 >= end:
                     groups += grouping.end()
@@ -167,30 +151,27 @@ class Journal:
                 raise LookupError(f"partition {p} of the journal does not have sequence {next(iter(wanted))}")
 
     @asynccontextmanager
-    async def _reading(self) -> AsyncIterator[AIOKafkaConsumer]:
+    async def _reading(self) -> AsyncIterator[Reader]:
         async with self._looking:
-            if self._reader is None:
-                reader = self._consumer()
-                await _started(reader)
-                self._reader = reader
+            if self._kept is None:
+                reader = self._reader()
+                await reader.start()
+                self._kept = reader
             try:
-                yield self._reader
-            except (KafkaError, TryAgain) as error:
-                reader, self._reader = self._reader, None
+                yield self._kept
+            except TryAgain:
+                reader, self._kept = self._kept, None
                 await reader.stop()
-                raise TryAgain(f"the journal cannot be read: {error!r}") from error
+                raise
             else:
-                self._reader.unsubscribe()  # else it goes on fetching what nobody asked for
+                self._kept.rest()  # else it goes on fetching what nobody asked for
 
-    def _consumer(self) -> AIOKafkaConsumer:
-        return AIOKafkaConsumer(
-            bootstrap_servers=self._bootstrap,
-            group_id=None,
-            enable_auto_commit=False,
-            auto_offset_reset="none",
+    def _reader(self) -> Reader:
+        return Reader(
+            self._bootstrap,
+            client_id="mandaat-journal",
             max_partition_fetch_bytes=4 * 1024 * 1024,
-            fetch_max_wait_ms=100,
-            request_timeout_ms=int(STALL_SECONDS * 1000),
+            when_gone="none",
         )
 
     def _tp(self, p: int) -> TopicPartition:
@@ -202,7 +183,7 @@ class FollowedJournal(Journal):
 
     def __init__(self, bootstrap: str, producer: Producer, *, topic: str = DECISIONS) -> None:
         super().__init__(bootstrap, producer, topic=topic)
-        self._readers: dict[int, AIOKafkaConsumer] = {}
+        self._readers: dict[int, Reader] = {}
 
     async def stop(self) -> None:
         """Close the connections; the producer is its owner's."""
@@ -215,47 +196,21 @@ class FollowedJournal(Journal):
         """All records of partition p from an offset up to, not including, another."""
         if from_offset >= until:
             return
-        tp = self._tp(p)
-        try:
-            reader = self._readers.get(p)
-            if reader is None:
-                reader = self._consumer()
-                await _started(reader)
-                self._readers[p] = reader
-                reader.assign([tp])
-            reader.seek(tp, from_offset)
-            async for stored in _records(reader, tp, until):
-                yield stored
-        except KafkaError as error:
-            raise TryAgain(f"the journal cannot be read: {error!r}") from error
-
-
-async def _started(reader: AIOKafkaConsumer) -> None:
-    try:
-        await reader.start()
-    except KafkaError as error:
-        await reader.stop()
-        raise TryAgain(f"the journal is away: {error!r}") from error
+        reader = self._readers.get(p)
+        if reader is None:
+            reader = self._reader()
+            await reader.start()
+            self._readers[p] = reader
+        async for stored in _records(reader, self._tp(p), Stretch(from_offset, until)):
+            yield stored
 
 
 async def _records(
-    reader: AIOKafkaConsumer, tp: TopicPartition, until: int, most: int = 2000
+    reader: Reader, tp: TopicPartition, stretch: Stretch, most: int = 2000
 ) -> AsyncIterator[list[Stored]]:
-    """From the reader's position up to `until`, at most so many at a time.
-
-    Raises TryAgain when nothing comes for STALL_SECONDS.
-    """
-    position, moved = -1, time.monotonic()
-    while position < until:
-        fetched = (await reader.getmany(tp, timeout_ms=200, max_records=most)).get(tp, ())
-        stored = [
-            Stored(one.offset, JournalRecord(one.key, one.value, tuple(one.headers)))
-            for one in fetched
-            if one.offset < until
-        ]
-        if fetched:
-            position, moved = fetched[-1].offset + 1, time.monotonic()
-        elif time.monotonic() - moved > STALL_SECONDS:
-            raise TryAgain(f"partition {tp.partition} of the journal gave nothing for {STALL_SECONDS:.0f} s")
-        if stored:
-            yield stored
+    """The records of a stretch, at most so many at a time. Raises TryAgain."""
+    async for _, records, _ in reader.read({tp: stretch}, max_records=most):
+        if records:
+            yield [
+                Stored(one.offset, JournalRecord(one.key, one.value, tuple(one.headers))) for one in records
+            ]

@@ -6,16 +6,14 @@ Looked at every few seconds, over connections of its own: nothing of it is in th
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Final
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka import TopicPartition
 
+from services.chassis.kafka.reader import Reader, Stretch
 from services.chassis.kafka.subscriber import Subscription
-from services.chassis.process.errors import TryAgain
 from services.chassis.process.families import Family, family_of
 from services.rules.journal.journal import Journal
 from services.rules.ledger.client import Ledger
@@ -23,7 +21,6 @@ from services.rules.metrics import RulesMetrics
 from services.rules.worker.held_partitions import HeldPartitions
 
 LOOK_SECONDS: Final = 10.0
-FETCH_SECONDS: Final = 5.0
 
 
 class LagMonitor:
@@ -90,27 +87,15 @@ class LagMonitor:
 
     async def _appended(self, unread: Mapping[TopicPartition, int | None]) -> dict[TopicPartition, float]:
         """Seconds since 1970 of the record at each offset, or of the first that there is."""
-        reader = AIOKafkaConsumer(
-            bootstrap_servers=self._bootstrap,
-            group_id=None,
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-            fetch_max_wait_ms=100,
-        )
         appended: dict[TopicPartition, float] = {}
-        try:
-            await reader.start()
-            reader.assign(list(unread))
-            for tp, offset in unread.items():
-                if offset is not None:
-                    reader.seek(tp, offset)
-            deadline = time.monotonic() + FETCH_SECONDS
-            while len(appended) < len(unread) and time.monotonic() < deadline:
-                for tp, records in (await reader.getmany(timeout_ms=200, max_records=len(unread))).items():
+        async with Reader(self._bootstrap, client_id="mandaat-rules-lag") as reader:
+            stretches = {
+                tp: Stretch(max(begin, unread[tp] or 0), end)
+                for tp, (begin, end) in (await reader.bounds(unread)).items()
+            }
+            async for tp, records, _ in reader.read(stretches, max_records=len(unread)):
+                if records:
                     appended.setdefault(tp, records[0].timestamp / 1000)
-                    reader.pause(tp)
-        except KafkaError as error:
-            raise TryAgain(f"the inputs cannot be read: {error!r}") from error
-        finally:
-            await reader.stop()
+                if len(appended) == len(unread):
+                    break
         return appended

@@ -3,6 +3,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from structlog.testing import capture_logs
+
 from schemas.errors import Unreadable
 from services.chassis.kafka.producer import Outgoing
 from services.chassis.kafka.table import Table
@@ -70,8 +72,9 @@ async def test_an_empty_topic_is_read_to_its_end(rig: Rig) -> None:
 async def test_a_topic_that_comes_later_is_waited_for(rig: Rig) -> None:
     topic = f"{rig.name}.later"
     table = a_table(rig, topic)
-    starting = asyncio.create_task(table.start())
-    await until(lambda: table._closing is not None)  # it asks, and there is nothing
+    with capture_logs() as logged:
+        starting = asyncio.create_task(table.start())
+        await until(lambda: "table_reads_again" in [one["event"] for one in logged])
     assert table.ready() is not None
     assert not starting.done()
     await rig.topic(topic, config=COMPACTED)
@@ -84,9 +87,10 @@ async def test_when_fetching_dies_the_table_goes_on_with_another_consumer(rig: R
     async with a_table(rig, topic) as table:
         await rows(rig, topic, a=b"1")
         await table.read_to_end()
-        assert table._consumer is not None
-        table._consumer._fetcher._fetch_task.cancel()
-        await until(lambda: table._consumer is None)
+        reader = table._reader
+        assert reader is not None
+        reader._consumer._fetcher._fetch_task.cancel()
+        await until(lambda: table._reader is not reader)
         await rows(rig, topic, b=b"2")
         await until(lambda: dict(table.items()) == {"a": 1, "b": 2})
 
