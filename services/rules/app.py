@@ -28,11 +28,12 @@ from services.rules.metrics import RulesMetrics
 from services.rules.routes import Inquiry, add_routes
 from services.rules.settings import RulesSettings
 from services.rules.worker.held_partitions import HeldPartitions
+from services.rules.worker.input_topics import TOPICS
 from services.rules.worker.lag import LagMonitor
 from services.rules.worker.settings_gate import SettingsGate
 from services.rules.worker.tables import Tables
 from services.rules.worker.walk import BatchDecider
-from services.rules.worker.worker import TOPICS, Worker
+from services.rules.worker.worker import Worker
 
 GROUP = "mandaat-rules"
 
@@ -95,7 +96,7 @@ async def main(stop: Stop) -> None:
             on_idle=worker.on_idle,
             max_records=settings.batch_records,
         )
-        worker.subscription = subscription
+        worker.attach(subscription)
         health.alive["consumer"] = subscription.alive
         health.ready |= {
             "consumer": subscription.ready,

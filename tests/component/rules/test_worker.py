@@ -12,12 +12,14 @@ from aiokafka import TopicPartition
 
 from schemas.topics import CASES, REPLIES
 from services.chassis.kafka.dead_letters import ConsumedRecord
+from services.chassis.process.back_off import BackOff
 from services.chassis.process.errors import TryAgain
 from services.chassis.process.metrics import Metrics
 from services.rules.ledger.protocol import Confirm
 from services.rules.ledger.script import Cold, NewerLedger
 from services.rules.ledger.take_over import Fence
 from services.rules.metrics import RulesMetrics
+from services.rules.worker import partition_owner
 from services.rules.worker import worker as worker_module
 from services.rules.worker.worker import Worker
 from tests.component.rules.conftest import Bench
@@ -54,7 +56,7 @@ class Rig(Bench):
             on_bug=self.bugs.append,
             commit_seconds=commit_seconds,
         )
-        self.worker.subscription = cast("Any", self.subscription)
+        self.worker.attach(cast("Any", self.subscription))
 
     async def cold_start(self, **_: object) -> None:
         """As the real one, as far as a worker sees it."""
@@ -76,8 +78,9 @@ class Rig(Bench):
 @pytest.fixture
 async def rig(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Rig]:
     rig = Rig()
-    monkeypatch.setattr(worker_module, "cold_start", rig.cold_start)
-    monkeypatch.setattr(worker_module, "PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(partition_owner, "cold_start", rig.cold_start)
+    monkeypatch.setattr(partition_owner, "BACK_OFF", BackOff(first=0.01, longest=0.01))
+    monkeypatch.setattr(worker_module, "REST_SECONDS", 0.01)
     yield rig
     await rig.worker.stop()
     assert not rig.bugs
@@ -290,7 +293,7 @@ async def test_a_worker_without_partitions_says_when_the_ledger_is_away(rig: Rig
     rig.ledger.fails = [TryAgain("no answer")]
     await rig.worker.on_idle()
     assert rig.worker.ready() == "no answer"
-    rig.worker._called = 0.0
+    rig.worker._called_at = 0.0
     await rig.worker.on_idle()
     assert rig.worker.ready() is None
 
@@ -324,7 +327,7 @@ async def test_a_rebuild_that_cannot_go_on_says_why_and_goes_on_later(rig: Rig) 
     rig.rebuild_fails = [TryAgain("partition 3: the ledger goes on at 9")] * 1000
     await rig.hold(1)
     rig.ledger.nonce = None
-    rig.worker._called = 0.0
+    rig.worker._called_at = 0.0
     await rig.worker.on_idle()
     await eventually(lambda: "goes on at 9" in str(rig.worker.ready()))
     rig.rebuild_fails.clear()
@@ -344,7 +347,7 @@ async def test_partitions_that_come_while_the_ledger_is_rebuilt_are_taken_after_
 
 async def test_a_batch_in_flight_survives_a_taking_that_finds_it_cold(rig: Rig) -> None:
     await rig.hold(1)
-    rig.journal.meanwhile = lambda: rig.worker._go_cold("found by another task")
+    rig.journal.meanwhile = lambda: rig.worker.owner.rebuild("found by another task")
     await rig.worker.on_batch([case("c-1", 1, 3)])
     assert rig.subscription.committed == {TopicPartition(CASES, 1): 4}  # it landed
     await rig.until_held(1)
@@ -354,7 +357,7 @@ async def test_a_batch_in_flight_survives_a_taking_that_finds_it_cold(rig: Rig) 
 async def test_a_confirm_that_finds_a_partition_fenced_hands_it_to_take_over(rig: Rig) -> None:
     await rig.hold(1, 2)
     rig.ledger.gens[1] += 1
-    rig.worker._called = 0.0
+    rig.worker._called_at = 0.0
     await rig.worker.on_idle()
     assert rig.partitions.held == {2}
     await rig.until_held(1, 2)

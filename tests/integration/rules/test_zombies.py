@@ -92,7 +92,7 @@ class OneWorker:
             metrics=metrics,
             on_bug=self.bugs.append,
         )
-        self.worker.subscription = cast("Any", self.subscription)
+        self.worker.attach(cast("Any", self.subscription))
         exits.push_async_callback(self.worker.stop)
 
     async def has(self, *partitions: int) -> None:
