@@ -6,13 +6,13 @@ import json
 from typing import Any
 
 from engine.events.envelope import Rendered
-from engine.inputs.kinds import Input, Reply, Submission
+from engine.inputs.kinds import Input, Submission
 from engine.judging.budgets import Counters
 from engine.judging.staff import Staff
 from engine.policy import PolicyBook
 from engine.propose import propose
-from tests.judging import a_book, a_staff
-from tests.rules_inputs import a_reply
+from tests.builders.policies import a_book
+from tests.builders.staff import a_staff
 
 NEEDED = ("timezone", "budgets")
 """Keys of a policy that its mandates may need."""
@@ -59,8 +59,3 @@ class Shop:
         if any("decision_id" in event["data"] for event in events):
             self.newest[one.request_key.index_id] = events
         return rendered
-
-
-def later(reply: Reply) -> Reply:
-    """The same person's next reply."""
-    return a_reply(data={**reply.verdict.model_dump(), "reply_id": reply.verdict.reply_id + "-later"})

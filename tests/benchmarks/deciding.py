@@ -13,7 +13,7 @@ from schemas import topics
 from schemas.reading import read
 from schemas.staff import StaffMember
 from tests.benchmarks.material import Template, shop
-from tests.policies import book_of
+from tests.builders.policies import book_of
 
 
 class Authority:

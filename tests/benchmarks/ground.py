@@ -28,7 +28,7 @@ from schemas.cloud_event import HEADERS
 from schemas.staff import staff_key
 from services.chassis.kafka.producer import partition_for
 from tests.benchmarks.material import Submitted
-from tests.policies import a_policy_record
+from tests.builders.policies import a_policy_record
 from tests.waiting import eventually
 
 BATCH_BYTES = 900_000

@@ -27,8 +27,8 @@ from schemas.withdrawal import Withdrawal
 from services.intake.events import case_submitted
 from services.intake.reading.inbound import read_inbound
 from services.notifier.planning.notice import Recipient, notice_id
+from tests.builders.received import case_of
 from tests.contract.examples import Example, example
-from tests.intake_cases import case_of
 
 
 def headers_of(one: Example) -> list[tuple[str, bytes | None]]:

@@ -45,7 +45,8 @@ from services.rules.ledger.protocol import (
     Wanted,
 )
 from services.rules.ledger.script import Cold
-from tests.judging import a_book, a_staff
+from tests.builders.policies import a_book
+from tests.builders.staff import a_staff
 
 START_US = 1_772_438_402_000_000
 

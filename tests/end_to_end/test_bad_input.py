@@ -10,8 +10,9 @@ import httpx
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
 
 from deploy.local.stack import Stack
+from tests.builders.bodies import as_bytes, nested
+from tests.builders.events import STRUCTURED, binary_headers
 from tests.flow import mandaat
-from tests.intake_cases import STRUCTURED, as_bytes, binary_headers, nested
 from tests.outside import DECISIONS, Onlooker
 from tests.raw_records import Raw, RawName, produce_raw
 from tests.shop import TENANT, Run, a_run, as_event

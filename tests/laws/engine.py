@@ -16,11 +16,11 @@ from engine.propose import propose
 from schemas.case import Case
 from schemas.reading import read
 from schemas.staff import StaffMember
+from tests.builders.policies import book_of
 from tests.laws.charges import Charge, Json, text_of
 from tests.laws.hand import Reason
 from tests.laws.naive import Told
 from tests.laws.worlds import TENANT
-from tests.policies import book_of
 
 FIGURES = ("limit", "left", "renews_at", "budget", "fact")
 EPOCH = date(1970, 1, 1)

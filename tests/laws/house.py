@@ -18,12 +18,12 @@ from services.rules.metrics import RulesMetrics
 from services.rules.worker.effects import applied
 from services.rules.worker.held_partitions import HeldPartitions
 from services.rules.worker.walk import BatchDecider
+from tests.builders.records import a_record, key_of
 from tests.doubles.rules import FakeJournal, FakeLedger, FakeLetters, FakeTables
 from tests.integration.ledger.hands import warm
 from tests.laws import engine
 from tests.laws.charges import Json
 from tests.laws.worlds import TENANT
-from tests.rules_inputs import a_record, key_of
 
 PARTITIONS = 3
 ELSEWHERE = "{VERIFY}"

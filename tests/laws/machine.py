@@ -15,12 +15,12 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from schemas.ids import approval_id
 from schemas.moment import EARLIEST
+from tests.builders.events import a_submitted_event, a_verdict_event, a_withdrawn_event
 from tests.laws import engine, worlds
 from tests.laws.charges import Json, text_of
 from tests.laws.clerk import Answer, Clerk, Fresh, Key, Letter, Repeat
 from tests.laws.house import House, InMemory, Store
 from tests.laws.naive import Told
-from tests.rules_inputs import a_submitted, a_verdict, a_withdrawn
 
 Event = dict[str, Any]
 
@@ -222,18 +222,18 @@ class Decisions(RuleBasedStateMachine):
         return verdict
 
     def _submit(self, case: Json, now: datetime) -> tuple[Event, Answer]:
-        return self._event(a_submitted(dict(case), time=now.isoformat())), self.clerk.submit(case, now)
+        return self._event(a_submitted_event(dict(case), time=now.isoformat())), self.clerk.submit(case, now)
 
     def _withdraw(self, key: Key) -> tuple[Event, Answer]:
         data = {"tenant": worlds.TENANT, "case_id": key[0], "request_id": key[1]}
-        event = a_withdrawn(data=data, subject=key[0], time=self.now.isoformat())
+        event = a_withdrawn_event(data=data, subject=key[0], time=self.now.isoformat())
         return self._event(event), self.clerk.withdraw(key)
 
     def _reply(self, key: Key, verdict: Json, now: datetime) -> tuple[Event, Answer]:
         said = {name: value for name, value in verdict.items() if name != "approves"}
         about = {"approval_id": approval_id(*key), "case_id": key[0], "request_id": key[1]}
         kind = "approve" if verdict["approves"] else "reject"
-        event = a_verdict(kind, data={**said, **about}, subject=key[0], time=now.isoformat())
+        event = a_verdict_event(kind, data={**said, **about}, subject=key[0], time=now.isoformat())
         return self._event(event), self.clerk.reply(key, verdict, now)
 
     def _event(self, event: Event) -> Event:

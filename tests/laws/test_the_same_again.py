@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.builders.events import a_submitted_event, a_withdrawn_event
 from tests.laws import worlds
 from tests.laws.charges import Json
 from tests.laws.house import House, InMemory
 from tests.laws.test_many_decisions import Asked, History, histories
 from tests.laws.trying import tried
-from tests.rules_inputs import a_submitted, a_withdrawn
 
 
 @pytest.fixture(scope="module")
@@ -66,12 +66,12 @@ def _house(runner: asyncio.Runner, history: History) -> House:
 
 
 def _submitted(number: int, asked: Asked) -> dict[str, Any]:
-    return a_submitted(dict(asked.case), id=f"evt-{number}", time=asked.now.isoformat())
+    return a_submitted_event(dict(asked.case), id=f"evt-{number}", time=asked.now.isoformat())
 
 
 def _withdrawn(number: int, case: Json) -> dict[str, Any]:
     about = {"tenant": worlds.TENANT, "case_id": case["case_id"], "request_id": case["request"]["request_id"]}
-    return a_withdrawn(data=about, subject=case["case_id"], id=f"evt-{number}")
+    return a_withdrawn_event(data=about, subject=case["case_id"], id=f"evt-{number}")
 
 
 def _outcome(decision: Json) -> Any:

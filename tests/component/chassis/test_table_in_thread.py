@@ -9,7 +9,7 @@ import pytest
 
 from schemas.errors import Unreadable
 from services.chassis.kafka.table import Table
-from tests.rules_inputs import a_record
+from tests.builders.records import a_record
 
 
 class Slow:

@@ -12,8 +12,9 @@ import pytest
 from schemas.case import Case
 from schemas.cloud_event import CloudEvent
 from schemas.reading import read
+from tests.builders.bodies import LEFT_OUT, nested
+from tests.builders.cases import a_case_body, a_request_body
 from tests.component.intake.conftest import World
-from tests.intake_cases import ABSENT, a_case, a_request, nested
 
 
 def only_event(world: World) -> CloudEvent[Case]:
@@ -29,7 +30,7 @@ async def test_an_accepted_case_is_published_and_the_caller_told_where_to_look(
     client: httpx.AsyncClient, world: World
 ) -> None:
     before = datetime.now(UTC)
-    answer = await post(client, a_case(case_id="2026/c 1"))
+    answer = await post(client, a_case_body(case_id="2026/c 1"))
     event = only_event(world)
     assert answer.status_code == 202
     assert answer.json() == {
@@ -53,31 +54,31 @@ async def test_an_accepted_case_is_published_and_the_caller_told_where_to_look(
 
 
 async def test_the_key_implies_the_tenant(client: httpx.AsyncClient, world: World) -> None:
-    assert (await post(client, a_case(tenant=ABSENT), "key-globex")).status_code == 202
+    assert (await post(client, a_case_body(tenant=LEFT_OUT), "key-globex")).status_code == 202
     assert only_event(world).data.tenant == "globex"
 
 
 async def test_another_tenants_case_is_forbidden(client: httpx.AsyncClient, world: World) -> None:
-    answer = await post(client, a_case(), "key-globex")
+    answer = await post(client, a_case_body(), "key-globex")
     assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (403, "/tenant")
     assert world.publisher.sent == []
     assert world.value("mandaat_intake_outcomes_total", door="http", outcome="other_tenant") == 1
 
 
 async def test_a_backfill_runs_on_the_clock_of_its_cases(client: httpx.AsyncClient, world: World) -> None:
-    await post(client, a_case(opened_at="2025-01-02T08:00:00Z"), "key-backfill")
+    await post(client, a_case_body(opened_at="2025-01-02T08:00:00Z"), "key-backfill")
     assert only_event(world).time == datetime(2025, 1, 2, 8, tzinfo=UTC)
 
 
 async def test_a_trace_goes_along(client: httpx.AsyncClient, world: World) -> None:
     trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-    await client.post("/v1/cases", json=a_case(), headers={"traceparent": trace})
+    await client.post("/v1/cases", json=a_case_body(), headers={"traceparent": trace})
     assert only_event(world).traceparent == trace
 
 
 async def test_a_known_request_is_published_again(client: httpx.AsyncClient, world: World) -> None:
-    first = await post(client, a_case())
-    again = await post(client, a_case(facts={"days_late": 7}))
+    first = await post(client, a_case_body())
+    again = await post(client, a_case_body(facts={"days_late": 7}))
     assert (first.status_code, again.status_code) == (202, 202)
     assert len(world.publisher.sent) == 2
 
@@ -85,8 +86,8 @@ async def test_a_known_request_is_published_again(client: httpx.AsyncClient, wor
 async def test_a_known_request_with_other_content_is_a_conflict(
     client: httpx.AsyncClient, world: World
 ) -> None:
-    await post(client, a_case())
-    answer = await post(client, a_case(a_request(amount="45.01")))
+    await post(client, a_case_body())
+    answer = await post(client, a_case_body(request=a_request_body(amount="45.01")))
     assert (answer.status_code, answer.json()["type"]) == (409, "urn:mandaat:problem:conflict")
     assert len(world.publisher.sent) == 1
     assert world.value("mandaat_intake_outcomes_total", door="http", outcome="conflict") == 1
@@ -95,9 +96,11 @@ async def test_a_known_request_with_other_content_is_a_conflict(
 async def test_the_same_request_id_of_another_case_or_tenant_is_another_request(
     client: httpx.AsyncClient, world: World
 ) -> None:
-    await post(client, a_case())
-    assert (await post(client, a_case(a_request(amount="1.00"), case_id="c-2"))).status_code == 202
-    other = a_case(a_request(amount="1.00"), tenant=ABSENT)
+    await post(client, a_case_body())
+    assert (
+        await post(client, a_case_body(request=a_request_body(amount="1.00"), case_id="c-2"))
+    ).status_code == 202
+    other = a_case_body(request=a_request_body(amount="1.00"), tenant=LEFT_OUT)
     assert (await post(client, other, "key-globex")).status_code == 202
 
 
@@ -105,16 +108,16 @@ async def test_nothing_is_noted_of_what_the_broker_did_not_acknowledge(
     client: httpx.AsyncClient, world: World
 ) -> None:
     world.publisher.away = True
-    answer = await post(client, a_case())
+    answer = await post(client, a_case_body())
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
     world.publisher.away = False
-    assert (await post(client, a_case(a_request(amount="1.00")))).status_code == 202
+    assert (await post(client, a_case_body(request=a_request_body(amount="1.00")))).status_code == 202
 
 
 async def test_without_redis_cases_are_accepted(client: httpx.AsyncClient, world: World) -> None:
     world.known.away = True
-    await post(client, a_case())
-    assert (await post(client, a_case(a_request(amount="1.00")))).status_code == 202
+    await post(client, a_case_body())
+    assert (await post(client, a_case_body(request=a_request_body(amount="1.00")))).status_code == 202
 
 
 @pytest.mark.parametrize(
@@ -123,16 +126,16 @@ async def test_without_redis_cases_are_accepted(client: httpx.AsyncClient, world
         (b"hello", 400, None),
         (b"", 400, None),
         (b"\xff\xfe{}", 400, None),
-        (json.dumps(a_case(facts=nested(32))).encode(), 400, None),
-        (json.dumps(a_case(facts={"n": float("nan")})).encode(), 400, None),
+        (json.dumps(a_case_body(facts=nested(32))).encode(), 400, None),
+        (json.dumps(a_case_body(facts={"n": float("nan")})).encode(), 400, None),
         (b"[]", 422, ""),
-        (json.dumps(a_case(case_id=ABSENT)).encode(), 422, "/case_id"),
-        (json.dumps(a_case(customer={"name": "x"})).encode(), 422, "/customer/id"),
-        (json.dumps(a_case(a_request(amount="1e3"))).encode(), 422, "/request/amount"),
-        (json.dumps(a_case(a_request(amount="-5"))).encode(), 422, "/request/amount"),
-        (json.dumps(a_case(a_request(amount="12,50"))).encode(), 422, "/request/amount"),
-        (json.dumps(a_case(a_request(amount="45.001"))).encode(), 422, "/request/amount"),
-        (json.dumps(a_case(a_request(currency="XXY"))).encode(), 422, "/request/currency"),
+        (json.dumps(a_case_body(case_id=LEFT_OUT)).encode(), 422, "/case_id"),
+        (json.dumps(a_case_body(customer={"name": "x"})).encode(), 422, "/customer/id"),
+        (json.dumps(a_case_body(request=a_request_body(amount="1e3"))).encode(), 422, "/request/amount"),
+        (json.dumps(a_case_body(request=a_request_body(amount="-5"))).encode(), 422, "/request/amount"),
+        (json.dumps(a_case_body(request=a_request_body(amount="12,50"))).encode(), 422, "/request/amount"),
+        (json.dumps(a_case_body(request=a_request_body(amount="45.001"))).encode(), 422, "/request/amount"),
+        (json.dumps(a_case_body(request=a_request_body(currency="XXY"))).encode(), 422, "/request/currency"),
     ],
 )
 async def test_what_is_wrong_is_a_problem_with_the_path_of_the_field(
@@ -150,7 +153,7 @@ async def test_what_is_wrong_is_a_problem_with_the_path_of_the_field(
 
 
 async def test_a_body_that_is_too_large_is_refused(client: httpx.AsyncClient, world: World) -> None:
-    answer = await post(client, a_case(subject="x" * 2 * 1024 * 1024))
+    answer = await post(client, a_case_body(subject="x" * 2 * 1024 * 1024))
     assert (answer.status_code, answer.headers["content-type"]) == (413, "application/problem+json")
     assert world.publisher.sent == []
 
@@ -163,7 +166,7 @@ async def test_another_media_type_is_refused(client: httpx.AsyncClient, media: s
 
 @pytest.mark.parametrize("media", ["application/json; charset=utf-8", "Application/JSON"])
 async def test_json_is_json_however_it_is_written(client: httpx.AsyncClient, media: str) -> None:
-    content = json.dumps(a_case()).encode()
+    content = json.dumps(a_case_body()).encode()
     answer = await client.post("/v1/cases", content=content, headers={"Content-Type": media})
     assert answer.status_code == 202
 
@@ -175,6 +178,6 @@ async def test_json_is_json_however_it_is_written(client: httpx.AsyncClient, med
 async def test_a_key_with_the_scope_is_needed(
     client: httpx.AsyncClient, world: World, header: str, status: int
 ) -> None:
-    answer = await client.post("/v1/cases", json=a_case(), headers={"Authorization": header})
+    answer = await client.post("/v1/cases", json=a_case_body(), headers={"Authorization": header})
     assert answer.status_code == status
     assert world.publisher.sent == []

@@ -15,8 +15,11 @@ from schemas.ids import approval_id
 from schemas.withdrawal import Withdrawal
 from services.intake.doors.http import AcceptedCase
 from services.intake.reading.inbound import read_inbound
+from tests.builders.bodies import as_bytes
+from tests.builders.cases import a_case_body, a_request_body
+from tests.builders.events import STRUCTURED
+from tests.builders.received import case_of
 from tests.component.intake.conftest import World
-from tests.intake_cases import STRUCTURED, a_case, a_request, as_bytes, case_of
 
 TEXT = (Path(__file__).parents[3] / "docs" / "intake.md").read_text(encoding="utf-8")
 
@@ -49,7 +52,7 @@ async def test_the_cases_are_accepted_at_both_doors(
 async def test_the_answer_looks_like_that(client: httpx.AsyncClient) -> None:
     (example,) = examples("accepted")
     AcceptedCase.model_validate_json(example)
-    answer = await client.post("/v1/cases", json=a_case())
+    answer = await client.post("/v1/cases", json=a_case_body())
     assert list(answer.json()) == list(json.loads(example))
 
 
@@ -71,7 +74,7 @@ async def test_the_withdrawals_are_accepted(client: httpx.AsyncClient) -> None:
 
 async def test_the_problem_looks_like_that(client: httpx.AsyncClient) -> None:
     (example,) = examples("problem")
-    answer = await client.post("/v1/cases", json=a_case(a_request(amount="45.001")))
+    answer = await client.post("/v1/cases", json=a_case_body(request=a_request_body(amount="45.001")))
     assert answer.json() == json.loads(example)
 
 

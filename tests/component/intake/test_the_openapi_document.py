@@ -8,7 +8,7 @@ import httpx
 import pytest
 from jsonschema import Draft202012Validator
 
-from tests.intake_cases import a_case, a_request
+from tests.builders.cases import a_case_body, a_request_body
 
 
 @pytest.fixture
@@ -37,8 +37,8 @@ async def test_the_body_of_a_case_is_described(document: dict[str, Any]) -> None
     body = document["paths"]["/v1/cases"]["post"]["requestBody"]
     schema = {**body["content"]["application/json"]["schema"], "components": document["components"]}
     validator = Draft202012Validator(schema)
-    assert validator.is_valid(a_case())
-    assert not validator.is_valid(a_case(a_request(amount="12,50")))
+    assert validator.is_valid(a_case_body())
+    assert not validator.is_valid(a_case_body(request=a_request_body(amount="12,50")))
     assert not validator.is_valid({})
 
 

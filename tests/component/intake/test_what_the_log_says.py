@@ -9,9 +9,9 @@ import pytest
 
 from schemas.ids import approval_id
 from services.intake import accepting as handlers
+from tests.builders.cases import a_case_body, a_request_body
 from tests.component.intake.conftest import World
 from tests.component.intake.test_accepting_records import records
-from tests.intake_cases import a_case, a_request
 
 
 class Lines:
@@ -43,8 +43,8 @@ C_1 = {"tenant": "acme", "case_id": "c-1", "request_id": "r1"}
 
 
 async def test_a_conflict_names_its_case_and_request(client: httpx.AsyncClient, lines: Lines) -> None:
-    await client.post("/v1/cases", json=a_case())
-    await client.post("/v1/cases", json=a_case(a_request(amount="45.01")))
+    await client.post("/v1/cases", json=a_case_body())
+    await client.post("/v1/cases", json=a_case_body(request=a_request_body(amount="45.01")))
     assert lines.refused == {"event": "refused", "door": "http", "reason": "conflict", **C_1}
 
 

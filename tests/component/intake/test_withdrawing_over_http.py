@@ -12,8 +12,9 @@ import pytest
 from schemas.cloud_event import CloudEvent
 from schemas.reading import read
 from schemas.withdrawal import Withdrawal
+from tests.builders.bodies import nested
+from tests.builders.cases import a_case_body
 from tests.component.intake.conftest import World
-from tests.intake_cases import a_case, nested
 
 WITHDRAWAL = {"request_id": "r1", "agent_id": "agent-01", "reason": "the customer changed their mind"}
 
@@ -63,9 +64,9 @@ async def test_a_request_that_never_came_can_be_withdrawn(client: httpx.AsyncCli
 
 
 async def test_after_a_withdrawal_the_request_may_be_sent_again(client: httpx.AsyncClient) -> None:
-    await client.post("/v1/cases", json=a_case())
+    await client.post("/v1/cases", json=a_case_body())
     await post(client, WITHDRAWAL)
-    assert (await client.post("/v1/cases", json=a_case())).status_code == 202
+    assert (await client.post("/v1/cases", json=a_case_body())).status_code == 202
 
 
 async def test_the_tenant_is_the_keys(client: httpx.AsyncClient, world: World) -> None:

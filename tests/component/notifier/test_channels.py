@@ -19,8 +19,13 @@ from services.notifier.channels.outcome import Delivered, Outcome, Passing, Perm
 from services.notifier.channels.webhook.channel import WebhookChannel
 from services.notifier.outbox.case_file import read_material
 from services.notifier.outbox.dispatcher import _attempt
+from tests.builders.approvals import an_approval
+from tests.builders.cases import a_case
+from tests.builders.decisions import a_decision
+from tests.builders.events import a_decision_event, an_approval_event
+from tests.builders.notices import a_pending_notice
+from tests.builders.staff import a_member
 from tests.doubles.notifier import FakeMail, FakeStaff, FakeWebhooks
-from tests.telling_events import a_case, a_decision, a_member, a_pending, about_approval, an_approval, decided
 
 NOW = datetime.now(UTC)
 
@@ -48,7 +53,7 @@ class Channels:
         values = (event.to_bytes(), (case or a_case()).model_dump_json().encode(), remark)
         material = read_material(values if channel.needs_case else values[:1])
         assert material is not None
-        return await channel.send(a_pending(event, audience, person, **changes), material, NOW)
+        return await channel.send(a_pending_notice(event, audience, person, **changes), material, NOW)
 
     async def outcome(self, *arguments: Any, **named: Any) -> Outcome:
         return (await self.send(*arguments, **named)).outcome
@@ -58,13 +63,13 @@ async def test_customers_get_mail_in_their_own_language() -> None:
     for language, greeting in (("nl", b"Beste"), ("en-US", b"Dear"), ("fr", b"Dear"), (None, b"Beste")):
         channels = Channels()
         case = a_case(language=language)
-        assert await channels.outcome(decided(a_decision(case)), case=case) == Delivered()
+        assert await channels.outcome(a_decision_event(a_decision(case)), case=case) == Delivered()
         assert greeting in channels.mails.kept[0][1]
 
 
 async def test_colleagues_get_mail_in_their_language_and_not_in_the_customers() -> None:
     channels = Channels(a_member("agent-01", language="en"))
-    attempt = await channels.send(decided(a_decision(a_case())), "agent", "agent-01")
+    attempt = await channels.send(a_decision_event(a_decision(a_case())), "agent", "agent-01")
     assert attempt.language == "en"
     assert channels.mails.kept[0][0] == "agent-01@example.org"
 
@@ -72,24 +77,24 @@ async def test_colleagues_get_mail_in_their_language_and_not_in_the_customers() 
 async def test_a_colleague_hired_a_moment_ago_is_found() -> None:
     channels = Channels()
     channels.staff.published.append(a_member("agent-01"))
-    assert await channels.outcome(decided(a_decision(a_case())), "agent", "agent-01") == Delivered()
+    assert await channels.outcome(a_decision_event(a_decision(a_case())), "agent", "agent-01") == Delivered()
 
 
 async def test_an_id_that_is_not_in_the_staff_fails_as_unknown_person() -> None:
-    event = decided(a_decision(a_case()))
+    event = a_decision_event(a_decision(a_case()))
     assert await Channels().outcome(event, "agent", "agent-01") == Permanent("unknown_person")
 
 
 async def test_a_missing_or_impossible_address_fails_with_its_reason() -> None:
     for email, reason in ((None, "no_address"), ("", "no_address"), ("x@y@z", "bad_address")):
         case = a_case(email=email)
-        assert await Channels().outcome(decided(a_decision(case)), case=case) == Permanent(reason)
+        assert await Channels().outcome(a_decision_event(a_decision(case)), case=case) == Permanent(reason)
 
 
 @pytest.mark.parametrize("keeps_event", [True, False])
 async def test_a_mail_about_a_case_that_is_no_longer_kept_fails(keeps_event: bool) -> None:
-    channels, event = Channels(), decided(a_decision(a_case()))
-    notice = a_pending(event)
+    channels, event = Channels(), a_decision_event(a_decision(a_case()))
+    notice = a_pending_notice(event)
     values = (event.to_bytes() if keeps_event else None, None, None)
     attempt = await _attempt(channels.mail, notice, values, NOW)
     assert attempt.outcome == Permanent("case_gone")
@@ -97,26 +102,28 @@ async def test_a_mail_about_a_case_that_is_no_longer_kept_fails(keeps_event: boo
 
 
 async def test_a_webhook_gets_the_event_byte_for_byte_under_the_id_of_the_notice() -> None:
-    channels, event = Channels(), decided(a_decision(a_case()))
+    channels, event = Channels(), a_decision_event(a_decision(a_case()))
     assert await channels.outcome(event, "webhook", None) == Delivered()
-    message_id = channels.webhook.message_id(a_pending(event, "webhook", None))
+    message_id = channels.webhook.message_id(a_pending_notice(event, "webhook", None))
     assert channels.webhooks.kept == [(message_id, event.to_bytes())]
 
 
 async def test_a_webhook_needs_no_case() -> None:
-    channels, event = Channels(), decided(a_decision(a_case(), "withdrawn"))
-    attempt = await _attempt(channels.webhook, a_pending(event, "webhook", None), (event.to_bytes(),), NOW)
+    channels, event = Channels(), a_decision_event(a_decision(a_case(), "withdrawn"))
+    attempt = await _attempt(
+        channels.webhook, a_pending_notice(event, "webhook", None), (event.to_bytes(),), NOW
+    )
     assert attempt.outcome == Delivered()
 
 
 async def test_a_withdrawal_does_not_wait_for_a_remark() -> None:
-    event = decided(a_decision(a_case(), "withdrawn", by="person", decided_by="agent-02"))
+    event = a_decision_event(a_decision(a_case(), "withdrawn", by="person", decided_by="agent-02"))
     channels = Channels(a_member("agent-01"))
     assert await channels.outcome(event, "agent", "agent-01", remark=None) == Delivered()
 
 
 async def test_mail_to_a_colleague_waits_a_moment_for_the_remark_and_mail_to_a_customer_does_not() -> None:
-    event = decided(a_decision(a_case(), "refused", by="person", decided_by="lead-01"))
+    event = a_decision_event(a_decision(a_case(), "refused", by="person", decided_by="lead-01"))
     channels = Channels(a_member("agent-01"))
     assert await channels.outcome(event, "agent", "agent-01", remark=None) == Passing("awaits_note")
     assert await channels.outcome(event, remark=None) == Delivered()
@@ -126,7 +133,7 @@ async def test_mail_to_a_colleague_waits_a_moment_for_the_remark_and_mail_to_a_c
 
 async def test_every_copy_of_a_notice_is_the_same_mail() -> None:
     channels = Channels(a_member("lead-01"))
-    event = about_approval(types.APPROVAL_REQUESTED, an_approval(a_case(), "lead-01"))
+    event = an_approval_event(types.APPROVAL_REQUESTED, an_approval(a_case(), "lead-01"))
     for _ in range(2):
         await channels.send(event, "approver", "lead-01")
     assert channels.mails.kept[0] == channels.mails.kept[1]

@@ -13,8 +13,8 @@ from services.rules.metrics import RulesMetrics
 from services.rules.worker.held_partitions import HeldPartitions
 from services.rules.worker.outcome import BatchOutcome
 from services.rules.worker.walk import BatchDecider
+from tests.builders.policies import a_book, a_mandate
 from tests.doubles.rules import FakeJournal, FakeLedger, FakeLetters, FakeTables
-from tests.judging import a_book, a_mandate
 
 LEADS = (a_mandate(id="small", limit=40), a_mandate(id="lead", grants="*", to="team_lead", limit=500))
 

@@ -25,7 +25,8 @@ from services.chassis.process.errors import TryAgain
 from services.chassis.process.metrics import Metrics
 from services.rules.ledger.counters import CounterReading
 from services.rules.routes import MOST_WAITING, Inquiry, add_routes
-from tests.judging import a_book, a_mandate, a_person, a_staff
+from tests.builders.policies import a_book, a_mandate
+from tests.builders.staff import a_member, a_staff
 
 NOW = datetime(2026, 3, 2, 23, 30, tzinfo=UTC)
 """Half past midnight, on 3 March, in Amsterdam."""
@@ -60,7 +61,7 @@ class World:
     def __init__(self) -> None:
         self.counted = Counted()
         self.books: dict[str, PolicyBook] = {"acme": with_budgets(version="1")}
-        self.people: Staff = a_staff(a_person(language="en"), a_person("agents/02"), a_person("x", role="y"))
+        self.people: Staff = a_staff(a_member(language="en"), a_member("agents/02"), a_member("x", role="y"))
         self.unread: str | None = None
 
     def ready(self) -> str | None:
@@ -272,7 +273,7 @@ async def test_the_sentence_is_in_the_language_of_the_reader(client: httpx.Async
 
 async def test_a_new_policy_or_person_is_seen_at_once(client: httpx.AsyncClient, world: World) -> None:
     assert (await client.get("/v1/agents/agent-77/mandate")).status_code == 404
-    world.people.put(a_person("agent-77"))
+    world.people.put(a_member("agent-77"))
     world.books["acme"] = with_budgets(version="2")
     assert (await ask(client, "agent-77"))["policy"]["version"] == "2"
 

@@ -11,10 +11,13 @@ from services.chassis.kafka.dead_letters import ConsumedRecord
 from services.chassis.process.errors import TryAgain
 from services.rules.journal.grouping import Grouping
 from services.rules.worker.effects import applied
+from tests.builders.approvals import an_approval_id
+from tests.builders.cases import a_case_body
+from tests.builders.events import a_submitted_event, a_verdict_event, a_withdrawn_event
+from tests.builders.policies import a_book, a_budget, a_mandate
+from tests.builders.records import a_record
 from tests.component.rules.conftest import Bench
 from tests.doubles.rules import FakeLedger
-from tests.judging import a_book, a_budget, a_mandate
-from tests.rules_inputs import a_record, a_request_in, a_submitted, a_verdict, a_withdrawn, an_approval_id
 
 DAY = "acme|day|day|EUR|agent:agent-01"
 MONTH = "acme|lead.1|30d|EUR|tenant"
@@ -38,18 +41,18 @@ def bench() -> Bench:
 
 
 def case(case_id: str, amount: str = "20.00", partition: int = 0, **request: Any) -> ConsumedRecord:
-    submitted = a_submitted(a_request_in(case_id, amount=amount, **request), id=f"evt-{case_id}")
+    submitted = a_submitted_event(a_case_body(case_id, amount=amount, **request), id=f"evt-{case_id}")
     return a_record(submitted, partition=partition)
 
 
 def withdrawal(case_id: str, partition: int = 0, **data: Any) -> ConsumedRecord:
-    event = a_withdrawn(subject=case_id, data={"case_id": case_id, **data}, id=f"gone-{case_id}")
+    event = a_withdrawn_event(subject=case_id, data={"case_id": case_id, **data}, id=f"gone-{case_id}")
     return a_record(event, partition=partition)
 
 
 def verdict(case_id: str, reply_id: str = "reply-1") -> ConsumedRecord:
     data = {"case_id": case_id, "approval_id": an_approval_id(case_id), "reply_id": reply_id}
-    return a_record(a_verdict("approve", subject=case_id, data=data))
+    return a_record(a_verdict_event("approve", subject=case_id, data=data))
 
 
 def counted(ledger: FakeLedger, key: str = DAY) -> int:

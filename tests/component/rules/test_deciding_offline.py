@@ -15,7 +15,7 @@ import deploy.local
 from schemas.decision import Decision
 from schemas.reading import read
 from services.cli.app import build
-from tests.judging import a_mandate, a_policy
+from tests.builders.policies import a_mandate, a_policy
 
 RETAIL = Path(deploy.local.__path__[0]) / "retail"
 STAFF = {"agent_id": "agent-01", "tenant": "acme", "name": "R. Visser", "role": "agent", "team": "north"}

@@ -26,8 +26,7 @@ from engine.policy_tests.shape import read_file
 from engine.rehearsal import Rehearsal
 from schemas.language import Language
 from services.cli.app import build
-from tests.judging import a_mandate, a_policy
-from tests.policies import book_of
+from tests.builders.policies import a_mandate, a_policy, book_of
 
 LOCAL = Path(deploy.local.__path__[0])
 TEXT = files("engine.explain").joinpath(FILE).read_text("utf-8")

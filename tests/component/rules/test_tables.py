@@ -10,9 +10,12 @@ from engine.policy.canonical import digest_of
 from schemas.topics import POLICIES, STAFF
 from services.chassis.process.errors import TryAgain
 from services.rules.worker.tables import Tables
-from tests.judging import a_mandate, a_person, a_policy
-from tests.policies import a_policy_record, book_of, canonical_of
-from tests.rules_inputs import a_record, a_reply, a_request_in, a_submission, as_bytes
+from tests.builders.bodies import as_bytes
+from tests.builders.cases import a_case_body
+from tests.builders.inputs import a_reply, a_submission
+from tests.builders.policies import a_mandate, a_policy, a_policy_record, book_of, canonical_of
+from tests.builders.records import a_record
+from tests.builders.staff import a_member
 
 
 class Published:
@@ -45,7 +48,7 @@ class Published:
 
     async def hire(self, agent_id: str = "agent-01", **changes: Any) -> None:
         """Somebody, or what changed about them."""
-        person = a_person(agent_id, **changes)
+        person = a_member(agent_id, **changes)
         await self.member(f"acme/{agent_id}", person.model_dump_json(by_alias=True).encode())
 
     def _reads(self, name: str) -> Any:
@@ -167,8 +170,8 @@ async def test_staff_comes_changes_and_goes(published: Published) -> None:
 
 
 async def test_a_member_under_another_key_is_kept_out(published: Published) -> None:
-    await published.member("acme/agent-02", a_person("agent-01").model_dump_json().encode())
-    await published.member("other/agent-01", a_person("agent-01").model_dump_json().encode())
+    await published.member("acme/agent-02", a_member("agent-01").model_dump_json().encode())
+    await published.member("other/agent-01", a_member("agent-01").model_dump_json().encode())
     assert published.tables.staff("acme").get("agent-01") is None
     assert published.tables.staff("acme").get("agent-02") is None
 
@@ -188,7 +191,7 @@ async def test_the_topics_are_read_again_only_for_who_is_not_known(published: Pu
 
 
 async def test_many_unknown_in_one_batch_are_one_reading(published: Published) -> None:
-    await published.tables.refresh([a_submission(a_request_in(f"c-{n}")) for n in range(20)])
+    await published.tables.refresh([a_submission(a_case_body(f"c-{n}")) for n in range(20)])
     assert len(published.read_to_end) == 2
 
 

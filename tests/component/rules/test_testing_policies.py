@@ -14,7 +14,7 @@ import deploy.local
 import schemas
 from engine.policy.yaml.reading import parse_yaml
 from services.cli.app import build
-from tests.judging import a_mandate, a_policy
+from tests.builders.policies import a_mandate, a_policy
 
 LOCAL = Path(deploy.local.__path__[0])
 ONE = "tests:\n  - test: x\n    cases:\n"

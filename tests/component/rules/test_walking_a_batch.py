@@ -10,25 +10,22 @@ from services.chassis.kafka.dead_letters import ConsumedRecord
 from services.chassis.process.errors import TryAgain
 from services.rules.ledger.script import Cold
 from services.rules.worker import settling
+from tests.builders.approvals import an_approval_id
+from tests.builders.bodies import as_bytes
+from tests.builders.cases import a_case_body
+from tests.builders.events import a_submitted_event, a_verdict_event, a_withdrawn_event
+from tests.builders.policies import a_book, a_mandate
+from tests.builders.records import a_record
 from tests.component.rules.conftest import Bench
-from tests.intake_cases import a_case
-from tests.judging import a_book, a_mandate
-from tests.rules_inputs import (
-    a_record,
-    a_request_in,
-    a_submitted,
-    a_verdict,
-    a_withdrawn,
-    an_approval_id,
-    as_bytes,
-)
 
 
 def case(
     case_id: str, partition: int = 0, *, event: str = "evt", tenant: str = "acme", **request: Any
 ) -> ConsumedRecord:
     """A record with a case of 45.00, which needs a team lead, or what `request` says."""
-    submitted = a_submitted({**a_request_in(case_id, **request), "tenant": tenant}, id=f"{event}-{case_id}")
+    submitted = a_submitted_event(
+        {**a_case_body(case_id, **request), "tenant": tenant}, id=f"{event}-{case_id}"
+    )
     return a_record(submitted, partition=partition)
 
 
@@ -37,7 +34,7 @@ def verdict(
 ) -> ConsumedRecord:
     """A record with the team lead's verdict on it."""
     data = {"case_id": case_id, "approval_id": an_approval_id(case_id), "reply_id": reply_id}
-    return a_record(a_verdict(said, subject=case_id, data=data), partition=partition)
+    return a_record(a_verdict_event(said, subject=case_id, data=data), partition=partition)
 
 
 async def test_good_cases_are_decided_whatever_stands_between_them(bench: Bench) -> None:
@@ -269,7 +266,7 @@ async def test_a_request_that_was_decided_in_another_partition_is_a_dead_letter(
 async def test_tables_are_read_again_once_a_batch_and_only_for_who_is_unknown(bench: Bench) -> None:
     await bench.decide(case("c-1"))
     assert bench.tables.refreshed == 0
-    stranger = a_record(a_submitted(a_case(case_id="c-2", agent_id="agent-77")))
+    stranger = a_record(a_submitted_event(a_case_body(case_id="c-2", agent_id="agent-77")))
     await bench.decide(stranger, case("c-3", tenant="other"), case("c-4", tenant="another"))
     assert bench.tables.refreshed == 1
     assert bench.events()[2]["data"]["reasons"][0]["code"] == "unknown_agent"
@@ -311,7 +308,7 @@ async def test_a_confirm_of_an_earlier_holding_is_forgotten(bench: Bench) -> Non
 
 
 async def test_what_would_not_fit_the_journal_is_a_dead_letter_and_not_settled(bench: Bench) -> None:
-    large = a_record(a_submitted(a_case(case_id="c-1", facts={"long": "x" * 900_000})))
+    large = a_record(a_submitted_event(a_case_body(case_id="c-1", facts={"long": "x" * 900_000})))
     await bench.decide(large, case("c-2"))
     assert bench.letters.reasons == ["too_large"]
     assert len(bench.ledger.index) == 1
@@ -401,7 +398,7 @@ async def test_a_known_request_is_answered_though_it_could_not_be_judged_now(ben
     else:
         facts = {"facts": {"all": "\u0001" * 200_000}}
         again, other, new = (
-            a_record(a_submitted({**a_request_in(case_id, **request), **facts}))
+            a_record(a_submitted_event({**a_case_body(case_id, **request), **facts}))
             for case_id, request in (("c-1", {}), ("c-2", {"amount": "46.00"}), ("c-3", {}))
         )
     outcome = await bench.decide(again, other, new)
@@ -415,7 +412,7 @@ async def test_a_known_request_is_answered_though_it_could_not_be_judged_now(ben
 
 
 async def test_a_verdict_and_a_withdrawal_that_are_known_are_answered_without_a_policy(bench: Bench) -> None:
-    batch = (case("c-1"), verdict("c-1"), a_record(a_withdrawn()))
+    batch = (case("c-1"), verdict("c-1"), a_record(a_withdrawn_event()))
     await bench.decide(*batch)
     opened, answered, withdrawn = (one.records for one in bench.journal.entries)
     bench.tables.books.clear()
@@ -427,8 +424,8 @@ async def test_a_verdict_and_a_withdrawal_that_are_known_are_answered_without_a_
 
 
 async def test_a_repeat_too_large_to_judge_is_known_from_its_own_round(bench: Bench) -> None:
-    grown = {**a_request_in("c-1"), "facts": {"all": "\u0001" * 200_000}}
-    await bench.decide(a_record(a_submitted(grown)), case("c-1"))
+    grown = {**a_case_body("c-1"), "facts": {"all": "\u0001" * 200_000}}
+    await bench.decide(a_record(a_submitted_event(grown)), case("c-1"))
     assert bench.letters.reasons == []
     assert bench.journal.entries[0].records == bench.journal.entries[1].records
 

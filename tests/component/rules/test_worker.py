@@ -22,9 +22,11 @@ from services.rules.metrics import RulesMetrics
 from services.rules.worker import partition_owner
 from services.rules.worker import worker as worker_module
 from services.rules.worker.worker import Worker
+from tests.builders.cases import a_case_body
+from tests.builders.events import a_submitted_event
+from tests.builders.records import a_record
 from tests.component.rules.conftest import Bench
 from tests.doubles.rules import FakeSubscription
-from tests.rules_inputs import a_record, a_request_in, a_submitted
 from tests.waiting import eventually
 
 
@@ -33,7 +35,7 @@ def both(*partitions: int) -> set[TopicPartition]:
 
 
 def case(case_id: str, partition: int, offset: int = 0) -> ConsumedRecord:
-    return a_record(a_submitted(a_request_in(case_id)), partition=partition, offset=offset)
+    return a_record(a_submitted_event(a_case_body(case_id)), partition=partition, offset=offset)
 
 
 class Rig(Bench):

@@ -17,8 +17,8 @@ from deploy.local.stack import Stack
 from tests.audit.evidence import Evidence
 from tests.audit.promises import audit, totals
 from tests.audit.topics import CASES, POLICIES, REPLIES, Reader, Record
+from tests.builders.policies import a_policy_record
 from tests.faults.ledger.fighting import Fight, Message
-from tests.policies import a_policy_record
 from tests.waiting import eventually
 
 GROUP = "mandaat-rules"

@@ -14,7 +14,7 @@ from schemas.reading import read
 from schemas.staff import StaffMember
 from services.cli.kafka import read_to_the_end
 from services.cli.publish import publish_app
-from tests.policies import canonical_of
+from tests.builders.policies import canonical_of
 
 POLICY = """\
 policy: {tenant}

@@ -16,7 +16,9 @@ from schemas.ids import derived_id
 from schemas.reading import read
 from services.chassis.kafka.producer import partition_for
 from services.cli.kafka import read_to_the_end
-from tests.intake_cases import STRUCTURED, a_case, a_request, a_withdrawal, an_event, as_bytes
+from tests.builders.bodies import as_bytes
+from tests.builders.cases import a_case_body, a_request_body, a_withdrawal_body
+from tests.builders.events import STRUCTURED, an_inbound_event
 from tests.integration.intake.conftest import publish, records_of
 from tests.raw_records import Raw
 from tests.waiting import eventually
@@ -34,7 +36,14 @@ async def accepted(intake: Stack, tenant: str) -> list[CloudEvent[Case]]:
 def many(tenant: str) -> list[Raw]:
     """Cases with several requests each, all in order."""
     return [
-        Raw(as_bytes(a_case(a_request(request_id=f"r{number}"), case_id=f"c-{case}", tenant=tenant)), None)
+        Raw(
+            as_bytes(
+                a_case_body(
+                    request=a_request_body(request_id=f"r{number}"), case_id=f"c-{case}", tenant=tenant
+                )
+            ),
+            None,
+        )
         for case in range(MANY // REQUESTS_A_CASE)
         for number in range(REQUESTS_A_CASE)
     ]
@@ -44,9 +53,9 @@ async def test_every_mode_becomes_a_case_under_the_key_and_on_the_partition_of_i
     intake: Stack, tenant: str
 ) -> None:
     attributes = {"id": "evt-7", "source": "/crm", "type": "mandaat.case.submitted.v1"}
-    records = [Raw(as_bytes(a_case(case_id="bare", tenant=tenant)), None)]
+    records = [Raw(as_bytes(a_case_body(case_id="bare", tenant=tenant)), None)]
     for mode, write in (("binary", sdk.to_binary_event), ("structured", sdk.to_structured_event)):
-        data = a_case(case_id=mode, tenant=tenant)
+        data = a_case_body(case_id=mode, tenant=tenant)
         written = write(SdkEvent({**attributes, "datacontenttype": "application/json"}, data))
         records.append(Raw(written.value, None, list(written.headers.items())))
     await publish(intake.bootstrap, records)
@@ -67,10 +76,10 @@ async def test_every_mode_becomes_a_case_under_the_key_and_on_the_partition_of_i
 
 
 async def test_a_withdrawal_becomes_one_in_its_place(intake: Stack, tenant: str) -> None:
-    event = an_event(a_withdrawal(tenant=tenant), type="mandaat.case.withdrawn.v1")
+    event = an_inbound_event(a_withdrawal_body(tenant=tenant), type="mandaat.case.withdrawn.v1")
     await publish(
         intake.bootstrap,
-        [Raw(as_bytes(a_case(tenant=tenant)), None), Raw(as_bytes(event), None, STRUCTURED)],
+        [Raw(as_bytes(a_case_body(tenant=tenant)), None), Raw(as_bytes(event), None, STRUCTURED)],
     )
 
     async def types() -> list[str]:
@@ -141,7 +150,7 @@ async def test_a_stop_finishes_the_batch_in_hand_and_repeats_nothing(intake: Sta
 
 
 async def test_the_id_of_an_event_is_of_its_place_in_the_log(intake: Stack, tenant: str) -> None:
-    await publish(intake.bootstrap, [Raw(as_bytes(a_case(tenant=tenant)), None)])
+    await publish(intake.bootstrap, [Raw(as_bytes(a_case_body(tenant=tenant)), None)])
 
     async def there() -> bool:
         return len(await accepted(intake, tenant)) == 1

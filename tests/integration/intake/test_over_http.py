@@ -18,7 +18,8 @@ from schemas.reading import read
 from schemas.reply import Verdict
 from schemas.withdrawal import Withdrawal
 from services.chassis.kafka.producer import partition_for
-from tests.intake_cases import a_case, a_request, as_bytes
+from tests.builders.bodies import as_bytes
+from tests.builders.cases import a_case_body, a_request_body
 from tests.integration.intake.conftest import publish, records_of
 from tests.raw_records import Raw
 from tests.waiting import eventually
@@ -34,7 +35,7 @@ async def client(intake: Stack) -> AsyncIterator[httpx.AsyncClient]:
 
 
 def a_new_case(request: Any = None, **changes: Any) -> dict[str, Any]:
-    return a_case(request, case_id=f"c-{uuid4().hex}", tenant=TENANT, **changes)
+    return a_case_body(request=request, case_id=f"c-{uuid4().hex}", tenant=TENANT, **changes)
 
 
 async def cases(intake: Stack) -> dict[str, CloudEvent[Case]]:
@@ -57,7 +58,7 @@ async def test_a_known_request_with_other_content_is_a_conflict_for_all(
     case = a_new_case()
     assert (await client.post("/v1/cases", json=case)).status_code == 202
     assert (await client.post("/v1/cases", json=case)).status_code == 202
-    other = {**case, "request": a_request(amount="45.01")}
+    other = {**case, "request": a_request_body(amount="45.01")}
     answer = await client.post("/v1/cases", json=other)
     assert (answer.status_code, answer.json()["type"]) == (409, "urn:mandaat:problem:conflict")
 
@@ -153,7 +154,7 @@ async def test_it_says_how_it_is(client: httpx.AsyncClient) -> None:
 async def test_logs_name_the_case_and_no_person(intake: Stack, client: httpx.AsyncClient) -> None:
     private = {"name": "Zwaluw", "email": "zwaluw@example.org", "id": "cu-zwaluw"}
     case = a_new_case(customer=private, subject="zwaluw in de schoorsteen", facts={"zwaluw": "zwaluw"})
-    wrong = {**case, "request": a_request(amount="zwaluw")}
+    wrong = {**case, "request": a_request_body(amount="zwaluw")}
     assert (await client.post("/v1/cases", json=case)).status_code == 202
     assert (await client.post("/v1/cases", json=wrong)).status_code == 422
     await publish(intake.bootstrap, [Raw(as_bytes(case), None), Raw(as_bytes(wrong), b"acme/another")])

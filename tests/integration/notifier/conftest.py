@@ -18,7 +18,7 @@ from deploy.local.sinks.mail import KeptMail, kept_mails
 from deploy.local.sinks.webhook import KeptWebhook, kept_webhooks
 from deploy.local.stack import Stack
 from tests.outside import DEAD_LETTERS, NOTICES, Onlooker
-from tests.telling_events import Journal
+from tests.publishing import Publisher
 
 
 @pytest.fixture(scope="package")
@@ -40,8 +40,8 @@ def notifier(backing: Stack) -> Iterator[Stack]:
 
 
 @pytest.fixture
-async def journal(kafka: str) -> AsyncIterator[Journal]:
-    async with Journal(kafka) as one:
+async def journal(kafka: str) -> AsyncIterator[Publisher]:
+    async with Publisher(kafka) as one:
         yield one
 
 

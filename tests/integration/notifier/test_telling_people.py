@@ -15,17 +15,13 @@ from deploy.local.stack import Stack
 from schemas import topics, types
 from schemas.case import Case
 from schemas.withdrawal import WITHDRAWN
+from tests.builders.approvals import a_closed_approval, an_approval
+from tests.builders.cases import a_case
+from tests.builders.decisions import a_decision
+from tests.builders.events import a_decision_event, an_approval_event
+from tests.builders.staff import a_member
 from tests.outside import Onlooker
-from tests.telling_events import (
-    Journal,
-    a_case,
-    a_decision,
-    a_member,
-    about_approval,
-    an_approval,
-    closed,
-    decided,
-)
+from tests.publishing import Publisher
 from tests.waiting import eventually
 
 Mails = Callable[[], list[KeptMail]]
@@ -52,15 +48,15 @@ def reasons(onlooker: Onlooker) -> dict[str, str | None]:
 
 
 async def test_customer_agent_approver_and_webhook_hear_of_an_escalation(
-    notifier: Stack, journal: Journal, mark: str, mails: Mails, webhooks: Webhooks
+    notifier: Stack, journal: Publisher, mark: str, mails: Mails, webhooks: Webhooks
 ) -> None:
     agent, lead = f"agent-{mark}", f"lead-{mark}"
     case = a_case(f"c/{mark} é", email=f"cu-{mark}@example.org", agent_id=agent)
     await journal.hire(a_member(agent), a_member(lead, role="team_lead", language="en"))
     await journal.submit(case)
     await journal.settle(
-        decided(a_decision(case, "escalated")),
-        about_approval(types.APPROVAL_REQUESTED, an_approval(case, lead)),
+        a_decision_event(a_decision(case, "escalated")),
+        an_approval_event(types.APPROVAL_REQUESTED, an_approval(case, lead)),
     )
     await eventually(lambda: len(mails()) >= 3 and webhooks(), seconds=20)
     subjects = {mail.to[0]: mail.subject for mail in mails()}
@@ -73,19 +69,19 @@ async def test_customer_agent_approver_and_webhook_hear_of_an_escalation(
 
 
 async def test_all_three_sides_hear_of_the_verdict_and_colleagues_read_its_words(
-    notifier: Stack, journal: Journal, mark: str, mails: Mails
+    notifier: Stack, journal: Publisher, mark: str, mails: Mails
 ) -> None:
     agent, lead = f"agent-{mark}", f"lead-{mark}"
     case = marked(mark, agent_id=agent)
     await journal.hire(a_member(agent), a_member(lead, role="team_lead"))
     await journal.submit(case)
     await journal.settle(
-        decided(a_decision(case, "escalated")),
-        about_approval(types.APPROVAL_REQUESTED, an_approval(case, lead)),
-        decided(a_decision(case, "refused", by="person", decided_by=lead)),
-        about_approval(
+        a_decision_event(a_decision(case, "escalated")),
+        an_approval_event(types.APPROVAL_REQUESTED, an_approval(case, lead)),
+        a_decision_event(a_decision(case, "refused", by="person", decided_by=lead)),
+        an_approval_event(
             types.APPROVAL_CLOSED,
-            closed(case, lead, by=lead, outcome="refused"),
+            a_closed_approval(case, lead, by=lead, outcome="refused"),
             giver=lead,
             reply_id="x",
             note="had one last week",
@@ -102,7 +98,7 @@ async def test_all_three_sides_hear_of_the_verdict_and_colleagues_read_its_words
 
 
 async def test_all_three_sides_hear_that_a_request_was_withdrawn_and_approvers_only_while_they_are_asked(
-    notifier: Stack, journal: Journal, mark: str, mails: Mails
+    notifier: Stack, journal: Publisher, mark: str, mails: Mails
 ) -> None:
     agent, lead = f"agent-{mark}", f"lead-{mark}"
     waiting, settled = (marked(mark, number, agent_id=agent) for number in (1, 2))
@@ -110,18 +106,22 @@ async def test_all_three_sides_hear_that_a_request_was_withdrawn_and_approvers_o
     await journal.submit(waiting, settled)
     for case in (waiting, settled):
         await journal.settle(
-            decided(a_decision(case, "escalated")),
-            about_approval(types.APPROVAL_REQUESTED, an_approval(case, lead)),
+            a_decision_event(a_decision(case, "escalated")),
+            an_approval_event(types.APPROVAL_REQUESTED, an_approval(case, lead)),
         )
     await journal.settle(
-        decided(a_decision(settled, by="person", decided_by=lead)),
-        about_approval(types.APPROVAL_CLOSED, closed(settled, lead, by=lead), giver=lead, reply_id="x"),
+        a_decision_event(a_decision(settled, by="person", decided_by=lead)),
+        an_approval_event(
+            types.APPROVAL_CLOSED, a_closed_approval(settled, lead, by=lead), giver=lead, reply_id="x"
+        ),
     )
     withdrawn: dict[str, Any] = {"by": "person", "decided_by": agent}
     await journal.settle(
-        decided(a_decision(waiting, "withdrawn", **withdrawn)),
-        about_approval(types.APPROVAL_CLOSED, closed(waiting, lead, by=agent, outcome="withdrawn")),
-        decided(a_decision(settled, "withdrawn", **withdrawn)),
+        a_decision_event(a_decision(waiting, "withdrawn", **withdrawn)),
+        an_approval_event(
+            types.APPROVAL_CLOSED, a_closed_approval(waiting, lead, by=agent, outcome="withdrawn")
+        ),
+        a_decision_event(a_decision(settled, "withdrawn", **withdrawn)),
     )
     await eventually(lambda: len(mails()) >= 14, seconds=20)
     told = [mail.to[0] for mail in mails() if "ngetrokken" in mail.subject]
@@ -132,10 +132,12 @@ async def test_all_three_sides_hear_that_a_request_was_withdrawn_and_approvers_o
 
 
 async def test_a_withdrawal_before_its_request_is_told_to_the_webhook_and_later_to_the_others(
-    notifier: Stack, journal: Journal, mark: str, mails: Mails, onlooker: Watch
+    notifier: Stack, journal: Publisher, mark: str, mails: Mails, onlooker: Watch
 ) -> None:
     case = marked(mark)
-    early = decided(a_decision(case, "withdrawn", customer_id=None, agent_id=None, request_digest=WITHDRAWN))
+    early = a_decision_event(
+        a_decision(case, "withdrawn", customer_id=None, agent_id=None, request_digest=WITHDRAWN)
+    )
     async with onlooker(case.case_id) as watching:
         await journal.settle(early)
         await watching.until(ended(1), seconds=20, what="the webhook told")
@@ -149,26 +151,26 @@ async def test_a_withdrawal_before_its_request_is_told_to_the_webhook_and_later_
 
 
 async def test_a_repeated_event_tells_nobody_twice(
-    notifier: Stack, journal: Journal, mark: str, mails: Mails, onlooker: Watch
+    notifier: Stack, journal: Publisher, mark: str, mails: Mails, onlooker: Watch
 ) -> None:
     case, other = marked(mark), marked(mark, 2)
-    event = decided(a_decision(case))
+    event = a_decision_event(a_decision(case))
     await journal.submit(case, other)
     await journal.settle(event, event)
-    await journal.settle(event, decided(a_decision(other)))
+    await journal.settle(event, a_decision_event(a_decision(other)))
     async with onlooker(case.case_id, other.case_id) as watching:
         await watching.until(ended(6), seconds=20, what="both told")
     assert sorted(mail.to[0] for mail in mails()) == sorted(str(one.customer.email) for one in (case, other))
 
 
 async def test_a_wrong_address_blocks_nobody_else_and_ends_as_failed(
-    notifier: Stack, journal: Journal, mark: str, onlooker: Watch
+    notifier: Stack, journal: Publisher, mark: str, onlooker: Watch
 ) -> None:
     refused = marked(mark, 1, email=f"cu-{mark}@refused.example")
     missing = marked(mark, 2, email=None)
     nonsense = marked(mark, 3, email="not an address")
     await journal.submit(refused, missing, nonsense)
-    await journal.settle(*(decided(a_decision(case)) for case in (refused, missing, nonsense)))
+    await journal.settle(*(a_decision_event(a_decision(case)) for case in (refused, missing, nonsense)))
     async with onlooker(refused.case_id, missing.case_id, nonsense.case_id) as watching:
         await watching.until(ended(9), seconds=20, what="nine notices ended")
         why = {
@@ -182,11 +184,11 @@ async def test_a_wrong_address_blocks_nobody_else_and_ends_as_failed(
 
 
 async def test_a_decision_whose_case_nobody_submitted_is_a_dead_letter(
-    notifier: Stack, journal: Journal, mark: str, onlooker: Watch
+    notifier: Stack, journal: Publisher, mark: str, onlooker: Watch
 ) -> None:
     unknown, known = marked(mark, "unknown"), marked(mark, "known")
     await journal.submit(known)
-    await journal.settle(decided(a_decision(unknown)), decided(a_decision(known)))
+    await journal.settle(a_decision_event(a_decision(unknown)), a_decision_event(a_decision(known)))
     async with onlooker(unknown.case_id, known.case_id) as watching:
         await watching.until(ended(3), seconds=20, what="the known one told")
         await watching.until(
@@ -201,7 +203,7 @@ async def test_a_decision_whose_case_nobody_submitted_is_a_dead_letter(
 
 
 async def test_what_cannot_be_read_and_what_is_not_known_holds_nothing_up(
-    notifier: Stack, journal: Journal, mark: str, onlooker: Watch
+    notifier: Stack, journal: Publisher, mark: str, onlooker: Watch
 ) -> None:
     case = marked(mark)
     p = journal.partition_of(case.tenant, case.case_id)
@@ -211,32 +213,32 @@ async def test_what_cannot_be_read_and_what_is_not_known_holds_nothing_up(
         await journal.put(topic, p, None, key=mark.encode())
         await journal.put(topic, p, b'{"type": "mandaat.ledger.marked.v1", "data": {"partition": 0}}')
         await journal.put(topic, p, b'{"type": "mandaat.something.new.v9"}')
-    await journal.settle(decided(a_decision(case)))
+    await journal.settle(a_decision_event(a_decision(case)))
     async with onlooker(case.case_id) as watching:
         await watching.until(ended(3), seconds=20, what="told all the same")
 
 
 async def test_a_conflicting_submission_does_not_get_the_mail(
-    notifier: Stack, journal: Journal, mark: str, mails: Mails
+    notifier: Stack, journal: Publisher, mark: str, mails: Mails
 ) -> None:
     case = marked(mark)
     thief = marked(mark, email=f"thief-{mark}@example.org", amount="46.00")
     await journal.submit(thief, case, thief)
-    await journal.settle(decided(a_decision(case)))
+    await journal.settle(a_decision_event(a_decision(case)))
     await eventually(mails, seconds=20)
     assert [mail.to for mail in mails()] == [(case.customer.email,)]
 
 
 async def test_what_is_older_than_a_week_is_told_to_nobody(
-    notifier: Stack, journal: Journal, mark: str, mails: Mails, onlooker: Watch
+    notifier: Stack, journal: Publisher, mark: str, mails: Mails, onlooker: Watch
 ) -> None:
     week, fortnight, now = marked(mark, "week"), marked(mark, "fortnight"), marked(mark, "now")
     await journal.submit(week, fortnight, now)
     days = datetime.now(UTC) - timedelta(days=8), datetime.now(UTC) - timedelta(days=15)
     await journal.settle(
-        decided(a_decision(week), at=days[0]),
-        decided(a_decision(fortnight), at=days[1]),
-        decided(a_decision(now)),
+        a_decision_event(a_decision(week), at=days[0]),
+        a_decision_event(a_decision(fortnight), at=days[1]),
+        a_decision_event(a_decision(now)),
     )
     async with onlooker(week.case_id, fortnight.case_id, now.case_id) as watching:
         await watching.until(ended(6), seconds=20, what="six notices ended")
@@ -247,13 +249,14 @@ async def test_what_is_older_than_a_week_is_told_to_nobody(
 
 
 async def test_the_desk_shows_where_a_case_stands(
-    notifier: Stack, journal: Journal, mark: str, ask: Ask
+    notifier: Stack, journal: Publisher, mark: str, ask: Ask
 ) -> None:
     case = marked(f"{mark}/%2F é?#", email=f"cu-{mark}@example.org")
     decision = a_decision(case, "escalated")
     await journal.submit(case)
     await journal.settle(
-        decided(decision), about_approval(types.APPROVAL_REQUESTED, an_approval(case, f"lead-{mark}"))
+        a_decision_event(decision),
+        an_approval_event(types.APPROVAL_REQUESTED, an_approval(case, f"lead-{mark}")),
     )
     await eventually(
         lambda: ask(case.case_id).status_code == 200 and len(ask(case.case_id).json()["notices"]) == 4,
@@ -269,7 +272,7 @@ async def test_the_desk_shows_where_a_case_stands(
 
 
 async def test_another_tenants_case_is_not_there(
-    notifier: Stack, journal: Journal, mark: str, ask: Ask
+    notifier: Stack, journal: Publisher, mark: str, ask: Ask
 ) -> None:
     case = marked(mark)
     await journal.submit(case)

@@ -18,9 +18,12 @@ from deploy.local.sinks.mail import KeptMail
 from deploy.local.sinks.webhook import KeptWebhook
 from deploy.local.stack import Stack
 from schemas.case import Case
+from tests.builders.decisions import a_decision
+from tests.builders.events import a_decision_event
+from tests.builders.staff import a_member
 from tests.integration.notifier.test_telling_people import ended, marked
 from tests.outside import Onlooker
-from tests.telling_events import Journal, a_decision, a_member, decided
+from tests.publishing import Publisher
 from tests.waiting import eventually
 
 Mails = Callable[[], list[KeptMail]]
@@ -29,18 +32,18 @@ Watch = Callable[..., AbstractAsyncContextManager[Onlooker]]
 Ask = Callable[..., httpx.Response]
 
 
-async def many(journal: Journal, mark: str, number: int) -> list[Case]:
+async def many(journal: Publisher, mark: str, number: int) -> list[Case]:
     """So many decided cases of one hired agent: three notices each."""
     agent = f"agent-{mark}"
     await journal.hire(a_member(agent))
     cases = [marked(mark, one, agent_id=agent) for one in range(number)]
     await journal.submit(*cases)
-    await journal.settle(*(decided(a_decision(case)) for case in cases))
+    await journal.settle(*(a_decision_event(a_decision(case)) for case in cases))
     return cases
 
 
 async def test_killed_in_the_middle_everybody_is_told_and_a_second_copy_has_the_same_message_id(
-    notifier: Stack, journal: Journal, mark: str, mails: Mails, webhooks: Webhooks, onlooker: Watch
+    notifier: Stack, journal: Publisher, mark: str, mails: Mails, webhooks: Webhooks, onlooker: Watch
 ) -> None:
     cases = await many(journal, mark, 150)
     for least in (20, 150):
@@ -59,7 +62,7 @@ async def test_killed_in_the_middle_everybody_is_told_and_a_second_copy_has_the_
 
 
 async def test_told_to_end_it_finishes_and_leaves_nothing_twice(
-    notifier: Stack, journal: Journal, mark: str, mails: Mails, onlooker: Watch
+    notifier: Stack, journal: Publisher, mark: str, mails: Mails, onlooker: Watch
 ) -> None:
     cases = await many(journal, mark, 60)
     await eventually(lambda: len(mails()) >= 10, seconds=30)
@@ -71,7 +74,7 @@ async def test_told_to_end_it_finishes_and_leaves_nothing_twice(
 
 
 async def test_a_second_notifier_that_joins_and_leaves_tells_nobody_twice(
-    notifier: Stack, journal: Journal, mark: str, mails: Mails, onlooker: Watch
+    notifier: Stack, journal: Publisher, mark: str, mails: Mails, onlooker: Watch
 ) -> None:
     cases = await many(journal, mark, 200)
     await at_least(mails, 20)
@@ -83,7 +86,7 @@ async def test_a_second_notifier_that_joins_and_leaves_tells_nobody_twice(
 
 
 async def test_a_notifier_that_stood_still_repeats_no_more_than_what_was_on_the_wire(
-    notifier: Stack, journal: Journal, mark: str, mails: Mails, onlooker: Watch
+    notifier: Stack, journal: Publisher, mark: str, mails: Mails, onlooker: Watch
 ) -> None:
     cases = await many(journal, mark, 200)
     await at_least(mails, 20)
@@ -106,7 +109,7 @@ async def test_a_notifier_that_stood_still_repeats_no_more_than_what_was_on_the_
 
 
 async def test_a_mail_server_that_is_away_is_waited_for(
-    notifier: Stack, journal: Journal, mark: str, mails: Mails
+    notifier: Stack, journal: Publisher, mark: str, mails: Mails
 ) -> None:
     notifier.kill("sinks")
     await many(journal, mark, 5)
@@ -116,18 +119,18 @@ async def test_a_mail_server_that_is_away_is_waited_for(
 
 
 async def test_a_mailbox_that_is_busy_is_tried_again_and_holds_nobody_up(
-    notifier: Stack, journal: Journal, mark: str, mails: Mails
+    notifier: Stack, journal: Publisher, mark: str, mails: Mails
 ) -> None:
     busy = marked(mark, "busy", email=f"cu-{mark}@busy.example")
     await journal.submit(busy)
-    await journal.settle(decided(a_decision(busy)))
+    await journal.settle(a_decision_event(a_decision(busy)))
     await many(journal, mark, 3)
     await eventually(lambda: len(mails()) == 6, seconds=20)
     await eventually(lambda: tries(notifier, mark) >= 3, seconds=20, what="it is tried again")
 
 
 async def test_an_emptied_redis_tells_nobody_again_and_the_desk_comes_back(
-    notifier: Stack, journal: Journal, mark: str, mails: Mails, onlooker: Watch, ask: Ask
+    notifier: Stack, journal: Publisher, mark: str, mails: Mails, onlooker: Watch, ask: Ask
 ) -> None:
     before = await many(journal, mark, 20)
     async with onlooker(*(case.case_id for case in before)) as watching:
@@ -136,7 +139,7 @@ async def test_an_emptied_redis_tells_nobody_again_and_the_desk_comes_back(
         client.flushall()
     after = marked(mark, "after")
     await journal.submit(after)
-    await journal.settle(decided(a_decision(after)))
+    await journal.settle(a_decision_event(a_decision(after)))
     await eventually(lambda: len(mails()) == 41, seconds=30)
     await eventually(lambda: ask(before[0].case_id).status_code == 200, seconds=20)
     shown = ask(before[0].case_id).json()
@@ -145,7 +148,7 @@ async def test_an_emptied_redis_tells_nobody_again_and_the_desk_comes_back(
 
 
 async def test_a_redis_that_is_away_is_waited_for(
-    notifier: Stack, journal: Journal, mark: str, mails: Mails, onlooker: Watch
+    notifier: Stack, journal: Publisher, mark: str, mails: Mails, onlooker: Watch
 ) -> None:
     cases = await many(journal, mark, 40)
     await eventually(lambda: len(mails()) >= 5, seconds=30)
@@ -154,7 +157,7 @@ async def test_a_redis_that_is_away_is_waited_for(
     await eventually(lambda: httpx.get(ready, timeout=5).status_code == 503, seconds=15)
     later = marked(mark, "later")
     await journal.submit(later)
-    await journal.settle(decided(a_decision(later)))
+    await journal.settle(a_decision_event(a_decision(later)))
     notifier.start("redis")
     async with onlooker(*(case.case_id for case in (*cases, later))) as watching:
         await watching.until(ended(123), seconds=60, what="all told")
@@ -163,7 +166,7 @@ async def test_a_redis_that_is_away_is_waited_for(
 
 
 async def test_a_kafka_that_is_away_is_waited_for(
-    notifier: Stack, journal: Journal, mark: str, mails: Mails, onlooker: Watch
+    notifier: Stack, journal: Publisher, mark: str, mails: Mails, onlooker: Watch
 ) -> None:
     cases = await many(journal, mark, 100)
     await at_least(mails, 20)
@@ -178,7 +181,7 @@ async def test_a_kafka_that_is_away_is_waited_for(
 
 
 async def test_a_webhook_that_fails_is_tried_again_under_the_same_id(
-    sinks: Stack, redis_url: str, journal: Journal, mark: str, tmp_path: Path
+    sinks: Stack, redis_url: str, journal: Publisher, mark: str, tmp_path: Path
 ) -> None:
     secret = "whsec_" + "bWFuZGFhdC1tYW5kYWF0LW1hbmRhYXQ="
     async with answering(["500", "429", "204"]) as (port, requests):
@@ -191,7 +194,7 @@ async def test_a_webhook_that_fails_is_tried_again_under_the_same_id(
         try:
             case = marked(mark)
             await journal.submit(case)
-            await journal.settle(decided(a_decision(case)))
+            await journal.settle(a_decision_event(a_decision(case)))
             await eventually(lambda: len(of(mark, requests)) == 3, seconds=30)
         finally:
             await asyncio.to_thread(sinks.stop, "notifier")

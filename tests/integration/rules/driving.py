@@ -13,11 +13,11 @@ from schemas.cloud_event import HEADERS
 from schemas.ids import approval_id, derived_id, uuid7
 from schemas.staff import staff_key
 from services.chassis.kafka.producer import Outgoing, Producer, partition_for
-from tests.intake_cases import a_case, a_request
-from tests.judging import a_budget, a_mandate, a_policy
-from tests.policies import a_policy_record
+from tests.builders.bodies import as_bytes
+from tests.builders.cases import a_case_body, a_request_body
+from tests.builders.events import a_submitted_event, a_verdict_event, a_withdrawn_event
+from tests.builders.policies import a_budget, a_mandate, a_policy, a_policy_record
 from tests.raw_records import Raw, produce_raw
-from tests.rules_inputs import a_submitted, a_verdict, a_withdrawn, as_bytes
 
 PARTITIONS = 6
 A_LOT = 10_000_000
@@ -84,9 +84,9 @@ class Office:
         self, case_id: str, request_id: str = "r1", *, amount: str = "45.00", **changes: Any
     ) -> Outgoing:
         """The record of a case, with an id of its own."""
-        request = a_request(request_id=request_id, amount=amount)
-        case = a_case(case_id=case_id, tenant=self.tenant, request=request, **changes)
-        event = a_submitted(case, id=uuid7(), tenant=case["tenant"])
+        request = a_request_body(request_id=request_id, amount=amount)
+        case = a_case_body(case_id=case_id, tenant=self.tenant, request=request, **changes)
+        event = a_submitted_event(case, id=uuid7(), tenant=case["tenant"])
         return self._record(topics.CASES, case["tenant"], case_id, event)
 
     def verdict(
@@ -94,7 +94,7 @@ class Office:
     ) -> Outgoing:
         """The record of a verdict by the lead of team north, always the same for the same reply id."""
         about = {"case_id": case_id, "approval_id": approval_id(case_id, "r1"), "reply_id": reply_id, **data}
-        event = a_verdict(
+        event = a_verdict_event(
             said, subject=case_id, tenant=self.tenant, data=about, id=derived_id(case_id, reply_id, said)
         )
         return self._record(topics.REPLIES, self.tenant, case_id, event)
@@ -102,7 +102,9 @@ class Office:
     def withdrawal(self, case_id: str) -> Outgoing:
         """The record that withdraws its request."""
         about = {"tenant": self.tenant, "case_id": case_id}
-        event = a_withdrawn(subject=case_id, tenant=self.tenant, data=about, id=derived_id(case_id, "gone"))
+        event = a_withdrawn_event(
+            subject=case_id, tenant=self.tenant, data=about, id=derived_id(case_id, "gone")
+        )
         return self._record(topics.CASES, self.tenant, case_id, event)
 
     async def send(self, *records: Outgoing) -> list[Place]:

@@ -16,9 +16,9 @@ from deploy.local.stack import Stack
 from schemas.ids import uuid7
 from services.chassis.kafka.producer import Outgoing
 from services.cli.publish import publish_app
+from tests.builders.policies import a_mandate, a_policy
 from tests.integration.rules.driving import Office
 from tests.integration.rules.watching import Watch, keeps_its_promises
-from tests.judging import a_mandate, a_policy
 from tests.waiting import eventually
 
 LEAD = "lead-north"

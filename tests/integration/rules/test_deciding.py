@@ -10,11 +10,12 @@ import pytest
 from deploy.local.stack import Stack
 from schemas import topics
 from services.chassis.kafka.producer import Outgoing
-from tests.intake_cases import a_case, a_request, nested
+from tests.builders.bodies import as_bytes, nested
+from tests.builders.cases import a_case_body, a_request_body
+from tests.builders.events import a_submitted_event
 from tests.integration.rules.driving import Office, case_ids_on
 from tests.integration.rules.watching import Watch, keeps_its_promises
 from tests.raw_records import BAD_NAME, Raw
-from tests.rules_inputs import a_submitted, as_bytes
 
 pytestmark = pytest.mark.usefixtures("worker")
 
@@ -121,11 +122,11 @@ def bad_bodies(tenant: str, case_id: str) -> dict[str, tuple[bytes | None, str]]
     """What is wrong -> the body, and the reason that is expected."""
 
     def case(**changes: Any) -> bytes:
-        changed = a_case(**{"tenant": tenant, "case_id": case_id, **changes})
-        return as_bytes(a_submitted(changed, tenant=tenant, subject=case_id))
+        changed = a_case_body(**{"tenant": tenant, "case_id": case_id, **changes})
+        return as_bytes(a_submitted_event(changed, tenant=tenant, subject=case_id))
 
     def request(**changes: Any) -> bytes:
-        return case(request=a_request(**changes))
+        return case(request=a_request_body(**changes))
 
     good = json.loads(case())
     return {

@@ -28,12 +28,14 @@ from services.rules.metrics import RulesMetrics
 from services.rules.worker.held_partitions import HeldPartitions
 from services.rules.worker.walk import BatchDecider
 from services.rules.worker.worker import Worker
+from tests.builders.cases import a_case_body
+from tests.builders.events import a_submitted_event
+from tests.builders.policies import a_book, a_mandate
+from tests.builders.records import a_record
 from tests.doubles.rules import FakeLetters, FakeSubscription, FakeTables
 from tests.integration.rules.driving import case_ids_on
 from tests.integration.rules.same_ledger import is_the_journals
 from tests.integration.rules.watching import Watch, keeps_its_promises
-from tests.judging import a_book, a_mandate
-from tests.rules_inputs import a_record, a_request_in, a_submitted
 from tests.waiting import eventually
 
 FENCE_SECONDS = SIZES.fence_ms / 1000
@@ -103,7 +105,9 @@ class OneWorker:
 
     def case(self, case_id: str, partition: int, offset: int) -> ConsumedRecord:
         return a_record(
-            a_submitted({**a_request_in(case_id), "tenant": self.tenant}), partition=partition, offset=offset
+            a_submitted_event({**a_case_body(case_id), "tenant": self.tenant}),
+            partition=partition,
+            offset=offset,
         )
 
 

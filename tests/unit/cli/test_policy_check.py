@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from services.cli.app import build
-from tests.policies import a_lead, a_mandate, a_policy
+from tests.builders.policies import a_lead, a_mandate, a_policy
 
 WARNED = "nobody of the staff has role `manager`, or one that extends it"
 

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from engine.expressions.tokens import tokenize
 from engine.expressions.translation import Definition, translate
 from engine.policy.checking import check_policy
-from tests.judging import a_budget, a_case, a_mandate, a_policy, judge
-from tests.policies import book_of
+from tests.builders.cases import a_case
+from tests.builders.policies import a_budget, a_mandate, a_policy, book_of
+from tests.judging import judge
 
 PIECES = st.lists(
     st.sampled_from(

@@ -18,7 +18,10 @@ from schemas.case import Case
 from schemas.decision import AgentRef, PolicyRef
 from schemas.money import Money
 from schemas.reply import Verdict
-from tests.judging import NOW, a_book, a_case, a_mandate, a_person, a_staff
+from tests.builders.cases import a_case
+from tests.builders.policies import a_book, a_mandate
+from tests.builders.staff import a_member, a_staff
+from tests.judging import NOW
 
 LEADS = a_mandate(id="lead", grants="*", to="team_lead", limit=500)
 AWAY = {"from": "2026-03-02T00:00:00Z", "until": "2026-03-03T00:00:00Z"}
@@ -77,14 +80,14 @@ def test_the_lead_of_the_agent_s_team_may_answer() -> None:
 
 
 def test_a_role_that_extends_the_step_s_role_may_answer_too() -> None:
-    assert _approvers(a_person("boss", role="manager")) == ("boss", "lead-north")
-    assert _approvers(a_person("sen", role="senior")) == ("lead-north",)
+    assert _approvers(a_member("boss", role="manager")) == ("boss", "lead-north")
+    assert _approvers(a_member("sen", role="senior")) == ("lead-north",)
 
 
 def test_where_the_team_has_nobody_those_of_any_team_may_answer() -> None:
     assert _approvers(team="west") == ("lead-north", "lead-south")
     assert _approvers(team=None) == ("lead-north", "lead-south")
-    assert _approvers(a_person("lead-north", role="team_lead", absences=[AWAY])) == ("lead-south",)
+    assert _approvers(a_member("lead-north", role="team_lead", absences=[AWAY])) == ("lead-south",)
 
 
 def test_who_asked_never_answers() -> None:
@@ -94,9 +97,9 @@ def test_who_asked_never_answers() -> None:
 
 
 def test_a_delegate_answers_for_the_absent_and_only_then() -> None:
-    deputy = a_person("deputy", role="team_lead", team="south")
-    away = a_person("lead-north", role="team_lead", absences=[{**AWAY, "delegate": "deputy"}])
-    back = a_person("lead-north", role="team_lead", absences=[{**AWAY, "until": "2026-03-02T08:00:00Z"}])
+    deputy = a_member("deputy", role="team_lead", team="south")
+    away = a_member("lead-north", role="team_lead", absences=[{**AWAY, "delegate": "deputy"}])
+    back = a_member("lead-north", role="team_lead", absences=[{**AWAY, "until": "2026-03-02T08:00:00Z"}])
     assert _approvers(deputy, away) == ("deputy",)
     assert _approvers(deputy, back) == ("lead-north",)
     assert isinstance(_verdict("deputy", deputy, away), Allowed)
@@ -105,21 +108,21 @@ def test_a_delegate_answers_for_the_absent_and_only_then() -> None:
 
 
 def test_a_delegate_who_is_away_too_passes_it_on_and_a_ring_ends() -> None:
-    first = a_person("lead-north", role="team_lead", absences=[{**AWAY, "delegate": "second"}])
-    second = a_person("second", role="manager", team="hq", absences=[{**AWAY, "delegate": "third"}])
-    assert _approvers(first, second, a_person("third", role="manager", team="hq")) == ("third",)
-    ring = a_person("second", role="manager", team="hq", absences=[{**AWAY, "delegate": "lead-north"}])
+    first = a_member("lead-north", role="team_lead", absences=[{**AWAY, "delegate": "second"}])
+    second = a_member("second", role="manager", team="hq", absences=[{**AWAY, "delegate": "third"}])
+    assert _approvers(first, second, a_member("third", role="manager", team="hq")) == ("third",)
+    ring = a_member("second", role="manager", team="hq", absences=[{**AWAY, "delegate": "lead-north"}])
     assert _approvers(first, ring) == ("lead-south",)
 
 
 def test_a_delegate_without_a_mandate_of_their_own_does_not_answer() -> None:
-    away = a_person("lead-north", role="team_lead", absences=[{**AWAY, "delegate": "agent-02"}])
-    assert _approvers(away, a_person("agent-02")) == ("lead-south",)
+    away = a_member("lead-north", role="team_lead", absences=[{**AWAY, "delegate": "agent-02"}])
+    assert _approvers(away, a_member("agent-02")) == ("lead-south",)
 
 
 def test_the_asker_as_delegate_does_not_answer() -> None:
-    away = a_person("lead-north", role="team_lead", absences=[{**AWAY, "delegate": "agent-01"}])
-    assert _approvers(away, a_person("agent-01", role="manager")) == ("lead-south",)
+    away = a_member("lead-north", role="team_lead", absences=[{**AWAY, "delegate": "agent-01"}])
+    assert _approvers(away, a_member("agent-01", role="manager")) == ("lead-south",)
 
 
 @pytest.mark.parametrize(
@@ -164,7 +167,7 @@ def test_a_step_that_nobody_has_has_nobody() -> None:
 
 def test_conditions_look_at_the_one_who_answers() -> None:
     book = a_book(a_mandate(to="team_lead", when="agent.agent_id == 'lead-2' && agent.role != 'agent'"))
-    assert _approvers(a_person("lead-2", role="team_lead"), book=book) == ("lead-2",)
+    assert _approvers(a_member("lead-2", role="team_lead"), book=book) == ("lead-2",)
 
 
 def test_who_may_answer_approves_by_their_own_mandate() -> None:
@@ -185,7 +188,7 @@ def test_an_amount_that_the_currency_does_not_have_is_no_verdict(amount: str) ->
 @pytest.mark.parametrize("approves", [True, False])
 def test_anybody_else_is_not_entitled(approves: bool) -> None:
     assert _codes(_verdict("nobody", approves=approves)) == ["unknown_agent"]
-    assert _codes(_verdict("agent-02", a_person("agent-02"), approves=approves)) == ["not_an_approver"]
+    assert _codes(_verdict("agent-02", a_member("agent-02"), approves=approves)) == ["not_an_approver"]
     assert _codes(_verdict("lead-south", approves=approves)) == ["not_an_approver"]
 
 
@@ -203,7 +206,7 @@ def test_a_prohibition_holds_against_a_person_s_verdict_too() -> None:
     assert [reason.prohibition for reason in forbidden.reasons] == ["fraud"]
     assert _verdict("lead-north", book=book, approves=False) == Allowed(None, None)
     assert _codes(_verdict("lead-south", book=book)) == ["not_an_approver"]
-    assert isinstance(_verdict("boss", a_person("boss", role="manager"), book=book), Allowed)
+    assert isinstance(_verdict("boss", a_member("boss", role="manager"), book=book), Allowed)
 
 
 def test_a_prohibition_that_cannot_be_judged_leaves_it_to_the_person() -> None:

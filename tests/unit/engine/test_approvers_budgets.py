@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
-from tests.intake_cases import a_case, a_request
-from tests.judging import a_mandate, a_person
+from tests.builders.approvals import an_approval_id
+from tests.builders.cases import a_case_body, a_request_body
+from tests.builders.inputs import a_reply, a_submission, a_withdrawal
+from tests.builders.policies import a_mandate
+from tests.builders.staff import a_member
 from tests.pure_shop import Shop
-from tests.rules_inputs import a_reply, a_submission, a_withdrawal, an_approval_id
 
 SEQ = 1_772_438_402_123_456
 AWAY = [{"from": "2026-03-01T00:00:00Z", "until": "2026-03-09T00:00:00Z", "delegate": "boss"}]
@@ -59,8 +61,8 @@ def test_it_is_the_giver_s_budget_that_is_charged(per: str, scope: str) -> None:
 
 def test_it_is_the_team_in_which_the_giver_is_at_that_moment() -> None:
     people = [
-        a_person("lead-north", role="team_lead", absences=AWAY),
-        a_person("boss", role="manager", team="hq"),
+        a_member("lead-north", role="team_lead", absences=AWAY),
+        a_member("boss", role="manager", team="hq"),
     ]
     shop = a_shop(a_lead(budgets=[a_budget(per="team")]), people=people)
     (charge,) = charges(settled(shop, a_reply(data={"agent_id": "boss"})))
@@ -110,7 +112,7 @@ def test_the_giver_s_next_mandate_is_tried_where_the_first_has_no_room() -> None
 def test_what_a_giver_spends_is_one_pool_over_all_that_they_approve() -> None:
     shop = a_shop(a_lead())
     for case_id in ("c-2", "c-3"):
-        shop.decide(a_submission(a_case(case_id=case_id)), SEQ)
+        shop.decide(a_submission(a_case_body(case_id=case_id)), SEQ)
 
     def verdict(case_id: str) -> Any:
         data = {"case_id": case_id, "approval_id": an_approval_id(case_id)}
@@ -132,7 +134,7 @@ def test_what_a_giver_spends_is_one_pool_over_all_that_they_approve() -> None:
 )
 def test_discretion_of_the_giver_needs_their_own_reason(reason: str | None, heard: bool) -> None:
     own = a_lead(id="own", discretion={"review_within": "5d", "reviewer": "manager"})
-    case = a_case(request=a_request(discretion=True))
+    case = a_case_body(request=a_request_body(discretion=True))
     shop = Shop(a_mandate(limit=1), own, opened=a_submission(case), timezone="UTC")
     event = settled(shop, a_reply(data={"reason": reason}))[0]
     if heard:
@@ -151,14 +153,14 @@ def test_without_being_asked_for_it_no_discretion_of_the_giver_is_tried() -> Non
 
 def test_at_another_step_of_a_new_policy_the_approval_s_own_step_answers() -> None:
     ladder = [{"id": "default", "steps": [{"to": "manager"}]}]
-    shop = a_shop(a_lead(), people=[a_person("boss", role="manager")], escalation=ladder)
+    shop = a_shop(a_lead(), people=[a_member("boss", role="manager")], escalation=ladder)
     assert settled(shop, a_reply())[0]["data"]["outcome"] == "approved"
 
 
 def test_where_a_new_policy_has_no_such_role_who_is_on_its_ladder_answers() -> None:
     roles: dict[str, Any] = {"agent": {}, "chief": {}}
     ladder = [{"id": "default", "steps": [{"to": "chief"}]}]
-    chief = a_person("chief-1", role="chief")
+    chief = a_member("chief-1", role="chief")
     shop = Shop(a_mandate(limit=40), opened=a_submission())
     changed = Shop(a_mandate(id="all", to="chief"), roles=roles, escalation=ladder, people=[chief])
     changed.states = shop.states

@@ -10,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.judging.conclusions import Approved
-from tests.judging import a_book, a_case, a_mandate, judge
+from tests.builders.cases import a_case
+from tests.builders.policies import a_book, a_mandate
+from tests.judging import judge
 
 Facts = Mapping[str, float]
 

@@ -12,7 +12,11 @@ from engine.judging.budgets import Charge, Counters, counter_of
 from engine.judging.conclusions import Approved, Conclusion, Escalated, Reason, Refused
 from engine.policy import PolicyBook
 from schemas.case import Case
-from tests.judging import LEFT_OUT, NOW, a_book, a_case, a_mandate, a_person, a_staff, codes, judge
+from tests.builders.bodies import LEFT_OUT
+from tests.builders.cases import a_case
+from tests.builders.policies import a_book, a_mandate
+from tests.builders.staff import a_member, a_staff
+from tests.judging import NOW, codes, judge
 
 A_COUNT = {"id": "b", "per": "team", "window": "week", "count": 1}
 FLOWERS = {"kind": "flowers", "amount": None, "currency": None}
@@ -73,7 +77,7 @@ def test_a_budget_is_one_s_agent_s_team_s_customer_s_or_the_tenant_s(per: str, s
 )
 def test_what_one_spends_leaves_the_others_budget_as_it_was(per: str, other: dict[str, Any]) -> None:
     counters = Counters()
-    staff = a_staff(a_person("agent-02"), a_person("agent-03", team="south"))
+    staff = a_staff(a_member("agent-02"), a_member("agent-03", team="south"))
     book = with_budgets(a_budget(per=per, cap=50))
     assert isinstance(judge(book, a_case(), staff, counters), Approved)
     assert isinstance(judge(book, a_case(), staff, counters), Escalated)
@@ -81,7 +85,7 @@ def test_what_one_spends_leaves_the_others_budget_as_it_was(per: str, other: dic
 
 
 def test_a_team_and_the_tenant_spend_together() -> None:
-    staff = a_staff(a_person("agent-02"))
+    staff = a_staff(a_member("agent-02"))
     for per in ("team", "tenant"):
         counters, book = Counters(), with_budgets(a_budget(per=per, cap=50))
         assert isinstance(judge(book, a_case(), staff, counters), Approved)
@@ -91,7 +95,7 @@ def test_a_team_and_the_tenant_spend_together() -> None:
 def test_charges_stay_with_the_team_of_that_moment() -> None:
     counters, book = Counters(), with_budgets(a_budget(per="team", cap=50))
     assert charged(judge(book, a_case(), a_staff(), counters))[0][1] == "team:north"
-    moved = a_staff(a_person(team="south"))
+    moved = a_staff(a_member(team="south"))
     assert charged(judge(book, a_case(), moved, counters))[0][1] == "team:south"
     assert isinstance(judge(book, a_case(), a_staff(), counters), Escalated)
 

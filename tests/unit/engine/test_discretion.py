@@ -9,7 +9,9 @@ import pytest
 from engine.judging.budgets import Counters
 from engine.judging.conclusions import Approved, Escalated
 from schemas.money import Money
-from tests.judging import a_book, a_case, a_mandate, codes, judge
+from tests.builders.cases import a_case
+from tests.builders.policies import a_book, a_mandate
+from tests.judging import codes, judge
 
 REVIEWED = {"discretion": {"review_within": "5d", "reviewer": "team_lead"}}
 ASKED: dict[str, Any] = {"discretion": True, "reason": "her third parcel in a row"}

@@ -10,10 +10,12 @@ import pytest
 
 from engine.expressions.evaluation import Expression, Surroundings
 from engine.judging.conclusions import Escalated
-from tests.intake_cases import a_case as a_submitted_case
-from tests.judging import a_book, a_case, a_mandate, a_person, a_staff, judge
+from tests.builders.cases import a_case, a_case_body
+from tests.builders.inputs import a_reply, a_submission
+from tests.builders.policies import a_book, a_mandate
+from tests.builders.staff import a_member, a_staff
+from tests.judging import judge
 from tests.pure_shop import Shop
-from tests.rules_inputs import a_reply, a_submission
 
 Seen = Counter[tuple[str, str | None, str | None]]
 """Text, person and amount of an evaluation, and how often it was made."""
@@ -65,7 +67,7 @@ def test_the_same_text_is_evaluated_once_over_prohibitions_candidates_takes_and_
 
 def test_what_names_the_agent_is_evaluated_once_for_each_person(seen: Seen) -> None:
     rows = [a_mandate(id="a", limit=1), a_mandate(id="b", to="team_lead", when="agent.team != 'x'")]
-    people = a_staff(*(a_person(f"lead-{number}", role="team_lead") for number in range(3)))
+    people = a_staff(*(a_member(f"lead-{number}", role="team_lead") for number in range(3)))
     escalated = judge(a_book(*rows), staff=people)
     assert isinstance(escalated, Escalated)
     assert (
@@ -86,7 +88,7 @@ def test_a_verdict_evaluates_once_what_entitles_its_giver_and_what_it_grants(see
         a_mandate(id="b", to="team_lead", when="agent.role == 'team_lead' && request.amount < 100"),
     )
     shop = Shop(*rows)
-    shop.decide(a_submission(a_submitted_case()), 1_772_438_400_000_000)
+    shop.decide(a_submission(a_case_body()), 1_772_438_400_000_000)
     seen.clear()
     shop.decide(a_reply(data={"amount": "44.00"}), 1_772_438_400_000_001)
     both = "agent.role == 'team_lead' && request.amount < 100"

@@ -7,14 +7,19 @@ from typing import Any
 import pytest
 
 from engine.judging.conclusions import Approved
+from engine.judging.staff import Staff
 from engine.policy import PolicyProblems
-from tests.judging import NOW, a_book, a_case, a_mandate, codes, judge
+from tests.builders.bodies import LEFT_OUT
+from tests.builders.cases import a_case
+from tests.builders.policies import a_book, a_mandate
+from tests.builders.staff import a_member, a_staff
+from tests.judging import NOW, codes, judge
 
 
-def _outcome(when: str, facts: Any = None, **changes: Any) -> str:
+def _outcome(when: str, facts: Any = None, staff: Staff | None = None, **changes: Any) -> str:
     """`true`, or the code of the reason why not."""
     book = a_book(a_mandate(when=when), define=changes.pop("define", {"unused": "true"}))
-    concluded = judge(book, a_case(facts={} if facts is None else facts, **changes))
+    concluded = judge(book, a_case(facts={} if facts is None else facts, **changes), staff)
     return "true" if isinstance(concluded, Approved) else codes(concluded)[0]
 
 
@@ -114,7 +119,10 @@ def test_fields_of_case_customer_agent_and_request_have_their_types() -> None:
     "field", ["case.channel", "case.subject", "customer.language", "agent.language", "request.reason"]
 )
 def test_an_optional_field_that_is_absent_is_an_error_unless_it_is_asked_for(field: str) -> None:
-    bare = {"customer": {"id": "cu-1"}}
+    bare: dict[str, Any] = {
+        **dict.fromkeys(("channel", "subject", "language", "reason"), LEFT_OUT),
+        "staff": a_staff(a_member(language=LEFT_OUT)),
+    }
     assert _outcome(f"{field} == ''", **bare) == "fact_missing"
     assert _outcome(f"{field} != ''", **bare) == "fact_missing"
     assert _outcome(f"!has({field}) || {field} == 'x'", **bare) == "true"

@@ -6,7 +6,11 @@ import pytest
 
 from engine.judging.conclusions import Approved, Escalated, Refused
 from schemas.money import Money
-from tests.judging import LEFT_OUT, a_book, a_case, a_mandate, a_person, a_staff, codes, judge
+from tests.builders.bodies import LEFT_OUT
+from tests.builders.cases import a_case
+from tests.builders.policies import a_book, a_mandate
+from tests.builders.staff import a_member, a_staff
+from tests.judging import codes, judge
 
 FRAUD = {
     "id": "fraud",
@@ -46,7 +50,7 @@ def test_a_role_has_the_mandates_of_those_it_extends_and_not_the_other_way() -> 
     book = a_book(a_mandate(id="for-seniors", to="senior"))
     assert codes(judge(book)) == ["no_mandate"]
     for role in ("senior", "team_lead", "manager"):
-        assert judge(book, staff=a_staff(a_person(role=role))) == Approved("for-seniors")
+        assert judge(book, staff=a_staff(a_member(role=role))) == Approved("for-seniors")
 
 
 def test_a_mandate_for_other_categories_is_no_candidate() -> None:
@@ -142,9 +146,9 @@ def test_a_prohibition_spares_the_excepted_role_and_those_that_extend_it() -> No
     refused = judge(book)
     assert isinstance(refused, Refused)
     assert refused.reasons[0].figures == {"reason": NEVER["reason"], "except": "team_lead"}
-    assert isinstance(judge(book, staff=a_staff(a_person(role="senior"))), Refused)
-    assert judge(book, staff=a_staff(a_person(role="team_lead"))) == Approved("m")
-    assert judge(book, staff=a_staff(a_person(role="manager"))) == Approved("m")
+    assert isinstance(judge(book, staff=a_staff(a_member(role="senior"))), Refused)
+    assert judge(book, staff=a_staff(a_member(role="team_lead"))) == Approved("m")
+    assert judge(book, staff=a_staff(a_member(role="manager"))) == Approved("m")
 
 
 @pytest.mark.parametrize(
@@ -174,7 +178,7 @@ def test_an_agent_or_role_that_nobody_knows_escalates_before_the_currency_is_loo
     book = a_book()
     assert codes(judge(book, a_case(agent_id="nobody", currency="USD"))) == ["unknown_agent"]
     assert codes(judge(book, a_case(agent_id=LEFT_OUT))) == ["unknown_agent"]
-    assert codes(judge(book, a_case(currency="USD"), a_staff(a_person(role="intern")))) == ["unknown_role"]
+    assert codes(judge(book, a_case(currency="USD"), a_staff(a_member(role="intern")))) == ["unknown_role"]
 
 
 def test_another_currency_escalates_even_where_no_mandate_would_fit() -> None:
@@ -221,7 +225,7 @@ def test_nothing_is_offered_that_is_prohibited_when_it_is_asked_for() -> None:
         escalated = judge(a_book(*rows, prohibitions=[prohibition]))
         assert isinstance(escalated, Escalated)
         assert escalated.on_the_spot is None
-        senior = judge(a_book(*rows, prohibitions=[prohibition]), staff=a_staff(a_person(role="senior")))
+        senior = judge(a_book(*rows, prohibitions=[prohibition]), staff=a_staff(a_member(role="senior")))
         assert isinstance(senior, Escalated)
         assert senior.on_the_spot == Money(3000, "EUR")
 

@@ -13,12 +13,15 @@ from engine.judging.staff import Staff
 from engine.policy import PolicyBook
 from schemas.case import Case
 from schemas.staff import StaffMember
-from tests.judging import a_book, a_case, a_mandate, a_person, a_staff, codes, judge
+from tests.builders.cases import a_case
+from tests.builders.policies import a_book, a_mandate
+from tests.builders.staff import a_member, a_staff
+from tests.judging import codes, judge
 
 SMALL = a_mandate(id="small", limit=40)
 LEADS = a_mandate(id="lead", to="team_lead", limit=500)
 MANAGERS = a_mandate(id="manager", to="manager")
-BOSS = a_person("boss", role="manager", team="hq")
+BOSS = a_member("boss", role="manager", team="hq")
 AWAY = [{"from": "2026-03-01T00:00:00Z", "until": "2026-03-09T00:00:00Z"}]
 
 
@@ -35,7 +38,7 @@ def asked(book: PolicyBook, *people: StaffMember, case: Case | None = None) -> A
 
 
 def test_the_first_step_whose_role_may_grant_it_is_asked() -> None:
-    book, people = a_ladder("senior", "team_lead", "manager"), (a_person("sen", role="senior"), BOSS)
+    book, people = a_ladder("senior", "team_lead", "manager"), (a_member("sen", role="senior"), BOSS)
     assert asked(book, *people) == ("team_lead", ("lead-north",))
     assert asked(book, *people, case=a_case(amount="500.01")) == ("manager", ("boss",))
     for_seniors = a_ladder("senior", "team_lead", grants=(a_mandate(to="senior"),))
@@ -43,7 +46,7 @@ def test_the_first_step_whose_role_may_grant_it_is_asked() -> None:
 
 
 def test_a_step_is_skipped_though_somebody_of_a_role_that_extends_it_may_grant_it() -> None:
-    in_the_team = a_person("boss", role="manager", team="north")
+    in_the_team = a_member("boss", role="manager", team="north")
     book = a_ladder("team_lead", "manager")
     assert asked(book, in_the_team, case=a_case(amount="600.00")) == ("manager", ("boss",))
 
@@ -56,7 +59,7 @@ def test_where_no_role_of_the_ladder_may_grant_it_somebody_of_it_who_may_is_aske
 
 def test_a_step_where_nobody_is_there_is_skipped() -> None:
     leads = [
-        a_person(f"lead-{team}", role="team_lead", team=team, absences=AWAY) for team in ("north", "south")
+        a_member(f"lead-{team}", role="team_lead", team=team, absences=AWAY) for team in ("north", "south")
     ]
     book = a_ladder("team_lead", "manager")
     assert asked(book, *leads, BOSS) == ("team_lead", ("boss",))  # a manager is a lead too
@@ -75,7 +78,7 @@ def test_within_a_step_the_team_goes_first_and_then_any_team() -> None:
     book = a_ladder("team_lead", grants=(a_mandate(to="team_lead", when="agent.agent_id != 'lead-north'"),))
     assert asked(a_ladder("team_lead")) == ("team_lead", ("lead-north",))
     assert asked(book) == ("team_lead", ("lead-south",))
-    assert asked(book, a_person("lead-2", role="team_lead")) == ("team_lead", ("lead-2",))
+    assert asked(book, a_member("lead-2", role="team_lead")) == ("team_lead", ("lead-2",))
 
 
 def test_the_room_in_an_approver_s_budgets_is_not_looked_at() -> None:
@@ -127,25 +130,25 @@ def test_a_prohibition_that_cannot_be_judged_goes_up_the_ladder_too() -> None:
     ladder = [{"id": "default", "steps": [{"to": "team_lead"}], "when_nobody": "refuse"}]
     book = a_book(a_mandate(), prohibitions=[fraud], escalation=ladder)
     assert asked(book) == ("team_lead", ("lead-north",))
-    (nobody, last) = judge(book, staff=Staff([a_person()])).reasons
+    (nobody, last) = judge(book, staff=Staff([a_member()])).reasons
     assert (nobody.prohibition, last.code) == ("fraud", "nobody_may_grant")
 
 
 def test_where_nobody_works_who_may_answer_it_waits_for_nobody() -> None:
-    escalated = judge(a_ladder("team_lead"), staff=Staff([a_person()]))
+    escalated = judge(a_ladder("team_lead"), staff=Staff([a_member()]))
     assert isinstance(escalated, Escalated)
     assert (escalated.step, escalated.approvers) == ("team_lead", ())
 
 
 def test_of_very_many_only_the_first_are_named_and_judged() -> None:
-    people = [a_person(f"lead-{number:05d}", role="team_lead", team="west") for number in range(2_000)]
-    staff = Staff([a_person(team="east"), *people])
+    people = [a_member(f"lead-{number:05d}", role="team_lead", team="west") for number in range(2_000)]
+    staff = Staff([a_member(team="east"), *people])
     escalated = judge(a_ladder("team_lead"), staff=staff)
     assert isinstance(escalated, Escalated)
     assert escalated.approvers == tuple(f"lead-{number:05d}" for number in range(MOST_NAMED))
 
 
 def test_who_is_away_asks_by_their_own_authority_all_the_same() -> None:
-    away = a_person(absences=AWAY)
+    away = a_member(absences=AWAY)
     assert judge(a_book(a_mandate(id="m")), staff=a_staff(away)) == Approved("m")
     assert asked(a_ladder("team_lead"), away) == ("team_lead", ("lead-north",))

@@ -14,8 +14,10 @@ from engine.judging.candidates import Fitting, Tried
 from engine.judging.staff import Staff
 from engine.policy.checking import check_policy
 from schemas.case import Case
-from tests.judging import a_case, a_person
-from tests.policies import LEFT_OUT, ROLES, a_mandate, a_policy, changed
+from tests.builders.bodies import LEFT_OUT, changed
+from tests.builders.cases import a_case
+from tests.builders.policies import ROLES, a_mandate, a_policy
+from tests.builders.staff import a_member
 
 NOW = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 KINDS = ("a", "b")
@@ -67,7 +69,7 @@ def _never_used(text: str) -> set[str]:
 def _cases() -> list[tuple[Case, Staff]]:
     """One of each kind, category and role, with amounts around every limit, and facts of all sorts."""
     found = []
-    people = {role: Staff([a_person(role=role)]) for role in (*ROLES, "other")}
+    people = {role: Staff([a_member(role=role)]) for role in (*ROLES, "other")}
     for kind, category, role, amount, f, limit, discretion in itertools.product(
         KINDS, (*CATEGORIES, None), people, ("10.00", "30.00", "60.00", None), (True, None), (20, 50), (1, 0)
     ):
@@ -169,7 +171,7 @@ def test_the_role_of_a_step_that_is_said_to_be_idle_grants_nothing_that_gets_the
     assert book is not None
     if not any("may grant nothing that gets here" in one.text for one in problems):
         return
-    person = Staff([a_person(role=step)])
+    person = Staff([a_member(role=step)])
     for case, staff in CASES:
         if not _takes_part(assess(case, book, staff, NOW)):
             assert not _takes_part(assess(case, book, person, NOW))

@@ -9,7 +9,10 @@ import pytest
 from engine.judging.assessment import assess
 from engine.judging.budgets import Counters
 from engine.judging.conclusions import Approved, Escalated
-from tests.judging import NOW, a_book, a_case, a_mandate, a_staff, judge
+from tests.builders.cases import a_case
+from tests.builders.policies import a_book, a_mandate
+from tests.builders.staff import a_staff
+from tests.judging import NOW, judge
 
 
 def a_budget(cap: int, **changes: Any) -> dict[str, Any]:

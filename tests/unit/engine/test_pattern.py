@@ -19,9 +19,9 @@ from engine.judging.conclusions import Approved
 from engine.judging.staff import Staff
 from schemas.case import Case
 from schemas.staff import StaffMember
-from tests.intake_cases import a_case, a_request
-from tests.judging import LEFT_OUT, a_mandate, a_policy
-from tests.policies import book_of
+from tests.builders.bodies import LEFT_OUT
+from tests.builders.cases import a_case_body, a_request_body
+from tests.builders.policies import a_mandate, a_policy, book_of
 
 NOW = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 ANY_ID = st.text(st.characters(blacklist_categories=("Cs", "Cc")), min_size=1, max_size=12)
@@ -40,8 +40,8 @@ def an_approval(
     *,
     budgets: bool = True,
 ) -> tuple[Submission, Proposal, Approved]:
-    request = a_request(kind="refund", amount=amount, currency="EUR" if amount else None)
-    made = a_case(case_id=case_id, agent_id=agent_id, tenant="acme", request=request)
+    request = a_request_body(kind="refund", amount=amount, currency="EUR" if amount else None)
+    made = a_case_body(case_id=case_id, agent_id=agent_id, tenant="acme", request=request)
     case = Case.model_validate_json(json.dumps(made))
     drawn_on = BUDGETS[0 if amount else 2 :] if budgets else LEFT_OUT
     mandate = a_mandate(id="m", grants="refund", limit=LEFT_OUT, budgets=drawn_on)

@@ -6,7 +6,8 @@ import pytest
 
 from engine.policy.book import Budget, Discretion, Window
 from engine.policy.checking import check_policy
-from tests.policies import LEFT_OUT, a_book, a_budget, a_mandate, a_policy
+from tests.builders.bodies import LEFT_OUT
+from tests.builders.policies import a_book, a_budget, a_mandate, a_policy
 
 ZONE = {"timezone": "Europe/Amsterdam"}
 

@@ -9,7 +9,7 @@ import pytest
 
 from engine.policy import PolicyProblems
 from engine.policy.checking import check_policy
-from tests.policies import book_of
+from tests.builders.policies import book_of
 
 HEAD = """\
 policy: acme

@@ -18,8 +18,9 @@ from engine.expressions.evaluation import Expression
 from engine.policy import PolicyBook, PolicyProblems, load_policy
 from engine.policy.canonical import digest_of
 from engine.policy.checking import check_policy
-from tests.judging import a_budget, a_case, a_mandate, a_policy, judge
-from tests.policies import book_of
+from tests.builders.cases import a_case
+from tests.builders.policies import a_budget, a_mandate, a_policy, book_of
+from tests.judging import judge
 
 RETAIL = (Path(deploy.local.__path__[0]) / "retail" / "policy.yaml").read_text()
 FULL = a_policy(

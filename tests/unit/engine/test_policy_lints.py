@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from engine.policy.checking import check_policy
-from tests.policies import LEFT_OUT, ROLES, a_budget, a_lead, a_mandate, a_policy
+from tests.builders.bodies import LEFT_OUT
+from tests.builders.policies import ROLES, a_budget, a_lead, a_mandate, a_policy
 
 HEAD = """\
 policy: acme

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from engine.policy.checking import check_policy
-from tests.policies import a_lead, a_mandate, a_policy
+from tests.builders.policies import a_lead, a_mandate, a_policy
 
 
 def _said(*mandates: dict[str, Any], **changes: Any) -> list[str]:

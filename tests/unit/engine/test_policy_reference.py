@@ -11,7 +11,7 @@ import pytest
 from engine import reasons
 from engine.policy.checking import check_policy
 from engine.policy.editor_schema import policy_schema
-from tests.policies import a_lead, a_mandate, a_policy
+from tests.builders.policies import a_lead, a_mandate, a_policy
 
 PAGE = (Path(__file__).parents[3] / "docs" / "policy.md").read_text()
 AROUND = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from engine.policy.checking import check_policy
-from tests.policies import a_mandate, a_policy
+from tests.builders.policies import a_mandate, a_policy
 
 HEAD = """\
 policy: acme

@@ -14,7 +14,8 @@ import deploy.local
 import schemas
 from engine.policy.checking import check_policy
 from engine.policy.editor_schema import policy_schema
-from tests.policies import LEFT_OUT, a_budget, a_mandate, a_policy
+from tests.builders.bodies import LEFT_OUT
+from tests.builders.policies import a_budget, a_mandate, a_policy
 
 HERE = {"timezone": "Europe/Amsterdam"}
 FILE = Path(schemas.__path__[0]) / "json" / "policy.schema.json"

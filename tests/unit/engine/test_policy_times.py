@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from engine.policy.checking import check_policy
-from tests.policies import LEFT_OUT, a_lead, a_mandate, a_policy
+from tests.builders.bodies import LEFT_OUT
+from tests.builders.policies import a_lead, a_mandate, a_policy
 
 ZONE = {"timezone": "Europe/Amsterdam"}
 

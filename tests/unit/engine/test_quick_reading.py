@@ -13,7 +13,9 @@ from engine.fast_paths.submission_decoder import decode_submission
 from schemas.case import Case
 from schemas.cloud_event import CloudEvent
 from schemas.ids import record_key
-from tests.rules_inputs import a_submitted, as_bytes, key_of
+from tests.builders.bodies import as_bytes
+from tests.builders.events import a_submitted_event
+from tests.builders.records import key_of
 
 ODD: list[Any] = [
     *(None, True, False, 0, -1, 1.0, -0.0, 1e5, 2**53, 2**64, 2**70, 1e300, [], {}, [[1]], {"a": [2**63]}),
@@ -102,7 +104,7 @@ def holds_to_the_models(key: bytes | None, body: bytes) -> bool:
 
 
 def test_what_intake_publishes_is_read_quickly() -> None:
-    event = a_submitted()
+    event = a_submitted_event()
     assert holds_to_the_models(key_of(event), as_bytes(event))
 
 
@@ -111,7 +113,7 @@ def test_what_intake_publishes_is_read_quickly() -> None:
 @example([(("time",), "2026-03-02T08:00:00.1234567Z")])
 @example([(("data", "request", "kind"), "re fund")])
 def test_no_value_is_read_otherwise(changes: list[tuple[tuple[str, ...], Any]]) -> None:
-    event = changed(a_submitted(), changes)
+    event = changed(a_submitted_event(), changes)
     data = event.get("data")
     ids = (data.get("tenant"), data.get("case_id")) if isinstance(data, dict) else ("acme", "c-1")
     holds_to_the_models("/".join(map(str, ids)).encode(), json.dumps(event).encode())
@@ -120,7 +122,7 @@ def test_no_value_is_read_otherwise(changes: list[tuple[tuple[str, ...], Any]]) 
 
 @given(st.data())
 def test_no_bytes_are_read_otherwise(data: st.DataObject) -> None:
-    event = a_submitted()
+    event = a_submitted_event()
     body = bytearray(as_bytes(event))
     for _ in range(data.draw(st.integers(1, 3))):
         at = data.draw(st.integers(0, len(body) - 1))
@@ -134,6 +136,6 @@ def test_no_bytes_are_read_otherwise(data: st.DataObject) -> None:
 
 
 def test_a_record_under_another_key_is_left_to_the_models() -> None:
-    event = a_submitted()
+    event = a_submitted_event()
     assert decode_submission(b"acme/another", as_bytes(event)) is None
     assert decode_submission(None, as_bytes(event)) is None

@@ -12,8 +12,11 @@ from hypothesis import strategies as st
 from engine.inputs.kinds import Submission, read_input
 from schemas import topics
 from schemas.errors import Unreadable
-from tests.intake_cases import ABSENT, a_case, a_request, nested
-from tests.rules_inputs import TRACE, a_reply, a_submission, a_submitted, a_verdict, as_bytes, key_of
+from tests.builders.bodies import LEFT_OUT, as_bytes, nested
+from tests.builders.cases import a_case_body, a_request_body
+from tests.builders.events import TRACE, a_submitted_event, a_verdict_event
+from tests.builders.inputs import a_reply, a_submission
+from tests.builders.records import key_of
 
 
 def refusal(event: Any, *, topic: str = topics.CASES, key: bytes | None = b"") -> Unreadable:
@@ -43,7 +46,7 @@ def test_a_verdict_is_known_by_tenant_approval_and_reply_id() -> None:
 
 
 @pytest.mark.parametrize(
-    "changes", [{"subject": ABSENT}, {"source": "/elsewhere"}, {"datacontenttype": "application/json"}]
+    "changes", [{"subject": LEFT_OUT}, {"source": "/elsewhere"}, {"datacontenttype": "application/json"}]
 )
 def test_what_is_optional_in_the_envelope_may_be_absent_or_different(changes: dict[str, Any]) -> None:
     assert a_submission(**changes).case.case_id == "c-1"
@@ -71,30 +74,34 @@ def test_what_is_no_event_says_so(topic: str, value: bytes | None, reason: str) 
 @pytest.mark.parametrize(
     ("case", "reason", "place"),
     [
-        (a_case(case_id=ABSENT), "missing_field", "/data/case_id"),
-        (a_case(customer=ABSENT), "missing_field", "/data/customer"),
-        (a_case(customer={"name": "A"}), "missing_field", "/data/customer/id"),
-        (a_case(opened_at=ABSENT), "missing_field", "/data/opened_at"),
-        (a_case(request=a_request(request_id=ABSENT)), "missing_field", "/data/request/request_id"),
-        (a_case(request=a_request(kind=ABSENT)), "missing_field", "/data/request/kind"),
-        (a_case(request=a_request(currency=ABSENT)), "missing_field", "/data/request/currency"),
-        (a_case(request=a_request(currency="EURO")), "unknown_currency", "/data/request/currency"),
-        (a_case(request=a_request(amount="1e3")), "invalid", "/data/request/amount"),
-        (a_case(request=a_request(amount="-5")), "invalid", "/data/request/amount"),
-        (a_case(request=a_request(amount="12,50")), "invalid", "/data/request/amount"),
-        (a_case(request=a_request(amount="45.001")), "invalid", "/data/request/amount"),
-        (a_case(request=a_request(amount=45)), "invalid", "/data/request/amount"),
-        (a_case(request=a_request(discretion="true")), "invalid", "/data/request/discretion"),
-        (a_case(case_id="c\n1"), "invalid", "/data/case_id"),
-        (a_case(case_id="c" * 201), "invalid", "/data/case_id"),
-        (a_case(opened_at="yesterday"), "invalid", "/data/opened_at"),
-        (a_case(opened_at="2026-03-02T08:00:00"), "invalid", "/data/opened_at"),
-        (a_case(facts=nested(33)), "too_deep", ""),
-        (a_case(facts=[1]), "invalid", "/data/facts"),
+        (a_case_body(case_id=LEFT_OUT), "missing_field", "/data/case_id"),
+        (a_case_body(customer=LEFT_OUT), "missing_field", "/data/customer"),
+        (a_case_body(customer={"name": "A"}), "missing_field", "/data/customer/id"),
+        (a_case_body(opened_at=LEFT_OUT), "missing_field", "/data/opened_at"),
+        (
+            a_case_body(request=a_request_body(request_id=LEFT_OUT)),
+            "missing_field",
+            "/data/request/request_id",
+        ),
+        (a_case_body(request=a_request_body(kind=LEFT_OUT)), "missing_field", "/data/request/kind"),
+        (a_case_body(request=a_request_body(currency=LEFT_OUT)), "missing_field", "/data/request/currency"),
+        (a_case_body(request=a_request_body(currency="EURO")), "unknown_currency", "/data/request/currency"),
+        (a_case_body(request=a_request_body(amount="1e3")), "invalid", "/data/request/amount"),
+        (a_case_body(request=a_request_body(amount="-5")), "invalid", "/data/request/amount"),
+        (a_case_body(request=a_request_body(amount="12,50")), "invalid", "/data/request/amount"),
+        (a_case_body(request=a_request_body(amount="45.001")), "invalid", "/data/request/amount"),
+        (a_case_body(request=a_request_body(amount=45)), "invalid", "/data/request/amount"),
+        (a_case_body(request=a_request_body(discretion="true")), "invalid", "/data/request/discretion"),
+        (a_case_body(case_id="c\n1"), "invalid", "/data/case_id"),
+        (a_case_body(case_id="c" * 201), "invalid", "/data/case_id"),
+        (a_case_body(opened_at="yesterday"), "invalid", "/data/opened_at"),
+        (a_case_body(opened_at="2026-03-02T08:00:00"), "invalid", "/data/opened_at"),
+        (a_case_body(facts=nested(33)), "too_deep", ""),
+        (a_case_body(facts=[1]), "invalid", "/data/facts"),
     ],
 )
 def test_a_case_that_is_wrong_somewhere_says_what_and_where(case: Any, reason: str, place: str) -> None:
-    event = a_submitted(case, tenant="acme", subject=ABSENT)
+    event = a_submitted_event(case, tenant="acme", subject=LEFT_OUT)
     found = refusal(event, key=b"acme/c-1")
     assert (found.reason, place in found.detail) == (reason, True), found.detail
 
@@ -109,11 +116,11 @@ def test_a_case_that_is_wrong_somewhere_says_what_and_where(case: Any, reason: s
     ],
 )
 def test_a_type_that_the_topic_does_not_take_is_said_first(changes: dict[str, Any]) -> None:
-    assert refusal(a_submitted(**changes)).reason == "unknown_type"
+    assert refusal(a_submitted_event(**changes)).reason == "unknown_type"
 
 
 def test_a_reply_of_a_kind_that_is_not_taken_yet_is_of_unknown_type() -> None:
-    answer = a_verdict(type="mandaat.reply.answer.v1")
+    answer = a_verdict_event(type="mandaat.reply.answer.v1")
     assert refusal(answer, topic=topics.REPLIES).reason == "unknown_type"
 
 
@@ -121,19 +128,22 @@ def test_a_reply_of_a_kind_that_is_not_taken_yet_is_of_unknown_type() -> None:
     "key", [None, b"c-1", b"other/c-1", b"acme/c-2", b"acme/c-1 ", b"\xff", b"acme/c-1\x00r1"]
 )
 def test_a_key_that_disagrees_with_the_body_is_not_taken(key: bytes | None) -> None:
-    assert refusal(a_submitted(), key=key).reason == "key_mismatch"
-    assert refusal(a_verdict(), topic=topics.REPLIES, key=key).reason == "key_mismatch"
+    assert refusal(a_submitted_event(), key=key).reason == "key_mismatch"
+    assert refusal(a_verdict_event(), topic=topics.REPLIES, key=key).reason == "key_mismatch"
 
 
 @pytest.mark.parametrize("changes", [{"tenant": "other"}, {"subject": "c-2"}])
 def test_an_envelope_that_disagrees_with_its_data_is_not_taken(changes: dict[str, Any]) -> None:
-    assert refusal(a_submitted(**changes), key=b"acme/c-1").reason == "key_mismatch"
+    assert refusal(a_submitted_event(**changes), key=b"acme/c-1").reason == "key_mismatch"
 
 
-@pytest.mark.parametrize("tenant", [ABSENT, None])
+@pytest.mark.parametrize("tenant", [LEFT_OUT, None])
 def test_every_event_names_its_tenant(tenant: Any) -> None:
-    assert refusal(a_submitted(tenant=tenant), key=b"acme/c-1").reason == "missing_field"
-    assert refusal(a_verdict(tenant=tenant), topic=topics.REPLIES, key=b"acme/c-1").reason == "missing_field"
+    assert refusal(a_submitted_event(tenant=tenant), key=b"acme/c-1").reason == "missing_field"
+    assert (
+        refusal(a_verdict_event(tenant=tenant), topic=topics.REPLIES, key=b"acme/c-1").reason
+        == "missing_field"
+    )
 
 
 @pytest.mark.parametrize(
@@ -141,31 +151,31 @@ def test_every_event_names_its_tenant(tenant: Any) -> None:
     ["apr_", "apr_x", "apr_####", "apr_YQ", "apr_YwAAcjE", "apr_Yy0xAHIx=", "apr_Yy0xAHIy", "apr_Yy0yAHIx"],
 )
 def test_a_verdict_that_names_another_approval_than_its_request_is_not_taken(approval: str) -> None:
-    event = a_verdict(data={"approval_id": approval})
+    event = a_verdict_event(data={"approval_id": approval})
     assert refusal(event, topic=topics.REPLIES).reason in ("unknown_approval", "invalid")
 
 
 @pytest.mark.parametrize("amount", ["1e3", "-5", "12,50", "", 45])
 def test_an_amount_of_a_verdict_is_checked(amount: Any) -> None:
-    found = refusal(a_verdict(data={"amount": amount}), topic=topics.REPLIES)
+    found = refusal(a_verdict_event(data={"amount": amount}), topic=topics.REPLIES)
     assert (found.reason, "/data/amount" in found.detail) == ("invalid", True)
 
 
 @pytest.mark.parametrize("change", [{"facts": {"days_late": 1}}, {"category": None}, {"channel": "chat"}])
 def test_the_digest_of_a_request_knows_nothing_of_the_facts(change: dict[str, Any]) -> None:
-    assert a_submission(a_case(**change)).digest == a_submission().digest
+    assert a_submission(a_case_body(**change)).digest == a_submission().digest
 
 
 @pytest.mark.parametrize(
     "case",
     [
-        a_case(agent_id="agent-02"),
-        a_case(customer={"id": "cu-2"}),
-        a_case(request=a_request(kind="flowers")),
-        a_case(request=a_request(amount="45.01")),
-        a_case(request=a_request(amount=None)),
-        a_case(request=a_request(currency="USD")),
-        a_case(request=a_request(discretion=True)),
+        a_case_body(agent_id="agent-02"),
+        a_case_body(customer={"id": "cu-2"}),
+        a_case_body(request=a_request_body(kind="flowers")),
+        a_case_body(request=a_request_body(amount="45.01")),
+        a_case_body(request=a_request_body(amount=None)),
+        a_case_body(request=a_request_body(currency="USD")),
+        a_case_body(request=a_request_body(discretion=True)),
     ],
 )
 def test_the_digest_of_a_request_changes_with_what_is_asked(case: Any) -> None:
@@ -173,8 +183,8 @@ def test_the_digest_of_a_request_changes_with_what_is_asked(case: Any) -> None:
 
 
 def test_equal_amounts_are_one_request() -> None:
-    assert a_submission(a_case(request=a_request(amount="45"))).digest == a_submission().digest
-    absent = a_case(request=a_request(discretion=False, amount="045.00"))
+    assert a_submission(a_case_body(request=a_request_body(amount="45"))).digest == a_submission().digest
+    absent = a_case_body(request=a_request_body(discretion=False, amount="045.00"))
     assert a_submission(absent).digest == a_submission().digest
 
 
@@ -205,7 +215,7 @@ def test_no_bytes_are_a_bug(value: bytes) -> None:
 
 @given(st.dictionaries(FIELDS, JSON, max_size=3), st.booleans())
 def test_no_change_of_the_envelope_is_a_bug(changes: dict[str, Any], verdict: bool) -> None:
-    event = {**(a_verdict() if verdict else a_submitted()), **changes}
+    event = {**(a_verdict_event() if verdict else a_submitted_event()), **changes}
     try:
         one = read_input(topics.REPLIES if verdict else topics.CASES, 0, b"acme/c-1", as_bytes(event))
     except Unreadable:
@@ -215,13 +225,14 @@ def test_no_change_of_the_envelope_is_a_bug(changes: dict[str, Any], verdict: bo
 
 @given(
     st.dictionaries(
-        st.sampled_from([*a_case(), "claims", "origin", "more"]).filter(lambda name: name != "request"), JSON
+        st.sampled_from([*a_case_body(), "claims", "origin", "more"]).filter(lambda name: name != "request"),
+        JSON,
     ),
-    st.dictionaries(st.sampled_from([*a_request(), "discretion"]), JSON),
+    st.dictionaries(st.sampled_from([*a_request_body(), "discretion"]), JSON),
 )
 def test_no_change_of_a_case_is_a_bug(changes: dict[str, Any], request: dict[str, Any]) -> None:
-    case = {**a_case(request={**a_request(), **request}), **changes}
-    event = a_submitted(case, tenant="acme", subject=ABSENT)
+    case = {**a_case_body(request={**a_request_body(), **request}), **changes}
+    event = a_submitted_event(case, tenant="acme", subject=LEFT_OUT)
     try:
         one = read_input(topics.CASES, 0, b"acme/c-1", as_bytes(event))
     except Unreadable:

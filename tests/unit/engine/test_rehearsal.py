@@ -11,7 +11,10 @@ from engine.inputs.kinds import Submission, Withdrawal
 from engine.rehearsal import Rehearsal
 from schemas.errors import Unreadable
 from schemas.withdrawal import Withdrawal as RequestWithdrawn
-from tests.judging import NOW, a_book, a_case, a_mandate, a_staff
+from tests.builders.cases import a_case
+from tests.builders.policies import a_book, a_mandate
+from tests.builders.staff import a_staff
+from tests.judging import NOW
 
 
 def a_submission(**changes: Any) -> Submission:

@@ -16,10 +16,11 @@ from engine.inputs.kinds import Input
 from engine.propose import propose
 from schemas.ids import RequestKey, derived_id
 from schemas.types import event_model
-from tests.intake_cases import a_case, a_request
-from tests.judging import a_mandate
-from tests.pure_shop import Shop, later
-from tests.rules_inputs import TRACE, a_reply, a_submission, a_withdrawal
+from tests.builders.cases import a_case_body, a_request_body
+from tests.builders.events import TRACE
+from tests.builders.inputs import a_later_reply, a_reply, a_submission, a_withdrawal
+from tests.builders.policies import a_mandate
+from tests.pure_shop import Shop
 
 SEQ = 1_772_438_402_123_456
 LEADS = (a_mandate(id="small", limit=40), a_mandate(id="lead", grants="*", to="team_lead", limit=500))
@@ -38,7 +39,7 @@ def kinds(rendered: Rendered) -> list[str]:
 def every_ending() -> dict[str, tuple[Input, Rendered]]:
     """Each way in which an input can end, with the input."""
     asked = a_submission()
-    small = a_submission(a_case(request=a_request(amount="40.00")))
+    small = a_submission(a_case_body(request=a_request_body(amount="40.00")))
     never = {"id": "never", "kinds": "*", "reason": "no"}
     for_leads = {**never, "when": "agent.role == 'team_lead'"}
     pool = {"id": "pool", "per": "team", "window": "30d", "cap": 100}
@@ -48,7 +49,7 @@ def every_ending() -> dict[str, tuple[Input, Rendered]]:
         a_mandate(id="own", limit=75, discretion={}, budgets=[{**pool, "per": "tenant"}]),
     )
     zone: dict[str, Any] = {"timezone": "Europe/Amsterdam"}
-    at_discretion = a_submission(a_case(request=a_request(discretion=True)))
+    at_discretion = a_submission(a_case_body(request=a_request_body(discretion=True)))
     refusing = [{"id": "e", "steps": [{"to": "team_lead"}], "when_nobody": "refuse"}]
     endings: dict[str, tuple[Input, Shop]] = {
         "charged": (small, Shop(*budgets, **zone)),
@@ -67,10 +68,10 @@ def every_ending() -> dict[str, tuple[Input, Rendered]]:
         "person rejects": (a_reply("reject"), Shop(*LEADS, opened=asked)),
         "not entitled": (a_reply(data={"agent_id": "agent-01"}), Shop(*LEADS, opened=asked)),
         "forbidden": (a_reply(), Shop(*LEADS, opened=asked, prohibitions=[for_leads])),
-        "late": (later(a_reply()), closed := Shop(*LEADS, opened=asked)),
+        "late": (a_later_reply(a_reply()), closed := Shop(*LEADS, opened=asked)),
     }
     closed.decide(a_reply(), SEQ - 1)
-    spent.decide(a_submission(a_case(case_id="c-2", request=a_request(amount="40.00"))), SEQ - 1)
+    spent.decide(a_submission(a_case_body(case_id="c-2", request=a_request_body(amount="40.00"))), SEQ - 1)
     given_back.decide(small, SEQ - 1)
     return {name: (one, shop.decide(one, SEQ)) for name, (one, shop) in endings.items()}
 
@@ -175,7 +176,7 @@ def test_versions_of_an_approval_rise_by_one_and_what_has_no_effect_leaves_them(
         a_submission(),
         a_reply(data={"agent_id": "agent-01", "reply_id": "0"}),
         a_reply(),
-        later(a_reply()),
+        a_later_reply(a_reply()),
     )
     events = [parsed(shop.decide(one, SEQ + place))[-1] for place, one in enumerate(inputs)]
     assert [one["data"]["approval"]["version"] for one in events] == [1, 1, 2, 2]
@@ -248,10 +249,10 @@ def test_whatever_a_case_holds_the_ledger_rebuilt_is_the_ledger_confirmed(
     facts: Any, claims: Any, words: Any, reason: Any
 ) -> None:
     shop = Shop(*LEADS)
-    case = a_case(facts=facts, claims=claims, request=a_request(reason=reason), **words)
+    case = a_case_body(facts=facts, claims=claims, request=a_request_body(reason=reason), **words)
     opened = shop.decide(a_submission(case), SEQ)
     assert journalled(parsed(opened)).effects == opened.effects
-    for place, reply in enumerate((a_reply(data={"reason": reason}), later(a_reply()))):
+    for place, reply in enumerate((a_reply(data={"reason": reason}), a_later_reply(a_reply()))):
         rendered = shop.decide(reply, SEQ + 1 + place)
         said = journalled(parsed(rendered))
         assert (said.effects, said.index_id, said.digest) == (rendered.effects, reply.index_id, reply.digest)

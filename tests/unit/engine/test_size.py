@@ -12,10 +12,13 @@ from engine.judging.ladder import MOST_NAMED
 from engine.propose import propose
 from schemas.errors import Unreadable
 from services.chassis.kafka.producer import BATCH_BYTES
-from tests.intake_cases import a_case
-from tests.judging import a_mandate, a_person
+from tests.builders.bodies import as_bytes
+from tests.builders.cases import a_case_body
+from tests.builders.events import a_submitted_event
+from tests.builders.inputs import a_submission
+from tests.builders.policies import a_mandate
+from tests.builders.staff import a_member
 from tests.pure_shop import Shop
-from tests.rules_inputs import a_submission, a_submitted, as_bytes
 
 
 def test_an_ordinary_case_fits() -> None:
@@ -23,20 +26,20 @@ def test_an_ordinary_case_fits() -> None:
 
 
 def test_a_case_that_is_too_large_for_the_journal_is_not_taken() -> None:
-    case = a_case(facts={"long": "x" * MOST_BYTES})
+    case = a_case_body(facts={"long": "x" * MOST_BYTES})
     proposal = propose(a_submission(case), Shop(a_mandate(limit=1)), {})
     with pytest.raises(Unreadable, match="too_large"):
-        check_size(len(as_bytes(a_submitted(case))), proposal)
+        check_size(len(as_bytes(a_submitted_event(case))), proposal)
 
 
 def test_a_large_case_that_is_approved_fits_as_a_decision_holds_no_facts() -> None:
-    case = a_case(facts={"long": "x" * MOST_BYTES})
-    check_size(len(as_bytes(a_submitted(case))), propose(a_submission(case), Shop(), {}))
+    case = a_case_body(facts={"long": "x" * MOST_BYTES})
+    check_size(len(as_bytes(a_submitted_event(case))), propose(a_submission(case), Shop(), {}))
 
 
 def test_numbers_that_grow_when_written_again_are_counted_as_they_are_written() -> None:
-    case = a_case(facts={"n": [1e15] * 60_000})
-    event = as_bytes(a_submitted(case)).replace(b"1000000000000000.0", b"1e15")
+    case = a_case_body(facts={"n": [1e15] * 60_000})
+    event = as_bytes(a_submitted_event(case)).replace(b"1000000000000000.0", b"1e15")
     assert len(event) < MOST_BYTES / 2
     with pytest.raises(Unreadable, match="too_large"):
         check_size(len(event), propose(a_submission(case), Shop(a_mandate(limit=1)), {}))
@@ -49,9 +52,9 @@ def test_more_reasons_than_fit_are_not_taken() -> None:
 
 
 def test_of_very_many_approvers_so_many_are_named_as_fit() -> None:
-    people = [a_person(f"lead-{place:06d}-" + "\u0141" * 180, role="team_lead") for place in range(500)]
+    people = [a_member(f"lead-{place:06d}-" + "\u0141" * 180, role="team_lead") for place in range(500)]
     shop = Shop(a_mandate(limit=1), a_mandate(id="lead", to="team_lead"), people=people)
-    case = a_case(facts={"n": [1e15] * 14_000})
+    case = a_case_body(facts={"n": [1e15] * 14_000})
     proposal = propose(a_submission(case), shop, {})
     check_size(100_000, proposal)
     assert len(proposal.approvers) == MOST_NAMED

@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 
 from engine.judging.staff import Staff, absence_of
-from tests.judging import NOW, a_person
+from tests.builders.staff import a_member
+from tests.judging import NOW
 
 
 def test_who_changes_role_or_team_is_found_where_they_are_now() -> None:
-    staff = Staff([a_person("a")])
-    staff.put(a_person("a", role="team_lead", team="south"))
+    staff = Staff([a_member("a")])
+    staff.put(a_member("a", role="team_lead", team="south"))
     assert not staff.with_roles(["agent"])
     assert not staff.with_roles(["team_lead"], "north")
     assert [one.agent_id for one in staff.with_roles(["team_lead"], "south")] == ["a"]
@@ -18,7 +19,7 @@ def test_who_changes_role_or_team_is_found_where_they_are_now() -> None:
 
 
 def test_who_left_is_found_nowhere() -> None:
-    staff = Staff([a_person("a"), a_person("b")])
+    staff = Staff([a_member("a"), a_member("b")])
     staff.remove("a")
     staff.remove("a")
     assert staff.get("a") is None
@@ -26,13 +27,13 @@ def test_who_left_is_found_nowhere() -> None:
 
 
 def test_people_come_in_the_order_of_their_ids() -> None:
-    staff = Staff([a_person("c", role="team_lead"), a_person("a"), a_person("b", team="south")])
+    staff = Staff([a_member("c", role="team_lead"), a_member("a"), a_member("b", team="south")])
     assert [one.agent_id for one in staff.with_roles(["team_lead", "agent"])] == ["a", "b", "c"]
 
 
 def test_an_absence_begins_at_from_and_ends_at_until() -> None:
     begin, end = NOW, NOW + timedelta(days=1)
-    person = a_person(absences=[{"from": begin.isoformat(), "until": end.isoformat(), "delegate": "x"}])
+    person = a_member(absences=[{"from": begin.isoformat(), "until": end.isoformat(), "delegate": "x"}])
     moment = timedelta(microseconds=1)
     assert absence_of(person, begin - moment) is None
     assert absence_of(person, begin) is not None
@@ -43,6 +44,6 @@ def test_an_absence_begins_at_from_and_ends_at_until() -> None:
 def test_of_two_absences_the_one_that_began_last_names_the_delegate() -> None:
     week = {"from": "2026-03-01T00:00:00Z", "until": "2026-03-08T00:00:00Z", "delegate": "for-the-week"}
     day = {"from": "2026-03-02T00:00:00Z", "until": "2026-03-03T00:00:00Z", "delegate": "for-the-day"}
-    absence = absence_of(a_person(absences=[day, week]), NOW)
+    absence = absence_of(a_member(absences=[day, week]), NOW)
     assert absence is not None
     assert absence.delegate == "for-the-day"

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from schemas.errors import Unreadable
-from tests.judging import a_mandate, a_person
-from tests.pure_shop import Shop, later
-from tests.rules_inputs import a_reply, a_submission
+from tests.builders.inputs import a_later_reply, a_reply, a_submission
+from tests.builders.policies import a_mandate
+from tests.builders.staff import a_member
+from tests.pure_shop import Shop
 
 SEQ = 1_772_438_402_123_456
 MANDATES = (a_mandate(id="small", limit=40), a_mandate(id="lead", grants="*", to="team_lead", limit=500))
@@ -56,7 +57,7 @@ def test_more_than_the_own_mandate_is_not_entitled_and_leaves_it_open() -> None:
     shop = asked()
     kind, why = outcome(shop, a_reply(data={"amount": "500.01"}))
     assert (kind, set(why)) == ("approval.not_entitled", {"over_limit"})
-    assert outcome(shop, later(a_reply())) == ("decision.approved", ["over_limit"])
+    assert outcome(shop, a_later_reply(a_reply())) == ("decision.approved", ["over_limit"])
 
 
 def test_an_amount_with_too_many_decimals_is_not_entitled() -> None:
@@ -74,8 +75,8 @@ def test_the_lead_rejects() -> None:
 @pytest.mark.parametrize("verdict", ["approve", "reject"])
 def test_the_first_verdict_wins_and_the_next_is_late(verdict: str) -> None:
     shop = asked()
-    assert outcome(shop, a_reply(), later(a_reply(verdict))) == ("approval.late", [])
-    (late,) = events(shop, later(later(a_reply(verdict))))
+    assert outcome(shop, a_reply(), a_later_reply(a_reply(verdict))) == ("approval.late", [])
+    (late,) = events(shop, a_later_reply(a_later_reply(a_reply(verdict))))
     assert late["data"]["approval"]["state"] == "closed"
     assert late["data"]["giver"] == "lead-north"
 
@@ -84,10 +85,10 @@ def test_the_first_verdict_wins_and_the_next_is_late(verdict: str) -> None:
     ("giver", "people", "why"),
     [
         ("agent-01", (), "own_request"),
-        ("agent-01", (a_person(role="team_lead"),), "own_request"),
+        ("agent-01", (a_member(role="team_lead"),), "own_request"),
         ("lead-south", (), "not_an_approver"),
-        ("agent-02", (a_person("agent-02"),), "not_an_approver"),
-        ("lead-north", (a_person("lead-north", role="team_lead", absences=[AWAY]),), "absent"),
+        ("agent-02", (a_member("agent-02"),), "not_an_approver"),
+        ("lead-north", (a_member("lead-north", role="team_lead", absences=[AWAY]),), "absent"),
         ("nobody", (), "unknown_agent"),
     ],
 )
@@ -100,13 +101,13 @@ def test_who_may_not_answer_changes_nothing(giver: str, people: Any, why: str, v
 
 
 def test_another_teams_lead_may_where_the_own_team_has_nobody_there() -> None:
-    away = a_person("lead-north", role="team_lead", absences=[AWAY])
+    away = a_member("lead-north", role="team_lead", absences=[AWAY])
     assert outcome(asked(away), a_reply(data={"agent_id": "lead-south"}))[0] == "decision.approved"
 
 
 def test_a_delegate_answers_in_place_of_who_is_away() -> None:
-    away = a_person("lead-north", role="team_lead", absences=[{**AWAY, "delegate": "manager-1"}])
-    shop = asked(away, a_person("manager-1", role="manager", team="south"))
+    away = a_member("lead-north", role="team_lead", absences=[{**AWAY, "delegate": "manager-1"}])
+    shop = asked(away, a_member("manager-1", role="manager", team="south"))
     assert outcome(shop, a_reply(data={"agent_id": "manager-1"}))[0] == "decision.approved"
     assert outcome(asked(away), a_reply(data={"agent_id": "lead-north"}))[1] == ["absent"]
 

@@ -14,17 +14,12 @@ from schemas.errors import Unreadable
 from schemas.ids import RequestKey
 from schemas.topics import CASES
 from schemas.withdrawal import WITHDRAWN
-from tests.intake_cases import ABSENT, a_case, a_request
-from tests.judging import a_mandate
-from tests.pure_shop import Shop, later
-from tests.rules_inputs import (
-    a_reply,
-    a_submission,
-    a_submitted,
-    a_withdrawal,
-    a_withdrawn,
-    as_bytes,
-)
+from tests.builders.bodies import LEFT_OUT, as_bytes
+from tests.builders.cases import a_case_body, a_request_body
+from tests.builders.events import a_submitted_event, a_withdrawn_event
+from tests.builders.inputs import a_later_reply, a_reply, a_submission, a_withdrawal
+from tests.builders.policies import a_mandate
+from tests.pure_shop import Shop
 
 SEQ = 1_772_438_402_123_456
 BUDGETS = [
@@ -45,7 +40,7 @@ def a_shop(currency: str = "EUR") -> Shop:
 
 
 def asks(amount: str = "45.00", currency: str = "EUR") -> Any:
-    return a_submission(a_case(request=a_request(amount=amount, currency=currency)))
+    return a_submission(a_case_body(request=a_request_body(amount=amount, currency=currency)))
 
 
 def settled(shop: Shop, *inputs: Any) -> list[dict[str, Any]]:
@@ -133,7 +128,7 @@ def test_what_was_decided_before_the_withdrawal_stays_closed_as_it_was() -> None
     events = settled(shop, asks("60.00"), a_reply("reject"), a_withdrawal())
     assert kinds(events) == ["decision.withdrawn"]
     assert events[0]["data"]["charges"] == []
-    late = settled(shop, later(a_reply()))[0]["data"]
+    late = settled(shop, a_later_reply(a_reply()))[0]["data"]
     assert late["approval"]["closing"]["outcome"] == "refused"
 
 
@@ -200,14 +195,14 @@ def test_a_withdrawal_is_read_as_one() -> None:
 @pytest.mark.parametrize(
     ("event", "key", "reason"),
     [
-        (a_withdrawn(data={"request_id": ABSENT}), b"acme/c-1", "missing_field"),
-        (a_withdrawn(data={"tenant": ABSENT}), b"acme/c-1", "missing_field"),
-        (a_withdrawn(tenant=ABSENT), b"acme/c-1", "missing_field"),
-        (a_withdrawn(data={"reason": 7}), b"acme/c-1", "invalid"),
-        (a_withdrawn(tenant="globex"), b"acme/c-1", "key_mismatch"),
-        (a_withdrawn(subject="c-2"), b"acme/c-1", "key_mismatch"),
-        (a_withdrawn(), b"acme/c-2", "key_mismatch"),
-        (a_withdrawn(), None, "key_mismatch"),
+        (a_withdrawn_event(data={"request_id": LEFT_OUT}), b"acme/c-1", "missing_field"),
+        (a_withdrawn_event(data={"tenant": LEFT_OUT}), b"acme/c-1", "missing_field"),
+        (a_withdrawn_event(tenant=LEFT_OUT), b"acme/c-1", "missing_field"),
+        (a_withdrawn_event(data={"reason": 7}), b"acme/c-1", "invalid"),
+        (a_withdrawn_event(tenant="globex"), b"acme/c-1", "key_mismatch"),
+        (a_withdrawn_event(subject="c-2"), b"acme/c-1", "key_mismatch"),
+        (a_withdrawn_event(), b"acme/c-2", "key_mismatch"),
+        (a_withdrawn_event(), None, "key_mismatch"),
     ],
 )
 def test_a_withdrawal_that_is_wrong_somewhere_is_unreadable(
@@ -219,13 +214,13 @@ def test_a_withdrawal_that_is_wrong_somewhere_is_unreadable(
 
 
 def test_a_case_that_mentions_a_withdrawal_is_a_case_all_the_same() -> None:
-    case = a_case(facts={"seen": "mandaat.case.withdrawn.v1"})
-    one = read_input(CASES, 0, b"acme/c-1", as_bytes(a_submitted(case)))
+    case = a_case_body(facts={"seen": "mandaat.case.withdrawn.v1"})
+    one = read_input(CASES, 0, b"acme/c-1", as_bytes(a_submitted_event(case)))
     assert not isinstance(one, Withdrawal)
 
 
 def test_a_whole_case_as_the_data_of_a_withdrawal_is_never_taken_for_a_case() -> None:
-    event = as_bytes(a_submitted(type="mandaat.case.withdrawn.v1"))
+    event = as_bytes(a_submitted_event(type="mandaat.case.withdrawn.v1"))
     with pytest.raises(Unreadable, match="request_id"):
         read_input(CASES, 0, b"acme/c-1", event)
     with pytest.raises(Unreadable, match="unknown_type"):

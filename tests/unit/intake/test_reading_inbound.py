@@ -13,25 +13,16 @@ from schemas.types import CASE_WITHDRAWN
 from schemas.withdrawal import Withdrawal
 from services.intake.events import case_submitted
 from services.intake.reading.inbound import Received, read_inbound
-from tests.intake_cases import (
-    ABSENT,
-    STRUCTURED,
-    Headers,
-    a_case,
-    a_request,
-    a_withdrawal,
-    an_event,
-    as_bytes,
-    binary_headers,
-    case_of,
-    nested,
-)
+from tests.builders.bodies import LEFT_OUT, as_bytes, nested
+from tests.builders.cases import a_case_body, a_request_body, a_withdrawal_body
+from tests.builders.events import STRUCTURED, Headers, an_inbound_event, binary_headers
+from tests.builders.received import case_of
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
 def structured(**changes: Any) -> Received:
-    return read_inbound(None, as_bytes(an_event(**changes)), STRUCTURED)
+    return read_inbound(None, as_bytes(an_inbound_event(**changes)), STRUCTURED)
 
 
 def origin_id(received: Received) -> str | None:
@@ -46,7 +37,7 @@ def refused(key: bytes | None, value: bytes | None, headers: Headers = ()) -> Un
 
 
 def test_a_bare_case_is_taken_as_it_is() -> None:
-    received = read_inbound(None, as_bytes(a_case()), ())
+    received = read_inbound(None, as_bytes(a_case_body()), ())
     case = case_of(received)
     assert (case.tenant, case.case_id, case.request.amount, case.origin) == ("acme", "c-1", "45.00", None)
 
@@ -60,20 +51,20 @@ def test_a_bare_case_is_taken_as_it_is() -> None:
     ],
 )
 def test_a_structured_event_gives_its_case_and_its_origin(content_type: bytes) -> None:
-    received = read_inbound(None, as_bytes(an_event()), (("Content-Type", content_type),))
+    received = read_inbound(None, as_bytes(an_inbound_event()), (("Content-Type", content_type),))
     assert case_of(received).case_id == "c-1"
     assert case_of(received).origin == Origin(id="evt-1", source="https://crm.example/cases")
 
 
 def test_a_binary_event_gives_its_case_and_its_origin() -> None:
-    received = read_inbound(None, as_bytes(a_case()), binary_headers(traceparent=TRACE))
+    received = read_inbound(None, as_bytes(a_case_body()), binary_headers(traceparent=TRACE))
     assert case_of(received).case_id == "c-1"
     assert origin_id(received) == "evt-1"
     assert received.traceparent == TRACE
 
 
 def test_an_event_in_structured_mode_ignores_what_ce_headers_say() -> None:
-    received = read_inbound(None, as_bytes(an_event()), (*STRUCTURED, ("ce_id", b"other")))
+    received = read_inbound(None, as_bytes(an_inbound_event()), (*STRUCTURED, ("ce_id", b"other")))
     assert origin_id(received) == "evt-1"
 
 
@@ -85,35 +76,35 @@ def test_a_trace_that_is_none_is_left_out() -> None:
 @pytest.mark.parametrize(
     ("key", "changes", "extension"),
     [
-        (None, {}, ABSENT),
-        (b"acme/c-1", {"tenant": ABSENT}, ABSENT),
-        (None, {"tenant": ABSENT}, "acme"),
+        (None, {}, LEFT_OUT),
+        (b"acme/c-1", {"tenant": LEFT_OUT}, LEFT_OUT),
+        (None, {"tenant": LEFT_OUT}, "acme"),
         (b"acme/c-1", {}, "acme"),
-        (b"", {}, ABSENT),
+        (b"", {}, LEFT_OUT),
     ],
 )
 def test_the_tenant_stands_in_the_body_the_extension_or_the_key(
     key: bytes | None, changes: dict[str, Any], extension: Any
 ) -> None:
-    body = as_bytes(an_event(a_case(**changes), tenant=extension))
+    body = as_bytes(an_inbound_event(a_case_body(**changes), tenant=extension))
     assert case_of(read_inbound(key, body, STRUCTURED)).tenant == "acme"
 
 
 def test_a_case_id_may_hold_slashes() -> None:
-    received = read_inbound(b"acme/2026/c/1", as_bytes(a_case(case_id="2026/c/1")), ())
+    received = read_inbound(b"acme/2026/c/1", as_bytes(a_case_body(case_id="2026/c/1")), ())
     assert case_of(received).case_id == "2026/c/1"
 
 
 @pytest.mark.parametrize(
     ("key", "event"),
     [
-        (b"globex/c-1", an_event()),
-        (b"acme/c-2", an_event()),
-        (b"acme", an_event()),
-        (b"\xff\xfe", an_event()),
-        (None, an_event(tenant="globex")),
-        (b"globex/c-1", an_event(a_case(tenant=ABSENT), tenant="acme")),
-        (None, an_event(subject="c-2")),
+        (b"globex/c-1", an_inbound_event()),
+        (b"acme/c-2", an_inbound_event()),
+        (b"acme", an_inbound_event()),
+        (b"\xff\xfe", an_inbound_event()),
+        (None, an_inbound_event(tenant="globex")),
+        (b"globex/c-1", an_inbound_event(a_case_body(tenant=LEFT_OUT), tenant="acme")),
+        (None, an_inbound_event(subject="c-2")),
     ],
 )
 def test_whoever_names_another_tenant_or_case_is_a_mismatch(key: bytes | None, event: Any) -> None:
@@ -121,13 +112,13 @@ def test_whoever_names_another_tenant_or_case_is_a_mismatch(key: bytes | None, e
 
 
 def test_a_case_of_nobody_misses_its_tenant() -> None:
-    flaw = refused(None, as_bytes(a_case(tenant=ABSENT)))
+    flaw = refused(None, as_bytes(a_case_body(tenant=LEFT_OUT)))
     assert flaw.reason == "missing_field"
     assert "/tenant" in flaw.detail
 
 
 def test_a_tenant_that_only_the_key_names_must_be_written_as_one() -> None:
-    assert refused(b"ACME Ltd/c-1", as_bytes(a_case(tenant=ABSENT))).reason == "invalid"
+    assert refused(b"ACME Ltd/c-1", as_bytes(a_case_body(tenant=LEFT_OUT))).reason == "invalid"
 
 
 @pytest.mark.parametrize(
@@ -140,26 +131,26 @@ def test_a_tenant_that_only_the_key_names_must_be_written_as_one() -> None:
         (b'{"case_id": ', "not_json"),
         (b"\xff\xfe{}", "not_utf8"),
         (b"x" * 2 * 1024 * 1024, "too_large"),
-        (as_bytes(a_case(facts=nested(32))), "too_deep"),
-        (as_bytes(a_case(extra=nested(32))), "too_deep"),
+        (as_bytes(a_case_body(facts=nested(32))), "too_deep"),
+        (as_bytes(a_case_body(extra=nested(32))), "too_deep"),
         (b"[" * 100_000, "too_deep"),
-        (as_bytes(a_case()).replace(b"90.0", b"NaN"), "not_json"),
-        (as_bytes(a_case(unknown_key=float("inf"))), "not_json"),
+        (as_bytes(a_case_body()).replace(b"90.0", b"NaN"), "not_json"),
+        (as_bytes(a_case_body(unknown_key=float("inf"))), "not_json"),
         (b"[1, 2]", "invalid"),
         (b"null", "invalid"),
-        (as_bytes(a_case(case_id=ABSENT)), "missing_field"),
-        (as_bytes(a_case(a_request(kind=ABSENT))), "missing_field"),
-        (as_bytes(a_case(a_request(currency=ABSENT))), "missing_field"),
-        (as_bytes(a_case(customer={})), "missing_field"),
-        (as_bytes(a_case(a_request(currency="XXY"))), "unknown_currency"),
-        (as_bytes(a_case(a_request(amount="1e3"))), "invalid"),
-        (as_bytes(a_case(a_request(amount="-5"))), "invalid"),
-        (as_bytes(a_case(a_request(amount="12,50"))), "invalid"),
-        (as_bytes(a_case(a_request(amount="45.001"))), "invalid"),
-        (as_bytes(a_case(a_request(amount=45.0))), "invalid"),
-        (as_bytes(a_case(opened_at="2026-03-02T08:00:00")), "invalid"),
-        (as_bytes(a_case(case_id="c\n1")), "invalid"),
-        (as_bytes(a_case(case_id="c" * 201)), "invalid"),
+        (as_bytes(a_case_body(case_id=LEFT_OUT)), "missing_field"),
+        (as_bytes(a_case_body(request=a_request_body(kind=LEFT_OUT))), "missing_field"),
+        (as_bytes(a_case_body(request=a_request_body(currency=LEFT_OUT))), "missing_field"),
+        (as_bytes(a_case_body(customer={})), "missing_field"),
+        (as_bytes(a_case_body(request=a_request_body(currency="XXY"))), "unknown_currency"),
+        (as_bytes(a_case_body(request=a_request_body(amount="1e3"))), "invalid"),
+        (as_bytes(a_case_body(request=a_request_body(amount="-5"))), "invalid"),
+        (as_bytes(a_case_body(request=a_request_body(amount="12,50"))), "invalid"),
+        (as_bytes(a_case_body(request=a_request_body(amount="45.001"))), "invalid"),
+        (as_bytes(a_case_body(request=a_request_body(amount=45.0))), "invalid"),
+        (as_bytes(a_case_body(opened_at="2026-03-02T08:00:00")), "invalid"),
+        (as_bytes(a_case_body(case_id="c\n1")), "invalid"),
+        (as_bytes(a_case_body(case_id="c" * 201)), "invalid"),
     ],
 )
 def test_what_is_wrong_with_a_body_is_said_in_words(value: bytes | None, reason: str) -> None:
@@ -169,12 +160,12 @@ def test_what_is_wrong_with_a_body_is_said_in_words(value: bytes | None, reason:
 
 
 def test_thirty_two_levels_are_taken() -> None:
-    assert case_of(read_inbound(None, as_bytes(a_case(facts=nested(31))), ())).case_id == "c-1"
+    assert case_of(read_inbound(None, as_bytes(a_case_body(facts=nested(31))), ())).case_id == "c-1"
 
 
 @pytest.mark.parametrize("header", ["content-type", "ce_id", "CE_whatever"])
 @pytest.mark.parametrize("value", [None, b"\xff\xfe"])
-@pytest.mark.parametrize("body", [a_case(), an_event()])
+@pytest.mark.parametrize("body", [a_case_body(), an_inbound_event()])
 def test_a_header_that_matters_must_be_text(header: str, value: bytes | None, body: Any) -> None:
     flaw = refused(None, as_bytes(body), (*binary_headers(), (header, value)))
     assert flaw.reason == "bad_header"
@@ -183,51 +174,55 @@ def test_a_header_that_matters_must_be_text(header: str, value: bytes | None, bo
 
 def test_any_other_header_may_hold_anything() -> None:
     headers: Headers = (*STRUCTURED, ("x-trace", None), ("cell", b"\xff"), ("ce", None))
-    assert case_of(read_inbound(None, as_bytes(an_event()), headers)).case_id == "c-1"
+    assert case_of(read_inbound(None, as_bytes(an_inbound_event()), headers)).case_id == "c-1"
 
 
 def test_another_type_is_not_taken_and_its_data_not_looked_at() -> None:
-    flaw = refused(None, as_bytes(an_event({"ticket": 1}, type="com.example.ticket.created")), STRUCTURED)
+    flaw = refused(
+        None, as_bytes(an_inbound_event({"ticket": 1}, type="com.example.ticket.created")), STRUCTURED
+    )
     assert flaw.reason == "unknown_type"
     assert "mandaat.case.submitted.v1" in flaw.detail
-    assert refused(None, as_bytes(a_case()), binary_headers(type="other")).reason == "unknown_type"
+    assert refused(None, as_bytes(a_case_body()), binary_headers(type="other")).reason == "unknown_type"
 
 
 @pytest.mark.parametrize("name", ["specversion", "id", "source", "type"])
 def test_an_event_needs_the_attributes_that_cloudevents_needs(name: str) -> None:
-    assert refused(None, as_bytes(an_event(**{name: ABSENT})), STRUCTURED).reason == "missing_field"
-    flaw = refused(None, as_bytes(a_case()), binary_headers(**{name: ABSENT}))
+    assert refused(None, as_bytes(an_inbound_event(**{name: LEFT_OUT})), STRUCTURED).reason == "missing_field"
+    flaw = refused(None, as_bytes(a_case_body()), binary_headers(**{name: LEFT_OUT}))
     assert flaw.reason == "missing_field"
     assert flaw.detail == f"header ce_{name} is missing"
 
 
 def test_another_version_of_cloudevents_is_refused() -> None:
-    assert refused(None, as_bytes(an_event(specversion="0.3")), STRUCTURED).reason == "invalid"
+    assert refused(None, as_bytes(an_inbound_event(specversion="0.3")), STRUCTURED).reason == "invalid"
 
 
 @pytest.mark.parametrize("media", [b"application/cloudevents-batch+json", b"application/cloudevents+avro"])
 def test_a_format_that_is_not_taken_is_named(media: bytes) -> None:
-    flaw = refused(None, as_bytes([an_event()]), (("content-type", media),))
+    flaw = refused(None, as_bytes([an_inbound_event()]), (("content-type", media),))
     assert flaw.reason == "invalid"
     assert media.decode() in flaw.detail
 
 
 def test_a_flaw_in_the_data_of_an_event_says_where_it_stands() -> None:
-    flaw = refused(None, as_bytes(an_event(a_case(a_request(amount="1e3")))), STRUCTURED)
+    flaw = refused(
+        None, as_bytes(an_inbound_event(a_case_body(request=a_request_body(amount="1e3")))), STRUCTURED
+    )
     assert [one.pointer for one in flaw.flaws] == ["/data/request/amount"]
 
 
 def test_an_event_without_its_header_gets_a_hint() -> None:
-    assert "application/cloudevents+json" in refused(None, as_bytes(an_event())).detail
+    assert "application/cloudevents+json" in refused(None, as_bytes(an_inbound_event())).detail
 
 
 def test_the_origin_is_the_event_it_came_in_and_nothing_that_the_body_says() -> None:
-    pretended = a_case(origin={"id": "x", "source": "y"})
+    pretended = a_case_body(origin={"id": "x", "source": "y"})
     assert case_of(read_inbound(None, as_bytes(pretended), ())).origin is None
 
 
 def test_the_largest_case_fits_a_record_however_its_numbers_are_written() -> None:
-    body = as_bytes(a_case(facts={"n": ["x"]})).replace(b'"x"', b",".join([b"9e15"] * 26_000))
+    body = as_bytes(a_case_body(facts={"n": ["x"]})).replace(b'"x"', b",".join([b"9e15"] * 26_000))
     case = case_of(read_inbound(None, body, ()))
     event = case_submitted(case, event_id="e", accepted_at=case.opened_at, traceparent=None)
     assert BODY_LIMIT_BYTES * 0.9 < len(body) < len(event.to_bytes()) < 600_000
@@ -240,14 +235,14 @@ WITHDRAWAL = Withdrawal(
 
 @pytest.mark.parametrize("key", [None, b"acme/c-1"])
 def test_an_event_may_withdraw_a_request_in_both_modes(key: bytes | None) -> None:
-    event = an_event(a_withdrawal(), type=CASE_WITHDRAWN, traceparent=TRACE)
+    event = an_inbound_event(a_withdrawal_body(), type=CASE_WITHDRAWN, traceparent=TRACE)
     assert read_inbound(key, as_bytes(event), STRUCTURED) == Received(WITHDRAWAL, TRACE)
     headers = binary_headers(type=CASE_WITHDRAWN, traceparent=TRACE)
-    assert read_inbound(key, as_bytes(a_withdrawal()), headers) == Received(WITHDRAWAL, TRACE)
+    assert read_inbound(key, as_bytes(a_withdrawal_body()), headers) == Received(WITHDRAWAL, TRACE)
 
 
 def test_the_tenant_of_a_withdrawal_may_stand_beside_it() -> None:
-    event = an_event(a_withdrawal(tenant=ABSENT), type=CASE_WITHDRAWN, tenant="acme")
+    event = an_inbound_event(a_withdrawal_body(tenant=LEFT_OUT), type=CASE_WITHDRAWN, tenant="acme")
     assert read_inbound(None, as_bytes(event), STRUCTURED).data == WITHDRAWAL
     flaw = refused(b"acme/c-2", as_bytes(event), STRUCTURED)
     assert flaw.reason == "key_mismatch"
@@ -256,20 +251,24 @@ def test_the_tenant_of_a_withdrawal_may_stand_beside_it() -> None:
 @pytest.mark.parametrize(
     ("change", "reason", "pointer"),
     [
-        ({"request_id": ABSENT}, "missing_field", "/data/request_id"),
-        ({"case_id": ABSENT}, "missing_field", "/data/case_id"),
+        ({"request_id": LEFT_OUT}, "missing_field", "/data/request_id"),
+        ({"case_id": LEFT_OUT}, "missing_field", "/data/case_id"),
         ({"case_id": "c\n1"}, "invalid", "/data/case_id"),
         ({"agent_id": 7}, "invalid", "/data/agent_id"),
         ({"reason": "x" * 8001}, "invalid", "/data/reason"),
     ],
 )
 def test_what_is_wrong_with_a_withdrawal_is_said(change: Any, reason: str, pointer: str) -> None:
-    event = an_event(a_withdrawal(**change), type=CASE_WITHDRAWN)
+    event = an_inbound_event(a_withdrawal_body(**change), type=CASE_WITHDRAWN)
     flaw = refused(None, as_bytes(event), STRUCTURED)
     assert (flaw.reason, [one.pointer for one in flaw.flaws]) == (reason, [pointer])
 
 
 def test_a_case_is_no_withdrawal_and_a_withdrawal_no_case() -> None:
-    assert refused(None, as_bytes(an_event(a_withdrawal())), STRUCTURED).reason == "missing_field"
-    assert refused(None, as_bytes(an_event(type=CASE_WITHDRAWN)), STRUCTURED).reason == "missing_field"
-    assert refused(None, as_bytes(a_withdrawal())).reason == "missing_field"
+    assert (
+        refused(None, as_bytes(an_inbound_event(a_withdrawal_body())), STRUCTURED).reason == "missing_field"
+    )
+    assert (
+        refused(None, as_bytes(an_inbound_event(type=CASE_WITHDRAWN)), STRUCTURED).reason == "missing_field"
+    )
+    assert refused(None, as_bytes(a_withdrawal_body())).reason == "missing_field"

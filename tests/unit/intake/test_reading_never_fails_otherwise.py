@@ -21,7 +21,10 @@ from schemas.withdrawal import Withdrawal
 from services.intake.events import case_submitted, case_withdrawn
 from services.intake.reading.inbound import Received, read_inbound
 from services.intake.reading.replies import read_verdict
-from tests.intake_cases import a_case, a_request, a_withdrawal, an_event, as_bytes, case_of
+from tests.builders.bodies import as_bytes
+from tests.builders.cases import a_case_body, a_request_body, a_withdrawal_body
+from tests.builders.events import an_inbound_event
+from tests.builders.received import case_of
 
 JSON = st.recursive(
     st.none()
@@ -53,15 +56,19 @@ def _escaped(value: Any) -> bytes:
     return json.dumps(value).encode()
 
 
-CASES = st.one_of(_mutated(a_case()), _mutated(a_request()).map(lambda request: a_case(request)))
+CASES = st.one_of(
+    _mutated(a_case_body()), _mutated(a_request_body()).map(lambda request: a_case_body(request=request))
+)
 BODIES = st.one_of(
     st.none(),
     st.binary(max_size=200),
     JSON.map(_escaped),
     CASES.map(_escaped),
-    CASES.map(an_event).map(_escaped),
-    _mutated(an_event()).map(_escaped),
-    _mutated(a_withdrawal()).map(lambda withdrawal: an_event(withdrawal, type=CASE_WITHDRAWN)).map(_escaped),
+    CASES.map(an_inbound_event).map(_escaped),
+    _mutated(an_inbound_event()).map(_escaped),
+    _mutated(a_withdrawal_body())
+    .map(lambda withdrawal: an_inbound_event(withdrawal, type=CASE_WITHDRAWN))
+    .map(_escaped),
 )
 NAMES = st.sampled_from(
     ["content-type", "ce_id", "ce_type", "ce_source", "ce_specversion", "ce_tenant", "ce_subject", "x"]
@@ -92,9 +99,9 @@ def _outcome(
 @settings(max_examples=2000, deadline=None)
 @example(None, b"1" * 5000, [])
 @example(None, b'{"case_id": ' + b"9" * 5000 + b"}", [])
-@example(None, as_bytes(a_case(facts={"n": 0})).replace(b'"n": 0', b'"n": ' + b"9" * 5000), [])
-@example(None, as_bytes(a_case(facts={"n": 0})).replace(b'"n": 0', b'"n": 1e999'), [])
-@example(None, as_bytes(a_case(subject="x")).replace(b'"x"', b'"\\ud800"'), [])
+@example(None, as_bytes(a_case_body(facts={"n": 0})).replace(b'"n": 0', b'"n": ' + b"9" * 5000), [])
+@example(None, as_bytes(a_case_body(facts={"n": 0})).replace(b'"n": 0', b'"n": 1e999'), [])
+@example(None, as_bytes(a_case_body(subject="x")).replace(b'"x"', b'"\\ud800"'), [])
 @example(None, b'{"a":' * 100_000, [])
 @example(None, b'\xef\xbb\xbf{"case_id": "c-1"}', [])
 def test_any_record_is_a_case_a_withdrawal_or_unreadable(
@@ -127,7 +134,7 @@ def test_any_reply_is_a_verdict_or_unreadable(verb: str, approval: str, body: by
 @given(st.text(min_size=1, max_size=20, alphabet=st.characters(exclude_categories=["Cc", "Cs"])))
 def test_what_the_sdk_of_cloudevents_writes_is_read_in_both_modes(event_id: str) -> None:
     attributes = {"id": event_id, "source": "/crm", "type": "mandaat.case.submitted.v1", "tenant": "acme"}
-    event = CloudEvent({**attributes, "datacontenttype": "application/json"}, a_case())
+    event = CloudEvent({**attributes, "datacontenttype": "application/json"}, a_case_body())
     for written in (sdk.to_binary_event(event), sdk.to_structured_event(event)):
         received = read_inbound(None, written.value, list(written.headers.items()))
         case = case_of(received)

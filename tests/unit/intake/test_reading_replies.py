@@ -9,7 +9,7 @@ import pytest
 from schemas.errors import Unreadable
 from schemas.ids import approval_id
 from services.intake.reading.replies import read_verdict
-from tests.intake_cases import as_bytes
+from tests.builders.bodies import as_bytes
 
 APPROVAL = approval_id("c-1", "r1")
 

@@ -11,7 +11,11 @@ from schemas.request_digest import request_digest
 from schemas.withdrawal import WITHDRAWN
 from services.notifier.outbox import case_file
 from services.notifier.planning.notice import ended
-from tests.telling_events import a_case, a_decision, a_pending, about_approval, an_approval, closed, decided
+from tests.builders.approvals import a_closed_approval, an_approval
+from tests.builders.cases import a_case
+from tests.builders.decisions import a_decision
+from tests.builders.events import a_decision_event, an_approval_event
+from tests.builders.notices import a_pending_notice
 
 
 def kept(*what: Any) -> dict[bytes, bytes]:
@@ -29,7 +33,7 @@ def kept(*what: Any) -> dict[bytes, bytes]:
 
 def test_a_case_that_nobody_submitted_is_not_there() -> None:
     assert case_file.view({}) is None
-    assert case_file.view(kept(decided(a_decision(a_case())))) is None
+    assert case_file.view(kept(a_decision_event(a_decision(a_case())))) is None
 
 
 def test_a_case_shows_its_requests_with_decisions_in_order_and_the_newest_approval() -> None:
@@ -38,10 +42,10 @@ def test_a_case_shows_its_requests_with_decisions_in_order_and_the_newest_approv
         kept(
             case,
             second,
-            decided(a_decision(case, "escalated")),
-            about_approval(types.APPROVAL_REQUESTED, an_approval(case, "lead-01")),
-            decided(a_decision(case, "approved", by="person", decided_by="lead-01")),
-            about_approval(types.APPROVAL_CLOSED, closed(case, "lead-01")),
+            a_decision_event(a_decision(case, "escalated")),
+            an_approval_event(types.APPROVAL_REQUESTED, an_approval(case, "lead-01")),
+            a_decision_event(a_decision(case, "approved", by="person", decided_by="lead-01")),
+            an_approval_event(types.APPROVAL_CLOSED, a_closed_approval(case, "lead-01")),
         )
     )
     assert shown is not None
@@ -55,17 +59,17 @@ def test_a_case_shows_its_requests_with_decisions_in_order_and_the_newest_approv
 def test_a_submission_that_was_refused_as_a_conflict_is_not_what_is_shown() -> None:
     case, conflict = a_case(), a_case(amount="99.00", name="Somebody Else")
     for order in ((case, conflict), (conflict, case)):
-        shown = case_file.view(kept(*order, decided(a_decision(case))))
+        shown = case_file.view(kept(*order, a_decision_event(a_decision(case))))
         assert shown is not None
         assert shown["case"]["customer"]["name"] == "A. Bakker"
         assert shown["requests"][0]["request"]["amount"] == "45.00"
 
 
 def test_how_notices_ended_is_shown_in_order_of_time() -> None:
-    case, event = a_case(), decided(a_decision(a_case()))
+    case, event = a_case(), a_decision_event(a_decision(a_case()))
     fields = kept(case, event)
     for hour, audience in ((9, "agent"), (8, "customer")):
-        pending = a_pending(event, audience, "cu-1")
+        pending = a_pending_notice(event, audience, "cu-1")
         notice = ended(pending, "delivered", datetime(2026, 3, 2, hour, tzinfo=UTC), message_id="<m@x>")
         fields[f"n:{pending.notice_id}".encode()] = case_file.notice_line(notice)
     shown = case_file.view(fields)
@@ -78,18 +82,20 @@ def test_how_notices_ended_is_shown_in_order_of_time() -> None:
 
 def test_an_approval_marks_its_case_as_open_until_it_closes() -> None:
     case = a_case()
-    requested = about_approval(types.APPROVAL_REQUESTED, an_approval(case, "lead-01"))
+    requested = an_approval_event(types.APPROVAL_REQUESTED, an_approval(case, "lead-01"))
     assert b"o:r1" in kept(case, requested)
     assert b"o:r1" not in kept(
-        case, requested, about_approval(types.APPROVAL_CLOSED, closed(case, "lead-01"))
+        case, requested, an_approval_event(types.APPROVAL_CLOSED, a_closed_approval(case, "lead-01"))
     )
 
 
 def test_approvers_wait_to_be_heard_for_as_long_as_the_approval_is_open() -> None:
     case = a_case()
-    requested = about_approval(types.APPROVAL_REQUESTED, an_approval(case, "lead-01"))
-    ended = about_approval(types.APPROVAL_CLOSED, closed(case, "lead-01"))
-    late = about_approval(types.APPROVAL_LATE, closed(case, "lead-01"), giver="lead-01", reply_id="x")
+    requested = an_approval_event(types.APPROVAL_REQUESTED, an_approval(case, "lead-01"))
+    ended = an_approval_event(types.APPROVAL_CLOSED, a_closed_approval(case, "lead-01"))
+    late = an_approval_event(
+        types.APPROVAL_LATE, a_closed_approval(case, "lead-01"), giver="lead-01", reply_id="x"
+    )
     assert [case_file.approvers_after(one) for one in (requested, ended, late)] == [("lead-01",), (), None]
     assert case_file.read_approvers(kept(case, requested).get(b"p:r1")) == ("lead-01",)
     assert b"p:r1" not in kept(case, requested, ended)
@@ -97,7 +103,7 @@ def test_approvers_wait_to_be_heard_for_as_long_as_the_approval_is_open() -> Non
 
 def test_a_request_that_was_withdrawn_before_it_came_shows_that_when_it_comes() -> None:
     case = a_case()
-    early = decided(a_decision(case, "withdrawn", customer_id=None, request_digest=WITHDRAWN))
+    early = a_decision_event(a_decision(case, "withdrawn", customer_id=None, request_digest=WITHDRAWN))
     assert case_file.view(kept(early)) is None
     shown = case_file.view(kept(early, case))
     assert shown is not None

@@ -24,7 +24,11 @@ from services.notifier.planning.notice import ended
 from services.notifier.planning.plan import recipients_of
 from services.notifier.routes import CaseView
 from services.notifier.settings import NotifierSettings
-from tests.telling_events import a_case, a_decision, a_pending, about_approval, closed, decided
+from tests.builders.approvals import a_closed_approval
+from tests.builders.cases import a_case
+from tests.builders.decisions import a_decision
+from tests.builders.events import a_decision_event, an_approval_event
+from tests.builders.notices import a_pending_notice
 
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs" / "notices.md").read_text()
@@ -50,9 +54,9 @@ def test_the_table_of_who_is_told_is_what_happens(type_: str) -> None:
     outcomes = {name: outcome for outcome, name in types.DECISION_TYPES.items()}
     event: Any
     if type_ in outcomes:
-        event = decided(a_decision(case, outcomes[type_]))
+        event = a_decision_event(a_decision(case, outcomes[type_]))
     else:
-        event = about_approval(type_, closed(case, "lead-01"), giver="lead-01", reply_id="r")
+        event = an_approval_event(type_, a_closed_approval(case, "lead-01"), giver="lead-01", reply_id="r")
     told = {one.audience for one in recipients_of(event, ("lead-01",), ("mail", "webhook"))}
     columns = ("customer", "agent", "approver", "giver", "webhook")
     assert told == {name for name, cell in zip(columns, row(type_), strict=True) if cell}
@@ -80,9 +84,9 @@ def test_the_example_of_checking_a_signature_takes_ours_and_no_other() -> None:
 
 
 def test_the_example_of_where_a_case_stands_has_the_shape_of_the_answer() -> None:
-    case, event = a_case(), decided(a_decision(a_case()))
+    case, event = a_case(), a_decision_event(a_decision(a_case()))
     new, _ = case_file.of_event(event, event.to_bytes())
-    notice = ended(a_pending(event), "delivered", datetime.now(UTC), message_id="<x@y>")
+    notice = ended(a_pending_notice(event), "delivered", datetime.now(UTC), message_id="<x@y>")
     fields = dict((*case_file.of_case(case), *new, ("n:1", case_file.notice_line(notice))))
     answer = case_file.view({name.encode(): value for name, value in fields.items()})
     assert answer is not None

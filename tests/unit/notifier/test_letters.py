@@ -15,17 +15,12 @@ from schemas.case import Case
 from schemas.decision import Reason
 from services.notifier.app import letter_writer
 from services.notifier.letters.letter_writer import LETTERS, Letter
-from tests.telling_events import (
-    a_case,
-    a_decision,
-    a_member,
-    a_pending,
-    about_approval,
-    an_approval,
-    closed,
-    decided,
-    over_limit,
-)
+from tests.builders.approvals import a_closed_approval, an_approval
+from tests.builders.cases import a_case
+from tests.builders.decisions import a_decision, over_limit
+from tests.builders.events import a_decision_event, an_approval_event
+from tests.builders.notices import a_pending_notice
+from tests.builders.staff import a_member
 
 WRITER = letter_writer()
 STAFF = {
@@ -39,9 +34,11 @@ def an_event(type_: str, case: Case, **changes: Any) -> Any:
     """An event of that type about the case."""
     outcomes = {name: outcome for outcome, name in types.DECISION_TYPES.items()}
     if type_ in outcomes:
-        return decided(a_decision(case, outcomes[type_], **changes))
-    approval = closed(case, "lead-01") if type_ == types.APPROVAL_LATE else an_approval(case, "lead-01")
-    return about_approval(type_, approval, **{"giver": "lead-02", "reply_id": "reply-9"} | changes)
+        return a_decision_event(a_decision(case, outcomes[type_], **changes))
+    approval = (
+        a_closed_approval(case, "lead-01") if type_ == types.APPROVAL_LATE else an_approval(case, "lead-01")
+    )
+    return an_approval_event(type_, approval, **{"giver": "lead-02", "reply_id": "reply-9"} | changes)
 
 
 def a_letter(
@@ -49,7 +46,7 @@ def a_letter(
 ) -> Letter:
     case = case or a_case()
     event = an_event(type_, case, **changes)
-    pending = a_pending(event, audience, PERSONS[audience])
+    pending = a_pending_notice(event, audience, PERSONS[audience])
     return WRITER.write(pending, event, case, "A. Bakker", language, STAFF.get, note)
 
 
@@ -268,9 +265,9 @@ def test_who_withdrew_it_is_not_named_to_themselves() -> None:
 )
 def test_a_verdict_after_a_withdrawal_hears_that_it_was_withdrawn(language: Any, words: str) -> None:
     case = a_case()
-    approval = closed(case, "lead-01", outcome="withdrawn")
-    event = about_approval(types.APPROVAL_LATE, approval, giver="lead-02", reply_id="reply-9")
-    pending = a_pending(event, "giver", "lead-02")
+    approval = a_closed_approval(case, "lead-01", outcome="withdrawn")
+    event = an_approval_event(types.APPROVAL_LATE, approval, giver="lead-02", reply_id="reply-9")
+    pending = a_pending_notice(event, "giver", "lead-02")
     letter = WRITER.write(pending, event, case, "A. Bakker", language, STAFF.get, "")
     assert words in flat(letter.text)
 
@@ -355,7 +352,7 @@ def test_whatever_people_write_stays_text(
     )
     event = an_event(type_, case)
     attacked = WRITER.write(
-        a_pending(event, audience, PERSONS[audience]), event, case, line, language, STAFF.get, text
+        a_pending_notice(event, audience, PERSONS[audience]), event, case, line, language, STAFF.get, text
     )
     assert "\n" not in attacked.subject
     assert len(attacked.subject) <= 150

@@ -14,7 +14,11 @@ from schemas.withdrawal import WITHDRAWN
 from services.notifier.planning.early_withdrawal import came_first, with_request
 from services.notifier.planning.notice import PendingNotice, ended
 from services.notifier.planning.plan import notices_of, recipients_of
-from tests.telling_events import a_case, a_decision, about_approval, an_approval, closed, decided, seen
+from tests.builders.approvals import a_closed_approval, an_approval
+from tests.builders.cases import a_case
+from tests.builders.decisions import a_decision
+from tests.builders.events import a_decision_event, an_approval_event
+from tests.builders.notices import as_the_notifier_reads
 
 CASE = a_case()
 NOW = datetime.now(UTC)
@@ -30,7 +34,7 @@ def told(
 
 @pytest.mark.parametrize("outcome", ["approved", "refused", "escalated", "withdrawn"])
 def test_customer_agent_and_webhook_are_told_of_every_decision(outcome: str) -> None:
-    assert told(decided(a_decision(CASE, outcome))) == [
+    assert told(a_decision_event(a_decision(CASE, outcome))) == [
         ("customer", "cu-1"),
         ("agent", "agent-01"),
         ("webhook", None),
@@ -39,64 +43,71 @@ def test_customer_agent_and_webhook_are_told_of_every_decision(outcome: str) -> 
 
 @pytest.mark.parametrize("outcome", ["approved", "refused", "withdrawn"])
 def test_what_closes_an_escalation_is_also_told_to_each_approver(outcome: str) -> None:
-    assert told(decided(a_decision(CASE, outcome)), LEADS)[3:] == [("approver", one) for one in LEADS]
+    assert told(a_decision_event(a_decision(CASE, outcome)), LEADS)[3:] == [
+        ("approver", one) for one in LEADS
+    ]
 
 
 def test_an_escalation_itself_is_told_to_approvers_by_the_request_for_approval_only() -> None:
-    assert ("approver", "lead-01") not in told(decided(a_decision(CASE, "escalated")), LEADS)
-    asked = about_approval(types.APPROVAL_REQUESTED, an_approval(CASE, *LEADS))
+    assert ("approver", "lead-01") not in told(a_decision_event(a_decision(CASE, "escalated")), LEADS)
+    asked = an_approval_event(types.APPROVAL_REQUESTED, an_approval(CASE, *LEADS))
     assert told(asked) == [("approver", one) for one in LEADS]
 
 
 def test_a_tenant_without_a_webhook_has_no_webhook_notice() -> None:
-    assert ("webhook", None) not in told(decided(a_decision(CASE)), channels=("mail",))
+    assert ("webhook", None) not in told(a_decision_event(a_decision(CASE)), channels=("mail",))
 
 
 def test_an_agent_that_the_case_does_not_name_is_told_nothing() -> None:
-    assert [one for one, _ in told(decided(a_decision(CASE, agent_id=None)))] == ["customer", "webhook"]
+    assert [one for one, _ in told(a_decision_event(a_decision(CASE, agent_id=None)))] == [
+        "customer",
+        "webhook",
+    ]
 
 
 def test_of_a_request_that_was_withdrawn_before_it_came_only_the_webhook_is_told_until_it_comes() -> None:
-    event = decided(a_decision(CASE, "withdrawn", customer_id=None, agent_id=None, request_digest=WITHDRAWN))
+    event = a_decision_event(
+        a_decision(CASE, "withdrawn", customer_id=None, agent_id=None, request_digest=WITHDRAWN)
+    )
     assert came_first(event)
     assert told(event) == [("webhook", None)]
-    later = with_request(seen(event), CASE)
+    later = with_request(as_the_notifier_reads(event), CASE)
     assert told(later.event) == [("customer", "cu-1"), ("agent", "agent-01"), ("webhook", None)]
     assert later.request[1:] == ("r1", request_digest(CASE))
     assert later.raw == event.to_bytes()
-    assert not came_first(decided(a_decision(CASE, "withdrawn")))
+    assert not came_first(a_decision_event(a_decision(CASE, "withdrawn")))
 
 
 @pytest.mark.parametrize("type_", [types.APPROVAL_LATE, types.APPROVAL_NOT_ENTITLED])
 def test_a_verdict_that_does_not_count_is_told_to_its_giver_alone(type_: str) -> None:
-    event = about_approval(type_, closed(CASE, *LEADS), giver="lead-02", reply_id="reply-9")
+    event = an_approval_event(type_, a_closed_approval(CASE, *LEADS), giver="lead-02", reply_id="reply-9")
     assert told(event, LEADS) == [("giver", "lead-02")]
 
 
 def test_the_closing_of_an_approval_tells_nobody_by_itself() -> None:
-    assert told(about_approval(types.APPROVAL_CLOSED, closed(CASE, *LEADS)), LEADS) == []
+    assert told(an_approval_event(types.APPROVAL_CLOSED, a_closed_approval(CASE, *LEADS)), LEADS) == []
 
 
 def test_one_person_gets_one_notice_of_an_event_over_a_channel() -> None:
-    event = seen(decided(a_decision(CASE)))
+    event = as_the_notifier_reads(a_decision_event(a_decision(CASE)))
     notices = notices_of(event, ("lead-01", "lead-01", "agent-01"), BOTH)
     assert len({one.notice_id for one in notices}) == len(notices) == 4
 
 
 def test_a_customer_and_an_agent_with_the_same_id_each_get_their_own() -> None:
     same = a_case(customer={"id": "agent-01"})
-    notices = notices_of(seen(decided(a_decision(same))), (), BOTH[:1])
+    notices = notices_of(as_the_notifier_reads(a_decision_event(a_decision(same))), (), BOTH[:1])
     assert len({one.notice_id for one in notices}) == 2
 
 
 def test_the_same_event_makes_the_same_notices_however_often() -> None:
-    event = seen(decided(a_decision(CASE)))
+    event = as_the_notifier_reads(a_decision_event(a_decision(CASE)))
     assert notices_of(event, LEADS, BOTH) == notices_of(event, LEADS, BOTH)
 
 
 @pytest.mark.parametrize("trace", ["00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", None])
 def test_how_telling_ended_carries_the_trace_of_what_was_told(trace: str | None) -> None:
-    event = decided(a_decision(CASE)).model_copy(update={"traceparent": trace})
-    for notice in notices_of(seen(event), (), BOTH):
+    event = a_decision_event(a_decision(CASE)).model_copy(update={"traceparent": trace})
+    for notice in notices_of(as_the_notifier_reads(event), (), BOTH):
         kept = PendingNotice.model_validate_json(notice.model_dump_json())
         assert ended(kept, "delivered", NOW, message_id="<x@y>").traceparent == trace

@@ -20,10 +20,13 @@ from services.rules.worker.rounds import (
     microseconds,
     rounds,
 )
-from tests.rules_inputs import a_record, a_reply, a_request_in, a_submission, an_approval_id
+from tests.builders.approvals import an_approval_id
+from tests.builders.cases import a_case_body
+from tests.builders.inputs import a_reply, a_submission
+from tests.builders.records import a_record
 
 CASES = ("c-1", "c-2", "c-3")
-SUBMISSIONS = {name: a_submission(a_request_in(name)) for name in CASES}
+SUBMISSIONS = {name: a_submission(a_case_body(name)) for name in CASES}
 REPLIES = {
     name: a_reply(subject=name, data={"case_id": name, "approval_id": an_approval_id(name)}) for name in CASES
 }
@@ -66,7 +69,7 @@ def test_no_round_is_cut_without_a_reason(inputs: list[Input], most: int) -> Non
 
 
 def test_submissions_of_one_case_share_a_round() -> None:
-    again = [SUBMISSIONS["c-1"], SUBMISSIONS["c-1"], a_submission(a_request_in("c-1", "r2"))]
+    again = [SUBMISSIONS["c-1"], SUBMISSIONS["c-1"], a_submission(a_case_body("c-1", "r2"))]
     assert cut(again) == [again]
 
 

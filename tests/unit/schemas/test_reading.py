@@ -9,7 +9,8 @@ from schemas.errors import REASONS, Flaw, Unreadable
 from schemas.model import Frozen
 from schemas.reading import MOST_FLAWS, parse_json, read
 from schemas.staff import StaffMember
-from tests.unit.schemas.bodies import a_case, as_json, without
+from tests.builders.bodies import LEFT_OUT, as_bytes
+from tests.builders.cases import a_case_body
 
 
 def refused(body: bytes | None, model: Any = Case) -> Unreadable:
@@ -27,7 +28,7 @@ def nested(levels: int) -> Any:
 
 
 def test_a_case_is_read_as_it_was_sent() -> None:
-    case = read(Case, as_json(a_case()))
+    case = read(Case, as_bytes(a_case_body()))
 
     assert case.request.money is not None
     assert (case.key.index_id, case.request.money.minor) == ("acme/c-1\x00r1", 4500)
@@ -35,15 +36,15 @@ def test_a_case_is_read_as_it_was_sent() -> None:
 
 
 def test_what_no_model_knows_is_ignored() -> None:
-    assert read(Case, as_json(a_case(colour="blue", **{"customer.shoe_size": 43}))) == read(
-        Case, as_json(a_case())
+    assert read(Case, as_bytes(a_case_body(colour="blue", **{"customer.shoe_size": 43}))) == read(
+        Case, as_bytes(a_case_body())
     )
 
 
 def test_only_five_keys_are_needed() -> None:
     case = read(
         SubmittedCase,
-        as_json(
+        as_bytes(
             {
                 "case_id": "c",
                 "opened_at": "2026-03-02T08:00:00Z",
@@ -57,7 +58,7 @@ def test_only_five_keys_are_needed() -> None:
 
 
 def test_the_last_of_two_equal_keys_counts() -> None:
-    body = as_json(a_case())[:-1] + b', "case_id": "c-2"}'
+    body = as_bytes(a_case_body())[:-1] + b', "case_id": "c-2"}'
 
     assert read(Case, body).case_id == "c-2"
 
@@ -105,7 +106,7 @@ def test_text_that_is_no_json_says_where(body: bytes) -> None:
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity"])
 @pytest.mark.parametrize("key", ["facts", "a key that no model knows"])
 def test_nan_and_infinity_are_no_json_wherever_they_stand(number: str, key: str) -> None:
-    body = as_json(a_case(**{key: {"a": "HERE"}})).replace(b'"HERE"', number.encode())
+    body = as_bytes(a_case_body(**{key: {"a": "HERE"}})).replace(b'"HERE"', number.encode())
 
     flaw = refused(body)
 
@@ -114,12 +115,12 @@ def test_nan_and_infinity_are_no_json_wherever_they_stand(number: str, key: str)
 
 
 def test_a_text_may_speak_of_nan_and_infinity() -> None:
-    read(Case, as_json(a_case(subject="NaN bread, and beyond Infinity")))
+    read(Case, as_bytes(a_case_body(subject="NaN bread, and beyond Infinity")))
 
 
 @pytest.mark.parametrize("number", ["1e400", "-1e400", "9" * 310, "-" + "9" * 4000])
 def test_a_number_that_no_double_holds_is_invalid(number: str) -> None:
-    body = as_json(a_case(facts={"a": [{"b": "HERE"}]})).replace(b'"HERE"', number.encode())
+    body = as_bytes(a_case_body(facts={"a": [{"b": "HERE"}]})).replace(b'"HERE"', number.encode())
 
     flaw = refused(body)
 
@@ -131,11 +132,11 @@ def test_a_number_that_no_double_holds_is_invalid(number: str) -> None:
 @pytest.mark.parametrize(
     ("changes", "reason", "flaw"),
     [
-        ({"case_id": without}, "missing_field", Flaw("/case_id", "is missing")),
-        ({"opened_at": without}, "missing_field", Flaw("/opened_at", "is missing")),
-        ({"customer.id": without}, "missing_field", Flaw("/customer/id", "is missing")),
-        ({"request.kind": without}, "missing_field", Flaw("/request/kind", "is missing")),
-        ({"request.request_id": without}, "missing_field", Flaw("/request/request_id", "is missing")),
+        ({"case_id": LEFT_OUT}, "missing_field", Flaw("/case_id", "is missing")),
+        ({"opened_at": LEFT_OUT}, "missing_field", Flaw("/opened_at", "is missing")),
+        ({"customer.id": LEFT_OUT}, "missing_field", Flaw("/customer/id", "is missing")),
+        ({"request.kind": LEFT_OUT}, "missing_field", Flaw("/request/kind", "is missing")),
+        ({"request.request_id": LEFT_OUT}, "missing_field", Flaw("/request/request_id", "is missing")),
         ({"case_id": 7}, "invalid", Flaw("/case_id", "must be text in quotes")),
         ({"case_id": ""}, "invalid", Flaw("/case_id", "must not be empty")),
         ({"case_id": "x" * 201}, "invalid", Flaw("/case_id", "is longer than 200 characters")),
@@ -179,7 +180,7 @@ def test_a_number_that_no_double_holds_is_invalid(number: str) -> None:
 def test_a_flaw_says_where_it_stands_and_what_is_wrong(
     changes: dict[str, Any], reason: str, flaw: Flaw
 ) -> None:
-    found = refused(as_json(a_case(**changes)))
+    found = refused(as_bytes(a_case_body(**changes)))
 
     assert (found.reason, found.flaws) == (reason, (flaw,))
     assert found.detail == f"{flaw.pointer}: {flaw.text}"
@@ -187,7 +188,7 @@ def test_a_flaw_says_where_it_stands_and_what_is_wrong(
 
 @pytest.mark.parametrize("amount", ["1e3", "-5", "12,50", " 45", "45 euro", "", "NaN"])
 def test_an_amount_that_is_no_decimal_says_how_to_write_one(amount: str) -> None:
-    found = refused(as_json(a_case(**{"request.amount": amount})))
+    found = refused(as_bytes(a_case_body(**{"request.amount": amount})))
 
     assert found.flaws == (
         Flaw("/request/amount", 'write an amount as digits with a point and no sign, such as "45.00"'),
@@ -195,7 +196,9 @@ def test_an_amount_that_is_no_decimal_says_how_to_write_one(amount: str) -> None
 
 
 def test_every_flaw_is_told_at_once() -> None:
-    found = refused(as_json(a_case(case_id=1, opened_at=2, **{"customer.id": 3, "request.kind": without})))
+    found = refused(
+        as_bytes(a_case_body(case_id=1, opened_at=2, **{"customer.id": 3, "request.kind": LEFT_OUT}))
+    )
 
     assert {flaw.pointer for flaw in found.flaws} == {
         "/case_id",
@@ -214,7 +217,7 @@ def test_a_pointer_is_written_as_rfc_6901_says_and_is_not_longer_than_a_person_r
     class Open(Frozen):
         counts: dict[str, int]
 
-    found = refused(as_json({"counts": {"a/b~c": "x", "k" * 5000: "x"}}), Open)
+    found = refused(as_bytes({"counts": {"a/b~c": "x", "k" * 5000: "x"}}), Open)
 
     assert [flaw.pointer for flaw in found.flaws] == ["/counts/a~1b~0c", "/counts/" + "k" * 100]
 
@@ -222,7 +225,7 @@ def test_a_pointer_is_written_as_rfc_6901_says_and_is_not_longer_than_a_person_r
 def test_of_many_flaws_the_first_ten_are_told() -> None:
     member = {"agent_id": "a", "tenant": "t", "name": "n", "role": "r", "team": "t", "absences": [{}] * 500}
 
-    found = refused(as_json(member), StaffMember)
+    found = refused(as_bytes(member), StaffMember)
 
     assert len(found.flaws) == MOST_FLAWS
     assert found.detail.endswith("(and 990 more)")
@@ -230,7 +233,7 @@ def test_of_many_flaws_the_first_ten_are_told() -> None:
 
 @pytest.mark.parametrize("key", ["facts", "claims", "a key that no model knows"])
 def test_a_case_may_be_nested_32_levels_deep(key: str) -> None:
-    deepest = as_json(a_case(**{key: {"a": nested(30)}}))
+    deepest = as_bytes(a_case_body(**{key: {"a": nested(30)}}))
 
     read(Case, deepest)
     parse_json(deepest)
@@ -239,7 +242,7 @@ def test_a_case_may_be_nested_32_levels_deep(key: str) -> None:
 @pytest.mark.parametrize("key", ["facts", "claims"])
 @pytest.mark.parametrize("levels", [31, 40, 190, 210, 20_000])
 def test_a_case_that_is_nested_more_deeply_is_refused(key: str, levels: int) -> None:
-    body = as_json(a_case(**{key: "HERE"})).replace(
+    body = as_bytes(a_case_body(**{key: "HERE"})).replace(
         b'"HERE"', b'{"a":' + b"[" * levels + b"]" * levels + b"}"
     )
 
@@ -249,11 +252,11 @@ def test_a_case_that_is_nested_more_deeply_is_refused(key: str, levels: int) -> 
 
 
 def test_depth_counts_in_keys_that_no_model_knows_too() -> None:
-    assert refused(as_json(a_case(deep=nested(60)))).reason == "too_deep"
+    assert refused(as_bytes(a_case_body(deep=nested(60)))).reason == "too_deep"
 
 
 def test_many_brackets_side_by_side_are_not_deep() -> None:
-    read(Case, as_json(a_case(facts={"lines": [{"sku": "[[[["}] * 200})))
+    read(Case, as_bytes(a_case_body(facts={"lines": [{"sku": "[[[["}] * 200})))
 
 
 def test_every_reason_is_known_and_said_in_words() -> None:
@@ -263,6 +266,6 @@ def test_every_reason_is_known_and_said_in_words() -> None:
 
 
 def test_an_error_does_not_show_what_was_sent() -> None:
-    found = refused(as_json(a_case(opened_at="a.bakker@example.org", **{"customer.id": ["A. Bakker"]})))
+    found = refused(as_bytes(a_case_body(opened_at="a.bakker@example.org", **{"customer.id": ["A. Bakker"]})))
 
     assert "akker" not in str(found) + repr(found) + str(found.__cause__) + repr(found.__cause__)

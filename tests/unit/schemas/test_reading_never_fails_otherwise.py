@@ -20,7 +20,8 @@ from schemas.reading import parse_json, read
 from schemas.reply import ReplyBody, Verdict
 from schemas.request_digest import request_digest
 from schemas.staff import StaffMember
-from tests.unit.schemas.bodies import a_case, as_json
+from tests.builders.bodies import as_bytes
+from tests.builders.cases import a_case_body
 
 MODELS: list[type[BaseModel]] = [
     Case,
@@ -105,7 +106,7 @@ def test_any_json_is_a_value_or_unreadable(value: Any, ascii_only: bool) -> None
         survives(model, body)
 
 
-@given(path=st.sampled_from(paths(a_case())), value=json_values, ascii_only=st.booleans())
+@given(path=st.sampled_from(paths(a_case_body())), value=json_values, ascii_only=st.booleans())
 @settings(max_examples=500)
 @example("opened_at", SECRET, False)
 @example("request.currency", SECRET, False)
@@ -122,14 +123,14 @@ def test_any_json_is_a_value_or_unreadable(value: Any, ascii_only: bool) -> None
 def test_a_case_with_anything_anywhere_is_a_case_or_unreadable(
     path: str, value: Any, ascii_only: bool
 ) -> None:
-    body = json.dumps(a_case(**{path: value}), ensure_ascii=ascii_only).encode("utf-8", "surrogatepass")
+    body = json.dumps(a_case_body(**{path: value}), ensure_ascii=ascii_only).encode("utf-8", "surrogatepass")
 
     survives(Case, body)
 
 
 @given(st.data())
 def test_a_case_with_some_bytes_changed_is_a_case_or_unreadable(data: st.DataObject) -> None:
-    body = bytearray(as_json(a_case(subject="één pakje, zes dagen te laat")))
+    body = bytearray(as_bytes(a_case_body(subject="één pakje, zes dagen te laat")))
     for _ in range(data.draw(st.integers(1, 4))):
         body[data.draw(st.integers(0, len(body) - 1))] = data.draw(st.integers(0, 255))
 

@@ -11,13 +11,14 @@ from schemas.money import Money
 from schemas.reading import read
 from schemas.reply import ReplyBody
 from schemas.request_digest import digest48, reply_digest, request_digest
-from tests.unit.schemas.bodies import a_case, as_json, without
+from tests.builders.bodies import LEFT_OUT, as_bytes
+from tests.builders.cases import a_case_body
 
 APPROVE, REJECT = "mandaat.verdict.approve.v1", "mandaat.verdict.reject.v1"
 
 
 def digest(**changes: Any) -> str:
-    return request_digest(read(Case, as_json(a_case(**changes))))
+    return request_digest(read(Case, as_bytes(a_case_body(**changes))))
 
 
 @pytest.mark.parametrize(
@@ -26,14 +27,14 @@ def digest(**changes: Any) -> str:
         {"request.amount": "45.0"},
         {"request.amount": "45"},
         {"request.amount": "0045.00"},
-        {"request.discretion": without},
+        {"request.discretion": LEFT_OUT},
         {"request.reason": "something else"},
         {"facts": {"days_late": 99}},
         {"claims": {"angry": True}},
         {"subject": "other"},
-        {"category": without},
+        {"category": LEFT_OUT},
         {"opened_at": "2027-01-01T00:00:00+01:00"},
-        {"customer.name": "Somebody Else", "customer.email": without},
+        {"customer.name": "Somebody Else", "customer.email": LEFT_OUT},
         {"case_id": "another", "request.request_id": "r2"},
     ],
 )
@@ -50,7 +51,7 @@ def test_a_request_that_is_equal_by_value_is_the_same(changes: dict[str, Any]) -
         {"request.kind": "goodwill"},
         {"request.discretion": True},
         {"agent_id": "agent-02"},
-        {"agent_id": without},
+        {"agent_id": LEFT_OUT},
         {"customer.id": "cu-2"},
     ],
 )
@@ -62,7 +63,7 @@ def test_a_request_that_asks_something_else_is_another(changes: dict[str, Any]) 
 def test_absent_is_the_same_as_null_or_the_default(key: str) -> None:
     null = False if key.endswith("discretion") else None
 
-    assert digest(**{key: without}) == digest(**{key: null})
+    assert digest(**{key: LEFT_OUT}) == digest(**{key: null})
 
 
 def test_the_digest_of_the_contract_does_not_change() -> None:

@@ -9,7 +9,7 @@ from schemas.approval import ApprovalEvent
 from schemas.decision import Decision
 from schemas.errors import Unreadable
 from schemas.staff import read_member, staff_key
-from tests.telling_events import a_member
+from tests.builders.staff import a_member
 
 
 def test_a_staff_record_is_read_under_the_key_of_its_person() -> None:

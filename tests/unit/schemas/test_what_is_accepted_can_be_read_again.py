@@ -18,7 +18,8 @@ from schemas.errors import Unreadable
 from schemas.ids import approval_id
 from schemas.reading import parse_json, read
 from schemas.topics import BODY_LIMIT_BYTES
-from tests.unit.schemas.bodies import a_case, as_json
+from tests.builders.bodies import as_bytes
+from tests.builders.cases import a_case_body
 
 KAFKA_LIMIT_BYTES = 1_000_000
 """Kafka takes 1 MiB and a little by default (max.message.bytes); a record is a little more than its value."""
@@ -93,10 +94,10 @@ def readable(case: Case) -> None:
 def test_whatever_a_case_holds(
     facts: dict[str, Any], claims: dict[str, Any] | None, subject: str, case_id: str, request_id: str
 ) -> None:
-    body = a_case(facts=facts, claims=claims, subject=subject, case_id=case_id)
+    body = a_case_body(facts=facts, claims=claims, subject=subject, case_id=case_id)
     body["request"]["request_id"] = request_id
     try:
-        case = submitted(as_json(body))
+        case = submitted(as_bytes(body))
     except Unreadable:
         return
     readable(case)
@@ -107,21 +108,23 @@ def test_a_case_that_is_nested_as_deeply_as_is_taken() -> None:
     for _ in range(30):
         facts = [facts]
 
-    readable(submitted(as_json(a_case(facts={"a": facts}))))
+    readable(submitted(as_bytes(a_case_body(facts={"a": facts}))))
 
 
 def test_a_case_with_the_longest_ids() -> None:
     longest = "\U0010ffff" * 200
 
     readable(
-        submitted(as_json(a_case(case_id=longest, **{"request.request_id": longest, "customer.id": longest})))
+        submitted(
+            as_bytes(a_case_body(case_id=longest, **{"request.request_id": longest, "customer.id": longest}))
+        )
     )
 
 
 @pytest.mark.parametrize("item", ["1e15", '"\\u0001"', "0.1", '"é"', "{}", "null"])
 def test_a_case_as_large_as_is_taken_fits_in_a_record_of_kafka(item: str) -> None:
     """A number may be longer when it is written again: `1e15` becomes 1000000000000000.0."""
-    body = as_json(a_case(facts={"list": "HERE"}))
+    body = as_bytes(a_case_body(facts={"list": "HERE"}))
     room = (BODY_LIMIT_BYTES - len(body)) // (len(item.encode()) + 1)
     body = body.replace(b'"HERE"', f"[{','.join([item] * room)}]".encode())
     assert BODY_LIMIT_BYTES - 100 < len(body) <= BODY_LIMIT_BYTES

@@ -1,4 +1,4 @@
-"""Policies with good defaults: a test shows only what matters to it."""
+"""Policies and their parts."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 from engine.policy import PolicyBook, load_policy
 from engine.policy.checking import check_policy
 from engine.policy.problems import PolicyProblems
+from tests.builders.bodies import changed
 
 ROLES = {
     "agent": {},
@@ -15,7 +16,6 @@ ROLES = {
     "team_lead": {"extends": "senior"},
     "manager": {"extends": "team_lead"},
 }
-LEFT_OUT: Any = object()
 
 
 def a_mandate(**changes: Any) -> dict[str, Any]:
@@ -24,7 +24,7 @@ def a_mandate(**changes: Any) -> dict[str, Any]:
 
 
 def a_lead(**changes: Any) -> dict[str, Any]:
-    """Everything, for team leads: so that those who are asked may grant what agents may not."""
+    """Everything, for team leads, so that an escalated request has somebody who may grant it."""
     return changed({"id": "lead", "grants": "*", "to": "team_lead"}, changes)
 
 
@@ -76,8 +76,3 @@ def a_policy_record(text: str) -> dict[str, str]:
         "yaml": text,
         "canonical_json": canonical_of(text),
     }
-
-
-def changed(given: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    """What is given, with changes; LEFT_OUT takes a key out."""
-    return {key: value for key, value in {**given, **changes}.items() if value is not LEFT_OUT}

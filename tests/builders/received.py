@@ -1,0 +1,12 @@
+"""What intake reads."""
+
+from __future__ import annotations
+
+from schemas.case import Case
+from services.intake.reading.inbound import Received
+
+
+def case_of(received: Received) -> Case:
+    """The case in a message that was read."""
+    assert isinstance(received.data, Case)
+    return received.data
