@@ -181,8 +181,8 @@ async def test_what_is_prohibited_stands_beside_it(client: httpx.AsyncClient) ->
         "when": "late",
         "except": ["team_lead"],
         "reason": "fraud desk",
-        "sentence": "Nobody may grant anything, except team lead: fraud desk. Only where this holds: “late”."
-        " In it “late” stands for “facts.days_late >= 2”.",
+        "sentence": "Nobody may grant anything, except team lead: fraud desk. Only if this condition is"
+        " true: “late”. Here “late” means “facts.days_late >= 2”.",
     }
     assert view["prohibitions"][0]["except"] == []
     assert [one["prohibition"] for one in (await ask(client, "lead-north"))["prohibitions"]] == ["cash"]
@@ -259,15 +259,16 @@ async def test_the_sentence_is_in_the_language_of_the_reader(client: httpx.Async
     asked = await client.get("/v1/agents/agent-01/mandate", headers={"Accept-Language": "fr, nl-BE;q=0.8"})
     assert asked.headers["content-language"] == "nl"
     assert by_id(asked.json())["late"]["sentence"].replace("\u00a0", " ") == (
-        "Je mag refund toekennen tot € 50,00. Alleen in zaken van de categorie delivery. Alleen als dit"
-        " klopt: “late”. Daarin staat “late” voor “facts.days_late >= 2”. Budget “goodwill-day”: € 250,00"
-        " per dag, per medewerker; gebruikt € 45,00, over € 205,00. Vanaf woensdag 4 maart 2026 is er weer"
-        " ruimte."
+        "Je mag refund toekennen tot € 50,00. Alleen in zaken van de categorie delivery."
+        " Alleen als deze voorwaarde klopt: “late”. Hierin betekent “late”: “facts.days_late >= 2”."
+        " Budget “goodwill-day”: € 250,00 per dag, per medewerker; gebruikt € 45,00, over € 205,00."
+        " Vanaf woensdag 4 maart 2026 is er weer ruimte."
     )
     assert by_id(english.json())["late"]["sentence"].replace("\u00a0", " ") == (
-        "You may grant refund up to €50.00. Only in cases of the category delivery. Only where this holds:"
-        " “late”. In it “late” stands for “facts.days_late >= 2”. Budget “goodwill-day”: €250.00 a day, for"
-        " each agent; €45.00 used, €205.00 left. There is room again from Wednesday 4 March 2026."
+        "You may grant refund up to €50.00. Only in cases of the category delivery."
+        " Only if this condition is true: “late”. Here “late” means “facts.days_late >= 2”."
+        " Budget “goodwill-day”: €250.00 a day, for each agent; €45.00 used, €205.00 left."
+        " There is room again from Wednesday 4 March 2026."
     )
 
 

@@ -97,16 +97,16 @@ def test_each_mandate_says_why_it_fits_or_not(told: Explain) -> None:
         "facts.fraud: niet waar",
         "late: staat dit toe.",
         "Voorwaarde “late”: klopt.",
-        "“late” staat voor “facts.days_late >= 2”",
+        "“late” betekent “facts.days_late >= 2”",
         "facts.days_late: 6",
-        "Grens € 50,00; gevraagd is € 48,00, en dat past.",
+        "Grens € 50,00; gevraagd is € 48,00: dat past.",
         "Budget “day” van medewerker agent-01: € 80,00 per dag; gebruikt € 0,00, over € 80,00, nodig € 48,00:"
         " genoeg.",
-        "half: niet meer geprobeerd, een mandaat hierboven staat het al toe.",
-        "lead: geldt voor team lead; R. Visser is agent.",
-        "own: is voor wie er naar eigen inzicht om vraagt, en dat is niet gedaan.",
-        "Gaan niet over “refund”: flowers.",
-        "Besluit: goedgekeurd onder mandaat late.",
+        "half: niet geprobeerd, want een mandaat hierboven staat het al toe.",
+        "lead: is voor team lead; R. Visser is agent.",
+        "own: niet geprobeerd, want er is niet gevraagd om een besluit naar eigen inzicht.",
+        "Niet over “refund”: flowers.",
+        "Besluit: goedgekeurd op grond van mandaat late.",
         "Van budget “day” van medewerker agent-01 (2026-03-02): € 48,00.",
     ):
         assert expected in lines
@@ -118,53 +118,53 @@ def test_a_blank_line_stands_between_what_is_asked_prohibited_tried_and_decided(
     assert after == [
         "Verboden",
         "Mandaten, in de volgorde waarin ze worden geprobeerd",
-        "Besluit: goedgekeurd onder mandaat late.",
+        "Besluit: goedgekeurd op grond van mandaat late.",
     ]
 
 
 def test_a_mandate_says_whom_it_is_for_where_nobody_hired_who_asks(told: Explain) -> None:
     lines = told({**a_line(facts=CLEAN), "agent_id": "nobody"})
-    assert "lead: geldt voor team lead." in lines
+    assert "lead: is voor team lead." in lines
 
 
 def test_what_went_before_counts_in_the_budgets(told: Explain) -> None:
     before = a_line("c-0", facts=CLEAN, amount="45.00")
     lines = told(before, a_line(facts={**CLEAN, "days_late": 1}, amount="44.00"), lang="en")
     for expected in (
-        "late: does not fit, its condition does not hold.",
-        "half: does not fit, too little of a budget is left.",
-        "Limit “0.5 * facts.order_value”, here €45.00; €44.00 is asked, which fits.",
+        "late: does not fit, because its condition is false.",
+        "half: does not fit, because too little budget is left.",
+        "Limit “0.5 * facts.order_value”, here €45.00; €44.00 is requested: within the limit.",
         "Budget “day” of agent agent-01: €80.00 a day; €45.00 used, €35.00 left, €44.00 needed: too little.",
-        "There is room for that again from Tuesday 3 March 2026.",
-        "Decision: put before somebody who may decide.",
-        "What could have been granted at once: €35.00.",
-        "Who decides now (team lead): L. Blom (lead).",
+        "There is room for this again from Tuesday 3 March 2026.",
+        "Decision: escalated to somebody who may decide.",
+        "Could have been granted at once: €35.00.",
+        "Asked to decide (team lead): L. Blom (lead).",
     ):
         assert expected in lines
 
 
 def test_a_prohibition_that_cannot_be_judged_says_which_fact_is_missing(told: Explain) -> None:
     lines = told(a_line())
-    assert "fraud: niet te zeggen of het geldt, dus een mens kijkt ernaar: fraud desk" in lines
+    assert "fraud: niet vast te stellen of het geldt, dus iemand moet ernaar kijken: fraud desk" in lines
     assert (
         "Voorwaarde “facts.fraud == true”: niet te beoordelen, want facts.fraud ontbreekt in de zaak."
         in lines
     )
     assert "facts.fraud: ontbreekt" in lines
-    assert "late: niet geprobeerd, om wat hieronder bij het besluit staat." in lines
+    assert "late: niet geprobeerd; de reden staat hieronder bij het besluit." in lines
 
 
 def test_what_is_prohibited_to_all_but_some_says_to_whom_it_is_not(told: Explain) -> None:
-    assert "cash: geldt, en dan kan niemand dit toestaan, behalve team lead: only at the desk" in told(
+    assert "cash: geldt, dus niemand mag dit toestaan, behalve team lead: only at the desk" in told(
         a_line(facts=CLEAN, kind="cash")
     )
 
 
 def test_what_is_prohibited_says_so_in_the_words_of_the_policy(told: Explain) -> None:
     lines = told(a_line(facts={**CLEAN, "fraud": True}))
-    assert "fraud: geldt, en dan kan niemand dit toestaan: fraud desk" in lines
+    assert "fraud: geldt, dus niemand mag dit toestaan: fraud desk" in lines
     assert lines[-2:] == [
-        "Besluit: geweigerd, want het is verboden. Geen mandaat is geprobeerd.",
+        "Besluit: geweigerd, want het is verboden. Er is geen mandaat geprobeerd.",
         "fraud desk",
     ]
 
