@@ -16,7 +16,7 @@ from schemas.cloud_event import CloudEvent
 from schemas.decision import Decision
 from schemas.notice import Audience
 from services.notifier.planning import recipients
-from services.notifier.planning.recipients import Reader
+from services.notifier.planning.recipients import Party
 
 Event: TypeAlias = CloudEvent[Decision] | CloudEvent[ApprovalEvent]
 
@@ -25,11 +25,12 @@ Event: TypeAlias = CloudEvent[Decision] | CloudEvent[ApprovalEvent]
 class EventKind:
     """How an event of one type is read and told.
 
-    `readers` is given the data of the event and the approvers who are still asked about its request.
+    `parties` says who is told, from the data of the event and the approvers who are still asked about its
+    request.
     """
 
     model: type[CloudEvent[Decision]] | type[CloudEvent[ApprovalEvent]]
-    readers: Callable[[Any, Sequence[str]], Iterator[Reader]]
+    parties: Callable[[Any, Sequence[str]], Iterator[Party]]
     letters: Mapping[Audience, str] = field(default_factory=dict)
     """Audience -> the template in letters/templates/<language>/."""
 

@@ -24,10 +24,10 @@ def recipients_of(
 def _recipients(
     event: Event, approvers: Sequence[str], channels: Collection[ChannelName]
 ) -> Iterator[Recipient]:
-    for reader in EVENT_KINDS[event.type].readers(event.data, approvers):
-        for channel in CHANNELS[reader.audience]:
+    for party in EVENT_KINDS[event.type].parties(event.data, approvers):
+        for channel in CHANNELS[party.audience]:
             if channel in channels:
-                yield Recipient(audience=reader.audience, person=reader.person, channel=channel)
+                yield Recipient(audience=party.audience, person=party.person, channel=channel)
 
 
 def notices_of(

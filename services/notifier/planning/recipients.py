@@ -19,42 +19,42 @@ CHANNELS: Final[Mapping[Audience, tuple[ChannelName, ...]]] = {
 """The channels over which an audience is told, where they serve its tenant."""
 
 
-class Reader(NamedTuple):
-    """Somebody who is told. `person` is None for a tenant's webhook."""
+class Party(NamedTuple):
+    """Somebody who is told of an event. `person` is None for a tenant's webhook."""
 
     audience: Audience
     person: str | None
 
 
-def of_decision(decision: Decision, _approvers: Sequence[str]) -> Iterator[Reader]:
+def of_decision(decision: Decision, _approvers: Sequence[str]) -> Iterator[Party]:
     """The customer, the agent and the tenant's webhook."""
     if decision.customer_id is not None:
-        yield Reader("customer", decision.customer_id)
+        yield Party("customer", decision.customer_id)
     if decision.agent_id is not None:
-        yield Reader("agent", decision.agent_id)
-    yield Reader("webhook", None)
+        yield Party("agent", decision.agent_id)
+    yield Party("webhook", None)
 
 
-def of_final_decision(decision: Decision, approvers: Sequence[str]) -> Iterator[Reader]:
+def of_final_decision(decision: Decision, approvers: Sequence[str]) -> Iterator[Party]:
     """Those, and the approvers who were still asked."""
     yield from of_decision(decision, approvers)
     for person in approvers:
         if person != decision.agent_id:
-            yield Reader("approver", person)
+            yield Party("approver", person)
 
 
-def of_open_approval(event: ApprovalEvent, _approvers: Sequence[str]) -> Iterator[Reader]:
+def of_open_approval(event: ApprovalEvent, _approvers: Sequence[str]) -> Iterator[Party]:
     """The approvers who are asked."""
     for person in event.approval.approvers:
-        yield Reader("approver", person)
+        yield Party("approver", person)
 
 
-def of_uncounted_verdict(event: ApprovalEvent, _approvers: Sequence[str]) -> Iterator[Reader]:
+def of_uncounted_verdict(event: ApprovalEvent, _approvers: Sequence[str]) -> Iterator[Party]:
     """The person who gave it."""
     if event.giver is not None:
-        yield Reader("giver", event.giver)
+        yield Party("giver", event.giver)
 
 
-def nobody(_event: object, _approvers: Sequence[str]) -> Iterator[Reader]:
+def nobody(_event: object, _approvers: Sequence[str]) -> Iterator[Party]:
     """Nobody."""
     yield from ()

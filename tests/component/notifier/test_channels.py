@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
+from pathlib import Path
+from typing import Any, get_args
 
 import pytest
 
 from schemas import types
 from schemas.case import Case
+from schemas.notice import ChannelName
 from schemas.staff import StaffMember
-from services.notifier.app import letter_writer
+from services.notifier.app import letter_writer, mail_server, open_channels
 from services.notifier.channels.channel import Channel, DeliveryAttempt
 from services.notifier.channels.contacts import Contacts
 from services.notifier.channels.mail.channel import REMARK_TRIES, MailChannel
@@ -19,6 +21,7 @@ from services.notifier.channels.outcome import Delivered, Outcome, Passing, Perm
 from services.notifier.channels.webhook.channel import WebhookChannel
 from services.notifier.outbox.case_file import read_material
 from services.notifier.outbox.dispatcher import _attempt
+from services.notifier.settings import NotifierSettings
 from tests.builders.approvals import an_approval
 from tests.builders.cases import a_case
 from tests.builders.decisions import a_decision
@@ -137,6 +140,14 @@ async def test_every_copy_of_a_notice_is_the_same_mail() -> None:
     for _ in range(2):
         await channels.send(event, "approver", "lead-01")
     assert channels.mails.kept[0] == channels.mails.kept[1]
+
+
+async def test_every_channel_name_of_a_notice_has_its_channel(tmp_path: Path) -> None:
+    settings = NotifierSettings(keys_file=tmp_path, mail_from="a@example.org")
+    channels = open_channels(settings, mail_server(settings), {}, Contacts(FakeStaff(), "nl"))
+    assert {one.name for one in channels} == set(get_args(ChannelName))
+    for one in channels:
+        await one.close()
 
 
 async def test_a_webhook_serves_only_the_tenants_that_have_one_and_mail_serves_all() -> None:

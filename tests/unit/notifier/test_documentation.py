@@ -32,7 +32,7 @@ from tests.builders.notices import a_pending_notice
 
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs" / "notices.md").read_text()
-TOLD = [type_ for type_, kind in EVENT_KINDS.items() if kind.readers is not recipients.nobody]
+TOLD = [type_ for type_, kind in EVENT_KINDS.items() if kind.parties is not recipients.nobody]
 TEMPLATES = ROOT / "services" / "notifier" / "letters" / "templates"
 
 
