@@ -47,10 +47,6 @@ class Hooks:
             headers={"user-agent": "mandaat-notifier"},
         )
 
-    def has(self, tenant: str) -> bool:
-        """Whether the tenant wants to be told."""
-        return tenant in self._hooks
-
     async def send(self, tenant: str, webhook_id: str, body: bytes, now: datetime) -> Outcome:
         """Post one event as it is. `webhook_id` is the same at each try; the timestamp is of this one."""
         hook = self._hooks.get(tenant)
