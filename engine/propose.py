@@ -12,7 +12,7 @@ from engine.events.effects import Event
 from engine.events.envelope import Rendered
 from engine.events.render import render_closing, render_first, render_unheard
 from engine.events.withdrawal import render_withdrawn
-from engine.inputs.kinds import Input, Reply, Submission, Withdrawal
+from engine.inputs import ApproveReply, Input, Reply, Submission, WithdrawalInput
 from engine.judging.assessment import Proposal, assess
 from engine.judging.budgets import BudgetUse, Charges
 from engine.judging.conclusions import Reason
@@ -156,7 +156,7 @@ class Late:
 class Withdrawn:
     """A request is withdrawn: `newest` are the events of its newest decision, if it has any."""
 
-    withdrawal: Withdrawal
+    withdrawal: WithdrawalInput
     newest: Sequence[Event]
     approval: Approval | None
     book: PolicyBook
@@ -167,7 +167,7 @@ class Withdrawn:
     @property
     def reasons(self) -> tuple[Reason, ...]:
         """Why, in the words of who withdraws it."""
-        return (reasons.withdrawn(self.withdrawal.asked),)
+        return (reasons.withdrawn(self.withdrawal.withdrawal),)
 
     def render(self, seq: int, chosen_option: int = 0, used: Sequence[BudgetUse] = ()) -> Rendered:
         """decision.withdrawn, and approval.closed where an approval is open."""
@@ -197,7 +197,7 @@ def propose(
     if isinstance(one, Submission):
         return First(one, assess(one.case, book, staff, one.time))
     state = states.get(one.state_id)
-    if isinstance(one, Withdrawal):
+    if isinstance(one, WithdrawalInput):
         approval = None if state is None else Approval.model_validate_json(state)
         return Withdrawn(one, newest.get(one.request_key.index_id, ()), approval, book)
     if state is None:
@@ -216,7 +216,7 @@ def _on_reply(
     weighed = assess_verdict(
         approval,
         reply.verdict,
-        approves=reply.type == types.VERDICT_APPROVE,
+        approves=isinstance(reply, ApproveReply),
         book=book,
         staff=staff,
         now=reply.time,

@@ -8,7 +8,7 @@ from typing import Final
 
 from engine.events.effects import Event
 from engine.events.envelope import EPOCH
-from engine.inputs.kinds import Input
+from engine.inputs import Input
 from engine.judging.budgets import Counters
 from engine.judging.staff import StaffDirectory
 from engine.policy.book import PolicyBook

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from engine.events.envelope import Rendered
-from engine.inputs.kinds import Input, Submission
+from engine.inputs import Input, Submission
 from engine.judging.budgets import Counters
 from engine.judging.staff import Staff
 from engine.policy import PolicyBook

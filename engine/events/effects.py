@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from pydantic_core import to_json
 
-from engine.inputs.kinds import reply_index_id, state_id, withdrawal_index_id
+from engine.inputs.ledger_ids import reply_index_id, state_id, withdrawal_index_id
 from engine.judging.budgets import COUNTED, counter_key, counter_of
 from schemas import types
 from schemas.ids import RequestKey

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 
 from engine.events.effects import Effects
-from engine.inputs.kinds import Input
+from engine.inputs import Input
 from schemas.cloud_event import CloudEvent, Data
 from schemas.ids import RequestKey, derived_id, record_key
 from schemas.model import construct_trusted

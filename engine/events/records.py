@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from engine.events.envelope import envelope, event_id
-from engine.inputs.kinds import Input, state_id
+from engine.inputs import Input
+from engine.inputs.ledger_ids import state_id
 from schemas import types
 from schemas.approval import Approval, ApprovalEvent, Closing
 from schemas.cloud_event import CloudEvent

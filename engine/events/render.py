@@ -9,7 +9,7 @@ from engine.events.effects import Counted, Effects
 from engine.events.envelope import CLOSING, Rendered, key_of
 from engine.events.records import about_approval, closed_by, decided, state_of
 from engine.fast_paths.approval_template import approved_event
-from engine.inputs.kinds import Reply, Submission
+from engine.inputs import ApproveReply, Reply, Submission
 from engine.judging import conclusions as proposals
 from engine.judging.assessment import Proposal
 from engine.judging.conclusions import Approved, Conclusion, Escalated
@@ -88,7 +88,7 @@ def _closing_decision(
     reply: Reply, approval: Approval, conclusion: Allowed | Forbidden, book: PolicyBook
 ) -> Decision:
     case, verdict = approval.case, reply.verdict
-    approved = isinstance(conclusion, Allowed) and reply.type == types.VERDICT_APPROVE
+    approved = isinstance(conclusion, Allowed) and isinstance(reply, ApproveReply)
     asked = case.request.money
     money = conclusion.money if isinstance(conclusion, Allowed) and conclusion.money is not None else asked
     outcome: Literal["approved", "refused"] = "approved" if approved else "refused"

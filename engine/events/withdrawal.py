@@ -11,7 +11,7 @@ from engine.events.decision import policy_ref, told
 from engine.events.effects import Effects, Event, charges_in
 from engine.events.envelope import FIRST, Rendered, key_of
 from engine.events.records import about_approval, closed_by, decided, state_of
-from engine.inputs.kinds import Withdrawal
+from engine.inputs import WithdrawalInput
 from engine.policy.book import PolicyBook, PolicyName
 from schemas import types
 from schemas.approval import Approval, ApprovalEvent, Closing
@@ -37,36 +37,40 @@ _NEVER_CAME: Final[Event] = MappingProxyType(
 
 
 def render_withdrawn(
-    withdrawal: Withdrawal, newest: Sequence[Event], approval: Approval | None, book: PolicyBook, seq: int
+    caused_by: WithdrawalInput,
+    newest: Sequence[Event],
+    approval: Approval | None,
+    book: PolicyBook,
+    seq: int,
 ) -> Rendered:
     """The withdrawal of a request, with what its newest decision charged; and the approval closed by it."""
-    decision = _decision(withdrawal, newest, book.ref)
-    said = decided(decision, withdrawal, seq)
-    links = (withdrawal.request_key.index_id,)
-    charges = tuple(charges_in(withdrawal.tenant, decision.model_dump(include={"charges", "currency"})))
-    key = key_of(withdrawal)
+    decision = _decision(caused_by, newest, book.ref)
+    said = decided(decision, caused_by, seq)
+    links = (caused_by.request_key.index_id,)
+    charges = tuple(charges_in(caused_by.tenant, decision.model_dump(include={"charges", "currency"})))
+    key = key_of(caused_by)
     if approval is None or approval.state == "closed":
         return Rendered(key, (said,), Effects(links=links, charges=charges), decision.outcome)
     closing = Closing.model_construct(
         outcome="withdrawn",
         decision_id=decision.decision_id,
-        decided_by=withdrawal.asked.agent_id,
+        decided_by=caused_by.withdrawal.agent_id,
         reply_id=None,
     )
     closed = closed_by(approval, closing)
     body = ApprovalEvent.model_construct(
-        approval=closed, giver=withdrawal.asked.agent_id, note=withdrawal.asked.reason
+        approval=closed, giver=caused_by.withdrawal.agent_id, note=caused_by.withdrawal.reason
     )
-    about = about_approval(types.APPROVAL_CLOSED, closed, closed.version, body, withdrawal, seq)
+    about = about_approval(types.APPROVAL_CLOSED, closed, closed.version, body, caused_by, seq)
     return Rendered(key, (said, about), Effects((state_of(closed),), links, charges), decision.outcome)
 
 
-def _decision(withdrawal: Withdrawal, newest: Sequence[Event], policy: PolicyName) -> Decision:
+def _decision(caused_by: WithdrawalInput, newest: Sequence[Event], policy: PolicyName) -> Decision:
     """The withdrawal of a request, whose newest decision, if it has any, is in these events.
 
     It names the policy by which the request was decided, and so what it gives back; else the active one.
     """
-    asked = withdrawal.asked
+    asked = caused_by.withdrawal
     stored = (event["data"] for event in newest if event["type"] in types.DECISION_EVENTS)
     before = next(stored, _NEVER_CAME)
     return Decision.model_construct(

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 from engine.events.decision import decision_id, policy_ref
 from engine.events.envelope import EPOCH, SOURCE
-from engine.inputs.kinds import Submission
+from engine.inputs.submission import Submission
 from engine.judging.conclusions import Approved, Requester
 from engine.policy.book import PolicyName
 from schemas.cloud_event import CloudEvent

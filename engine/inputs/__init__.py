@@ -1,1 +1,21 @@
-"""What comes in to be decided: read from records, checked, and ready to judge."""
+"""What comes in to be decided: one file for each kind of input, and the reading of records."""
+
+from engine.inputs.reading import Input, read_input
+from engine.inputs.received import OFFLINE, FromRecord, InputOrigin, Needs
+from engine.inputs.reply import ApproveReply, RejectReply, Reply
+from engine.inputs.submission import Submission
+from engine.inputs.withdrawal import WithdrawalInput
+
+__all__ = [
+    "OFFLINE",
+    "ApproveReply",
+    "FromRecord",
+    "Input",
+    "InputOrigin",
+    "Needs",
+    "RejectReply",
+    "Reply",
+    "Submission",
+    "WithdrawalInput",
+    "read_input",
+]

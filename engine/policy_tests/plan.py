@@ -11,7 +11,15 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
-from engine.inputs.kinds import Input, Reply, Submission, Withdrawal
+from engine.inputs import (
+    OFFLINE,
+    ApproveReply,
+    Input,
+    RejectReply,
+    Reply,
+    Submission,
+    WithdrawalInput,
+)
 from engine.judging.staff import Staff
 from engine.policy.book import PolicyBook
 from engine.policy.problems import PolicyProblem, PolicyProblems, Spot, problem
@@ -25,14 +33,13 @@ from engine.policy_tests.document import (
     as_text,
 )
 from engine.policy_tests.shape import unknown_key
-from schemas import types
 from schemas.case import Case, Customer, DecisionRequest, SubmittedCase
 from schemas.errors import Unreadable
 from schemas.ids import approval_id
 from schemas.reading import read
 from schemas.reply import Verdict
 from schemas.staff import StaffMember
-from schemas.withdrawal import Withdrawal as RequestWithdrawn
+from schemas.withdrawal import Withdrawal
 
 A_MONDAY: Final = "2026-01-05T12:00:00Z"
 """When a case is opened that does not say."""
@@ -147,16 +154,12 @@ class _Planner:
             case = self._case(one, path, entry)
             cases.pop(case.case_id, None)  # so that the last one is the last
             cases[case.case_id] = case
-            return Submission(0, _name(path), one.time or case.opened_at, None, case)
+            return Submission(OFFLINE, _name(path), one.time or case.opened_at, None, case)
         spot = node.key_spot(named[0])
         if one.withdraw is not None:
             about = _about(one.withdraw.case, cases, spot)
             return _withdrawal(about, one.time or now or about.opened_at, _name(path))
-        verdict, kind = (
-            (one.approve, types.VERDICT_APPROVE)
-            if one.approve is not None
-            else (one.reject, types.VERDICT_REJECT)
-        )
+        verdict, kind = (one.approve, ApproveReply) if one.approve is not None else (one.reject, RejectReply)
         if verdict is None:
             raise _wrong(spot, "is empty")
         about = _about(verdict.case, cases, spot)
@@ -265,7 +268,7 @@ def _spot(path: Path, nodes: list[Node]) -> Spot:
     return nodes[0].spot
 
 
-def _reply(verdict: VerdictEntry, kind: str, about: Case, now: datetime, name: str) -> Reply:
+def _reply(verdict: VerdictEntry, kind: type[Reply], about: Case, now: datetime, name: str) -> Reply:
     said = Verdict.model_construct(
         agent_id=verdict.by,
         reply_id=name,
@@ -275,15 +278,15 @@ def _reply(verdict: VerdictEntry, kind: str, about: Case, now: datetime, name: s
         case_id=about.case_id,
         request_id=about.request.request_id,
     )
-    return Reply(0, name, now.astimezone(UTC), None, about.tenant, kind, said)
+    return kind(OFFLINE, name, now.astimezone(UTC), None, about.tenant, said)
 
 
-def _withdrawal(about: Case, now: datetime, name: str) -> Withdrawal:
-    asked = RequestWithdrawn.model_construct(
+def _withdrawal(about: Case, now: datetime, name: str) -> WithdrawalInput:
+    asked = Withdrawal.model_construct(
         tenant=about.tenant,
         case_id=about.case_id,
         request_id=about.request.request_id,
         agent_id=about.agent_id,
         reason=None,
     )
-    return Withdrawal(0, name, now.astimezone(UTC), None, asked)
+    return WithdrawalInput(OFFLINE, name, now.astimezone(UTC), None, asked)

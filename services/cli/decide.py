@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from engine.inputs.kinds import Submission
+from engine.inputs import OFFLINE, Submission
 from engine.judging.staff import Staff
 from engine.policy import PolicyBook
 from engine.rehearsal import Rehearsal
@@ -39,7 +39,7 @@ class OfflineEngine:
     def decide(self, line: bytes) -> str:
         """The `data` of the decision, as JSON. Raises Unreadable or _CannotDecideError."""
         case = self._case(line)
-        decision, *_ = self._rehearsal.decide(Submission(0, case.case_id, case.opened_at, None, case))
+        decision, *_ = self._rehearsal.decide(Submission(OFFLINE, case.case_id, case.opened_at, None, case))
         return json.dumps(decision["data"], ensure_ascii=False, separators=(",", ":"))
 
     def _case(self, line: bytes) -> Case:

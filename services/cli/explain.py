@@ -15,7 +15,7 @@ from engine.events.effects import Event
 from engine.explain.decided_request import DecidedRequest
 from engine.explain.why import explain
 from engine.explain.words import FILE, Sentences
-from engine.inputs.kinds import Submission
+from engine.inputs import OFFLINE, Submission
 from engine.judging.budgets import Counters
 from engine.policy import PolicyBook
 from engine.rehearsal import Rehearsal
@@ -61,7 +61,7 @@ def explain_case(
 
 def _decide(case: Case, rehearsal: Rehearsal) -> tuple[Event, ...]:
     try:
-        return rehearsal.decide(Submission(0, case.case_id, case.opened_at, None, case))
+        return rehearsal.decide(Submission(OFFLINE, case.case_id, case.opened_at, None, case))
     except Unreadable as why:
         typer.echo(f"case {case.case_id}: {why.reason}: {why.detail}", err=True)
         raise typer.Exit(WRONG) from why

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from engine.events.envelope import Rendered
-from engine.inputs.kinds import read_input
+from engine.inputs import read_input
 from engine.judging.staff import Staff
 from engine.policy.book import PolicyBook
 from engine.propose import Proposed, propose

@@ -6,7 +6,7 @@ from typing import Any
 
 from aiokafka import ConsumerRecord
 
-from engine.inputs.kinds import Input, Reply, Submission, Withdrawal, read_input
+from engine.inputs import Input, Reply, Submission, WithdrawalInput, read_input
 from schemas import topics
 from tests.builders.bodies import as_bytes
 from tests.builders.events import a_submitted_event, a_verdict_event, a_withdrawn_event
@@ -34,11 +34,11 @@ def a_later_reply(reply: Reply) -> Reply:
     return a_reply(data={**reply.verdict.model_dump(), "reply_id": reply.verdict.reply_id + "-later"})
 
 
-def a_withdrawal(*, partition: int = 0, data: Any = None, **changes: Any) -> Withdrawal:
+def a_withdrawal(*, partition: int = 0, data: Any = None, **changes: Any) -> WithdrawalInput:
     """A withdrawal; `data` changes the data of its event."""
     event = a_withdrawn_event(data=data, **changes)
     one = read_input(topics.CASES, partition, key_of(event), as_bytes(event))
-    assert isinstance(one, Withdrawal)
+    assert isinstance(one, WithdrawalInput)
     return one
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from engine.inputs.kinds import Input, Reply, read_input
+from engine.inputs import Input, Reply, read_input
 from engine.judging.budgets import Counters
 from engine.judging.staff import Staff, StaffDirectory
 from engine.policy import load_policy

@@ -12,7 +12,7 @@ from typing import Any
 
 from aiokafka import TopicPartition
 
-from engine.inputs.kinds import Input, Submission, Withdrawal
+from engine.inputs import Input
 from engine.judging.budgets import Counters
 from engine.judging.staff import Staff
 from engine.policy import PolicyBook
@@ -275,9 +275,7 @@ class FakeTables:
             self.books |= self.published
 
     def _is_unknown(self, one: Input) -> bool:
-        if isinstance(one, Withdrawal):
-            return one.tenant not in self.books
-        person = one.case.agent_id if isinstance(one, Submission) else one.verdict.agent_id
+        person = one.judged_person
         return one.tenant not in self.books or (
             person is not None and self.staff(one.tenant).get(person) is None
         )

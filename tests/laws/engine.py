@@ -8,7 +8,7 @@ from datetime import date, datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from engine.inputs.kinds import Submission
+from engine.inputs import OFFLINE, Submission
 from engine.judging.budgets import Counters
 from engine.judging.staff import Staff
 from engine.policy import PolicyBook
@@ -92,7 +92,7 @@ def decide(
     policy: Json, staff: Sequence[Json], counters: Counters, case: Json, now: datetime
 ) -> dict[str, Any]:
     """The data of decision.*, as JSON says it, and who is asked; what it takes is taken from the counters."""
-    submission = Submission(0, "evt-1", now, None, as_case(case))
+    submission = Submission(OFFLINE, "evt-1", now, None, as_case(case))
     proposal = propose(submission, Authority(as_book(policy), as_staff(staff)), {})
     rendered = proposal.render(1, *counters.settle(proposal.charge_options, proposal.probes))
     decision, *requested = (json.loads(value)["data"] for value in rendered.values)

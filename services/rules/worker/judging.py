@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from engine.events.size import check_size
-from engine.inputs.kinds import Input, Submission, Withdrawal
+from engine.inputs import Input
 from engine.propose import Authority, Proposed, propose
 from schemas.errors import Unreadable
 from services.chassis.kafka.dead_letters import ConsumedRecord
@@ -52,13 +52,13 @@ def judge(inputs: Sequence[ReceivedInput], authority: Authority, prefetched: Pre
     unjudged: list[Unjudged] = []
     dead_letters: list[DeadLetter] = []
     for record, one in inputs:
-        if isinstance(one, Withdrawal) and one.request_key.index_id in prefetched.elsewhere:
+        if any(request in prefetched.elsewhere for request in one.needs.newest):
             dead_letters.append(DeadLetter(record, DECIDED_ELSEWHERE))
             continue
         try:
             proposal = propose(one, authority, prefetched.states, prefetched.newest)
-            state = b"" if isinstance(one, Submission) else prefetched.states.get(one.state_id, b"")
-            check_size(len(record.value or b"") + len(state), proposal)
+            stored = sum(len(prefetched.states.get(state_id, b"")) for state_id in one.needs.states)
+            check_size(len(record.value or b"") + stored, proposal)
         except Unreadable as why:
             unjudged.append(Unjudged(record, one, why))
         else:

@@ -7,7 +7,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, Protocol, TypeVar
 
-from engine.inputs.kinds import Input
+from engine.inputs import Input
 from schemas.errors import Unreadable
 from services.chassis.kafka.dead_letters import ConsumedRecord
 from services.rules.ledger.take_over import FailedPublish

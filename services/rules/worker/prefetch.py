@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from engine.events.effects import Event
-from engine.inputs.kinds import Input, Submission, Withdrawal
+from engine.inputs import Input
 from services.chassis.process.errors import TryAgain
 from services.chassis.process.log import log
 from services.rules.journal.journal import Journal
@@ -92,21 +92,20 @@ async def _read(
 def _wanted(received: Sequence[ReceivedInput]) -> dict[int, Wanted]:
     wanted: dict[int, Wanted] = {}
     for _, one in received:
-        if not isinstance(one, Submission):
+        if any(one.needs):
             p, states, ids = wanted.get(one.partition, Wanted(one.partition))
-            asked = (one.request_key.index_id,) if isinstance(one, Withdrawal) else ()
-            wanted[one.partition] = Wanted(p, (*states, one.state_id), (*ids, *asked))
+            wanted[one.partition] = Wanted(p, (*states, *one.needs.states), (*ids, *one.needs.newest))
     return wanted
 
 
 def _places(received: Sequence[ReceivedInput], found: Mapping[int, Found]) -> dict[str, Place]:
-    """Where in the journal the newest events of each withdrawn request stand."""
+    """Where the journal has the newest events of each request that an input needs."""
     places = {}
     for _, one in received:
-        if isinstance(one, Withdrawal) and one.partition in found:
-            known = found[one.partition].entries.get(one.request_key.index_id)
+        for request in one.needs.newest if one.partition in found else ():
+            known = found[one.partition].entries.get(request)
             if known is not None:
-                places[one.request_key.index_id] = (one.partition, known.seq)
+                places[request] = (one.partition, known.seq)
     return places
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from engine.inputs.kinds import Input
+from engine.inputs import Input
 from schemas.cloud_event import HEADERS
 from services.chassis.process.errors import TryAgain
 from services.chassis.process.failpoints import Point, reach

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final, TypeVar
 
-from engine.inputs.kinds import Submission
 from engine.judging.budgets import Charges
 from services.rules.worker.outcome import ReceivedInput
 
@@ -21,20 +20,20 @@ _INPUT, _CHARGE, _DAY = 15, 8, 1  # microseconds, measured; a run of N days is r
 
 
 def rounds(received: Iterable[ReceivedInput], most: int = MOST_INPUTS) -> Iterator[list[ReceivedInput]]:
-    """Cut, in order, so that a round holds two inputs of one case only if both are submissions.
+    """Cut, in order, so that an input that must stand alone shares no round with another of its case.
 
     A verdict reads the state of its approval, which the round before must have settled.
     """
     current: list[ReceivedInput] = []
     seen: dict[tuple[str, str], bool] = {}
     for one in received:
-        case_key, submission = one.input.case_key, isinstance(one.input, Submission)
-        mixed = case_key in seen and not (submission and seen[case_key])
+        case_key, alone = one.input.case_key, one.input.alone
+        mixed = case_key in seen and (alone or seen[case_key])
         if mixed or len(current) == most:
             yield current
             current, seen = [], {}
         current.append(one)
-        seen[case_key] = submission
+        seen[case_key] = alone
     if current:
         yield current
 

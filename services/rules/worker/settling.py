@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from engine.events.envelope import Rendered
-from engine.inputs.kinds import Input, Reply
+from engine.inputs import Input
 from engine.judging.budgets import BudgetUse, Charges
 from schemas.errors import Unreadable
 from schemas.withdrawal import WITHDRAWN
@@ -183,7 +183,7 @@ def _sort_known(
     if settled.digest in (one.input.digest, WITHDRAWN):
         repeats.append(Repeat(one.record, one.input, settled.seq))
     else:
-        conflicts.append(DeadLetter(one.record, _conflict(one.input)))
+        conflicts.append(DeadLetter(one.record, Unreadable("conflict", one.input.conflict)))
 
 
 def _item(one: Judged) -> Item:
@@ -196,17 +196,3 @@ def _item(one: Judged) -> Item:
 
 def _counter_charges(charges: Charges) -> tuple[CounterCharge, ...]:
     return tuple([CounterCharge(one.key, one.field, one.amount, one.cap, one.days) for one in charges])
-
-
-def _conflict(one: Input) -> Unreadable:
-    if isinstance(one, Reply):
-        return Unreadable(
-            "conflict",
-            "/data/reply_id: this reply is known with another verdict, giver, amount or reason; a new reply"
-            " needs a new reply_id.",
-        )
-    return Unreadable(
-        "conflict",
-        "/data/request/request_id: this request is known with another agent, customer, kind, amount, currency"
-        " or discretion; a new request needs a new request_id.",
-    )

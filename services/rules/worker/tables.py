@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Final
 
-from engine.inputs.kinds import Input, Submission, Withdrawal
+from engine.inputs import Input
 from engine.judging.staff import Staff
 from engine.policy.book import PolicyBook
 from engine.policy.loading import load_policy
@@ -101,9 +101,7 @@ class Tables:
     def _is_unknown(self, one: Input) -> bool:
         if one.tenant not in self._books:
             return True
-        if isinstance(one, Withdrawal):
-            return False
-        person = one.case.agent_id if isinstance(one, Submission) else one.verdict.agent_id
+        person = one.judged_person
         return person is not None and self.staff(one.tenant).get(person) is None
 
     def _policy_changed(self, key: str, old: _Activated | None, new: _Activated | None) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from engine.inputs.kinds import read_input
+from engine.inputs import read_input
 from schemas.errors import Unreadable
 from services.chassis.kafka.dead_letters import ConsumedRecord, DeadLetters
 from services.chassis.process.errors import TryAgain

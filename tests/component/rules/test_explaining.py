@@ -20,7 +20,7 @@ import engine.explain as explaining
 from engine.explain.decided_request import DecidedRequest
 from engine.explain.why import explain
 from engine.explain.words import FILE, Sentences
-from engine.inputs.kinds import Submission
+from engine.inputs import Submission
 from engine.policy_tests.plan import make_plan
 from engine.policy_tests.shape import read_file
 from engine.rehearsal import Rehearsal

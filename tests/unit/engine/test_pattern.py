@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from engine.events.decision import first_decision
 from engine.events.records import decided
 from engine.fast_paths.approval_template import approved_event
-from engine.inputs.kinds import Submission
+from engine.inputs import OFFLINE, Submission
 from engine.judging.assessment import Proposal, assess
 from engine.judging.conclusions import Approved
 from engine.judging.staff import Staff
@@ -50,7 +50,7 @@ def an_approval(
     proposal = assess(case, book, Staff([member]), NOW)
     approved = proposal.conclude(1 if proposal.charge_options else 0, ())
     assert isinstance(approved, Approved)
-    return Submission(0, f"event-{case_id}", NOW, None, case), proposal, approved
+    return Submission(OFFLINE, f"event-{case_id}", NOW, None, case), proposal, approved
 
 
 def both(

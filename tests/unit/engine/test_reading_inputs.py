@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.inputs.kinds import Submission, read_input
+from engine.inputs import Submission, read_input
+from engine.inputs.reading import KINDS
 from schemas import topics
 from schemas.errors import Unreadable
 from tests.builders.bodies import LEFT_OUT, as_bytes, nested
@@ -26,6 +27,13 @@ def refusal(event: Any, *, topic: str = topics.CASES, key: bytes | None = b"") -
     with pytest.raises(Unreadable) as found:
         read_input(topic, 0, key, as_bytes(event) if isinstance(event, dict) else event)
     return found.value
+
+
+def test_every_type_in_the_topics_that_rules_reads_has_a_kind_of_input() -> None:
+    read_by_rules = [topic for topic in topics.TOPICS if "rules" in topic.readers and topic.types]
+    assert {topic.name: set(topic.types) for topic in read_by_rules} == {
+        topic: set(kinds) for topic, kinds in KINDS.items()
+    }
 
 
 def test_a_submission_is_known_by_tenant_case_and_request() -> None:

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from engine.inputs.kinds import Submission, Withdrawal
+from engine.inputs import OFFLINE, Submission, WithdrawalInput
 from engine.rehearsal import Rehearsal
 from schemas.errors import Unreadable
-from schemas.withdrawal import Withdrawal as RequestWithdrawn
+from schemas.withdrawal import Withdrawal
 from tests.builders.cases import a_case
 from tests.builders.policies import a_book, a_mandate
 from tests.builders.staff import a_staff
@@ -18,12 +18,12 @@ from tests.judging import NOW
 
 
 def a_submission(**changes: Any) -> Submission:
-    return Submission(0, "evt", NOW, None, a_case(**changes))
+    return Submission(OFFLINE, "evt", NOW, None, a_case(**changes))
 
 
-def a_withdrawal(case_id: str = "c-1") -> Withdrawal:
-    asked = RequestWithdrawn(tenant="acme", case_id=case_id, request_id="r1")
-    return Withdrawal(0, "evt", NOW, None, asked)
+def a_withdrawal(case_id: str = "c-1") -> WithdrawalInput:
+    asked = Withdrawal(tenant="acme", case_id=case_id, request_id="r1")
+    return WithdrawalInput(OFFLINE, "evt", NOW, None, asked)
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def test_a_known_request_with_other_content_is_a_conflict(rehearsal: Rehearsal) 
 
 
 def test_sequences_rise_whatever_the_times(rehearsal: Rehearsal) -> None:
-    later = Submission(0, "evt", NOW + timedelta(hours=1), None, a_case(case_id="c-2"))
+    later = Submission(OFFLINE, "evt", NOW + timedelta(hours=1), None, a_case(case_id="c-2"))
     events = [rehearsal.decide(one)[0] for one in (later, a_submission())]
     assert events[0]["sequence"] < events[1]["sequence"]
 

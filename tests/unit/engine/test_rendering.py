@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from engine.events.effects import journalled
 from engine.events.envelope import Rendered
-from engine.inputs.kinds import Input
+from engine.inputs import Input
 from engine.propose import propose
 from schemas.ids import RequestKey, derived_id
 from schemas.types import event_model

@@ -8,7 +8,7 @@ from itertools import chain, pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.inputs.kinds import Input, Reply, Submission
+from engine.inputs import Input, Reply, Submission
 from engine.judging.budgets import Charge
 from engine.policy.book import Budget, Window
 from services.rules.worker.outcome import ReceivedInput

@@ -1,0 +1,58 @@
+"""Read one record of mandaat.cases or mandaat.replies as an input."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, TypeAlias
+
+from msgspec import DecodeError, Struct
+from msgspec.json import Decoder
+
+from engine.fast_paths.submission_decoder import decode_submission
+from engine.inputs.received import FromRecord, unknown_type
+from engine.inputs.reply import ApproveReply, RejectReply, Reply
+from engine.inputs.submission import Submission
+from engine.inputs.withdrawal import WithdrawalInput
+from schemas import topics, types
+from schemas.model import ENVELOPE_DEPTH, MAX_DEPTH
+from schemas.reading import parse_json
+
+Input: TypeAlias = Submission | WithdrawalInput | Reply
+
+KINDS: Final[Mapping[str, Mapping[str, type[Input]]]] = {
+    topics.CASES: {types.CASE_SUBMITTED: Submission, types.CASE_WITHDRAWN: WithdrawalInput},
+    topics.REPLIES: {types.VERDICT_APPROVE: ApproveReply, types.VERDICT_REJECT: RejectReply},
+}
+"""Topic -> type of an event in it -> the class that reads it. The first of a topic reads what has no type."""
+
+
+class _Typed(Struct):
+    type: str
+
+
+_decode_type: Final = Decoder(_Typed).decode
+
+
+def read_input(topic: str, partition: int, key: bytes | None, value: bytes | None) -> Input:
+    """Read one record. Raises Unreadable."""
+    origin = FromRecord(topic, partition)
+    if topic == topics.CASES and value is not None:
+        plain = decode_submission(key, value)
+        if plain is not None:
+            return Submission(origin, plain.event_id, plain.time, plain.traceparent, plain.case)
+    kinds = KINDS[topic]
+    event_type = _type_of(value)
+    if event_type is None:
+        return next(iter(kinds.values())).read(origin, key, value)
+    if event_type not in kinds:
+        parse_json(value, MAX_DEPTH + ENVELOPE_DEPTH)  # a body that is not JSON says so first
+        raise unknown_type(topic)
+    return kinds[event_type].read(origin, key, value)
+
+
+def _type_of(value: bytes | None) -> str | None:
+    """The type of the event; None where there is none, or the body is not JSON."""
+    try:
+        return None if value is None else _decode_type(value).type
+    except (DecodeError, UnicodeDecodeError):
+        return None

@@ -1,0 +1,98 @@
+"""What every input has, and what each kind of input says of itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, NamedTuple, TypeAlias
+
+from schemas.cloud_event import CloudEvent
+from schemas.errors import Unreadable
+from schemas.ids import record_key
+from schemas.topics import CASES, TOPICS
+
+_TYPES_IN: Final = {topic.name: topic.types for topic in TOPICS}
+
+
+class FromRecord(NamedTuple):
+    """The input came in a record of this topic and partition."""
+
+    topic: str
+    partition: int
+
+
+InputOrigin: TypeAlias = FromRecord
+"""Where an input came from. A timer would be one more member."""
+
+OFFLINE: Final = FromRecord(CASES, 0)
+"""Stands in for a record where there is none: in policy tests and on the command line."""
+
+
+class Needs(NamedTuple):
+    """What must be read before an input can be judged.
+
+    `states`: where the ledger keeps the approvals that it is about. `newest`: index ids of requests; the
+    events of the newest decision on each are read from the journal.
+    """
+
+    states: tuple[str, ...] = ()
+    newest: tuple[str, ...] = ()
+
+
+NOTHING_NEEDED: Final = Needs()
+
+
+@dataclass(frozen=True)
+class Received:
+    """What every input has. Each kind of input adds what follows; mypy names the kind that does not.
+
+    | name | meaning |
+    |---|---|
+    | `tenant`, `case_key`, `request_key` | the tenant, the case and the request that it is about |
+    | `index_id`, `digest` | the id under which the ledger settles it once; another digest is a conflict |
+    | `needs` | what must be read before it can be judged |
+    | `judged_person` | the id of the person whose authority is judged; None where nobody's is |
+    | `alone` | whether it must not share a round with another input of its case |
+    | `conflict` | what the sender is told where the id is known with other content |
+    """
+
+    origin: InputOrigin
+    event_id: str
+    time: datetime
+    traceparent: str | None
+
+    @property
+    def partition(self) -> int:
+        """The partition of its case, the same in every topic."""
+        return self.origin.partition
+
+
+def check_event(
+    event: CloudEvent[Any],
+    event_type: str,
+    origin: FromRecord,
+    key: bytes | None,
+    case_key: tuple[str | None, str],
+) -> str:
+    """Check the envelope against its record and its data; the tenant. Raises Unreadable."""
+    tenant, case_id = case_key
+    if event.type != event_type:
+        raise unknown_type(origin.topic)
+    if tenant is None or event.tenant is None:
+        raise Unreadable("missing_field", "/tenant: is missing; every event names its tenant.")
+    if event.tenant != tenant or event.subject not in (None, case_id):
+        raise Unreadable(
+            "key_mismatch", "The event's tenant or subject disagrees with the tenant or case_id in its data."
+        )
+    if key != record_key(tenant, case_id).encode():
+        raise Unreadable(
+            "key_mismatch",
+            "The record's key is not <tenant>/<case_id> of its body; publish it with that key.",
+        )
+    return tenant
+
+
+def unknown_type(topic: str) -> Unreadable:
+    """The event is of a type that rules does not take from this topic."""
+    taken = " and ".join(sorted(_TYPES_IN[topic]))
+    return Unreadable("unknown_type", f"/type: {topic} takes {taken}, and not this one.")

@@ -1,0 +1,107 @@
+"""The replies that people give on an approval: a class for each kind, and a row for it in reading.py."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Final, Self, TypeAlias
+
+from engine.inputs.ledger_ids import reply_index_id, state_id
+from engine.inputs.received import FromRecord, Needs, Received, check_event
+from schemas import types
+from schemas.cloud_event import CloudEvent
+from schemas.errors import Unreadable
+from schemas.ids import RequestKey, split_approval_id
+from schemas.model import cached
+from schemas.reading import read
+from schemas.reply import Verdict
+from schemas.request_digest import reply_digest
+
+_VERDICT: Final = CloudEvent[Verdict]
+
+
+@dataclass(frozen=True)
+class _Reply(Received):
+    """What all kinds of replies have in common."""
+
+    tenant: str
+    verdict: Verdict
+
+    event_type: ClassVar[str]
+    alone: ClassVar[bool] = True
+    conflict: ClassVar[str] = (
+        "/data/reply_id: this reply is known with another verdict, giver, amount or reason; a new reply"
+        " needs a new reply_id."
+    )
+
+    @classmethod
+    def read(cls, origin: FromRecord, key: bytes | None, value: bytes | None) -> Self:
+        """Read a record. Raises Unreadable."""
+        event = read(_VERDICT, value)
+        verdict = event.data
+        tenant = check_event(event, cls.event_type, origin, key, (event.tenant, verdict.case_id))
+        _check_approval_id(verdict)
+        return cls(origin, event.id, event.time, event.traceparent, tenant, verdict)
+
+    @property
+    def case_key(self) -> tuple[str, str]:
+        """What identifies the case."""
+        return self.tenant, self.verdict.case_id
+
+    @property
+    def request_key(self) -> RequestKey:
+        """The request that the reply is about."""
+        return RequestKey(self.tenant, self.verdict.case_id, self.verdict.request_id)
+
+    @property
+    def judged_person(self) -> str | None:
+        """The person who replies."""
+        return self.verdict.agent_id
+
+    @property
+    def state_id(self) -> str:
+        """Where the ledger keeps the approval that it is about."""
+        return state_id(self.tenant, self.verdict.approval_id)
+
+    @property
+    def needs(self) -> Needs:
+        """The approval that it is about."""
+        return Needs((self.state_id,))
+
+    @cached
+    def index_id(self) -> str:
+        """The id under which the ledger settles it: the same reply_id is the same reply."""
+        return reply_index_id(self.tenant, self.verdict.approval_id, self.verdict.reply_id)
+
+    @cached
+    def digest(self) -> str:
+        """Equal for the same reply, different for a conflict."""
+        return reply_digest(self.event_type, self.verdict)
+
+
+@dataclass(frozen=True)
+class ApproveReply(_Reply):
+    """Somebody approves what is asked, or another amount."""
+
+    event_type: ClassVar[str] = types.VERDICT_APPROVE
+
+
+@dataclass(frozen=True)
+class RejectReply(_Reply):
+    """Somebody rejects what is asked."""
+
+    event_type: ClassVar[str] = types.VERDICT_REJECT
+
+
+Reply: TypeAlias = ApproveReply | RejectReply
+
+
+def _check_approval_id(verdict: Verdict) -> None:
+    try:
+        named = split_approval_id(verdict.approval_id)
+    except ValueError:
+        named = None
+    if named != (verdict.case_id, verdict.request_id):
+        raise Unreadable(
+            "unknown_approval",
+            "/data/approval_id: names another request than case_id and request_id; send the approval's own.",
+        )
