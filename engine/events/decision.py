@@ -1,16 +1,16 @@
-"""The data of decision.*, from what was proposed (DESIGN.md, Contracts)."""
+"""Every decision is built here, whoever decides (docs/contracts.md, Events)."""
 
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import assert_never
 
-from engine.events.envelope import FIRST
-from engine.judging import conclusions as proposals
-from engine.judging.assessment import Proposal
+from engine.events.envelope import CLOSING, FIRST
+from engine.judging import conclusions
+from engine.judging.assessment import RequestAssessment
 from engine.judging.budgets import Charges
-from engine.judging.conclusions import Approved, Conclusion, Escalated, Refused, Requester
-from engine.policy.book import PolicyName
+from engine.judging.conclusions import ClosingConclusion, Conclusion, Requester
+from engine.policy.book import PolicyBook, PolicyName
+from schemas.approval import Approval
 from schemas.case import Case
 from schemas.decision import AgentRef, By, Charge, Decision, Outcome, PolicyRef, Reason
 from schemas.ids import approval_id, derived_id
@@ -24,52 +24,122 @@ def decision_id(case: Case, outcome: Outcome, number: int = FIRST) -> str:
     return derived_id(DECISION_TYPES[outcome], case.tenant, case.case_id, case.request.request_id, number)
 
 
-def first_decision(case: Case, proposal: Proposal, chosen_option: Conclusion, digest: str) -> Decision:
-    """The first decision on a request of this digest, where this is what was concluded of the proposal."""
-    outcome, by = _conclusion(chosen_option)
-    request = case.request
+def build_decision(
+    *,
+    decision_id: str,
+    case_id: str,
+    request_id: str,
+    outcome: Outcome,
+    by: By | None,
+    agent_id: str | None,
+    customer_id: str | None,
+    policy: PolicyRef,
+    request_digest: str,
+    agent: AgentRef,
+    decided_by: str | None = None,
+    mandate: str | None = None,
+    amount: str | None = None,
+    currency: str | None = None,
+    reasons: tuple[Reason, ...] = (),
+    on_the_spot: str | None = None,
+    charges: tuple[Charge, ...] = (),
+    approval_id: str | None = None,
+) -> Decision:
+    """A decision; its fields stand in the order of its JSON."""
     return construct_trusted(
         Decision,
-        decision_id=decision_id(case, outcome),
-        case_id=case.case_id,
-        request_id=request.request_id,
+        decision_id=decision_id,
+        case_id=case_id,
+        request_id=request_id,
         outcome=outcome,
         final=outcome != "escalated",
         by=by,
-        decided_by=None,
-        mandate=chosen_option.mandate if isinstance(chosen_option, Approved) else None,
-        amount=None if request.money is None else request.money.text,
+        decided_by=decided_by,
+        mandate=mandate,
+        amount=amount,
+        currency=currency,
+        agent_id=agent_id,
+        customer_id=customer_id,
+        policy=policy,
+        reasons=reasons,
+        on_the_spot=on_the_spot,
+        charges=charges,
+        request_digest=request_digest,
+        agent=agent,
+        approval_id=approval_id,
+        respond_by=None,
+    )
+
+
+def first_decision(
+    case: Case, assessment: RequestAssessment, conclusion: Conclusion, digest: str
+) -> Decision:
+    """The first decision on a request of this digest."""
+    request, money, spot = case.request, case.request.money, conclusion.on_the_spot
+    escalated = conclusion.outcome == "escalated"
+    return build_decision(
+        decision_id=decision_id(case, conclusion.outcome),
+        case_id=case.case_id,
+        request_id=request.request_id,
+        outcome=conclusion.outcome,
+        by=conclusion.by,
+        mandate=conclusion.mandate,
+        amount=None if money is None else money.text,
         currency=request.currency,
         agent_id=case.agent_id,
         customer_id=case.customer.id,
-        policy=policy_ref(proposal.policy),
-        reasons=told(chosen_option.reasons),
-        on_the_spot=_on_the_spot(chosen_option),
-        charges=charged(chosen_option.charges, request.currency)
-        if isinstance(chosen_option, Approved)
-        else (),
+        policy=policy_ref(assessment.policy),
+        reasons=event_reasons(conclusion.reasons),
+        on_the_spot=None if spot is None else spot.text,
+        charges=event_charges(conclusion.charges, request.currency),
         request_digest=digest,
-        agent=agent_ref(proposal.requester),
-        approval_id=approval_id(case.case_id, request.request_id) if outcome == "escalated" else None,
-        respond_by=None,
+        agent=agent_ref(assessment.requester),
+        approval_id=approval_id(case.case_id, request.request_id) if escalated else None,
+    )
+
+
+def closing_decision(
+    approval: Approval, conclusion: ClosingConclusion, decided_by: str, book: PolicyBook
+) -> Decision:
+    """The decision that closes an escalation: what this person concluded on the approval."""
+    case = approval.case
+    money = case.request.money if conclusion.money is None else conclusion.money
+    return build_decision(
+        decision_id=decision_id(case, conclusion.outcome, CLOSING),
+        case_id=approval.case_id,
+        request_id=approval.request_id,
+        outcome=conclusion.outcome,
+        by=conclusion.by,
+        decided_by=decided_by,
+        mandate=conclusion.mandate,
+        amount=None if money is None else money.text,
+        currency=case.request.currency if money is None else money.currency,
+        agent_id=case.agent_id,
+        customer_id=case.customer.id,
+        policy=policy_ref(book.ref),
+        reasons=event_reasons(conclusion.reasons),
+        charges=event_charges(conclusion.charges, None if money is None else money.currency),
+        request_digest=approval.request_digest,
+        agent=approval.agent,
+        approval_id=approval.approval_id,
     )
 
 
 # The same few for thousands of decisions a second; building a model takes longer than judging a mandate.
 @lru_cache(maxsize=1_000)
 def policy_ref(policy: PolicyName) -> PolicyRef:
-    """The policy version that decides, as the contracts write it."""
+    """The policy version that decides, as events write it."""
     return construct_trusted(PolicyRef, name=policy.name, version=policy.version, digest=policy.digest)
 
 
 @lru_cache(maxsize=10_000)
 def agent_ref(requester: Requester) -> AgentRef:
-    """The role and team of the asking agent, as the contracts write them."""
+    """The role and team of the asking agent, as events write them."""
     return construct_trusted(AgentRef, role=requester.role, team=requester.team)
 
 
-def told(given: tuple[proposals.Reason, ...]) -> tuple[Reason, ...]:
-    """Reasons as the contracts write them."""
+def event_reasons(given: tuple[conclusions.Reason, ...]) -> tuple[Reason, ...]:
+    """Reasons as events write them."""
     return tuple(
         construct_trusted(
             Reason,
@@ -83,11 +153,19 @@ def told(given: tuple[proposals.Reason, ...]) -> tuple[Reason, ...]:
     )
 
 
-def charged(charges: Charges, currency: str | None) -> tuple[Charge, ...]:
-    """Charges as the contracts write them; `currency` is the one of the amounts."""
+def event_charge(
+    *, budget: str, scope: str, window: str, days: int | None, amount: str | None, count: int | None
+) -> Charge:
+    """A charge as events write it: an amount of money or a count, of either sign."""
+    return construct_trusted(
+        Charge, budget=budget, scope=scope, window=window, days=days, amount=amount, count=count
+    )
+
+
+def event_charges(charges: Charges, currency: str | None) -> tuple[Charge, ...]:
+    """Charges as events write them; `currency` is the one of the amounts."""
     return tuple(
-        construct_trusted(
-            Charge,
+        event_charge(
             budget=one.budget.id,
             scope=one.scope,
             window=one.window,
@@ -97,21 +175,3 @@ def charged(charges: Charges, currency: str | None) -> tuple[Charge, ...]:
         )
         for one in charges
     )
-
-
-def _conclusion(chosen_option: Conclusion) -> tuple[Outcome, By | None]:
-    match chosen_option:
-        case Approved():
-            return "approved", chosen_option.by
-        case Escalated():
-            return "escalated", None
-        case Refused():
-            return "refused", chosen_option.by
-        case _:
-            assert_never(chosen_option)
-
-
-def _on_the_spot(chosen_option: Conclusion) -> str | None:
-    if isinstance(chosen_option, Escalated) and chosen_option.on_the_spot is not None:
-        return chosen_option.on_the_spot.text
-    return None

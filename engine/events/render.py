@@ -1,19 +1,19 @@
-"""From what is concluded to the bytes of the journal: input, conclusion and sequence in, records out."""
+"""From a conclusion to the bytes of the journal: input, conclusion and sequence in, records out."""
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Final
 
-from engine.events.decision import agent_ref, charged, decision_id, first_decision, policy_ref, told
+from engine.events.decision import agent_ref, closing_decision, event_reasons, first_decision, policy_ref
 from engine.events.effects import Counted, Effects
-from engine.events.envelope import CLOSING, Rendered, key_of
+from engine.events.envelope import Rendered, key_of
 from engine.events.records import about_approval, closed_by, decided, state_of
 from engine.fast_paths.approval_template import approved_event
-from engine.inputs import ApproveReply, Reply, Submission
-from engine.judging import conclusions as proposals
-from engine.judging.assessment import Proposal
-from engine.judging.conclusions import Approved, Conclusion, Escalated
-from engine.judging.verdict import Allowed, Forbidden
+from engine.inputs import Reply, Submission
+from engine.judging import conclusions
+from engine.judging.assessment import RequestAssessment
+from engine.judging.budgets import Charges
+from engine.judging.conclusions import Approved, ClosingConclusion, Conclusion, Escalated
 from engine.policy.book import PolicyBook
 from schemas import types
 from schemas.approval import Approval, ApprovalEvent, Closing, without_personal_data
@@ -24,19 +24,21 @@ from schemas.model import construct_trusted
 _FIRST_VERSION: Final = 1
 
 
-def render_first(submission: Submission, proposal: Proposal, concluded: Conclusion, seq: int) -> Rendered:
-    """The first decision on a request; escalated, with the approval that waits for its approvers."""
+def render_first(
+    submission: Submission, assessment: RequestAssessment, conclusion: Conclusion, seq: int
+) -> Rendered:
+    """The first decision on a request; for an escalated one also the approval that is open now."""
     key = key_of(submission)
-    if isinstance(concluded, Approved):
-        approved = approved_event(submission, proposal.policy, proposal.requester, concluded, seq)
+    effects = Effects(charges=_counted(conclusion.charges))
+    if isinstance(conclusion, Approved):
+        approved = approved_event(submission, assessment.policy, assessment.requester, conclusion, seq)
         if approved is not None:
-            return Rendered(key, (approved,), Effects(charges=_counted(concluded)), "approved")
-    decision = first_decision(submission.case, proposal, concluded, submission.digest)
-    said = decided(decision, submission, seq)
-    if not isinstance(concluded, Escalated):
-        effects = Effects(charges=_counted(concluded))
-        return Rendered(key, (said,), effects, decision.outcome)
-    approval = _opened(submission, proposal, decision, concluded)
+            return Rendered(key, (approved,), effects, conclusion.outcome)
+    decision = first_decision(submission.case, assessment, conclusion, submission.digest)
+    record = decided(decision, submission, seq)
+    if not isinstance(conclusion, Escalated):
+        return Rendered(key, (record,), effects, decision.outcome)
+    approval = _opened(submission, assessment, decision, conclusion)
     body = construct_trusted(
         ApprovalEvent,
         approval=approval,
@@ -47,17 +49,17 @@ def render_first(submission: Submission, proposal: Proposal, concluded: Conclusi
         reasons=decision.reasons,
     )
     requested = about_approval(types.APPROVAL_REQUESTED, approval, approval.version, body, submission, seq)
-    return Rendered(key, (said, requested), Effects((state_of(approval),)), decision.outcome)
+    return Rendered(key, (record, requested), Effects((state_of(approval),)), decision.outcome)
 
 
 def render_closing(
-    reply: Reply, approval: Approval, conclusion: Allowed | Forbidden, book: PolicyBook, seq: int
+    reply: Reply, approval: Approval, conclusion: ClosingConclusion, book: PolicyBook, seq: int
 ) -> Rendered:
     """The decision that closes an escalation, and the closed approval."""
-    decision = _closing_decision(reply, approval, conclusion, book)
+    decision = closing_decision(approval, conclusion, reply.verdict.agent_id, book)
     closing = construct_trusted(
         Closing,
-        outcome="approved" if decision.outcome == "approved" else "refused",
+        outcome=conclusion.outcome,
         decision_id=decision.decision_id,
         decided_by=reply.verdict.agent_id,
         reply_id=reply.verdict.reply_id,
@@ -68,55 +70,33 @@ def render_closing(
         decided(decision, reply, seq),
         about_approval(types.APPROVAL_CLOSED, closed, closed.version, body, reply, seq),
     )
-    effects = Effects((state_of(closed),), (reply.request_key.index_id,), _counted(conclusion))
-    return Rendered(key_of(reply), events, effects, decision.outcome)
+    effects = Effects((state_of(closed),), (reply.request_key.index_id,), _counted(conclusion.charges))
+    return Rendered(key_of(reply), events, effects, conclusion.outcome)
 
 
-def render_unheard(
-    reply: Reply, approval: Approval, event_type: str, why: tuple[proposals.Reason, ...], seq: int
+def render_late(reply: Reply, approval: Approval, seq: int) -> Rendered:
+    """A reply on a closed approval changes nothing."""
+    return _without_effect(types.APPROVAL_LATE, "late", reply, approval, (), seq)
+
+
+def render_not_entitled(
+    reply: Reply, approval: Approval, reasons: tuple[conclusions.Reason, ...], seq: int
 ) -> Rendered:
-    """A verdict that changes nothing; the approval is as it was."""
-    body = _body(approval, reply, told(why))
-    number = reply.verdict.reply_id
-    outcome = "late" if event_type == types.APPROVAL_LATE else "not_entitled"
-    return Rendered(
-        key_of(reply), (about_approval(event_type, approval, number, body, reply, seq),), Effects(), outcome
-    )
+    """A reply from somebody who may not give it changes nothing."""
+    return _without_effect(types.APPROVAL_NOT_ENTITLED, "not_entitled", reply, approval, reasons, seq)
 
 
-def _closing_decision(
-    reply: Reply, approval: Approval, conclusion: Allowed | Forbidden, book: PolicyBook
-) -> Decision:
-    case, verdict = approval.case, reply.verdict
-    approved = isinstance(conclusion, Allowed) and isinstance(reply, ApproveReply)
-    asked = case.request.money
-    money = conclusion.money if isinstance(conclusion, Allowed) and conclusion.money is not None else asked
-    outcome: Literal["approved", "refused"] = "approved" if approved else "refused"
-    return construct_trusted(
-        Decision,
-        decision_id=decision_id(case, outcome, CLOSING),
-        case_id=approval.case_id,
-        request_id=approval.request_id,
-        outcome=outcome,
-        final=True,
-        by="prohibition" if isinstance(conclusion, Forbidden) else "person",
-        decided_by=verdict.agent_id,
-        mandate=conclusion.mandate if isinstance(conclusion, Allowed) else None,
-        amount=None if money is None else money.text,
-        currency=case.request.currency if money is None else money.currency,
-        agent_id=case.agent_id,
-        customer_id=case.customer.id,
-        policy=policy_ref(book.ref),
-        reasons=told(conclusion.reasons),
-        on_the_spot=None,
-        charges=charged(conclusion.charges, money.currency if money else None)
-        if isinstance(conclusion, Allowed)
-        else (),
-        request_digest=approval.request_digest,
-        agent=approval.agent,
-        approval_id=approval.approval_id,
-        respond_by=None,
-    )
+def _without_effect(
+    event_type: str,
+    outcome: str,
+    reply: Reply,
+    approval: Approval,
+    reasons: tuple[conclusions.Reason, ...],
+    seq: int,
+) -> Rendered:
+    body = _body(approval, reply, event_reasons(reasons))
+    record = about_approval(event_type, approval, reply.verdict.reply_id, body, reply, seq)
+    return Rendered(key_of(reply), (record,), Effects(), outcome)
 
 
 def _body(approval: Approval, reply: Reply, reasons: tuple[Reason, ...] = ()) -> ApprovalEvent:
@@ -131,7 +111,9 @@ def _body(approval: Approval, reply: Reply, reasons: tuple[Reason, ...] = ()) ->
     )
 
 
-def _opened(submission: Submission, proposal: Proposal, decision: Decision, escalated: Escalated) -> Approval:
+def _opened(
+    submission: Submission, assessment: RequestAssessment, decision: Decision, escalated: Escalated
+) -> Approval:
     case = submission.case
     return construct_trusted(
         Approval,
@@ -144,18 +126,16 @@ def _opened(submission: Submission, proposal: Proposal, decision: Decision, esca
         opened_at=submission.time,
         respond_by=None,
         case=without_personal_data(case),
-        agent=agent_ref(proposal.requester),
+        agent=agent_ref(assessment.requester),
         step=escalated.step,
         approvers=escalated.approvers,
         escalation=decision.decision_id,
-        policy=policy_ref(proposal.policy),
+        policy=policy_ref(assessment.policy),
         request_digest=decision.request_digest,
         closing=None,
     )
 
 
-def _counted(concluded: Conclusion | Allowed | Forbidden) -> tuple[Counted, ...]:
-    """What it takes from the ledger's counters."""
-    if isinstance(concluded, Approved | Allowed):
-        return tuple((one.key, one.field, one.amount) for one in concluded.charges)
-    return ()
+def _counted(charges: Charges) -> tuple[Counted, ...]:
+    """The charges as the ledger counts them."""
+    return tuple([(one.key, one.field, one.amount) for one in charges])

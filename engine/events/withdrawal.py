@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Final
 
 from engine import reasons
-from engine.events.decision import policy_ref, told
+from engine.events.decision import build_decision, event_charge, event_reasons, policy_ref
 from engine.events.effects import Effects, Event, charges_in
 from engine.events.envelope import FIRST, Rendered, key_of
 from engine.events.records import about_approval, closed_by, decided, state_of
@@ -73,12 +73,11 @@ def _decision(caused_by: WithdrawalInput, newest: Sequence[Event], policy: Polic
     asked = caused_by.withdrawal
     stored = (event["data"] for event in newest if event["type"] in types.DECISION_EVENTS)
     before = next(stored, _NEVER_CAME)
-    return Decision.model_construct(
+    return build_decision(
         decision_id=derived_id(types.DECISION_WITHDRAWN, *asked.key, FIRST),
         case_id=asked.case_id,
         request_id=asked.request_id,
         outcome="withdrawn",
-        final=True,
         by="person",
         decided_by=asked.agent_id,
         mandate=before["mandate"],
@@ -87,20 +86,18 @@ def _decision(caused_by: WithdrawalInput, newest: Sequence[Event], policy: Polic
         agent_id=before["agent_id"],
         customer_id=before["customer_id"],
         policy=PolicyRef.model_construct(**before["policy"]) if before["policy"] else policy_ref(policy),
-        reasons=told((reasons.withdrawn(asked),)),
-        on_the_spot=None,
+        reasons=event_reasons((reasons.withdrawn(asked),)),
         charges=tuple(map(_given_back, before["charges"])),
         request_digest=before["request_digest"],
         agent=AgentRef.model_construct(**before["agent"]),
         approval_id=before["approval_id"],
-        respond_by=None,
     )
 
 
 def _given_back(charge: Event) -> Charge:
     """The charge of an event, with the opposite sign."""
     amount, count = charge.get("amount"), charge.get("count")
-    return Charge.model_construct(
+    return event_charge(
         budget=charge["budget"],
         scope=charge["scope"],
         window=charge["window"],

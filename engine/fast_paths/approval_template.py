@@ -11,13 +11,13 @@ from functools import lru_cache
 from json.encoder import encode_basestring as _quoted
 from typing import Final, NamedTuple
 
-from engine.events.decision import decision_id, policy_ref
+from engine.events.decision import build_decision, decision_id, event_charge, policy_ref
 from engine.events.envelope import EPOCH, SOURCE
 from engine.inputs.submission import Submission
 from engine.judging.conclusions import Approved, Requester
 from engine.policy.book import PolicyName
 from schemas.cloud_event import CloudEvent
-from schemas.decision import AgentRef, Charge, Decision
+from schemas.decision import AgentRef, By, Decision
 from schemas.model import construct_trusted
 from schemas.types import DECISION_TYPES
 
@@ -31,7 +31,7 @@ class _Kind(NamedTuple):
     policy: PolicyName
     tenant: str
     mandate: str
-    by: str
+    by: By
     currency: str | None
     has_amount: bool
     charges: tuple[tuple[str, int, int | None], ...]
@@ -104,26 +104,20 @@ def _pattern(kind: _Kind) -> str | None:
 
 
 def _marked(kind: _Kind) -> CloudEvent[Decision]:
-    decision = construct_trusted(
-        Decision,
+    decision = build_decision(
         decision_id=_mark("id"),
         case_id=_mark("case"),
         request_id=_mark("request"),
         outcome="approved",
-        final=True,
         by=kind.by,
-        decided_by=None,
         mandate=kind.mandate,
         amount=_mark("amount") if kind.has_amount else None,
         currency=kind.currency,
         agent_id=_mark("agent"),
         customer_id=_mark("customer"),
         policy=policy_ref(kind.policy),
-        reasons=(),
-        on_the_spot=None,
         charges=tuple(
-            construct_trusted(
-                Charge,
+            event_charge(
                 budget=budget,
                 scope=_mark(f"scope{place}"),
                 window=_mark(f"window{place}"),
@@ -135,8 +129,6 @@ def _marked(kind: _Kind) -> CloudEvent[Decision]:
         ),
         request_digest=_mark("digest"),
         agent=construct_trusted(AgentRef, role=_mark("role"), team=_mark("team")),
-        approval_id=None,
-        respond_by=None,
     )
     return construct_trusted(
         CloudEvent,

@@ -39,12 +39,12 @@ class RequestContext:
         self.prohibitions = book.prohibitions_on(case.request.kind, case.category, role)
 
 
-def prohibited(hearing: RequestContext) -> Refused | Escalated | None:
+def prohibited(context: RequestContext) -> Refused | Escalated | None:
     """Refused by every prohibition that applies; escalated where one cannot be judged and none refuses."""
     applying: list[Reason] = []
     unjudged: list[Reason] = []
-    for row in hearing.prohibitions:
-        applies = True if row.when is None else hearing.judge.condition(row.when)
+    for row in context.prohibitions:
+        applies = True if row.when is None else context.judge.condition(row.when)
         if applies is True:
             applying.append(reasons.prohibited(row))
         elif applies is not False:
@@ -54,34 +54,34 @@ def prohibited(hearing: RequestContext) -> Refused | Escalated | None:
     return Escalated(tuple(unjudged)) if unjudged else None
 
 
-def by_nobody_known(hearing: RequestContext) -> Escalated | None:
+def by_nobody_known(context: RequestContext) -> Escalated | None:
     """Escalated where the agent is not of the staff, or has a role that the policy does not know."""
-    agent = hearing.agent
+    agent = context.agent
     if agent is None:
-        return Escalated((reasons.unknown_agent(hearing.case.agent_id),))
-    if agent.role not in hearing.book.roles:
+        return Escalated((reasons.unknown_agent(context.case.agent_id),))
+    if agent.role not in context.book.roles:
         return Escalated((reasons.unknown_role(agent.role),))
     return None
 
 
-def in_another_currency(hearing: RequestContext) -> Escalated | None:
+def in_another_currency(context: RequestContext) -> Escalated | None:
     """Escalated where the request is in a currency other than the policy's."""
-    currency, covered = hearing.case.request.currency, hearing.book.currency
+    currency, covered = context.case.request.currency, context.book.currency
     if currency is None or currency == covered:
         return None
     return Escalated((reasons.currency_not_covered(currency, covered),))
 
 
-def by_mandate(hearing: RequestContext) -> Tried:
+def by_mandate(context: RequestContext) -> Tried:
     """The candidates: the first that covers the request and has room in its budgets approves it."""
-    case, book, agent = hearing.case, hearing.book, hearing.agent
+    case, book, agent = context.case, context.book, context.agent
     role, team = ("", "") if agent is None else (agent.role, agent.team)
     rows = rows_for(book, role, case.request, case.category)
     spender = Spender(case.tenant, case.agent_id or "", team, case.customer.id)
-    tried = try_candidates(rows, hearing.judge, spender, hearing.now, book.zone, case.request.reason)
+    tried = try_candidates(rows, context.judge, spender, context.now, book.zone, case.request.reason)
     if not rows:
         return tried._replace(candidates=(reasons.no_mandate(role, case.request.kind),))
-    whens = (row.when for row in hearing.prohibitions)
+    whens = (row.when for row in context.prohibitions)
     barring = tuple(when for when in whens if when is not None and when.names_amount)
     return tried._replace(barring=barring) if barring else tried
 
@@ -92,19 +92,19 @@ CHECKS: Final[tuple[Check, ...]] = (prohibited, by_nobody_known, in_another_curr
 
 
 @dataclass(frozen=True)
-class Proposal:
+class RequestAssessment:
     """What may be concluded on a request: it depends on the room in the budgets, which the ledger knows."""
 
     answer: Answer
     requester: Requester
     policy: PolicyName
-    hearing: RequestContext = field(repr=False, compare=False)
+    context: RequestContext = field(repr=False, compare=False)
     staff: StaffDirectory = field(repr=False, compare=False)
 
     @cached
     def ladder(self) -> Ladder:
         """Who may be asked, if it is escalated: they are looked for only then."""
-        case, book, now, judge = self.hearing.case, self.hearing.book, self.hearing.now, self.hearing.judge
+        case, book, now, judge = self.context.case, self.context.book, self.context.now, self.context.judge
         return Ladder(case, book, self.staff, now, self.requester.team, judge)
 
     @property
@@ -146,10 +146,10 @@ class Proposal:
         return Escalated(why, on_the_spot, *asked)
 
 
-def assess(case: Case, book: PolicyBook, staff: StaffDirectory, now: datetime) -> Proposal:
+def assess(case: Case, book: PolicyBook, staff: StaffDirectory, now: datetime) -> RequestAssessment:
     """What may be concluded on the request in this case, `now` being the time of case.submitted."""
     agent = None if case.agent_id is None else staff.get(case.agent_id)
-    hearing = RequestContext(case, book, agent, now, case.request.money)
+    context = RequestContext(case, book, agent, now, case.request.money)
     requester = Requester(None, None) if agent is None else Requester(agent.role, agent.team)
-    answer = next(answer for check in CHECKS if (answer := check(hearing)) is not None)
-    return Proposal(answer, requester, book.ref, hearing, staff)
+    answer = next(answer for check in CHECKS if (answer := check(context)) is not None)
+    return RequestAssessment(answer, requester, book.ref, context, staff)

@@ -66,7 +66,7 @@ class Tried(NamedTuple):
     ) -> tuple[Fitting | None, tuple[Reason, ...]]:
         """The candidate that grants it, None where none does, and why each before it does not.
 
-        `chosen_option` and `used` as :class:`engine.propose.Proposed` has them.
+        `chosen_option` and `used` as :class:`engine.proposals.proposal.Proposal` has them.
         """
         passed: list[Reason] = []
         place = at = 0

@@ -1,11 +1,15 @@
-"""What the rules conclude on a request, and why. Values only."""
+"""What the rules conclude on a request, or on a verdict about one, and why.
+
+A conclusion says of itself what a decision needs to know of it: outcome, `by`, mandate and charges. A new one
+is a class here; mypy then names every `match` that must handle it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final, Literal, NamedTuple
+from typing import ClassVar, Final, Literal, NamedTuple, TypeAlias
 
 from engine.judging.budgets import Charges
 from schemas.money import Money
@@ -14,7 +18,11 @@ NO_FIGURES: Final[Mapping[str, str | int | None]] = MappingProxyType({})
 
 
 class Reason(NamedTuple):
-    """Why: a code, a sentence in English, what it is about, and the figures that matter."""
+    """Why: a code, a sentence in English, what it is about, and the figures that matter.
+
+    :class:`schemas.decision.Reason` is the same in an event. Judging makes many reasons that no event holds,
+    and a tuple takes a fraction of the time of a model.
+    """
 
     code: str
     text: str
@@ -23,9 +31,15 @@ class Reason(NamedTuple):
     figures: Mapping[str, str | int | None] = NO_FIGURES
 
 
+# Conclusions on a request
+
+
 @dataclass(frozen=True, slots=True)
 class Approved:
     """Within a mandate; `reasons` are of the candidates passed over."""
+
+    outcome: ClassVar[Literal["approved"]] = "approved"
+    on_the_spot: ClassVar[None] = None
 
     mandate: str
     reasons: tuple[Reason, ...] = ()
@@ -35,10 +49,15 @@ class Approved:
 
 @dataclass(frozen=True, slots=True)
 class Escalated:
-    """Somebody else must decide: `approvers` are asked, whose turn it is as `step`.
+    """Somebody else must decide: the approvers of the step are asked.
 
     `on_the_spot`: the largest amount that could have been granted at once.
     """
+
+    outcome: ClassVar[Literal["escalated"]] = "escalated"
+    by: ClassVar[None] = None
+    mandate: ClassVar[None] = None
+    charges: ClassVar[Charges] = ()
 
     reasons: tuple[Reason, ...]
     on_the_spot: Money | None = None
@@ -48,13 +67,70 @@ class Escalated:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Prohibited, by each of the reasons; or by the ladder, as nobody on it may grant this."""
+    """Prohibited, by each of the reasons; or nobody on the ladder may grant it."""
+
+    outcome: ClassVar[Literal["refused"]] = "refused"
+    mandate: ClassVar[None] = None
+    charges: ClassVar[Charges] = ()
+    on_the_spot: ClassVar[None] = None
 
     reasons: tuple[Reason, ...]
     by: Literal["prohibition", "ladder"] = "prohibition"
 
 
-Conclusion = Approved | Escalated | Refused
+Conclusion: TypeAlias = Approved | Escalated | Refused
+
+
+# Conclusions on a verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """A person approved it under their own mandate. `reasons` are of their mandates that were passed over."""
+
+    outcome: ClassVar[Literal["approved"]] = "approved"
+    by: ClassVar[Literal["person"]] = "person"
+
+    mandate: str
+    money: Money | None
+    reasons: tuple[Reason, ...] = ()
+    charges: Charges = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A person rejected it."""
+
+    outcome: ClassVar[Literal["refused"]] = "refused"
+    by: ClassVar[Literal["person"]] = "person"
+    mandate: ClassVar[None] = None
+    money: ClassVar[None] = None
+    reasons: ClassVar[tuple[Reason, ...]] = ()
+    charges: ClassVar[Charges] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Forbidden:
+    """A person approved what is prohibited, so the request is refused."""
+
+    outcome: ClassVar[Literal["refused"]] = "refused"
+    by: ClassVar[Literal["prohibition"]] = "prohibition"
+    mandate: ClassVar[None] = None
+    money: ClassVar[None] = None
+    charges: ClassVar[Charges] = ()
+
+    reasons: tuple[Reason, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NotEntitled:
+    """This person may not give this verdict. Nothing changes."""
+
+    reasons: tuple[Reason, ...]
+
+
+ClosingConclusion: TypeAlias = Granted | Rejected | Forbidden
+VerdictConclusion: TypeAlias = ClosingConclusion | NotEntitled
 
 
 class Requester(NamedTuple):

@@ -1,7 +1,7 @@
-"""What a verdict on an approval may do (DESIGN.md, Policy 8).
+"""What a verdict on an approval may do (docs/concepts.md, What happens to an escalated request).
 
-Expressions are judged with the one who answers as `agent`: it is their own mandates that are used, and the
-budgets of those that are charged.
+Expressions are judged with the person who replies as `agent`. Their own mandates are used, and the budgets of
+those mandates are charged.
 """
 
 from __future__ import annotations
@@ -9,87 +9,56 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeAlias
+from typing import assert_never
 
 from engine import reasons
 from engine.expressions.evaluation import Surroundings
+from engine.inputs.reply import ApproveReply, RejectReply, Reply
 from engine.judging.budgets import BudgetUse, Charges, Spender
 from engine.judging.candidates import Tried, rows_for, try_candidates
-from engine.judging.conclusions import Reason
+from engine.judging.conclusions import Forbidden, Granted, NotEntitled, Reason, Rejected, VerdictConclusion
 from engine.judging.ladder import Ladder
 from engine.judging.mandates import Judge
 from engine.judging.staff import StaffDirectory, absence_of
 from engine.policy.book import PolicyBook
 from schemas.approval import Approval
 from schemas.case import Case
-from schemas.money import Money, parse_amount
+from schemas.money import parse_amount
 from schemas.reply import Verdict
 from schemas.staff import StaffMember
 
 
 @dataclass(frozen=True, slots=True)
-class Allowed:
-    """The verdict counts. `mandate`, `money`, the mandates passed over and the charges are of an approval."""
-
-    mandate: str | None = None
-    money: Money | None = None
-    reasons: tuple[Reason, ...] = ()
-    charges: Charges = ()
-
-
-@dataclass(frozen=True, slots=True)
-class NotEntitled:
-    """The one who answered may not give this verdict; nothing changes."""
-
-    reasons: tuple[Reason, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Forbidden:
-    """What was approved is prohibited: the request is refused."""
-
-    reasons: tuple[Reason, ...]
-
-
-VerdictConclusion: TypeAlias = Allowed | NotEntitled | Forbidden
-
-
-@dataclass(frozen=True, slots=True)
 class VerdictAssessment:
-    """What a verdict may come to: for an approval it depends on the room in the giver's own budgets."""
+    """What a verdict may come to. For an approval that depends on the room in the person's own budgets."""
 
-    answer: NotEntitled | Forbidden | Allowed | Tried
+    answer: NotEntitled | Forbidden | Rejected | Tried
 
     @property
     def charge_options(self) -> tuple[Charges, ...]:
-        """What each of the giver's mandates charges that does charge something, in the order to try them."""
+        """The charges of each of the person's mandates that charges something, in the order to try them."""
         return self.answer.charge_options if isinstance(self.answer, Tried) else ()
 
     @property
     def reasons(self) -> tuple[Reason, ...]:
-        """Why it is not simply allowed, as far as it can be told without the ledger."""
+        """Why it is not simply granted, as far as that is known without the ledger."""
         return self.answer.shortfalls if isinstance(self.answer, Tried) else self.answer.reasons
 
     def conclude(self, chosen_option: int = 0, used: Sequence[BudgetUse] = ()) -> VerdictConclusion:
-        """What is concluded where the ledger took this one of `charge_options`, from 1, or none of them."""
+        """The conclusion, when the ledger charged this one of `charge_options`, from 1; 0 for none."""
         if not isinstance(self.answer, Tried):
             return self.answer
         granting, passed = self.answer.settled(chosen_option, used)
         if granting is None:
             return NotEntitled(passed)
-        return Allowed(granting.mandate.id, self.answer.judge.money, passed, granting.charges)
+        return Granted(granting.mandate.id, self.answer.judge.money, passed, granting.charges)
 
 
 def assess_verdict(
-    approval: Approval,
-    verdict: Verdict,
-    *,
-    approves: bool,
-    book: PolicyBook,
-    staff: StaffDirectory,
-    now: datetime,
+    approval: Approval, reply: Reply, *, book: PolicyBook, staff: StaffDirectory
 ) -> VerdictAssessment:
-    """What a verdict on an open approval may come to."""
+    """What a verdict on an open approval may come to, at the time of the reply."""
+    verdict, now = reply.verdict, reply.time
     giver = staff.get(verdict.agent_id)
     if giver is None:
         return VerdictAssessment(NotEntitled((reasons.unknown_agent(verdict.agent_id),)))
@@ -99,9 +68,13 @@ def assess_verdict(
     shut_out = _shut_out(approval, giver, ladder, now)
     if shut_out is not None:
         return VerdictAssessment(NotEntitled((shut_out,)))
-    if not approves:
-        return VerdictAssessment(Allowed())
-    return VerdictAssessment(_weigh_approval(case, verdict, giver, book, judge, now))
+    match reply:
+        case ApproveReply():
+            return VerdictAssessment(_assess_approval(case, verdict, giver, book, judge, now))
+        case RejectReply():
+            return VerdictAssessment(Rejected())
+        case _:
+            assert_never(reply)
 
 
 def _shut_out(approval: Approval, giver: StaffMember, ladder: Ladder, now: datetime) -> Reason | None:
@@ -115,7 +88,7 @@ def _shut_out(approval: Approval, giver: StaffMember, ladder: Ladder, now: datet
     return None
 
 
-def _weigh_approval(
+def _assess_approval(
     case: Case, verdict: Verdict, giver: StaffMember, book: PolicyBook, judge: Judge, now: datetime
 ) -> NotEntitled | Forbidden | Tried:
     request = case.request
@@ -139,7 +112,7 @@ def _weigh_approval(
 
 
 def _prohibitions(case: Case, giver: StaffMember, book: PolicyBook, judge: Judge) -> tuple[Reason, ...]:
-    """Those that apply. One that cannot be judged is why a person looks: it does not bind them."""
+    """The prohibitions that apply. One that cannot be judged does not bind the person who looks at it."""
     rows = book.prohibitions_on(case.request.kind, case.category, giver.role)
     return tuple(
         reasons.prohibited(row) for row in rows if row.when is None or judge.condition(row.when) is True

@@ -8,7 +8,8 @@ from engine.events.envelope import Rendered
 from engine.inputs import read_input
 from engine.judging.staff import Staff
 from engine.policy.book import PolicyBook
-from engine.propose import Proposed, propose
+from engine.proposals.proposal import Proposal
+from engine.propose import propose
 from schemas import topics
 from schemas.reading import read
 from schemas.staff import StaffMember
@@ -32,7 +33,7 @@ class Authority:
         """The staff."""
         return self._staff
 
-    def propose(self, key: bytes | None, value: bytes | None) -> Proposed:
+    def propose(self, key: bytes | None, value: bytes | None) -> Proposal:
         """What a record of mandaat.cases comes to."""
         return propose(read_input(topics.CASES, 0, key, value), self, {})
 

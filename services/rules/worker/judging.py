@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from engine.events.size import check_size
 from engine.inputs import Input
-from engine.propose import Authority, Proposed, propose
+from engine.proposals.proposal import Proposal
+from engine.proposals.size import check_size
+from engine.propose import Authority, propose
 from schemas.errors import Unreadable
 from services.chassis.kafka.dead_letters import ConsumedRecord
 from services.rules.worker.outcome import BatchOutcome, DeadLetter, ReceivedInput
@@ -26,7 +27,7 @@ class Judged(NamedTuple):
 
     record: ConsumedRecord
     input: Input
-    proposal: Proposed
+    proposal: Proposal
 
 
 class Unjudged(NamedTuple):

@@ -7,11 +7,13 @@ from typing import Any
 import pytest
 
 from engine.expressions.evaluation import Surroundings
+from engine.inputs import OFFLINE, ApproveReply, RejectReply
 from engine.judging.budgets import Counters
+from engine.judging.conclusions import Forbidden, Granted, NotEntitled, Rejected, VerdictConclusion
 from engine.judging.ladder import Ladder
 from engine.judging.mandates import Judge
 from engine.judging.staff import Staff
-from engine.judging.verdict import Allowed, Forbidden, NotEntitled, VerdictConclusion, assess_verdict
+from engine.judging.verdict import assess_verdict
 from engine.policy import PolicyBook
 from schemas.approval import Approval
 from schemas.case import Case
@@ -65,8 +67,10 @@ def _verdict(
         agent_id=by, reply_id="reply", amount=amount, approval_id="apr_x", case_id="c-1", request_id="r1"
     )
     staff: Staff = a_staff(*people)
-    weighed = assess_verdict(approval, verdict, approves=approves, book=book, staff=staff, now=NOW)
-    return weighed.conclude(*Counters().settle(weighed.charge_options))
+    kind = ApproveReply if approves else RejectReply
+    reply = kind(OFFLINE, "evt", NOW, None, "acme", verdict)
+    assessment = assess_verdict(approval, reply, book=book, staff=staff)
+    return assessment.conclude(*Counters().settle(assessment.charge_options))
 
 
 def _codes(verdict: VerdictConclusion) -> list[str]:
@@ -102,7 +106,7 @@ def test_a_delegate_answers_for_the_absent_and_only_then() -> None:
     back = a_member("lead-north", role="team_lead", absences=[{**AWAY, "until": "2026-03-02T08:00:00Z"}])
     assert _approvers(deputy, away) == ("deputy",)
     assert _approvers(deputy, back) == ("lead-north",)
-    assert isinstance(_verdict("deputy", deputy, away), Allowed)
+    assert isinstance(_verdict("deputy", deputy, away), Granted)
     assert _codes(_verdict("lead-north", deputy, away)) == ["absent"]
     assert _codes(_verdict("deputy", deputy, back)) == ["not_an_approver"]
 
@@ -149,15 +153,15 @@ def test_another_team_that_may_grant_it_goes_before_the_own_team_that_may_not() 
 def test_where_nobodys_mandate_covers_the_request_it_can_be_rejected_or_granted_in_part() -> None:
     book = a_book(a_mandate(id="lead", to="team_lead", limit=44))
     assert _codes(_verdict("lead-north", book=book)) == ["over_limit"]
-    assert _verdict("lead-north", book=book, approves=False) == Allowed(None, None)
-    assert _verdict("lead-north", book=book, amount="44.00") == Allowed("lead", Money(4400, "EUR"))
+    assert _verdict("lead-north", book=book, approves=False) == Rejected()
+    assert _verdict("lead-north", book=book, amount="44.00") == Granted("lead", Money(4400, "EUR"))
 
 
 def test_a_currency_that_the_policy_does_not_cover_can_be_rejected_and_not_approved() -> None:
     dollars = a_case(currency="USD")
     assert _approvers(case=dollars) == ("lead-north",)
     assert _codes(_verdict("lead-north", case=dollars)) == ["currency_not_covered"]
-    assert _verdict("lead-north", case=dollars, approves=False) == Allowed(None, None)
+    assert _verdict("lead-north", case=dollars, approves=False) == Rejected()
 
 
 def test_a_step_that_nobody_has_has_nobody() -> None:
@@ -171,9 +175,9 @@ def test_conditions_look_at_the_one_who_answers() -> None:
 
 
 def test_who_may_answer_approves_by_their_own_mandate() -> None:
-    assert _verdict("lead-north") == Allowed("lead", Money(4500, "EUR"))
-    assert _verdict("lead-north", amount="500.00") == Allowed("lead", Money(50000, "EUR"))
-    assert _verdict("lead-north", approves=False) == Allowed(None, None)
+    assert _verdict("lead-north") == Granted("lead", Money(4500, "EUR"))
+    assert _verdict("lead-north", amount="500.00") == Granted("lead", Money(50000, "EUR"))
+    assert _verdict("lead-north", approves=False) == Rejected()
 
 
 def test_another_amount_must_be_within_the_approver_s_own_mandate() -> None:
@@ -204,11 +208,11 @@ def test_a_prohibition_holds_against_a_person_s_verdict_too() -> None:
     forbidden = _verdict("lead-north", book=book)
     assert isinstance(forbidden, Forbidden)
     assert [reason.prohibition for reason in forbidden.reasons] == ["fraud"]
-    assert _verdict("lead-north", book=book, approves=False) == Allowed(None, None)
+    assert _verdict("lead-north", book=book, approves=False) == Rejected()
     assert _codes(_verdict("lead-south", book=book)) == ["not_an_approver"]
-    assert isinstance(_verdict("boss", a_member("boss", role="manager"), book=book), Allowed)
+    assert isinstance(_verdict("boss", a_member("boss", role="manager"), book=book), Granted)
 
 
 def test_a_prohibition_that_cannot_be_judged_leaves_it_to_the_person() -> None:
     rule = {"id": "fraud", "kinds": "*", "when": "facts.fraud_flag", "reason": "fraud desk"}
-    assert isinstance(_verdict("lead-north", book=a_book(LEADS, prohibitions=[rule])), Allowed)
+    assert isinstance(_verdict("lead-north", book=a_book(LEADS, prohibitions=[rule])), Granted)

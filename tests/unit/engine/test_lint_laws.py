@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from engine.judging.assessment import Proposal, assess
+from engine.judging.assessment import RequestAssessment, assess
 from engine.judging.candidates import Fitting, Tried
 from engine.judging.staff import Staff
 from engine.policy.checking import check_policy
@@ -90,7 +90,7 @@ def _cases() -> list[tuple[Case, Staff]]:
 CASES = _cases()
 
 
-def _takes_part(proposal: Proposal) -> set[str]:
+def _takes_part(proposal: RequestAssessment) -> set[str]:
     """The mandates that approve it, or would where those before have no room in their budgets."""
     candidates = proposal.answer.candidates if isinstance(proposal.answer, Tried) else ()
     return {one.mandate.id for one in candidates if isinstance(one, Fitting)}

@@ -14,7 +14,7 @@ from engine.events.decision import first_decision
 from engine.events.records import decided
 from engine.fast_paths.approval_template import approved_event
 from engine.inputs import OFFLINE, Submission
-from engine.judging.assessment import Proposal, assess
+from engine.judging.assessment import RequestAssessment, assess
 from engine.judging.conclusions import Approved
 from engine.judging.staff import Staff
 from schemas.case import Case
@@ -39,7 +39,7 @@ def an_approval(
     team: str = "north",
     *,
     budgets: bool = True,
-) -> tuple[Submission, Proposal, Approved]:
+) -> tuple[Submission, RequestAssessment, Approved]:
     request = a_request_body(kind="refund", amount=amount, currency="EUR" if amount else None)
     made = a_case_body(case_id=case_id, agent_id=agent_id, tenant="acme", request=request)
     case = Case.model_validate_json(json.dumps(made))
@@ -54,7 +54,7 @@ def an_approval(
 
 
 def both(
-    submission: Submission, proposal: Proposal, approved: Approved, seq: int
+    submission: Submission, proposal: RequestAssessment, approved: Approved, seq: int
 ) -> tuple[bytes | None, bytes]:
     decision = first_decision(submission.case, proposal, approved, submission.digest)
     filled = approved_event(submission, proposal.policy, proposal.requester, approved, seq)

@@ -6,9 +6,9 @@ from contextlib import nullcontext
 
 import pytest
 
-from engine.events.size import MOST_BYTES, check_size
 from engine.judging.budgets import BudgetUse
 from engine.judging.ladder import MOST_NAMED
+from engine.proposals.size import MOST_BYTES, check_size
 from engine.propose import propose
 from schemas.errors import Unreadable
 from services.chassis.kafka.producer import BATCH_BYTES

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from engine.judging.budgets import BudgetUse, Charge
-from engine.propose import Proposed
+from engine.proposals.proposal import Proposal
 from schemas.errors import Unreadable
 
 MOST_BYTES: Final = 850_000
@@ -18,7 +18,7 @@ _CHARGE_BYTES: Final = 1_000
 """More than a charge takes beside the names in it, or the reason that its budget has no room."""
 
 
-def check_size(given_bytes: int, proposal: Proposed) -> None:
+def check_size(given_bytes: int, proposal: Proposal) -> None:
     """Raise Unreadable, too_large. `given_bytes`: of the input, and of what is stored that it is about.
 
     The names of approvers take 240,000 bytes at most (`MOST_NAMED`, each character 12 bytes at most).
