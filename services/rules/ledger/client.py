@@ -1,4 +1,4 @@
-"""The ledger as a worker sees it: settle, read, take and resolve, each one call of the script (LEDGER.md)."""
+"""The ledger as a worker sees it: each method is one call of the script (docs/ledger.md, The script)."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from services.rules.ledger.protocol import (
     Settled,
     TakenPartition,
     Wanted,
-    known,
     place,
     read_answers,
+    read_entry,
     read_refusals,
     write_items,
     write_parts,
@@ -33,10 +33,10 @@ Resolved = Literal["ok", "fenced", "moved"]
 
 
 class Ledger:
-    """One worker's view of one epoch. Every method raises Cold or TryAgain; after both, nothing is known.
+    """One worker's view of one epoch. Every method may raise Cold or TryAgain.
 
-    After TryAgain a call may or may not have been done: it is never sent again, but the partitions of the
-    call go through Take-over. `redis` must not retry by itself (:func:`services.chassis.redis.connect`).
+    After TryAgain nobody knows whether the call was done. It is never sent again; the partitions of the call
+    go through take-over. `redis` must not retry by itself (:func:`services.chassis.redis.connect`).
     """
 
     def __init__(self, redis: Redis, *, prefix: str = PREFIX) -> None:
@@ -44,13 +44,13 @@ class Ledger:
         self.prefix = prefix
         self.nonce: str | None = None
         self.token = secrets.token_hex(8)
-        """Under which this worker holds the lock of a rebuild, also when it begins again after a failure."""
+        """This worker's name for the lock of a rebuild, the same when it begins again after a failure."""
         self._floor = 0
 
     async def adopt(self, nonce: str | None = None) -> bool:
-        """Work under this epoch, or the one that Redis names; False where it names none: it is cold.
+        """Work under this epoch, or under the one that Redis names. False: Redis names none, so it is cold.
 
-        An epoch of an older version of the script turns out to be cold at the first call. Raises NewerLedger.
+        An epoch of an older version of the script is cold too; the first call says so. Raises NewerLedger.
         """
         if nonce is None:
             nonce = await self._outside_script("HGET", f"{self.prefix}:meta", "epoch")
@@ -62,13 +62,13 @@ class Ledger:
         return nonce is not None
 
     async def time_us(self) -> int:
-        """Redis' clock, the only one that counts: microseconds since 1970."""
+        """The time in microseconds since 1970, by Redis' clock, which is the only one that counts."""
         with answering(LEDGER):
             seconds, microseconds = await self.redis.time()
         return int(seconds) * 1_000_000 + int(microseconds)
 
     async def positions(self, partitions: Sequence[int]) -> dict[int, int]:
-        """Next offset of the journal that the ledger lacks, of those partitions that it knows."""
+        """The next offset of the journal that the ledger does not have, for each partition that it knows."""
         if not partitions:
             return {}
         client: Any = self.redis  # redis-py types its commands for both kinds of client at once
@@ -77,7 +77,7 @@ class Ledger:
         return {p: int(pos) for p, pos in zip(partitions, found, strict=True) if pos is not None}
 
     async def call(self, parts: Sequence[Part], items: Sequence[Item] = ()) -> Settled:
-        """Confirm the rounds before, then settle each item once, in this order and all at one moment."""
+        """Confirm the rounds before, then settle each item once, in this order. It is one atomic step."""
         parts, items = list(parts), list(items)
         arguments: list[Argument] = [len(parts), len(items)]
         write_parts(parts, arguments)
@@ -92,9 +92,9 @@ class Ledger:
         )
 
     async def read(self, parts: Sequence[Part], wanted: Sequence[Wanted]) -> ReadAnswers:
-        """Confirm what is due in the parts, then read: what is read is the journal's, of a warm epoch.
+        """Confirm the rounds before, then read. So all that is read is in the journal.
 
-        Nobody but the owner of a partition changes what is read of it; the generation says who that is.
+        Only the owner of a partition changes what is read of it, and the generation says who that is.
         """
         parts = list(parts)
         places = {part.p: number for number, part in enumerate(parts, 1)}
@@ -112,19 +112,19 @@ class Ledger:
             if p not in refused:
                 found[p] = Found(
                     {one: state for one in states if (state := next(value)) is not None},
-                    {one: known(entry) for one in ids if (entry := next(value)) is not None},
+                    {one: read_entry(entry) for one in ids if (entry := next(value)) is not None},
                 )
         return ReadAnswers(int(time_us), found, refused)
 
     async def take(self, p: int) -> TakenPartition:
-        """Hold partition p from now on: whoever held it is fenced."""
+        """Take partition p: every earlier owner is fenced from now on."""
         gen, pos, pending = await self._run("take", [p])
         return TakenPartition(gen, pos, bool(pending))
 
     async def resolve(
         self, p: int, gen: int, from_offset: int, records: Sequence[Applied], next_offset: int
     ) -> Resolved:
-        """Undo what is pending and apply what the journal has from one offset up to another, in one call."""
+        """Roll back what is pending and apply what the journal has between two offsets, in one call."""
         arguments: list[Argument] = [p, gen, from_offset, next_offset]
         write_records(list(records), arguments)
         answer: bytes = await self._run("resolve", arguments)
@@ -133,8 +133,8 @@ class Ledger:
     async def _run(self, operation: str, arguments: list[Argument]) -> Any:
         if self.nonce is None:
             raise Cold("no epoch is known")
-        whole: list[Argument] = [operation, self._floor, *arguments]
-        answer = await run(self.redis, self.prefix, "EVALSHA", sha(self.nonce), whole)
+        call: list[Argument] = [operation, self._floor, *arguments]
+        answer = await run(self.redis, self.prefix, "EVALSHA", sha(self.nonce), call)
         if answer == b"cold":
             raise Cold(f"Redis does not hold epoch {self.nonce}")
         return answer

@@ -1,4 +1,4 @@
-"""Bringing a cold ledger to what the journal says: one worker does, others wait (LEDGER.md, Cold start)."""
+"""Rebuilding a cold ledger from the journal: one worker does it, others wait (docs/ledger.md, Cold start)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ RENEW_SECONDS: Final = 3.0
 
 
 class PositionsDisagree(TryAgain):
-    """Redis and the journal do not belong together: somebody must look. `problems` says what, a line each."""
+    """Redis and the journal do not belong together; an operator must act. `problems` has a line for each."""
 
     def __init__(self, problems: list[str]) -> None:
         super().__init__("; ".join(problems))
@@ -26,10 +26,10 @@ class PositionsDisagree(TryAgain):
 
 
 async def cold_start(*, ledger: Ledger, journal: Journal, effects_of: EffectsOf, fence: Fence) -> None:
-    """Return when the ledger is warm, rebuilt by us or by somebody else, and `ledger` works under its epoch.
+    """Return when the ledger is warm, whoever rebuilt it, and `ledger` works under the new epoch.
 
-    All partitions must be taken again after it. Raises TryAgain when Redis or Kafka is away, and
-    PositionsDisagree, after which nobody can decide until somebody acted.
+    After it, every partition must be taken again. Raises TryAgain: Redis or Kafka is away; and
+    PositionsDisagree: no worker can decide until an operator acted.
     """
     rebuild = Rebuild(ledger.redis, ledger.token, prefix=ledger.prefix)
     while True:
@@ -55,7 +55,7 @@ async def _rebuilt(
     effects_of: EffectsOf,
     fence: Fence,
 ) -> str:
-    """Steps 2 to 5; answers the nonce."""
+    """Check the positions, replay the journal, open a new epoch; answers its nonce."""
     begun_at = fence.monotonic()
     partitions = await journal.partitions()
     bounds = await journal.bounds(range(partitions))

@@ -1,4 +1,4 @@
-"""The ledger's counters, read beside the rounds: nothing is settled, and no worker waits for it."""
+"""Reading the ledger's counters beside the rounds. It settles nothing, and no worker waits for it."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from services.chassis.redis import answering
 from services.rules.ledger.script import LEDGER, PREFIX
 
 SLICE_FIELDS: Final = 2_000
-"""So many are asked for together: milliseconds of packing and parsing, in which the loop decides nothing."""
+"""The most fields in one request: while they are packed and parsed, for milliseconds, nothing is decided."""
 COMMAND_FIELDS: Final = 10
-"""A command by itself takes about as long as so many fields."""
+"""The cost of a command by itself, in fields."""
 
 
 class CounterReading(NamedTuple):
-    """A counter, and the window of it that is wanted; with `days` (N of `Nd`) the days around day `field`.
+    """A counter and one window of it, to be read; with `days` (N of `Nd`) the days around day `field`.
 
-    Then all days are answered that tell what any run of N days holds that holds that day, and on which later
-    day an amount has room; others may be.
+    With `days` the answer has every day that shares a run of N days with that day, and the later days up to
+    one on which any amount has room again. It may have other days too.
     """
 
     key: str
@@ -30,10 +30,10 @@ class CounterReading(NamedTuple):
 
 
 class CounterReader:
-    """Reads counters, with what is still tentative.
+    """Reads counters, with charges that are settled and not yet published.
 
-    A slice after another, so that the loop decides between them: what is decided meanwhile is in some of the
-    counters. All are of one epoch.
+    It reads them in slices, so that the loop can decide in between. So some counters may have charges that
+    others do not have yet. All are of one epoch.
     """
 
     def __init__(self, redis: Redis, *, prefix: str = PREFIX) -> None:
@@ -41,7 +41,7 @@ class CounterReader:
         self._prefix = prefix
 
     async def read(self, wanted: Sequence[CounterReading]) -> list[dict[str, int]]:
-        """What each counter holds, by field. Raises TryAgain: Redis is away, or being rebuilt."""
+        """What each counter holds, by field. Raises TryAgain: Redis is away, or is being rebuilt."""
         names = [f"{self._prefix}:b:{one.key}" for one in wanted]
         slices = _Slices(self._redis, f"{self._prefix}:meta")
         first = await slices.ask(
@@ -53,8 +53,8 @@ class CounterReader:
         found = [{} if one.days else said for one, said in zip(wanted, first, strict=True)]
         sizes = {place: first[place]["HLEN"] for place, one in enumerate(wanted) if one.days}
         small = [place for place, size in sizes.items() if 0 < size <= _near(wanted[place].days)]
-        whole = await slices.ask([_Ask("HGETALL", names[place], sizes[place]) for place in small])
-        for place, said in zip(small, whole, strict=True):
+        all_days = await slices.ask([_Ask("HGETALL", names[place], sizes[place]) for place in small])
+        for place, said in zip(small, all_days, strict=True):
             found[place] = said
         large = [place for place, size in sizes.items() if size > _near(wanted[place].days)]
         await _read_near({place: (names[place], wanted[place]) for place in large}, slices, found)
@@ -64,7 +64,7 @@ class CounterReader:
 async def _read_near(
     large: dict[int, tuple[str, CounterReading]], slices: _Slices, found: list[dict[str, int]]
 ) -> None:
-    """Of counters that hold many days the near ones, until so many later ones are empty that one has room."""
+    """Read the near days of counters with many days, until enough later days are empty for a free run."""
     fields = {
         place: _days(int(one.field) - one.days + 1, _near(one.days)) for place, (_, one) in large.items()
     }
@@ -82,7 +82,7 @@ async def _read_near(
 
 
 def _near(days: int) -> int:
-    """The days that share a run of so many with one day, and as many later ones as hold a whole free run."""
+    """The number of days that share a run with one day, and of as many later days as make a free run."""
     return (2 * days - 1) + (2 * days - 1)
 
 
@@ -91,7 +91,7 @@ def _days(first: int, count: int) -> tuple[str, ...]:
 
 
 class _Ask(NamedTuple):
-    """A command on a counter, and about how many fields it answers."""
+    """A command on a counter, and about how many fields its answer has."""
 
     command: str
     name: str
@@ -100,7 +100,7 @@ class _Ask(NamedTuple):
 
 
 class _Slices:
-    """Commands, so many at once as the loop can bear, each slice with a look at the epoch."""
+    """Sends commands in slices that are short enough for the loop. Each slice checks the epoch."""
 
     def __init__(self, redis: Redis, meta: str) -> None:
         self._redis = redis
@@ -108,7 +108,7 @@ class _Slices:
         self._epoch: bytes | None = None
 
     async def ask(self, commands: Sequence[_Ask]) -> list[dict[str, int]]:
-        """The fields that each answers, in order; the answer of a HLEN under that name."""
+        """The fields of each answer, in order. The answer to HLEN has the one field `HLEN`."""
         answers: list[dict[str, int]] = []
         for some in _sliced(commands):
             pipeline: Any = self._redis.pipeline(transaction=True)

@@ -1,10 +1,10 @@
--- The ledger's script: every operation, in one text (LEDGER.md, The script). It knows no domain noun.
+-- The ledger's script: every operation, in one text (docs/ledger.md, The script). It knows no domain noun.
 local NONCE = ''
--- Line 2 takes the epoch's nonce, so that the SHA of this text changes with the epoch: a worker that knows an
--- older epoch, or a Redis that lost its scripts, answers NOSCRIPT. With NONCE = '' it serves the cold start.
+-- Line 2 takes the epoch's nonce, so the SHA of this text changes with the epoch. A worker of an older epoch, or a
+-- Redis that lost its scripts, then finds no script (NOSCRIPT). With NONCE = '' the script serves the cold start.
 -- KEYS[1] = <prefix>:meta; ARGV[1] = one flat msgpack array, its first element the operation.
--- A script is not rolled back, so each operation reads and checks all of its arguments before its first write.
--- Index values, and the beginning of what is pending, hold a sequence in 7 bytes; sequences are compared as numbers.
+-- Redis does not roll a script back, so each operation checks all of its arguments before its first write.
+-- An index value, and what is pending, hold a sequence in 7 bytes. Sequences are compared as numbers.
 
 local META = KEYS[1]
 local PREFIX = string.sub(META, 1, -5)
@@ -15,15 +15,15 @@ local FENCED, BUSY = -1, -2
 local args = cmsgpack.unpack(ARGV[1])
 local at = 1 -- the last argument that was read
 
-local function whole(number) return string.format('%.0f', number) end
-local function seven(number) return struct.pack('>I7', number) end
+local function as_text(number) return string.format('%.0f', number) end
+local function packed_seq(number) return struct.pack('>I7', number) end
 local function seq_of(value) return (struct.unpack('>I7', value, 9)) end
 local function index_key(bucket) return PREFIX .. 'i:' .. bucket end
-local function state_key(p) return PREFIX .. 's:' .. whole(p) end
+local function state_key(p) return PREFIX .. 's:' .. as_text(p) end
 local function counter_key(key) return PREFIX .. 'b:' .. key end
-local function pend_key(p) return PREFIX .. 'pend:' .. whole(p) end
-local function gen_field(p) return 'gen:' .. whole(p) end
-local function pos_field(p) return 'pos:' .. whole(p) end
+local function pending_key(p) return PREFIX .. 'pend:' .. as_text(p) end
+local function gen_field(p) return 'gen:' .. as_text(p) end
+local function pos_field(p) return 'pos:' .. as_text(p) end
 local function meta(field) return redis.call('HGET', META, field) end
 
 local function now_us()
@@ -38,19 +38,19 @@ local function count(key, field, amount)
   return counted
 end
 
--- Effects: kind, then its arguments. Timers join here, each kind with its arity.
+-- Effects: the kind, then its arguments. s: set a state, x: remove a state, l: link, c: count.
 local EFFECT_ARITY = { s = 2, x = 1, l = 4, c = 3 }
 local EFFECT = {
   s = function(p, i) redis.call('HSET', state_key(p), args[i], args[i + 1]) end,
   x = function(p, i) redis.call('HDEL', state_key(p), args[i]) end,
-  l = function(_, i) -- the index of one id moves on to a newer sequence; where it is absent it gets this digest
+  l = function(_, i) -- the index entry moves on to a newer sequence; a new entry gets this digest
     local key, field, digest, seq = index_key(args[i]), args[i + 1], args[i + 2], args[i + 3]
     local known = redis.call('HGET', key, field)
     if not known or seq_of(known) < seq then
-      redis.call('HSET', key, field, (known and string.sub(known, 1, 8) or digest) .. seven(seq))
+      redis.call('HSET', key, field, (known and string.sub(known, 1, 8) or digest) .. packed_seq(seq))
     end
   end,
-  c = function(_, i) count(counter_key(args[i]), args[i + 1], args[i + 2]) end, -- a credit, or of either sign
+  c = function(_, i) count(counter_key(args[i]), args[i + 1], args[i + 2]) end, -- a credit; in a replay also a charge
 }
 
 -- Where the arguments go on after `count` effects that begin at i.
@@ -71,7 +71,7 @@ local function effect_all(p, i, count)
   end
 end
 
--- Undo: arguments, then the kind, so that it is walked from its end: newest first.
+-- Undo: the arguments, then the kind, so that it is read from its end: newest first. i: index entry, c: charge.
 local UNDO_ARITY = { i = 2, c = 3 }
 local UNDO = {
   i = function(undo, n) redis.call('HDEL', index_key(undo[n - 2]), undo[n - 1]) end,
@@ -79,7 +79,7 @@ local UNDO = {
 }
 
 local function roll_back(p)
-  local pending = redis.call('GET', pend_key(p))
+  local pending = redis.call('GET', pending_key(p))
   if not pending then return end
   local undo = cmsgpack.unpack(string.sub(pending, 8))
   local n = #undo
@@ -87,16 +87,16 @@ local function roll_back(p)
     UNDO[undo[n]](undo, n)
     n = n - 1 - UNDO_ARITY[undo[n]]
   end
-  redis.call('DEL', pend_key(p))
+  redis.call('DEL', pending_key(p))
 end
 
--- parts: p, gen, b0 (-1 no confirm; 0 of a round that settled nothing), next offset, effects
+-- parts: p, gen, first sequence (-1: no confirm; 0: of a round that settled nothing), next offset, effects
 local function read_parts(count)
   local parts, fields = {}, {}
   for k = 1, count do
-    local part = { p = args[at + 1], gen = args[at + 2], b0 = args[at + 3], next = args[at + 4],
-                   effects = args[at + 5], first = at + 6 }
-    at = after_effects(part.first, part.effects) - 1
+    local part = { p = args[at + 1], gen = args[at + 2], first_seq = args[at + 3], next = args[at + 4],
+                   effects = args[at + 5], first_effect = at + 6 }
+    at = after_effects(part.first_effect, part.effects) - 1
     parts[k] = part
     fields[2 * k - 1], fields[2 * k] = gen_field(part.p), pos_field(part.p)
   end
@@ -112,15 +112,15 @@ end
 
 local function confirm(part)
   if part.refused then return end
-  local pending = redis.call('GETRANGE', pend_key(part.p), 0, 6)
-  if part.b0 > 0 and pending == seven(part.b0) then
-    effect_all(part.p, part.first, part.effects)
-    redis.call('DEL', pend_key(part.p))
-    redis.call('HSET', META, pos_field(part.p), whole(part.next))
+  local pending = redis.call('GETRANGE', pending_key(part.p), 0, 6)
+  if part.first_seq > 0 and pending == packed_seq(part.first_seq) then
+    effect_all(part.p, part.first_effect, part.effects)
+    redis.call('DEL', pending_key(part.p))
+    redis.call('HSET', META, pos_field(part.p), as_text(part.next))
   elseif pending ~= '' then
     part.refused = BUSY
-  elseif part.b0 == 0 and part.next > part.pos then
-    redis.call('HSET', META, pos_field(part.p), whole(part.next))
+  elseif part.first_seq == 0 and part.next > part.pos then
+    redis.call('HSET', META, pos_field(part.p), as_text(part.next))
   end
 end
 
@@ -130,59 +130,61 @@ local function refusals(parts)
   return answer
 end
 
--- Counters by day that this call has read, by key: `by_day`, from the day `first` to the day `last`.
-local read = {}
+-- Counters with a count for each day, as far as this call has read them, by key: `by_day`, from the day `first` to
+-- the day `last`.
+local day_counts = {}
 local HASH_PER_DAY = 2 -- HGETALL of so many entries takes as long as HMGET of one day
 local MOST_FIELDS = 1000 -- Lua's stack takes about 8,000
 
 local function read_days(by_day, key, first, last)
   for from = first, last, MOST_FIELDS do
     local fields = {}
-    for day = from, math.min(last, from + MOST_FIELDS - 1) do fields[#fields + 1] = whole(day) end
+    for day = from, math.min(last, from + MOST_FIELDS - 1) do fields[#fields + 1] = as_text(day) end
     for i, amount in ipairs(redis.call('HMGET', key, unpack(fields))) do
       by_day[from + i - 1] = tonumber(amount or 0)
     end
   end
 end
 
--- A small hash is read whole; of a large one the days that are needed, so that old days do not cost for ever.
-local function near(key, day, days)
+-- The counts of all days that share a run with `day`. A small hash is read whole. Of a large one only the days that
+-- are needed are read, so that old days do not cost for ever.
+local function days_around(key, day, days)
   local first, last = day - days + 1, day + days - 1
-  local known = read[key]
-  if not known or last < known.first or first > known.last then
-    known = { by_day = {}, first = first, last = last }
-    read[key] = known
+  local cached = day_counts[key]
+  if not cached or last < cached.first or first > cached.last then
+    cached = { by_day = {}, first = first, last = last }
+    day_counts[key] = cached
     if redis.call('HLEN', key) > HASH_PER_DAY * (last - first + 1) then
-      read_days(known.by_day, key, first, last)
+      read_days(cached.by_day, key, first, last)
     else
       local all = redis.call('HGETALL', key)
-      for i = 1, #all, 2 do known.by_day[tonumber(all[i])] = tonumber(all[i + 1]) end
-      known.first, known.last = -math.huge, math.huge
+      for i = 1, #all, 2 do cached.by_day[tonumber(all[i])] = tonumber(all[i + 1]) end
+      cached.first, cached.last = -math.huge, math.huge
     end
   end
-  if first < known.first then
-    read_days(known.by_day, key, first, known.first - 1)
-    known.first = first
+  if first < cached.first then
+    read_days(cached.by_day, key, first, cached.first - 1)
+    cached.first = first
   end
-  if last > known.last then
-    read_days(known.by_day, key, known.last + 1, last)
-    known.last = last
+  if last > cached.last then
+    read_days(cached.by_day, key, cached.last + 1, last)
+    cached.last = last
   end
-  return known
+  return cached
 end
 
--- The most that any run of N days holds, of those that hold `day`; and the first later day on which the amount
+-- The most that any run of N days holds, of the runs that include `day`; and the first later day on which the amount
 -- has room, false if never.
-local function slide(known, key, day, amount, cap, days)
-  local by_day, first, free, sum, most = known.by_day, day - days + 1, day + 1, 0, 0
+local function fullest_run(cached, key, day, amount, cap, days)
+  local by_day, first, free, sum, most = cached.by_day, day - days + 1, day + 1, 0, 0
   for other = first, day do sum = sum + (by_day[other] or 0) end
   while first <= free do -- the run that begins on `first`
     local after = first + days
     if first <= day and sum > most then most = sum end
     if sum + amount > cap and amount <= cap then free = after end
-    if after > known.last then
+    if after > cached.last then
       read_days(by_day, key, after, after + days)
-      known.last = after + days
+      cached.last = after + days
     end
     sum = sum + (by_day[after] or 0) - (by_day[first] or 0)
     first = first + 1
@@ -190,95 +192,96 @@ local function slide(known, key, day, amount, cap, days)
   return most, amount <= cap and free
 end
 
--- The same, found once: `slid` is forgotten where the counter changes.
-local function slid(known, key, day, amount, cap, days)
+-- The same, remembered until the counter changes.
+local function cached_run(cached, key, day, amount, cap, days)
   local name = string.format('%.0f|%.0f|%.0f|%.0f', day, amount, cap, days)
-  local found = known.slid and known.slid[name]
+  local found = cached.runs and cached.runs[name]
   if not found then
-    found = { slide(known, key, day, amount, cap, days) }
-    known.slid = known.slid or {}
-    known.slid[name] = found
+    found = { fullest_run(cached, key, day, amount, cap, days) }
+    cached.runs = cached.runs or {}
+    cached.runs[name] = found
   end
   return found[1], found[2]
 end
 
--- Whether all days that share a run with `day` hold so little together that no run needs to be looked at.
-local function surely_has_room(known, day, amount, cap, days)
+-- Whether all days that share a run with `day` hold so little together that every run has room.
+local function surely_has_room(cached, day, amount, cap, days)
   local total = amount
-  for other = day - days + 1, day + days - 1 do total = total + (known.by_day[other] or 0) end
+  for other = day - days + 1, day + days - 1 do total = total + (cached.by_day[other] or 0) end
   return total <= cap
 end
 
--- What other counters hold, as far as this call has seen, by key and window.
-local held = {}
-local function held_name(key, window) return key .. '|' .. window end -- no window has a '|'
+-- What the other counters hold, as far as this call has read them, by key and window.
+local window_counts = {}
+local function window_name(key, window) return key .. '|' .. window end -- no window has a '|'
 
--- One charge begins at i: key, window (of `Nd` the day), amount, cap, N or 0.
-local function look(i)
+-- What the counter of the charge at i holds. A charge: key, window (of `Nd` the day), amount, cap, N or 0.
+local function counter_use(i)
   local key, window, amount, cap, days = counter_key(args[i]), args[i + 1], args[i + 2], args[i + 3], args[i + 4]
   if days > 0 then
     local day = tonumber(window)
-    return slid(near(key, day, days), key, day, amount, cap, days)
+    return cached_run(days_around(key, day, days), key, day, amount, cap, days)
   end
-  local name = held_name(key, window)
-  local found = held[name]
+  local name = window_name(key, window)
+  local found = window_counts[name]
   if not found then
     found = tonumber(redis.call('HGET', key, window) or 0)
-    held[name] = found
+    window_counts[name] = found
   end
   return found, false
 end
 
--- Counts the charge at i, or takes it back with the sign -1.
-local function add(i, sign)
+-- Counts the charge at i; with the sign -1, takes it back.
+local function count_charge(i, sign)
   local key, window, amount, days = counter_key(args[i]), args[i + 1], sign * args[i + 2], args[i + 4]
   local counted = count(key, window, amount)
   if days == 0 then
-    held[held_name(key, window)] = counted
+    window_counts[window_name(key, window)] = counted
   else
-    local known = read[key]
-    known.by_day[tonumber(window)], known.slid = counted, nil
+    local cached = day_counts[key]
+    cached.by_day[tonumber(window)], cached.runs = counted, nil
   end
   return counted
 end
 
--- Counts the charge where there is room.
-local function take(i)
+-- Counts the charge at i if it has room.
+local function charge_if_room(i)
   local key, window, amount, cap, days = counter_key(args[i]), args[i + 1], args[i + 2], args[i + 3], args[i + 4]
   if days == 0 then
-    local found = held[held_name(key, window)]
+    local found = window_counts[window_name(key, window)]
     if found and found + amount > cap then return false end
-    if add(i, 1) <= cap then return true end
-    add(i, -1)
+    if count_charge(i, 1) <= cap then return true end
+    count_charge(i, -1)
     return false
   end
   local day = tonumber(window)
-  local known = near(key, day, days)
-  if (known.slid or not surely_has_room(known, day, amount, cap, days)) and
-      slid(known, key, day, amount, cap, days) + amount > cap then
+  local cached = days_around(key, day, days)
+  if (cached.runs or not surely_has_room(cached, day, amount, cap, days)) and
+      cached_run(cached, key, day, amount, cap, days) + amount > cap then
     return false
   end
-  add(i, 1)
+  count_charge(i, 1)
   return true
 end
 
--- All charges of the group at i, or none.
-local function take_all(i)
+-- Counts all charges of the group at i, or none.
+local function charge_all_if_room(i)
   for charge = i + 1, i + 5 * args[i], 5 do
-    if not take(charge) then
-      for taken = charge - 5, i + 1, -5 do add(taken, -1) end
+    if not charge_if_room(charge) then
+      for earlier = charge - 5, i + 1, -5 do count_charge(earlier, -1) end
       return false
     end
   end
   return true
 end
 
--- The first group at i of which every charge has room is taken, collected in undo, and answered from 1; else 0.
--- Groups that have no room, and the last if none had, add to the answer what was used, and the free day.
-local function choose(i, groups, undo)
+-- Charges the first group of which every charge has room, and collects it in undo. Answers its number from 1, or 0.
+-- Each group that has no room adds to the answer what its counters held, and the free day; so does the last, when
+-- no group had room.
+local function choose_group(i, groups, undo)
   local answer, n = { 0 }, 1
   for group = 1, groups do
-    if group < groups and take_all(i) then
+    if group < groups and charge_all_if_room(i) then
       local u = #undo
       for first = i + 1, i + 5 * args[i], 5 do
         undo[u + 1], undo[u + 2], undo[u + 3], undo[u + 4] = args[first], args[first + 1], args[first + 2], 'c'
@@ -288,7 +291,7 @@ local function choose(i, groups, undo)
       break
     end
     for first = i + 1, i + 5 * args[i], 5 do
-      answer[n + 1], answer[n + 2] = look(first)
+      answer[n + 1], answer[n + 2] = counter_use(first)
       n = n + 2
     end
     i = i + 1 + 5 * args[i]
@@ -326,24 +329,24 @@ local function check_items(parts, count)
   if i ~= #args then error('items do not end with the arguments') end
 end
 
--- items: part (from 1), bucket, field, digest, number of groups of charges. None: without charges. Else the
--- groups: of each the number of its charges, then these. The last is only looked at.
+-- items: part (from 1), bucket, field, digest, number of groups of charges (0 without charges), then the groups: of
+-- each the number of its charges, then these. All but the last are options to charge; the last holds the probes.
 local function settle(parts, count, seq)
-  local b0 = math.max(seq + 1, now_us())
-  local next_seq, answers = b0, {}
+  local first_seq = math.max(seq + 1, now_us())
+  local next_seq, answers = first_seq, {}
   for k = 1, count do
     local part, bucket, field, groups = parts[args[at + 1]], args[at + 2], args[at + 3], args[at + 5]
     if part.refused then
       answers[k] = part.refused
     else
       local key = index_key(bucket)
-      if redis.call('HSETNX', key, field, args[at + 4] .. seven(next_seq)) == 1 then
+      if redis.call('HSETNX', key, field, args[at + 4] .. packed_seq(next_seq)) == 1 then
         local undo = part.undo or {}
         local n = #undo
         undo[n + 1], undo[n + 2], undo[n + 3] = bucket, field, 'i'
         part.undo = undo
         next_seq = next_seq + 1
-        answers[k] = groups == 0 and 0 or choose(at + 6, groups, undo)
+        answers[k] = groups == 0 and 0 or choose_group(at + 6, groups, undo)
       else
         answers[k] = redis.call('HGET', key, field)
       end
@@ -351,13 +354,13 @@ local function settle(parts, count, seq)
     at = groups == 0 and at + 5 or after_groups(at + 6, groups) - 1
   end
   for _, part in ipairs(parts) do
-    if part.undo then redis.call('SET', pend_key(part.p), seven(b0) .. cmsgpack.pack(part.undo)) end
+    if part.undo then redis.call('SET', pending_key(part.p), packed_seq(first_seq) .. cmsgpack.pack(part.undo)) end
   end
-  if next_seq > b0 then
+  if next_seq > first_seq then
     seq = next_seq - 1
-    redis.call('HSET', META, 'seq', whole(seq))
+    redis.call('HSET', META, 'seq', as_text(seq))
   end
-  return b0, seq, answers
+  return first_seq, seq, answers
 end
 
 -- records: seq, bucket, field, digest, effects. All events of one sequence are one record, never cut.
@@ -371,7 +374,7 @@ local function apply_records(p, count)
   local newest = tonumber(meta('seq') or 0)
   for _ = 1, count do
     local seq, bucket, field, effects = args[at + 1], args[at + 2], args[at + 3], args[at + 5]
-    local key, value = index_key(bucket), args[at + 4] .. seven(seq)
+    local key, value = index_key(bucket), args[at + 4] .. packed_seq(seq)
     local is_newer = redis.call('HSETNX', key, field, value) == 1
     if not is_newer and seq_of(redis.call('HGET', key, field)) < seq then
       redis.call('HSET', key, field, value)
@@ -381,24 +384,24 @@ local function apply_records(p, count)
     at = after_effects(at + 6, effects) - 1
     newest = math.max(newest, seq)
   end
-  redis.call('HSET', META, 'seq', whole(newest))
+  redis.call('HSET', META, 'seq', as_text(newest))
 end
 
 local WARM, COLD = {}, {}
 
--- call: parts, items -> TIME, b0, newest sequence, refusal by part, answers
+-- call: parts, items -> TIME, first sequence of this call, newest sequence, refusal by part, answers
 function WARM.call(seq)
   local part_count, item_count = args[at + 1], args[at + 2]
   at = at + 2
   local parts = read_parts(part_count)
   check_items(parts, item_count)
   for _, part in ipairs(parts) do confirm(part) end
-  local b0, newest, answers = settle(parts, item_count, seq)
-  return { whole(now_us()), whole(b0), whole(newest), refusals(parts), answers }
+  local first_seq, newest, answers = settle(parts, item_count, seq)
+  return { as_text(now_us()), as_text(first_seq), as_text(newest), refusals(parts), answers }
 end
 
--- read: parts, then wanted: part (from 1), numbers of states and of ids, the states' ids, bucket and field of each
--- id -> TIME, newest sequence, refusal by part, all values in order, of the parts that are not refused
+-- read: parts, then wanted: part (from 1), number of states, number of ids, ids of the states, bucket and field of
+-- each id -> TIME, newest sequence, refusal by part, the values in order, without those of refused parts
 function WARM.read(seq)
   local part_count, wanted_count = args[at + 1], args[at + 2]
   at = at + 2
@@ -418,19 +421,20 @@ function WARM.read(seq)
     end
     at = at + states + 2 * ids
   end
-  return { whole(now_us()), whole(seq), refusals(parts), values }
+  return { as_text(now_us()), as_text(seq), refusals(parts), values }
 end
 
--- take: p -> gen, pos, whether something is pending. All that held p before are fenced from here.
+-- take: p -> gen, pos, whether something is pending. Every earlier owner of p is fenced from here.
 function WARM.take()
   local p = args[at + 1]
   local pos = meta(pos_field(p))
-  if not pos then error('there is no partition ' .. whole(p)) end
+  if not pos then error('there is no partition ' .. as_text(p)) end
   local gen = redis.call('HINCRBY', META, gen_field(p), 1)
-  return { gen, tonumber(pos), redis.call('EXISTS', pend_key(p)) }
+  return { gen, tonumber(pos), redis.call('EXISTS', pending_key(p)) }
 end
 
--- resolve: p, gen, from, next, records. Roll back and apply in one call, so that nobody spends the room in between.
+-- resolve: p, gen, from, next, records. Roll back and apply in one call: in two, others could spend the room in
+-- between.
 function WARM.resolve()
   local p, gen, from, next_offset, count = unpack(args, at + 1, at + 5)
   at = at + 5
@@ -439,12 +443,12 @@ function WARM.resolve()
   if tonumber(meta(pos_field(p))) ~= from then return 'moved' end
   roll_back(p)
   apply_records(p, count)
-  redis.call('HSET', META, pos_field(p), whole(next_offset))
+  redis.call('HSET', META, pos_field(p), as_text(next_offset))
   return 'ok'
 end
 
--- begin: token, epoch that is known to be dead -> warm with the epoch of another, or locked, or partitions (0 =
--- emptied) and pos of each
+-- begin: token, the epoch that is known to be dead -> warm and the present epoch, if it is another; or locked; or
+-- begun, the number of partitions (0: Redis is empty) and pos of each
 function COLD.begin(token)
   local dead = args[at + 1]
   local epoch = meta('epoch')
@@ -461,7 +465,7 @@ function COLD.begin(token)
   return answer
 end
 
--- wipe: names of keys. Only a Redis that was emptied, or never filled, is wiped.
+-- wipe: names of keys. Only a Redis without partitions is wiped.
 function COLD.wipe()
   if meta('partitions') then return 'moved' end
   for i = at + 1, #args do
@@ -477,7 +481,7 @@ function COLD.lay()
   if meta('partitions') then return 'moved' end
   local partitions = args[at + 1]
   for p = 0, partitions - 1 do redis.call('HSET', META, pos_field(p), 0) end
-  redis.call('HSET', META, 'partitions', whole(partitions))
+  redis.call('HSET', META, 'partitions', as_text(partitions))
   return 'ok'
 end
 
@@ -491,7 +495,7 @@ function COLD.apply()
   check_records(count)
   if tonumber(meta(pos_field(p)) or -1) ~= from then return 'moved' end
   apply_records(p, count)
-  redis.call('HSET', META, pos_field(p), whole(next_offset))
+  redis.call('HSET', META, pos_field(p), as_text(next_offset))
   return 'ok'
 end
 
@@ -502,7 +506,7 @@ function COLD.activate()
   if tonumber(meta('partitions') or 0) ~= partitions then return 'moved' end
   for p = 0, partitions - 1 do
     if tonumber(meta(pos_field(p))) ~= args[at + 1 + p] then return 'moved' end
-    if redis.call('EXISTS', pend_key(p)) == 1 then return 'moved' end
+    if redis.call('EXISTS', pending_key(p)) == 1 then return 'moved' end
   end
   redis.call('HSET', META, 'epoch', nonce)
   redis.call('DEL', LOCK)
@@ -510,12 +514,12 @@ function COLD.activate()
 end
 
 local operation = args[1]
-if NONCE ~= '' then -- a worker: floor is the newest sequence it saw under this nonce
+if NONCE ~= '' then -- a worker; its floor is the newest sequence it saw under this nonce
   local found = redis.call('HMGET', META, 'epoch', 'seq')
   if found[1] ~= NONCE then return 'cold' end
   local seq, floor = tonumber(found[2] or 0), args[2]
   at = 2
-  if seq < floor then -- old data under a Redis that kept running
+  if seq < floor then -- old data was put back under a Redis that kept running
     redis.call('HDEL', META, 'epoch')
     return 'cold'
   end

@@ -1,8 +1,8 @@
-"""What is said between a worker and the ledger, and how it is written (LEDGER.md, Keys and The script).
+"""The values that go into the ledger's script and come out of it, and how they are written.
 
-Nothing here knows a domain noun: ids, digests, sequences, counters, effects, states and links. An id is any
-text; of its blake2b hash 20 bits choose a bucket and 72 bits the field in it. A digest is 8 characters (48
-bits in base64). A sequence is a number of 16 digits: the ledger's order, and nearly microseconds since 1970.
+See docs/ledger.md, The script; and docs/ledger.md, Keys. An id is any text; 20 bits of its blake2b hash
+choose a bucket and 72 bits the field in it. A digest is 8 characters (48 bits in base64). A sequence is a
+number of 16 digits: the ledger's order, and nearly microseconds since 1970.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ DIGEST_LENGTH: Final = 8
 
 
 class SetState(NamedTuple):
-    """The whole new state of `id`, opaque to the ledger."""
+    """`id` has this state from now on. The ledger does not look into it."""
 
     id: str
     state: bytes
@@ -32,16 +32,17 @@ class RemoveState(NamedTuple):
 
 
 class Link(NamedTuple):
-    """The index of `id` points to `seq` from now on, its digest unchanged; WITHDRAWN where there was none."""
+    """The index entry of `id` points to `seq` now. It keeps its digest; a new entry gets WITHDRAWN."""
 
     id: str
     seq: int
 
 
 class Credit(NamedTuple):
-    """A counter changes by `amount`: what a round gives back (negative), or whatever the journal says.
+    """A counter changes by `amount`, which is negative in a confirm: what a round gives back.
 
-    What a round takes is counted when it is settled, and so is no effect of its confirm.
+    What a round charges is counted when it is settled, so the confirm does not count it again. A replay of
+    the journal has charges of either sign.
     """
 
     key: str
@@ -50,14 +51,14 @@ class Credit(NamedTuple):
 
 
 Effect: TypeAlias = SetState | RemoveState | Link | Credit
-"""What counts only once the journal has it. Timers join here."""
+"""What counts only once the journal has it."""
 
 
 class Confirm(NamedTuple):
     """The journal has acknowledged the round before.
 
-    `first_sequence` is that of the answer that settled it; None where the partition settled nothing new and
-    only published repeats. `next_offset` follows the last record that was acknowledged in the partition.
+    `first_sequence` comes from the answer that settled the round; it is None if the partition settled nothing
+    new and only published repeats. `next_offset` follows the last acknowledged record of the partition.
     """
 
     first_sequence: int | None
@@ -66,7 +67,7 @@ class Confirm(NamedTuple):
 
 
 class Part(NamedTuple):
-    """A partition that a call is about, with the generation under which the worker took it."""
+    """A partition that a call is about, the generation under which the worker took it, and its confirm."""
 
     p: int
     gen: int
@@ -74,9 +75,9 @@ class Part(NamedTuple):
 
 
 class CounterCharge(NamedTuple):
-    """`amount` (1 or more) in minor units or a count goes to a counter's `field`, which holds `cap` at most.
+    """Count `amount` (1 or more; minor units or a count) in `field` of a counter, which may hold up to `cap`.
 
-    With `days` the field is a day, as a number since 1970, and the cap is of every run of so many days.
+    With `days` the field is a day, as its number since 1970, and the cap holds for every run of so many days.
     """
 
     key: str
@@ -89,7 +90,7 @@ class CounterCharge(NamedTuple):
 class Item(NamedTuple):
     """One input of partition `p`, to be settled once under `id`.
 
-    The first of `charge_options` of which all have room is taken; where none is, `probes` are looked at too.
+    The first of `charge_options` of which every charge has room is charged. If none has, `probes` are read.
     """
 
     p: int
@@ -100,9 +101,9 @@ class Item(NamedTuple):
 
 
 class CounterUse(NamedTuple):
-    """What a counter held: in the field, or the most in any run of `days` that holds the day.
+    """What a counter held: in the field; or with `days`, the most in any run of days that includes the day.
 
-    `free_day`: with `days`, the first later day on which the amount has room, None if never; else None.
+    `free_day`, only with `days`: the first later day on which the amount has room; None if there is none.
     """
 
     used: int
@@ -110,9 +111,9 @@ class CounterUse(NamedTuple):
 
 
 class New(NamedTuple):
-    """Settled now, tentatively. `chosen_option`: which of `charge_options` was charged, from 1; 0 for none.
+    """Settled now, tentatively. `chosen_option`: the number of the charged option, from 1; or 0 for none.
 
-    `used`: one for each charge of each option that had no room before it; with 0 also one for each probe.
+    `used`: one for each charge of each option that had no room; if none had room, also one for each probe.
     """
 
     seq: int
@@ -121,19 +122,19 @@ class New(NamedTuple):
 
 
 class SettledBefore(NamedTuple):
-    """Settled before, under `digest`; its newest events have `seq`. Another digest is a conflict."""
+    """The id was settled before with `digest`; its newest events have `seq`. Another digest is a conflict."""
 
     digest: str
     seq: int
 
 
 class Refusal(Enum):
-    """Why a partition was not served; its owner hands the whole call to Take-over."""
+    """Why the call did nothing for a partition. Its owner takes it over again."""
 
     FENCED = -1
-    """Somebody took the partition since."""
+    """Another worker took the partition since."""
     BUSY = -2
-    """What was settled before is still pending."""
+    """An earlier round is still pending."""
 
 
 Answer: TypeAlias = New | SettledBefore | Refusal
@@ -149,7 +150,7 @@ class Settled(NamedTuple):
 
 
 class Wanted(NamedTuple):
-    """States and index entries of partition `p` to be read."""
+    """States and index entries of partition `p`, to be read."""
 
     p: int
     states: tuple[str, ...] = ()
@@ -157,14 +158,14 @@ class Wanted(NamedTuple):
 
 
 class Found(NamedTuple):
-    """What was there, by id; what is not in it was not there."""
+    """The states and index entries that exist, by id."""
 
     states: dict[str, bytes]
     entries: dict[str, SettledBefore]
 
 
 class ReadAnswers(NamedTuple):
-    """Answers to a read, by partition; a refused partition has none."""
+    """The answers to a read, by partition. A refused partition has none."""
 
     time_us: int
     found: dict[int, Found]
@@ -172,7 +173,10 @@ class ReadAnswers(NamedTuple):
 
 
 class TakenPartition(NamedTuple):
-    """A partition, from now on held under `gen`. `pos` is the next offset of the journal that Redis lacks."""
+    """A partition that was taken, under generation `gen`.
+
+    `pos` is the next offset of the journal that Redis does not have.
+    """
 
     gen: int
     pos: int
@@ -180,7 +184,7 @@ class TakenPartition(NamedTuple):
 
 
 class Applied(NamedTuple):
-    """All events of one sequence as the ledger sees them: the id that was settled, digest, effects."""
+    """The events of one sequence, as the ledger applies them."""
 
     seq: int
     id: str
@@ -189,7 +193,7 @@ class Applied(NamedTuple):
 
 
 EffectsOf: TypeAlias = Callable[[Sequence[Mapping[str, Any]]], Applied]
-"""What the events of one input did to the ledger: a rule of the domain, and pure. No event comes twice."""
+"""What the events of one input did to the ledger. It is pure, and gets each event once."""
 Argument: TypeAlias = int | str | bytes
 
 
@@ -199,8 +203,8 @@ def place(index_id: str) -> tuple[str, bytes]:
     return hashed[:3].hex()[:5], b2a_base64(hashed[3:], newline=False)
 
 
-def known(value: bytes) -> SettledBefore:
-    """Read an index value: 8 characters of digest, 7 bytes of sequence."""
+def read_entry(value: bytes) -> SettledBefore:
+    """Read an index value: 8 characters of digest and 7 bytes of sequence."""
     return SettledBefore(value[:DIGEST_LENGTH].decode("ascii"), int.from_bytes(value[DIGEST_LENGTH:], "big"))
 
 
@@ -220,7 +224,7 @@ def write_effects(effects: tuple[Effect, ...], into: list[Argument]) -> None:
 
 
 def write_parts(parts: list[Part], into: list[Argument]) -> None:
-    """Append each part; -1 says that there is nothing to confirm, 0 that nothing was settled."""
+    """Append each part. As first sequence, -1 says: nothing to confirm; 0: only repeats were published."""
     for part in parts:
         if part.confirm is None:
             into += (part.p, part.gen, -1, 0, 0)
@@ -233,7 +237,7 @@ def write_parts(parts: list[Part], into: list[Argument]) -> None:
 
 
 def write_items(parts: list[Part], items: list[Item], into: list[Argument]) -> None:
-    """Append each item, its part by place. Raises ValueError, or KeyError where its part is not given."""
+    """Append each item with the number of its part. Raises ValueError, or KeyError if its part is missing."""
     places = {part.p: number for number, part in enumerate(parts, 1)}
     for p, index_id, digest, charge_options, probes in items:
         if len(digest) != DIGEST_LENGTH:
@@ -244,8 +248,8 @@ def write_items(parts: list[Part], items: list[Item], into: list[Argument]) -> N
             into.append(len(charge_options) + 1)
             for group in (*charge_options, probes):
                 into.append(len(group))
-                for take in group:
-                    into += take
+                for charge in group:
+                    into += charge
         else:
             into.append(0)
 
@@ -259,14 +263,14 @@ def write_records(records: list[Applied], into: list[Argument]) -> None:
 
 
 def read_answers(raw: list[int | bytes | list[Any]], first_sequence: int) -> tuple[Answer, ...]:
-    """New items got the sequences from b0 on, in order."""
+    """Read the answers. New items have the sequences from `first_sequence` on, in order."""
     seq = first_sequence
     answers: list[Answer] = []
     for one in raw:
         if isinstance(one, bytes):
-            answers.append(known(one))
+            answers.append(read_entry(one))
             continue
-        if isinstance(one, list):  # the variant, then two of each that was looked at
+        if isinstance(one, list):  # the chosen option, then two numbers for each counter that was read
             answers.append(New(seq, one[0], tuple(map(CounterUse, one[1::2], one[2::2]))))
         elif one >= 0:
             answers.append(New(seq, one))
@@ -278,5 +282,5 @@ def read_answers(raw: list[int | bytes | list[Any]], first_sequence: int) -> tup
 
 
 def read_refusals(parts: list[Part], raw: list[int]) -> dict[int, Refusal]:
-    """The partitions that were not served, and why."""
+    """The refused partitions, and why."""
     return {part.p: Refusal(code) for part, code in zip(parts, raw, strict=True) if code}

@@ -1,4 +1,4 @@
-"""The script's operations for a ledger that is cold, under a lock (LEDGER.md, Cold start)."""
+"""The script's operations on a cold ledger, under a lock (docs/ledger.md, Cold start)."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ from services.rules.ledger.script import LEDGER, run, text
 
 
 class Warm(NamedTuple):
-    """Somebody else has finished meanwhile: this is the epoch."""
+    """Another worker finished meanwhile; this is its epoch."""
 
     nonce: str
 
 
 class Locked(NamedTuple):
-    """Somebody else is at it."""
+    """Another worker is rebuilding the ledger."""
 
 
 class Begun(NamedTuple):
-    """We hold the lock and nobody decides; `positions` is pos of each partition, empty where Redis is."""
+    """This worker has the lock, and no worker can decide. `positions` is empty if Redis is empty."""
 
     positions: tuple[int, ...]
 
 
-class Lost(Exception):  # noqa: N818 - a word of the protocol, which leads back to step 1
-    """The lock went to somebody else, or what we saw was changed: begin again."""
+class Lost(Exception):  # noqa: N818 - an answer of the script; the rebuild begins again
+    """Another worker has the lock, or changed a position: begin again."""
 
 
 class Rebuild:
-    """One attempt at a time, under `token`. Methods raise TryAgain when Redis is away, Lost after `begin`.
+    """A rebuild under `token`. Methods raise TryAgain when Redis is away; those after `begin` raise Lost too.
 
-    The lock lives 15 s from the last call.
+    The lock expires 15 s after the last call.
     """
 
     def __init__(self, redis: Redis, token: str, *, prefix: str) -> None:
@@ -45,7 +45,7 @@ class Rebuild:
         self._prefix = prefix
 
     async def begin(self, dead: str | None) -> Begun | Warm | Locked:
-        """Stop all workers and roll back what is pending, unless the epoch is another than the dead one."""
+        """Stop all workers and roll back what is pending. Does nothing if the epoch is not the dead one."""
         word, *rest = await self._run("begin", [dead or ""])
         if word == b"warm":
             return Warm(rest[0].decode("ascii"))
@@ -57,7 +57,7 @@ class Rebuild:
         return Begun(tuple(positions))
 
     async def wipe(self) -> None:
-        """Remove every key of a ledger that does not know its partitions, but the lock."""
+        """Remove every key but the lock, of a ledger without partitions."""
         batch: list[Argument] = []
         with answering(LEDGER):
             async for key in self._redis.scan_iter(match=f"{self._prefix}:*", count=1000):
@@ -68,21 +68,21 @@ class Rebuild:
         await self._step("wipe", batch)
 
     async def lay(self, partitions: int) -> None:
-        """Begin with this number of partitions, for ever, each at offset 0."""
+        """Set the number of partitions, which is fixed for ever, and each position to 0."""
         await self._step("lay", [partitions])
 
     async def renew(self) -> None:
-        """Keep the lock while nothing else is to be done."""
+        """Keep the lock."""
         await self._step("renew", [])
 
     async def apply(self, p: int, from_offset: int, records: Sequence[Applied], next_offset: int) -> None:
-        """Apply what the journal has from `from_offset` up to `next_offset`; both are between sequences."""
+        """Apply what the journal has from `from_offset` up to `next_offset`. Neither cuts a sequence."""
         arguments: list[Argument] = [p, from_offset, next_offset]
         write_records(list(records), arguments)
         await self._step("apply", arguments)
 
     async def activate(self, nonce: str, positions: Sequence[int]) -> None:
-        """Open the epoch: from here workers may settle, if every partition stands where we left it."""
+        """Open the epoch, if every position is the expected one. From here on workers may settle."""
         with answering(LEDGER):
             await self._redis.script_load(text(nonce))
         await self._step("activate", [nonce, len(positions), *positions])
@@ -93,5 +93,5 @@ class Rebuild:
             raise Lost(f"{operation}: {answer.decode('ascii')}")
 
     async def _run(self, operation: str, arguments: list[Argument]) -> Any:
-        whole = [operation, self._token, *arguments]
-        return await run(self._redis, self._prefix, "EVAL", text(""), whole)
+        call = [operation, self._token, *arguments]
+        return await run(self._redis, self._prefix, "EVAL", text(""), call)

@@ -1,4 +1,4 @@
-"""The script of the ledger, its names in Redis, and what its failures mean."""
+"""The text of the ledger's script, its version, and running it once."""
 
 from __future__ import annotations
 
@@ -19,13 +19,15 @@ PREFIX: Final = "{L0}"
 LEDGER: Final = "the ledger"
 
 
-VERSION: Final = 2
-"""Of the script, which rises with every change of ledger.lua: workers of two versions side by side would turn
-each other cold for ever. The nonce of an epoch begins with it; without one it is of version 1."""
+VERSION: Final = 3
+"""The version of the script. It rises with every change of ledger.lua (docs/decisions/0006).
+
+The nonce of an epoch begins with the version; a nonce without one is of version 1.
+"""
 
 
 class NewerLedger(TryAgain):
-    """The epoch is of a newer version of the script than this worker has: it must not touch it."""
+    """The epoch is of a newer version of the script; this worker must not touch the ledger."""
 
     def __init__(self, version: int) -> None:
         super().__init__(
@@ -33,13 +35,13 @@ class NewerLedger(TryAgain):
         )
 
 
-class Cold(Exception):  # noqa: N818 - a word of the protocol: an answer, which leads to Cold start
-    """Redis does not hold this epoch (any more): forget what is not acknowledged, then Cold start."""
+class Cold(Exception):  # noqa: N818 - an answer of the script; a cold start follows
+    """Redis does not have this epoch: forget what is not acknowledged, then start the ledger cold."""
 
 
 @cache
 def text(nonce: str) -> str:
-    """The script of an epoch: the nonce stands in its second line."""
+    """The script of an epoch, with the nonce in its second line."""
     return script_with(nonce, "services.rules.ledger", "ledger.lua")
 
 
@@ -50,7 +52,7 @@ def sha(nonce: str) -> str:
 
 
 def new_nonce() -> str:
-    """Of an epoch of this version."""
+    """A nonce for a new epoch of this version."""
     return f"{VERSION}v{secrets.token_hex(8)}"
 
 
@@ -61,7 +63,7 @@ def version_of(nonce: str) -> int:
 
 
 async def run(redis: Redis, prefix: str, command: str, script: str, arguments: list[Argument]) -> Any:
-    """EVALSHA or EVAL, once. Raises Cold on NOSCRIPT, TryAgain when the answer did not come."""
+    """Run the script once, by EVALSHA or EVAL. Raises Cold on NOSCRIPT, TryAgain when no answer came."""
     client: Any = redis  # redis-py types its commands for both kinds of client at once
     packed = msgpack.packb(arguments, use_bin_type=False)
     try:

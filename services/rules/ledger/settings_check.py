@@ -1,4 +1,4 @@
-"""Whether Kafka and Redis are set as the ledger needs them (LEDGER.md, Topics); else rules is not ready."""
+"""The check that Kafka and Redis have the settings that the ledger needs (docs/ledger.md, Topics)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from services.chassis.redis import answering
 
 ADMIN_TIMEOUT_MS: Final = 5_000
 OLDEST_REDIS: Final = 7
-"""Since 7 a restart forgets scripts for certain; that is how workers notice it."""
+"""Since version 7 a restart always forgets scripts, and so workers notice it."""
 REDIS_SETTINGS: Final = {
     "maxmemory-policy": "noeviction",
     "appendonly": "yes",
@@ -30,7 +30,7 @@ async def check_settings(*, bootstrap: str, redis: Redis, sizes: Sizes) -> list[
 
 
 async def check_redis(redis: Redis) -> list[str]:
-    """The settings of Redis that differ, and those that it does not tell."""
+    """The settings of Redis that differ, or that cannot be read."""
     client: Any = redis  # redis-py types its commands for both kinds of client at once
     try:
         with answering("redis"):
@@ -46,7 +46,7 @@ async def check_redis(redis: Redis) -> list[str]:
 
 
 async def check_kafka(bootstrap: str, sizes: Sizes) -> list[str]:
-    """The settings of the topics that the ledger relies on, and of the broker, that differ."""
+    """The settings that differ, of the broker and of the topics that the ledger relies on."""
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=ADMIN_TIMEOUT_MS)
     try:
         await admin.start()

@@ -1,4 +1,4 @@
-"""Taking a partition, also from a worker that died with something pending (LEDGER.md, Take-over)."""
+"""Taking a partition, also from a worker that died with something pending (docs/ledger.md, Take-over)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from services.rules.ledger.protocol import Applied, EffectsOf
 
 @dataclass(frozen=True)
 class Fence:
-    """T, after which the broker refuses a record, and S, by which clocks may differ; in seconds."""
+    """T, the age at which the broker refuses a record, and S, by which clocks may differ; in seconds."""
 
     fence_seconds: float
     clock_seconds: float
@@ -26,12 +26,12 @@ class Fence:
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 
     async def wait(self, since: float) -> None:
-        """Until what was settled at `since`, by `monotonic`, has landed or never will: T + S after it."""
+        """Wait until T + S after `since` (monotonic). What was settled then has landed now, or never will."""
         while (left := self.left_seconds(since)) > 0:
             await self.sleep(left)
 
     def left_seconds(self, since: float) -> float:
-        """How much of T + S after `since` is still to come."""
+        """The seconds until T + S after `since`; negative once they are over."""
         return since + self.fence_seconds + self.clock_seconds - self.monotonic()
 
 
@@ -43,7 +43,7 @@ class FailedPublish(NamedTuple):
 
 
 class HeldPartition(NamedTuple):
-    """A partition that is ours, with nothing pending. `waited` says that it had to be resolved first."""
+    """A partition that is taken, with nothing pending. `waited`: something was pending, and is resolved."""
 
     p: int
     gen: int
@@ -61,13 +61,13 @@ async def take_over(
 ) -> HeldPartition:
     """Take partition p and bring the ledger to what the journal says.
 
-    After one's own failed publish T + S count from the answer that settled it, else from the taking. Raises
-    Cold, and TryAgain, also where somebody else takes the partition meanwhile.
+    T + S count from the taking; after a failed publish of our own, from the answer that settled it. Raises
+    Cold; and TryAgain, also when another worker takes the partition meanwhile.
     """
     gen, pos, pending = await ledger.take(p)
     if not pending:
         return HeldPartition(p, gen, waited=False)
-    # Only where nobody took the partition in between is what is pending surely our own.
+    # If another worker took the partition in between, what is pending may be its own (docs/decisions/0005).
     own = failed_publish is not None and failed_publish.gen + 1 == gen
     await fence.wait(failed_publish.settled_at if failed_publish is not None and own else fence.monotonic())
     next_offset = await journal.mark(p, await ledger.time_us())
@@ -84,7 +84,7 @@ async def take_over(
 
 
 class Chunk(NamedTuple):
-    """Some whole sequences of a partition; `next_offset` follows them."""
+    """Some sequences of a partition, none of them cut; `next_offset` follows the last."""
 
     records: tuple[Applied, ...]
     next_offset: int
@@ -93,7 +93,7 @@ class Chunk(NamedTuple):
 async def applied_between(
     journal: Journal, p: int, from_offset: int, until: int, effects_of: EffectsOf, size: int = 1000
 ) -> AsyncIterator[Chunk]:
-    """What the journal says in partition p between two offsets, in chunks that cut no sequence."""
+    """What the journal has in partition p between two offsets, in chunks of up to `size` sequences."""
     grouping = Grouping()
     groups: list[Group] = []
     async for stored in journal.read(p, from_offset, until):

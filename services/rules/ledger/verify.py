@@ -21,7 +21,7 @@ from redis.asyncio import Redis
 from services.chassis.process.errors import TryAgain
 from services.chassis.redis import answering
 from services.rules.journal.journal import Journal
-from services.rules.ledger.protocol import Argument, EffectsOf, known
+from services.rules.ledger.protocol import Argument, EffectsOf, read_entry
 from services.rules.ledger.rebuild import Begun, Lost, Rebuild
 from services.rules.ledger.script import LEDGER, PREFIX
 from services.rules.ledger.take_over import applied_between
@@ -393,6 +393,6 @@ def _readable(kind: str, value: bytes | None) -> str | None:
     if value is None:
         return None
     if kind == "i":
-        entry = known(value)
+        entry = read_entry(value)
         return f"digest {entry.digest}, sequence {entry.seq}"
     return value.decode(errors="replace")
