@@ -1,4 +1,4 @@
-"""Wiring: clients are born here, and die here in reverse order."""
+"""The wiring of intake: clients are opened here, and closed in reverse order."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from services.chassis.process import failpoints
 from services.chassis.process.metrics import Metrics
 from services.chassis.process.run import Stop
 from services.chassis.redis import connect
-from services.intake.accepting import Intake
+from services.intake.accepting import DOORS, Intake
 from services.intake.doors.http import add_routes
-from services.intake.known_requests import ANSWER_SECONDS, KnownRequests
+from services.intake.doors.inbound import accept_records
+from services.intake.known_requests import ANSWER_SECONDS, RedisKnownRequests
 from services.intake.metrics import IntakeMetrics
 from services.intake.settings import IntakeSettings
 
@@ -25,12 +26,12 @@ GROUP = "mandaat-intake"
 
 
 async def main(stop: Stop) -> None:
-    """Takes in what comes until it is told to stop."""
+    """Run intake until it is told to stop."""
     settings = IntakeSettings()
     failpoints.arm(settings)
     keys = Keys.load(settings.keys_file)
     metrics = Metrics()
-    of_intake = IntakeMetrics(metrics)
+    intake_metrics = IntakeMetrics(metrics, [door.name for door in DOORS])
     async with AsyncExitStack() as stack:
         redis = connect(settings.redis_url.get_secret_value(), ANSWER_SECONDS)
         stack.push_async_callback(redis.aclose)
@@ -40,16 +41,15 @@ async def main(stop: Stop) -> None:
         dead_letters = DeadLetters(producer, "intake", metrics)
         intake = Intake(
             publisher=producer,
-            known=KnownRequests(redis, of_intake.known_requests_away),
-            dead_letters=dead_letters,
-            metrics=of_intake,
+            known_requests=RedisKnownRequests(redis, intake_metrics.known_requests_away),
+            metrics=intake_metrics,
         )
         inbound = await stack.enter_async_context(
             Subscription(
                 INBOUND,
                 bootstrap=settings.kafka_bootstrap,
                 group=GROUP,
-                handler=intake.accept_records,
+                handler=partial(accept_records, intake, dead_letters),
                 dead_letters=dead_letters,
                 metrics=metrics,
                 on_bug=stop.fail,
@@ -67,7 +67,7 @@ async def main(stop: Stop) -> None:
 
 
 async def _reach(producer: Producer) -> None:
-    """Whether Kafka answers and has the topics that are written. Raises TryAgain."""
+    """Check that Kafka answers and has the topics that intake writes. Raises TryAgain."""
     await producer.ping()
     for topic in (CASES, REPLIES):
         await producer.partitions(topic, timeout_seconds=2.0)

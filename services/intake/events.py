@@ -1,77 +1,86 @@
-"""What intake publishes of what it accepts."""
+"""A message that was read, and the event that intake publishes of it."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final, NamedTuple, TypeAlias, assert_never
 
+from schemas import types
 from schemas.case import Case
 from schemas.cloud_event import CloudEvent
 from schemas.reply import Verdict
-from schemas.types import CASE_SUBMITTED, CASE_WITHDRAWN, VERDICT_APPROVE, VERDICT_REJECT
+from schemas.topics import CASES, REPLIES
 from schemas.withdrawal import Withdrawal
+from services.intake.reading.replies import Reply
 
 SOURCE: Final = "/mandaat/intake"
-VERDICT_TYPES: Final = {"approve": VERDICT_APPROVE, "reject": VERDICT_REJECT}
-"""The verb in the path of a reply -> the type of its event."""
-
 _LOG_APPEND_TIME: Final = 1
+
+Content: TypeAlias = Case | Withdrawal | Reply
+"""What can be accepted."""
+
+
+@dataclass(frozen=True)
+class Message:
+    """Content that was read, and what its door knows beside it."""
+
+    content: Content
+    event_id: str
+    time: datetime
+    """The time of the event: the clock of the case's budgets (docs/policy.md, Budgets)."""
+    received_at: datetime
+    """The start of the time that accepting it took."""
+    traceparent: str | None = None
+
+    @property
+    def about(self) -> dict[str, str]:
+        """Its tenant, case and request, for the log."""
+        return self.content.key._asdict()
+
+
+class Publication(NamedTuple):
+    """Where content goes: the topic, the type of its event, and the event's data."""
+
+    topic: str
+    event_type: str
+    data: Case | Withdrawal | Verdict
+
+
+def publication_of(content: Content) -> Publication:
+    """Where content goes."""
+    match content:
+        case Case():
+            return Publication(CASES, types.CASE_SUBMITTED, content)
+        case Withdrawal():
+            return Publication(CASES, types.CASE_WITHDRAWN, content)
+        case Reply():
+            return Publication(REPLIES, content.kind.event_type, content.verdict)
+        case _:
+            assert_never(content)
+
+
+def event_of(message: Message) -> CloudEvent[Any]:
+    """The event that is published of a message."""
+    _, event_type, data = publication_of(message.content)
+    return types.event_model(event_type)(
+        id=message.event_id,
+        source=SOURCE,
+        type=event_type,
+        subject=message.content.case_id,
+        time=message.time,
+        tenant=message.content.tenant,
+        traceparent=message.traceparent,
+        data=data,
+    )
 
 
 def accepted_at(timestamp_ms: int, timestamp_type: int, now: datetime) -> datetime:
-    """When a record of mandaat.inbound was accepted: when the broker appended it, if it says so, else now.
+    """The time of acceptance of a record of mandaat.inbound: the broker's time if it set one, else now.
 
-    A time that the broker set is the same at each redelivery, so the event is the same byte for byte; a time
-    that the producer set is not believed, for it is the clock of the budgets.
+    The broker's time is the same at each redelivery, so the event is the same byte for byte. A time that the
+    producer set is not believed, because this time is the clock of the budgets.
     """
     if timestamp_type != _LOG_APPEND_TIME:
         return now
     return datetime.fromtimestamp(timestamp_ms / 1000, UTC)
-
-
-def case_submitted(
-    case: Case, *, event_id: str, accepted_at: datetime, traceparent: str | None
-) -> CloudEvent[Case]:
-    """The event of an accepted case. `accepted_at` is the clock of its budgets (DESIGN.md, Policy 6)."""
-    return CloudEvent[Case](
-        id=event_id,
-        source=SOURCE,
-        type=CASE_SUBMITTED,
-        subject=case.case_id,
-        time=accepted_at,
-        tenant=case.tenant,
-        traceparent=traceparent,
-        data=case,
-    )
-
-
-def case_withdrawn(
-    withdrawal: Withdrawal, *, event_id: str, accepted_at: datetime, traceparent: str | None
-) -> CloudEvent[Withdrawal]:
-    """The event of an accepted withdrawal."""
-    return CloudEvent[Withdrawal](
-        id=event_id,
-        source=SOURCE,
-        type=CASE_WITHDRAWN,
-        subject=withdrawal.case_id,
-        time=accepted_at,
-        tenant=withdrawal.tenant,
-        traceparent=traceparent,
-        data=withdrawal,
-    )
-
-
-def verdict_given(
-    verdict: Verdict, verb: str, *, tenant: str, event_id: str, accepted_at: datetime, traceparent: str | None
-) -> CloudEvent[Verdict]:
-    """The event of an accepted verdict. `verb` is a key of VERDICT_TYPES."""
-    return CloudEvent[Verdict](
-        id=event_id,
-        source=SOURCE,
-        type=VERDICT_TYPES[verb],
-        subject=verdict.case_id,
-        time=accepted_at,
-        tenant=tenant,
-        traceparent=traceparent,
-        data=verdict,
-    )

@@ -1,6 +1,7 @@
-"""Requests that intake has accepted lately, in Redis: a courtesy, so that a conflict is told at the door.
+"""Requests that intake accepted lately, in Redis, so that the caller hears of a conflict at once.
 
-Rules is the authority on conflicts. So whatever Redis does here, the case is accepted (LEDGER.md, Intake).
+Rules decides about conflicts. So a case is accepted whatever happens to Redis (docs/ledger.md, Intake and
+notifier).
 """
 
 from __future__ import annotations
@@ -18,18 +19,18 @@ from services.chassis.process.log import log
 
 REMEMBERED: Final = timedelta(days=7)
 ANSWER_SECONDS: Final = 0.25
-"""A caller waits this long for a courtesy, twice at most."""
+"""The longest wait for one look-up or note in Redis. A caller waits for two."""
 
 
-class KnownRequests:
-    """The digest of each request under `intake:` + a hash of what identifies it, for seven days."""
+class RedisKnownRequests:
+    """The digest of each request, for seven days, under `intake:` and a hash of the request's key."""
 
     def __init__(self, redis: Redis, away: Counter) -> None:
         self._redis = redis
         self._away = away
 
     async def digest_of(self, key: RequestKey) -> str | None:
-        """The digest that was noted first; None where there is none, or Redis does not answer."""
+        """The digest that was noted first; None if there is none or Redis does not answer."""
         try:
             noted = await self._redis.get(_name(key))
         except (RedisError, OSError, TimeoutError) as error:
@@ -38,7 +39,7 @@ class KnownRequests:
         return noted.decode() if isinstance(noted, bytes) else noted
 
     async def note(self, digests: Mapping[RequestKey, str]) -> None:
-        """Notes the digests of accepted requests; one that is there stays as it is."""
+        """Notes the digests of accepted requests. A digest that is already noted stays as it is."""
         if not digests:
             return
         try:

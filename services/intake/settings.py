@@ -19,10 +19,10 @@ from services.chassis.process.settings import (
 class IntakeSettings(
     KafkaSettings, RedisSettings, HttpSettings, KeysSettings, LogSettings, FailpointSettings
 ):
-    """All that intake needs to know."""
+    """The settings of intake."""
 
     http_port: Annotated[int, Field(ge=0, le=65535)] = 8080
     notifier_url: Annotated[str, Field(pattern=r"^https?://[^\s/]+(/[^\s]*)?$")] | None = Field(
         default=None,
-        description="Where callers reach the notifier; with it, the 202 of a case says where to look.",
+        description="The address at which callers reach the notifier, for the status_url of a case.",
     )

@@ -24,7 +24,7 @@ from schemas.reading import read
 from schemas.staff import StaffMember
 from schemas.topics import CASES, DEAD_LETTERS, DECISIONS, INBOUND, NOTICES, POLICIES, REPLIES, STAFF
 from schemas.withdrawal import Withdrawal
-from services.intake.events import case_submitted
+from services.intake.events import Message, event_of
 from services.intake.reading.inbound import read_inbound
 from services.notifier.planning.notice import Recipient, notice_id
 from tests.builders.received import case_of
@@ -97,12 +97,10 @@ def test_intake_reads_a_structured_event_and_publishes_the_case() -> None:
     wanted = read(CloudEvent[Case], example(CASES, "case.submitted").value)
 
     received = read_inbound(key_of(one), one.value, headers_of(one))
-    event = case_submitted(
-        case_of(received),
-        event_id=derived_id(INBOUND, 3, 118),
-        accepted_at=wanted.time,
-        traceparent=received.traceparent,
+    message = Message(
+        received.data, derived_id(INBOUND, 3, 118), wanted.time, wanted.time, received.traceparent
     )
+    event = event_of(message)
 
     assert json.loads(event.to_bytes()) == example(CASES, "case.submitted").json
 
@@ -174,7 +172,7 @@ def test_rules_approves_on_the_spot_what_is_within_a_mandate() -> None:
     wanted = example(DECISIONS, "decision.approved--on-the-spot").json
     case = case_of(read_inbound(None, example(INBOUND, "case.submitted--bare").value, []))
     accepted = datetime.fromisoformat("2026-03-02T08:00:00.804+00:00")
-    event = case_submitted(case, event_id=wanted["cause"], accepted_at=accepted, traceparent=None)
+    event = event_of(Message(case, wanted["cause"], accepted, accepted))
     one = read_input(CASES, 0, b"retail/task-0-4", event.to_bytes())
 
     assert published(one, "decision.approved--on-the-spot") == [wanted]

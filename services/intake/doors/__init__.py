@@ -1,1 +1,1 @@
-"""Where cases, withdrawals and replies come in."""
+"""The doors of intake: HTTP and the topic mandaat.inbound."""

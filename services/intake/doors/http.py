@@ -1,5 +1,6 @@
-"""The HTTP side of intake: who calls, in which format, and what is answered."""
+"""The HTTP door of intake: routes, keys and answers."""
 
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Final
 from urllib.parse import quote
 
@@ -7,43 +8,47 @@ from fastapi import Depends, FastAPI, Path, Request, Response, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel, Field
 
-from schemas.case import SubmittedCase
-from schemas.reply import ReplyBody
-from schemas.withdrawal import WithdrawalBody
+from schemas.case import Case, SubmittedCase
+from schemas.errors import Unreadable
+from schemas.ids import uuid7
+from schemas.withdrawal import Withdrawal, WithdrawalBody
 from services.chassis.http.keys import Caller, Keys
 from services.chassis.http.problems import HttpProblem
-from services.intake.accepting import Accepted, Intake
+from services.intake.accepting import HTTP, Accepted, Intake
 from services.intake.doors.openapi import body_of, describe_bodies
-from services.intake.events import VERDICT_TYPES
+from services.intake.events import Content, Message
+from services.intake.reading.inbound import valid_traceparent
+from services.intake.reading.replies import REPLY_KINDS, Reply, ReplyKind, named_by, read_reply
+from services.intake.reading.submission import is_case_id, read_submission, read_withdrawal
 
 JSON: Final = "application/json"
-BEARER: Final = HTTPBearer(auto_error=False, description="A key of MANDAAT_KEYS_FILE; it implies the tenant.")
+BEARER: Final = HTTPBearer(auto_error=False, description="A key of MANDAAT_KEYS_FILE. It implies the tenant.")
 
 
 class AcceptedCase(BaseModel):
-    """The case is kept: it ends in a decision, or where operations look at what could not be handled."""
+    """The case is kept: it will get a decision, or become a dead letter."""
 
     case_id: str
     request_id: str
     event_id: str = Field(description="The id of mandaat.case.submitted on mandaat.cases.")
     status_url: str | None = Field(
-        description="Where GET answers how the case stands, soon after this; null where intake was not told."
+        description="The address of the case's status, soon after this; null if intake does not know it."
     )
 
 
 class AcceptedWithdrawal(BaseModel):
-    """The withdrawal is kept; customer and agent are told when it is done."""
+    """The withdrawal is kept. Customer and agent get a notice when it is done."""
 
     case_id: str
     request_id: str
     event_id: str = Field(description="The id of mandaat.case.withdrawn on mandaat.cases.")
     status_url: str | None = Field(
-        description="Where GET answers how the case stands, soon after this; null where intake was not told."
+        description="The address of the case's status, soon after this; null if intake does not know it."
     )
 
 
 class AcceptedReply(BaseModel):
-    """The reply is kept; whether it stands is told to whoever gave it."""
+    """The reply is kept. The person who gave it gets a notice if it does not count."""
 
     approval_id: str
     case_id: str
@@ -52,7 +57,7 @@ class AcceptedReply(BaseModel):
 
 
 def add_routes(app: FastAPI, intake: Intake, keys: Keys, notifier_url: str | None) -> None:
-    """Adds the routes of intake to an application."""
+    """Add the routes of intake to an application."""
 
     async def submitter(
         request: Request, _: Annotated[HTTPAuthorizationCredentials | None, Security(BEARER)]
@@ -68,27 +73,26 @@ def add_routes(app: FastAPI, intake: Intake, keys: Keys, notifier_url: str | Non
         "/v1/cases",
         status_code=202,
         response_model=AcceptedCase,
-        summary="Submit a case with a request; 202 when it is kept",
+        summary="Submit a case with a request",
         openapi_extra=body_of(SubmittedCase),
         responses={409: {"description": "The request is known with other content"}},
     )
     async def submit(
         request: Request, response: Response, caller: Annotated[Caller, Depends(submitter)]
     ) -> AcceptedCase:
-        accepted = await intake.accept_case(
-            await _json_body(request),
-            tenant=caller.tenant,
-            backfill="backfill" in caller.scopes,
-            traceparent=request.headers.get("traceparent"),
-        )
-        where = _told_where(response, notifier_url, accepted)
-        return AcceptedCase(**accepted._asdict(), status_url=where)
+        def read(body: bytes) -> Case:
+            submitted = read_submission(body)
+            _check_tenant(caller.tenant, submitted.tenant)
+            return submitted.of(caller.tenant, origin=None)
+
+        accepted = await _accept(intake, request, caller, read)
+        return AcceptedCase(**accepted._asdict(), status_url=_add_location(response, notifier_url, accepted))
 
     @app.post(
         "/v1/cases/{case_id:path}/withdrawal",
         status_code=202,
         response_model=AcceptedWithdrawal,
-        summary="Withdraw a request; 202 when that is kept",
+        summary="Withdraw a request",
         openapi_extra=body_of(WithdrawalBody),
     )
     async def withdraw(
@@ -97,49 +101,97 @@ def add_routes(app: FastAPI, intake: Intake, keys: Keys, notifier_url: str | Non
         response: Response,
         caller: Annotated[Caller, Depends(submitter)],
     ) -> AcceptedWithdrawal:
-        accepted = await intake.accept_withdrawal(
-            case_id,
-            await _json_body(request),
-            tenant=caller.tenant,
-            traceparent=request.headers.get("traceparent"),
-        )
-        where = _told_where(response, notifier_url, accepted)
-        return AcceptedWithdrawal(**accepted._asdict(), status_url=where)
+        def read(body: bytes) -> Withdrawal:
+            submitted = read_withdrawal(case_id, body)
+            _check_tenant(caller.tenant, submitted.tenant)
+            return submitted.of(caller.tenant)
 
-    for verb in VERDICT_TYPES:
+        about = {"case_id": case_id} if is_case_id(case_id) else {}
+        accepted = await _accept(intake, request, caller, read, about)
+        return AcceptedWithdrawal(
+            **accepted._asdict(), status_url=_add_location(response, notifier_url, accepted)
+        )
+
+    for kind in REPLY_KINDS:
         app.post(
-            f"/v1/approvals/{{approval_id}}/{verb}",
+            f"/v1/approvals/{{approval_id}}/{kind.name}",
             status_code=202,
             response_model=AcceptedReply,
-            summary=f"{verb.capitalize()} an escalated request; 202 when the verdict is kept",
-            operation_id=verb,
-            openapi_extra=body_of(ReplyBody),
-        )(_verdict_route(intake, verb, replier))
-    describe_bodies(app, SubmittedCase, WithdrawalBody, ReplyBody)
+            summary=f"{kind.name.capitalize()} an escalated request",
+            operation_id=kind.name,
+            openapi_extra=body_of(kind.body),
+        )(_reply_route(intake, kind, replier))
+    describe_bodies(app, SubmittedCase, WithdrawalBody, *dict.fromkeys(kind.body for kind in REPLY_KINDS))
 
 
-def _verdict_route(intake: Intake, verb: str, replier: Any) -> Any:
-    async def give_verdict(
-        approval_id: Annotated[str, Path(description="As the notice to the approver names it: `apr_...`.")],
+def _reply_route(intake: Intake, kind: ReplyKind, replier: Any) -> Any:
+    async def reply(
+        approval_id: Annotated[str, Path(description="The id in the notice to the approver: `apr_...`.")],
         request: Request,
         caller: Annotated[Caller, Depends(replier)],
     ) -> AcceptedReply:
-        accepted = await intake.accept_verdict(
-            verb,
-            approval_id,
-            await _json_body(request),
-            tenant=caller.tenant,
-            traceparent=request.headers.get("traceparent"),
-        )
+        def read(body: bytes) -> Reply:
+            return read_reply(kind, approval_id, body, caller.tenant)
+
+        accepted = await _accept(intake, request, caller, read, named_by(approval_id))
         return AcceptedReply(approval_id=approval_id, **accepted._asdict())
 
-    return give_verdict
+    return reply
+
+
+async def _accept(
+    intake: Intake,
+    request: Request,
+    caller: Caller,
+    read: Callable[[bytes], Content],
+    about: Mapping[str, str] | None = None,
+) -> Accepted:
+    """Read the body of a request and accept it. `about` is what the path says of it, for the log.
+
+    With the scope `backfill` the clock of a case is its `opened_at`.
+    Raises Unreadable, HttpProblem, TryAgain.
+    """
+    body = await _json_body(request)
+    received_at = intake.now()
+    try:
+        content = read(body)
+    except (Unreadable, OtherTenant) as refusal:
+        intake.refuse(HTTP, refusal.reason, {"tenant": caller.tenant, **(about or {})})
+        raise
+    time = received_at
+    if isinstance(content, Case) and "backfill" in caller.scopes:
+        time = content.opened_at
+    message = Message(
+        content,
+        event_id=uuid7(),
+        time=time,
+        received_at=received_at,
+        traceparent=valid_traceparent(request.headers.get("traceparent")),
+    )
+    (accepted,) = await intake.accept([message], HTTP)
+    return accepted
+
+
+class OtherTenant(HttpProblem):
+    """403: the case names another tenant than the caller's key."""
+
+    reason = "other_tenant"
+
+
+def _check_tenant(tenant: str, named: str | None) -> None:
+    if named not in (None, tenant):
+        raise OtherTenant(
+            403,
+            "other-tenant",
+            "The case is of another tenant than the key. Leave the tenant out, or use that tenant's key.",
+            errors=[{"pointer": "/tenant", "detail": "is not the tenant of the key"}],
+        )
 
 
 async def _json_body(request: Request) -> bytes:
-    """The body. Raises Problem: 415 for what is said to be something else than JSON."""
-    said = request.headers.get("content-type", JSON)
-    if said.partition(";")[0].strip().lower() != JSON:
+    """The body. Raises HttpProblem 415 if the content type is not JSON."""
+    content_type = request.headers.get("content-type", JSON)
+    if content_type.partition(";")[0].strip().lower() != JSON:
         raise HttpProblem(
             415,
             "unsupported-media-type",
@@ -149,12 +201,12 @@ async def _json_body(request: Request) -> bytes:
     return await request.body()
 
 
-def _told_where(response: Response, notifier_url: str | None, accepted: Accepted) -> str | None:
-    """Where to look, also in the header."""
-    where = _status_url(notifier_url, accepted)
-    if where is not None:
-        response.headers["location"] = where
-    return where
+def _add_location(response: Response, notifier_url: str | None, accepted: Accepted) -> str | None:
+    """The address of the case's status, which also becomes the header Location."""
+    url = _status_url(notifier_url, accepted)
+    if url is not None:
+        response.headers["location"] = url
+    return url
 
 
 def _status_url(notifier_url: str | None, accepted: Accepted) -> str | None:

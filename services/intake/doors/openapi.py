@@ -1,4 +1,4 @@
-"""The bodies in /openapi.json: routes read bytes, so FastAPI does not know their models."""
+"""The bodies in /openapi.json. Routes read bytes, so FastAPI does not know the models of their bodies."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def body_of(model: type[BaseModel]) -> dict[str, Any]:
 
 
 def describe_bodies(app: FastAPI, *models: type[BaseModel]) -> None:
-    """Adds the schemas of these models to the document, beside those that FastAPI finds."""
+    """Add the schemas of these models to the document, beside those that FastAPI finds."""
     found = app.openapi
     _, schemas = models_json_schema([(model, "validation") for model in models], ref_template=_REF)
 

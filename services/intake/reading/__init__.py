@@ -1,1 +1,1 @@
-"""How a case, a withdrawal or a reply is read. Pure."""
+"""Reading a case, a withdrawal or a reply: bytes in, a value out. Pure."""

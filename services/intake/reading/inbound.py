@@ -1,6 +1,6 @@
-"""Reading one record of mandaat.inbound: a CloudEvent of either mode, or a bare case as JSON.
+"""Reading one record of mandaat.inbound: a CloudEvent in structured or binary mode, or a bare case as JSON.
 
-An event may also withdraw a request; what is bare is always a case.
+An event submits a case or withdraws a request. A bare body is always a case.
 """
 
 from __future__ import annotations
@@ -19,7 +19,14 @@ from schemas.reading import check_bytes, parse_json, read, unreadable
 from schemas.topics import BODY_LIMIT_BYTES
 from schemas.types import CASE_SUBMITTED, CASE_WITHDRAWN
 from schemas.withdrawal import SubmittedWithdrawal, Withdrawal
-from services.intake.reading import headers as header
+from services.intake.reading.cloud_event_headers import (
+    PREFIX,
+    STRUCTURED,
+    STRUCTURED_JSON,
+    binary_attributes,
+    cloud_event_headers,
+    media_type,
+)
 
 TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 """W3C Trace Context, level 1."""
@@ -36,7 +43,7 @@ class Received(NamedTuple):
 
 
 class _Attributes(Frozen):
-    """What we read of the envelope; the data is looked at only when the type is ours."""
+    """The attributes that are read. The data is read only if the type is known."""
 
     specversion: Literal["1.0"]
     id: PlainId
@@ -58,90 +65,89 @@ class _WithWithdrawal(Frozen):
 def read_inbound(
     key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes | None]]
 ) -> Received:
-    """What a record holds. Raises Unreadable, and nothing else, whatever the record holds."""
-    relevant = header.that_matter(headers)
-    media = header.media_type(relevant)
-    levels = MAX_DEPTH + 1 if media == header.STRUCTURED_JSON else MAX_DEPTH
-    attributes, submitted = _opened(media, _in_bounds(value, levels), relevant)
-    tenant = _agreed(submitted, attributes, _keyed(key))
-    traceparent = None if attributes is None else well_formed(attributes.traceparent)
+    """The content of a record. Raises Unreadable and no other error, whatever the record holds."""
+    found = cloud_event_headers(headers)
+    media = media_type(found)
+    levels = MAX_DEPTH + 1 if media == STRUCTURED_JSON else MAX_DEPTH
+    attributes, submitted = _open(media, _within_limits(value, levels), found)
+    tenant = _tenant_of(submitted, attributes, _read_key(key))
+    traceparent = None if attributes is None else valid_traceparent(attributes.traceparent)
     if isinstance(submitted, SubmittedWithdrawal):
         return Received(submitted.of(tenant), traceparent)
     origin = None if attributes is None else Origin(id=attributes.id, source=attributes.source)
     return Received(submitted.of(tenant, origin=origin), traceparent)
 
 
-def well_formed(traceparent: str | None) -> str | None:
-    """The trace, if it is one: a wrong one is no reason to refuse anything."""
+def valid_traceparent(traceparent: str | None) -> str | None:
+    """The traceparent if it is well formed, else None: a bad one is no reason to refuse a message."""
     return traceparent if traceparent and TRACEPARENT.fullmatch(traceparent) else None
 
 
-def _in_bounds(value: bytes | None, levels: int) -> bytes:
-    """The body, if it is JSON of a size and a depth that are taken, also in what is ignored."""
+def _within_limits(value: bytes | None, levels: int) -> bytes:
+    """The body, if it is JSON within the limits of size and depth. Ignored fields count too."""
     if value is not None and len(value) > BODY_LIMIT_BYTES:
         raise Unreadable(
-            "too_large", f"The body is {len(value)} bytes; at most {BODY_LIMIT_BYTES} are taken. Send less."
+            "too_large", f"The body is {len(value)} bytes; the limit is {BODY_LIMIT_BYTES}. Send less."
         )
     body = check_bytes(value)
     parse_json(body, levels)
     return body
 
 
-def _opened(media: str, body: bytes, relevant: Mapping[str, str]) -> tuple[_Attributes | None, Submitted]:
-    """The envelope, where there is one, and what is in it."""
-    if media == header.STRUCTURED_JSON:
+def _open(media: str, body: bytes, headers: Mapping[str, str]) -> tuple[_Attributes | None, Submitted]:
+    """The attributes of the event, if it is one, and its content."""
+    if media == STRUCTURED_JSON:
         attributes = read(_Attributes, body)
         if _withdraws(attributes):
             return attributes, read(_WithWithdrawal, body).data
         return attributes, read(_WithCase, body).data
-    if media.startswith(header.STRUCTURED):
+    if media.startswith(STRUCTURED):
         raise Unreadable(
             "invalid",
-            f"The content-type {media[:80]!r} is not taken here; send one event as {header.STRUCTURED_JSON}.",
+            f"The content-type {media[:80]!r} is not supported; send one event as {STRUCTURED_JSON}.",
         )
-    if given := header.attributes(relevant):
-        attributes = _of_headers(given)
+    if given := binary_attributes(headers):
+        attributes = _read_attributes(given)
         if _withdraws(attributes):
             return attributes, read(SubmittedWithdrawal, body)
         return attributes, read(SubmittedCase, body)
-    return None, _bare(body)
+    return None, _read_bare(body)
 
 
-def _bare(body: bytes) -> SubmittedCase:
+def _read_bare(body: bytes) -> SubmittedCase:
     try:
         return read(SubmittedCase, body)
     except Unreadable as flaw:
         if _SPECVERSION not in body:
             raise
-        hint = f"if this is a CloudEvent, send it with the header content-type: {header.STRUCTURED_JSON}"
+        hint = f"if this is a CloudEvent, send it with the header content-type: {STRUCTURED_JSON}"
         raise Unreadable(flaw.reason, f"{flaw.detail}; {hint}", flaw.flaws) from flaw
 
 
-def _of_headers(given: dict[str, str]) -> _Attributes:
+def _read_attributes(given: dict[str, str]) -> _Attributes:
     try:
         return _Attributes.model_validate(given)
     except ValidationError as error:
         found = unreadable(error)
         flaws = tuple(
-            Flaw("", f"header {header.PREFIX}{flaw.pointer.removeprefix('/')} {flaw.text}")
-            for flaw in found.flaws
+            Flaw("", f"header {PREFIX}{flaw.pointer.removeprefix('/')} {flaw.text}") for flaw in found.flaws
         )
         raise Unreadable(found.reason, "; ".join(flaw.text for flaw in flaws), flaws) from error
 
 
 def _withdraws(attributes: _Attributes) -> bool:
-    """Whether the event withdraws a request; else it submits a case. Raises unknown_type."""
+    """Whether the event withdraws a request; if not, it submits a case. Raises Unreadable: unknown_type."""
     if attributes.type not in (CASE_SUBMITTED, CASE_WITHDRAWN):
         raise Unreadable(
             "unknown_type",
-            f"The type {attributes.type[:80]!r} is not taken here;"
+            f"The type {attributes.type[:80]!r} is not accepted here;"
             f" send {CASE_SUBMITTED} or {CASE_WITHDRAWN}.",
         )
     return attributes.type == CASE_WITHDRAWN
 
 
-def _keyed(key: bytes | None) -> tuple[str, str] | None:
-    """Tenant and case id of the key `<tenant>/<case_id>`; None where there is no key."""
+def _read_key(key: bytes | None) -> tuple[str, str] | None:
+    """The tenant and case id in the key `<tenant>/<case_id>`; None if there is no key."""
     if not key:
         return None
     try:
@@ -157,8 +163,11 @@ def _keyed(key: bytes | None) -> tuple[str, str] | None:
     return tenant, case_id
 
 
-def _agreed(submitted: Submitted, attributes: _Attributes | None, keyed: tuple[str, str] | None) -> str:
-    """The tenant, when all that name it agree, and on the case too. Raises key_mismatch, missing_field."""
+def _tenant_of(submitted: Submitted, attributes: _Attributes | None, keyed: tuple[str, str] | None) -> str:
+    """The tenant, if body, attributes and key agree on it and on the case.
+
+    Raises Unreadable: key_mismatch, missing_field, invalid.
+    """
     tenants = {"body": submitted.tenant}
     cases: dict[str, str | None] = {"body": submitted.case_id}
     if attributes is not None:
@@ -166,25 +175,25 @@ def _agreed(submitted: Submitted, attributes: _Attributes | None, keyed: tuple[s
         cases["attribute subject"] = attributes.subject
     if keyed is not None:
         tenants["key"], cases["key"] = keyed
-    _one_of("case", cases)
-    tenant = _one_of("tenant", tenants)
+    _agreed("case", cases)
+    tenant = _agreed("tenant", tenants)
     if tenant is None:
-        flaw = Flaw("/tenant", "is missing, and neither the key nor the attribute tenant names it")
+        flaw = Flaw("/tenant", "is missing, and neither the key nor the attribute tenant gives it")
         raise Unreadable("missing_field", f"{flaw.pointer}: {flaw.text}", (flaw,))
     try:
         return _TENANT.validate_python(tenant)
     except ValidationError as error:
         raise Unreadable(
-            "invalid", f"The tenant {_shown(tenant)} is not written as tenants are: a-z, 0-9, _ and -."
+            "invalid", f"The tenant {_shown(tenant)} may have only a-z, 0-9, _ and -."
         ) from error
 
 
-def _one_of(what: str, said: Mapping[str, str | None]) -> str | None:
-    named = {who: text for who, text in said.items() if text is not None}
-    if len(set(named.values())) > 1:
-        sides = ", ".join(f"{who} {_shown(text)}" for who, text in named.items())
-        raise Unreadable("key_mismatch", f"They disagree on the {what}: {sides}; make them the same.")
-    return next(iter(named.values()), None)
+def _agreed(name: str, found: Mapping[str, str | None]) -> str | None:
+    given = {place: text for place, text in found.items() if text is not None}
+    if len(set(given.values())) > 1:
+        places = ", ".join(f"{place} {_shown(text)}" for place, text in given.items())
+        raise Unreadable("key_mismatch", f"They disagree on the {name}: {places}; make them the same.")
+    return next(iter(given.values()), None)
 
 
 def _shown(text: str) -> str:

@@ -14,25 +14,26 @@ _CASE_ID: TypeAdapter[str] = TypeAdapter(CaseId)
 
 
 def read_submission(body: bytes) -> SubmittedCase:
-    """The case in a body, its tenant perhaps left out.
+    """The case in a body. Its tenant may be absent.
 
-    Raises Unreadable. All of the body is looked at, also what is ignored: it may not be deep, nor hold NaN.
+    Raises Unreadable. Ignored fields are checked too: nothing may be too deep, and nothing may be NaN.
     """
     parse_json(body)
     return read(SubmittedCase, body)
 
 
 def read_withdrawal(case_id: str, body: bytes) -> SubmittedWithdrawal:
-    """The withdrawal of a request of that case, its tenant perhaps left out.
+    """The withdrawal of a request of that case. Its tenant may be absent.
 
-    Raises Unreadable: unknown_case where no case can have that id; and all that reading a body raises.
-    Whether there is such a request is for rules to say: a withdrawal may come before it.
+    Raises Unreadable: unknown_case if no case can have that id, and all that reading a body raises.
+    Rules looks for the request, because a withdrawal may come before its request.
     """
     parse_json(body)
     given = read(WithdrawalBody, body)
     if not is_case_id(case_id):
         raise Unreadable(
-            "unknown_case", "No case has such an id: it is 1 to 200 characters without control characters."
+            "unknown_case",
+            "No case can have this id: an id is 1 to 200 characters without control characters.",
         )
     return SubmittedWithdrawal.model_construct(**given.__dict__, case_id=case_id)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,9 +13,11 @@ from fastapi import FastAPI
 
 from services.chassis.http.keys import Keys, digest_of
 from services.chassis.http.server import Health, create_app
+from services.chassis.kafka.dead_letters import ConsumedRecord
 from services.chassis.process.metrics import Metrics
-from services.intake.accepting import Intake
+from services.intake.accepting import DOORS, Intake
 from services.intake.doors.http import add_routes
+from services.intake.doors.inbound import accept_records
 from services.intake.metrics import IntakeMetrics
 from tests.doubles.intake import FakeDeadLetters, FakeKnownRequests, FakePublisher
 
@@ -37,7 +39,12 @@ class World:
     metrics: Metrics = field(default_factory=Metrics)
 
     def __post_init__(self) -> None:
-        self.intake = Intake(self.publisher, self.known, self.dead_letters, IntakeMetrics(self.metrics))
+        intake_metrics = IntakeMetrics(self.metrics, [door.name for door in DOORS])
+        self.intake = Intake(self.publisher, self.known, intake_metrics)
+
+    async def accept_records(self, batch: Sequence[ConsumedRecord]) -> None:
+        """A batch comes in by mandaat.inbound."""
+        await accept_records(self.intake, self.dead_letters, batch)
 
     def value(self, metric: str, **labels: str) -> float:
         """What is measured now."""

@@ -60,7 +60,7 @@ async def test_good_cases_pass_and_bad_ones_stay_behind_with_a_reason(world: Wor
     batch = records(
         as_bytes(a_case_body(case_id="c-1")), b"hello", None, as_bytes(a_case_body(case_id="c-2"))
     )
-    await world.intake.accept_records(batch)
+    await world.accept_records(batch)
     assert [event.subject for event in events(world)] == ["c-1", "c-2"]
     assert [(record.offset, flaw.reason) for record, flaw in world.dead_letters.letters] == [
         (1, "not_json"),
@@ -76,7 +76,7 @@ async def test_a_withdrawal_goes_the_same_way_in_its_place(world: World) -> None
     batch = records(as_bytes(an_inbound_event()), as_bytes(withdrawal), as_bytes(an_inbound_event()))
     for record in batch:
         record.headers = STRUCTURED
-    await world.intake.accept_records(batch)
+    await world.accept_records(batch)
     types = [read(Typed, record.value).type for record in world.publisher.sent]
     assert types == [CASE_SUBMITTED, CASE_WITHDRAWN, CASE_SUBMITTED]
     event = read(CloudEvent[Withdrawal], world.publisher.sent[1].value)
@@ -88,15 +88,15 @@ async def test_a_withdrawal_goes_the_same_way_in_its_place(world: World) -> None
 
 async def test_a_record_that_comes_again_gives_the_same_id(world: World) -> None:
     batch = records(as_bytes(a_case_body()))
-    await world.intake.accept_records(batch)
-    await world.intake.accept_records(batch)
+    await world.accept_records(batch)
+    await world.accept_records(batch)
     assert [event.id for event in events(world)] == [derived_id("mandaat.inbound", 3, 0)] * 2
 
 
 async def test_with_the_brokers_clock_it_gives_the_same_bytes(world: World) -> None:
     batch = records(as_bytes(a_case_body()), timestamp_type=LOG_APPEND_TIME)
-    await world.intake.accept_records(batch)
-    await world.intake.accept_records(batch)
+    await world.accept_records(batch)
+    await world.accept_records(batch)
     first, again = world.publisher.sent
     assert first == again
     assert events(world)[0].time == MONDAY
@@ -104,22 +104,22 @@ async def test_with_the_brokers_clock_it_gives_the_same_bytes(world: World) -> N
 
 async def test_a_producers_clock_is_not_believed(world: World) -> None:
     before = datetime.now(UTC)
-    await world.intake.accept_records(records(as_bytes(a_case_body())))
+    await world.accept_records(records(as_bytes(a_case_body())))
     assert events(world)[0].time >= before
 
 
 async def test_what_is_not_acknowledged_is_tried_again_and_not_noted(world: World) -> None:
     world.publisher.away = True
     with pytest.raises(TryAgain):
-        await world.intake.accept_records(records(as_bytes(a_case_body()), b"hello"))
+        await world.accept_records(records(as_bytes(a_case_body()), b"hello"))
     assert world.known.digests == {}
     assert world.dead_letters.letters == []
 
 
 async def test_the_first_of_two_in_a_batch_is_the_known_one(world: World) -> None:
     batch = records(as_bytes(a_case_body()), as_bytes(a_case_body(request=a_request_body(amount="1.00"))))
-    await world.intake.accept_records(batch)
+    await world.accept_records(batch)
     assert len(events(world)) == 2
     (noted,) = world.known.digests.values()
-    await world.intake.accept_records(records(as_bytes(a_case_body())))
+    await world.accept_records(records(as_bytes(a_case_body())))
     assert world.known.digests == {events(world)[0].data.key: noted}

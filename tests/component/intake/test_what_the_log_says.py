@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from schemas.ids import approval_id
-from services.intake import accepting as handlers
+from services.intake import accepting
 from tests.builders.cases import a_case_body, a_request_body
 from tests.component.intake.conftest import World
 from tests.component.intake.test_accepting_records import records
@@ -34,7 +34,7 @@ class Lines:
 @pytest.fixture
 def lines(monkeypatch: pytest.MonkeyPatch) -> Lines:
     kept = Lines()
-    monkeypatch.setattr(handlers, "log", kept)
+    monkeypatch.setattr(accepting, "log", kept)
     return kept
 
 
@@ -77,5 +77,5 @@ async def test_a_record_that_cannot_be_read_names_what_a_well_formed_key_names(
 ) -> None:
     (record,) = records(b"{")
     record.key = key
-    await world.intake.accept_records([record])
+    await world.accept_records([record])
     assert lines.refused == {"event": "refused", "door": "kafka", "reason": "not_json", **named}

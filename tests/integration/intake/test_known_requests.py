@@ -10,8 +10,8 @@ from prometheus_client import CollectorRegistry, Counter
 
 from schemas.ids import RequestKey
 from services.chassis.redis import connect
-from services.intake.accepting import KnownDigests
-from services.intake.known_requests import KnownRequests
+from services.intake.accepting import KnownRequests
+from services.intake.known_requests import RedisKnownRequests
 from tests.doubles.intake import FakeKnownRequests
 
 ONE = RequestKey("acme", "c-1", "r1")
@@ -23,33 +23,33 @@ def a_counter() -> Counter:
 
 
 @pytest.fixture(params=["real", "double"])
-async def known(request: pytest.FixtureRequest) -> AsyncIterator[KnownDigests]:
+async def known(request: pytest.FixtureRequest) -> AsyncIterator[KnownRequests]:
     if request.param == "double":
         yield FakeKnownRequests()
         return
     address: str = request.getfixturevalue("fresh_redis")
     redis = connect(address)
-    yield KnownRequests(redis, a_counter())
+    yield RedisKnownRequests(redis, a_counter())
     await redis.aclose()
 
 
-async def test_what_was_never_noted_is_not_known(known: KnownDigests) -> None:
+async def test_what_was_never_noted_is_not_known(known: KnownRequests) -> None:
     assert await known.digest_of(ONE) is None
 
 
-async def test_the_first_digest_stays(known: KnownDigests) -> None:
+async def test_the_first_digest_stays(known: KnownRequests) -> None:
     await known.note({ONE: "aaaaaaaa", OTHER: "bbbbbbbb"})
     await known.note({ONE: "cccccccc"})
     assert (await known.digest_of(ONE), await known.digest_of(OTHER)) == ("aaaaaaaa", "bbbbbbbb")
 
 
-async def test_noting_nothing_is_nothing(known: KnownDigests) -> None:
+async def test_noting_nothing_is_nothing(known: KnownRequests) -> None:
     await known.note({})
 
 
 async def test_a_note_lives_seven_days_under_a_name_that_tells_nothing(fresh_redis: str) -> None:
     redis = connect(fresh_redis)
-    await KnownRequests(redis, a_counter()).note({ONE: "aaaaaaaa"})
+    await RedisKnownRequests(redis, a_counter()).note({ONE: "aaaaaaaa"})
     (name,) = await redis.keys()
     assert str(name).startswith("b'intake:")
     assert "c-1" not in str(name)
@@ -58,8 +58,8 @@ async def test_a_note_lives_seven_days_under_a_name_that_tells_nothing(fresh_red
 
 
 @pytest.mark.parametrize("call", [lambda known: known.digest_of(ONE), lambda known: known.note({ONE: "a"})])
-async def test_a_redis_that_is_away_is_counted_and_nothing_more(call: Callable[[KnownDigests], Any]) -> None:
+async def test_a_redis_that_is_away_is_counted_and_nothing_more(call: Callable[[KnownRequests], Any]) -> None:
     away, redis = a_counter(), connect("redis://127.0.0.1:1/0")
-    assert await call(KnownRequests(redis, away)) is None
+    assert await call(RedisKnownRequests(redis, away)) is None
     assert away._value.get() == 1
     await redis.aclose()

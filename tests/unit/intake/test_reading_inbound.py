@@ -11,7 +11,7 @@ from schemas.errors import Unreadable
 from schemas.topics import BODY_LIMIT_BYTES
 from schemas.types import CASE_WITHDRAWN
 from schemas.withdrawal import Withdrawal
-from services.intake.events import case_submitted
+from services.intake.events import Message, event_of
 from services.intake.reading.inbound import Received, read_inbound
 from tests.builders.bodies import LEFT_OUT, as_bytes, nested
 from tests.builders.cases import a_case_body, a_request_body, a_withdrawal_body
@@ -224,7 +224,7 @@ def test_the_origin_is_the_event_it_came_in_and_nothing_that_the_body_says() -> 
 def test_the_largest_case_fits_a_record_however_its_numbers_are_written() -> None:
     body = as_bytes(a_case_body(facts={"n": ["x"]})).replace(b'"x"', b",".join([b"9e15"] * 26_000))
     case = case_of(read_inbound(None, body, ()))
-    event = case_submitted(case, event_id="e", accepted_at=case.opened_at, traceparent=None)
+    event = event_of(Message(case, "e", case.opened_at, case.opened_at))
     assert BODY_LIMIT_BYTES * 0.9 < len(body) < len(event.to_bytes()) < 600_000
 
 

@@ -18,9 +18,9 @@ from schemas.errors import REASONS, Unreadable
 from schemas.reading import read
 from schemas.types import CASE_WITHDRAWN
 from schemas.withdrawal import Withdrawal
-from services.intake.events import case_submitted, case_withdrawn
+from services.intake.events import Message, event_of
 from services.intake.reading.inbound import Received, read_inbound
-from services.intake.reading.replies import read_verdict
+from services.intake.reading.replies import REPLY_KINDS, ReplyKind, read_reply
 from tests.builders.bodies import as_bytes
 from tests.builders.cases import a_case_body, a_request_body, a_withdrawal_body
 from tests.builders.events import an_inbound_event
@@ -112,23 +112,18 @@ def test_any_record_is_a_case_a_withdrawal_or_unreadable(
         assert read_or_not.reason in REASONS
         assert read_or_not.detail.encode()
         return
-    event: Event[Case] | Event[Withdrawal]
-    match read_or_not.data:
-        case Case() as one:
-            event = case_submitted(one, event_id="e", accepted_at=one.opened_at, traceparent=None)
-            assert read(Event[Case], event.to_bytes()).data == one
-        case withdrawal:
-            event = case_withdrawn(withdrawal, event_id="e", accepted_at=MONDAY, traceparent=None)
-            assert read(Event[Withdrawal], event.to_bytes()).data == withdrawal
+    event = event_of(Message(read_or_not.data, "e", MONDAY, MONDAY))
+    model: Any = Event[Case] if isinstance(read_or_not.data, Case) else Event[Withdrawal]
+    assert read(model, event.to_bytes()).data == read_or_not.data
 
 
-@given(st.sampled_from(["approve", "reject"]), st.text(max_size=40) | st.just("apr_YwByMQ"), BODIES)
+@given(st.sampled_from(REPLY_KINDS), st.text(max_size=40) | st.just("apr_YwByMQ"), BODIES)
 @settings(max_examples=500, deadline=None)
-@example("approve", "apr_YwByMQ", b'{"agent_id": "a", "reply_id": "r"}')
-@example("approve", "apr_\u20ac", b'{"agent_id": "a", "reply_id": "r"}')
-def test_any_reply_is_a_verdict_or_unreadable(verb: str, approval: str, body: bytes | None) -> None:
+@example(REPLY_KINDS[0], "apr_YwByMQ", b'{"agent_id": "a", "reply_id": "r"}')
+@example(REPLY_KINDS[0], "apr_\u20ac", b'{"agent_id": "a", "reply_id": "r"}')
+def test_any_reply_is_a_verdict_or_unreadable(kind: ReplyKind, approval: str, body: bytes | None) -> None:
     with suppress(Unreadable):
-        assert read_verdict(verb, approval, body or b"").approval_id == approval
+        assert read_reply(kind, approval, body or b"", "acme").verdict.approval_id == approval
 
 
 @given(st.text(min_size=1, max_size=20, alphabet=st.characters(exclude_categories=["Cc", "Cs"])))

@@ -1,4 +1,4 @@
-"""Reading a verdict on an approval."""
+"""Reading a reply on an approval."""
 
 from __future__ import annotations
 
@@ -8,36 +8,39 @@ import pytest
 
 from schemas.errors import Unreadable
 from schemas.ids import approval_id
-from services.intake.reading.replies import read_verdict
+from services.intake.reading.replies import REPLY_KINDS, read_reply
 from tests.builders.bodies import as_bytes
 
 APPROVAL = approval_id("c-1", "r1")
+APPROVE, REJECT = REPLY_KINDS
 
 
-def a_reply(**changes: Any) -> bytes:
+def a_reply_body(**changes: Any) -> bytes:
     return as_bytes({"agent_id": "lead-01", "reply_id": "rep-1", **changes})
 
 
 def test_the_id_of_an_approval_names_its_case_and_request() -> None:
-    verdict = read_verdict("approve", APPROVAL, a_reply(reason="fair"))
+    reply = read_reply(APPROVE, APPROVAL, a_reply_body(reason="fair"), "acme")
+    verdict = reply.verdict
+    assert reply.key == ("acme", "c-1", "r1")
     assert (verdict.case_id, verdict.request_id, verdict.approval_id) == ("c-1", "r1", APPROVAL)
     assert (verdict.agent_id, verdict.reply_id, verdict.reason) == ("lead-01", "rep-1", "fair")
 
 
 def test_another_amount_can_be_approved() -> None:
-    assert read_verdict("approve", APPROVAL, a_reply(amount="30.00")).amount == "30.00"
+    assert read_reply(APPROVE, APPROVAL, a_reply_body(amount="30.00"), "acme").verdict.amount == "30.00"
 
 
 @pytest.mark.parametrize("amount", ["1e3", "-5", "12,50", "", "1" * 41])
 def test_an_amount_is_digits_and_a_point(amount: str) -> None:
     with pytest.raises(Unreadable) as caught:
-        read_verdict("approve", APPROVAL, a_reply(amount=amount))
+        read_reply(APPROVE, APPROVAL, a_reply_body(amount=amount), "acme")
     assert [flaw.pointer for flaw in caught.value.flaws] == ["/amount"]
 
 
 def test_a_rejection_has_no_amount() -> None:
     with pytest.raises(Unreadable) as caught:
-        read_verdict("reject", APPROVAL, a_reply(amount="30.00"))
+        read_reply(REJECT, APPROVAL, a_reply_body(amount="30.00"), "acme")
     assert caught.value.flaws[0].pointer == "/amount"
 
 
@@ -47,11 +50,11 @@ def test_a_rejection_has_no_amount() -> None:
 )
 def test_an_id_that_is_not_of_an_approval_is_unknown(approval: str) -> None:
     with pytest.raises(Unreadable) as caught:
-        read_verdict("approve", approval, a_reply())
+        read_reply(APPROVE, approval, a_reply_body(), "acme")
     assert caught.value.reason == "unknown_approval"
 
 
-def test_a_reply_says_who_and_which() -> None:
+def test_a_reply_names_its_giver_and_has_an_id() -> None:
     with pytest.raises(Unreadable) as caught:
-        read_verdict("approve", APPROVAL, b"{}")
+        read_reply(APPROVE, APPROVAL, b"{}", "acme")
     assert {flaw.pointer for flaw in caught.value.flaws} == {"/agent_id", "/reply_id"}
