@@ -72,7 +72,7 @@ class LetterWriter:
         template = f"{language}/{LETTERS[notice.recipient.audience, event.type]}.jinja"
         values = self._values(notice, event, case, language, staff)
         values["name"] = clean_line(name, 100) if name else ""
-        values["note"] = clean_text(remark, 2000)
+        values["remark"] = clean_text(remark, 2000)
         plain = self._text.get_template(template).make_module({**values, "parts": "parts.txt.jinja"})
         rich = self._html.get_template(template).make_module({**values, "parts": "parts.html.jinja"})
         subject, footer = clean_line(str(plain.subject), MOST_SUBJECT), str(plain.footer)  # type: ignore[attr-defined] # set in the template

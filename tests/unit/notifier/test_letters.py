@@ -42,12 +42,17 @@ def an_event(type_: str, case: Case, **changes: Any) -> Any:
 
 
 def a_letter(
-    audience: str, type_: str, language: Any = "en", case: Case | None = None, note: str = "", **changes: Any
+    audience: str,
+    type_: str,
+    language: Any = "en",
+    case: Case | None = None,
+    remark: str = "",
+    **changes: Any,
 ) -> Letter:
     case = case or a_case()
     event = an_event(type_, case, **changes)
     pending = a_pending_notice(event, audience, PERSONS[audience])
-    return WRITER.write(pending, event, case, "A. Bakker", language, STAFF.get, note)
+    return WRITER.write(pending, event, case, "A. Bakker", language, STAFF.get, remark)
 
 
 @pytest.mark.parametrize("language", ["nl", "en"])
@@ -81,7 +86,7 @@ def test_a_customer_reads_no_internal_reason_mandate_or_policy(type_: str, langu
         "mandate": "secret-mandate",
         "on_the_spot": "12.34",
     }
-    letter = a_letter("customer", type_, language, note="a difficult one", **changes)
+    letter = a_letter("customer", type_, language, remark="a difficult one", **changes)
     said = (letter.subject + letter.text + letter.html).lower()
     for secret in ("fraud", "late-delivery", "secret-mandate", "12.34", "12,34", "2026-03-01", "difficult"):
         assert secret not in said
@@ -107,10 +112,10 @@ def test_who_gave_too_much_reads_what_they_gave_beside_what_was_asked() -> None:
     case = a_case(amount="25.00")
     dutch = a_letter("giver", types.APPROVAL_NOT_ENTITLED, "nl", case, reasons=(reason,)).text
     assert "Bedrag: €\u00a025,00" in dutch
-    assert "Jij gaf: €\u00a0200,00" in dutch
+    assert "Jouw bedrag: €\u00a0200,00" in dutch
     as_asked = a_case(amount="200.00")
     english = a_letter("giver", types.APPROVAL_NOT_ENTITLED, "en", as_asked, reasons=(reason,)).text
-    assert "You gave" not in english
+    assert "Your amount" not in english
 
 
 def prohibited(**figures: str) -> Reason:
@@ -124,13 +129,13 @@ def test_an_agent_reads_to_whom_a_prohibition_does_not_apply() -> None:
     text = flat(letter.text)
     assert "Regel “cash” verbiedt dit, behalve aan team lead, manager: only at the desk" in text
     assert "Het is niet aan hen doorgegeven." in text
-    assert "door niemand" not in text
+    assert "Niemand kan" not in text
 
 
 def test_where_one_prohibition_binds_all_nobody_may() -> None:
     reasons = (prohibited(), prohibited(**{"except": "team_lead"}))
     letter = a_letter("agent", types.DECISION_REFUSED, "en", by="prohibition", reasons=reasons)
-    assert "cannot be granted, by anybody" in flat(letter.text)
+    assert "Nobody can grant your request" in flat(letter.text)
 
 
 @pytest.mark.parametrize(
@@ -224,7 +229,7 @@ def test_an_approver_sees_what_is_asked_by_whom_the_facts_and_how_to_answer() ->
 def test_colleagues_read_who_decided_and_what_they_wrote() -> None:
     changes: dict[str, Any] = {"by": "person", "decided_by": "lead-01", "amount": "30.00"}
     for audience in ("agent", "approver"):
-        text = a_letter(audience, types.DECISION_APPROVED, "en", note="Half is fair.", **changes).text
+        text = a_letter(audience, types.DECISION_APPROVED, "en", remark="Half is fair.", **changes).text
         assert "M. de Boer" in text
         assert "> Half is fair." in text
         assert "€30.00" in text
@@ -253,14 +258,14 @@ def test_an_agent_hears_that_budgets_are_free_again_only_where_there_were_any() 
 
 def test_who_withdrew_it_is_not_named_to_themselves() -> None:
     text = flat(a_letter("agent", types.DECISION_WITHDRAWN, decided_by="agent-01").text)
-    assert "has been withdrawn: nothing further" in text
+    assert "has been withdrawn. Nothing more is done" in text
 
 
 @pytest.mark.parametrize(
     ("language", "words"),
     [
-        ("en", "It came after this request had been withdrawn by M. de Boer, so it changed nothing."),
-        ("nl", "M. de Boer had dit verzoek al ingetrokken, dus het heeft niets veranderd."),
+        ("en", "M. de Boer had already withdrawn this request, so your verdict changed nothing."),
+        ("nl", "M. de Boer had dit verzoek al ingetrokken, dus je oordeel heeft niets veranderd."),
     ],
 )
 def test_a_verdict_after_a_withdrawal_hears_that_it_was_withdrawn(language: Any, words: str) -> None:
