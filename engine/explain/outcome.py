@@ -32,12 +32,9 @@ def outcome_lines(decided: DecidedRequest, speech: Speech) -> Iterator[Explanati
 
 
 def _general(reason: Mapping[str, Any], speech: Speech) -> str:
-    """A reason that is about no rule; one without words here has its sentence."""
-    key = f"reason.{reason['code']}"
-    if not speech.has(key):
-        return str(reason["text"])
+    """A reason that is about no rule; one without a sentence here has that of the event."""
     names = {name: speech.name(text) for name, text in reason["figures"].items() if name in ("role", "kind")}
-    return speech.say(key, **{**reason["figures"], **names})
+    return speech.reason(reason["code"], **{**reason["figures"], **names}) or str(reason["text"])
 
 
 def _charged(charge: Mapping[str, Any], decided: DecidedRequest, speech: Speech) -> str:

@@ -133,7 +133,9 @@ class _Explanation:
 
     def _mandate(self, row: Mandate) -> Iterator[ExplanationLine]:
         key = self._standing(row)
-        yield self._line(1, f"mandate.{key}", **self._figures_of(row))
+        figures = self._figures_of(row)
+        reason = self._speech.reason(key, **figures)
+        yield self._line(1, f"mandate.{key}", **figures) if reason is None else ExplanationLine(1, reason)
         if row.id == self._decided.decision["mandate"] or row.id in self._of_mandate:
             yield from self._details(row, key)
 

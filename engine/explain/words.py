@@ -11,6 +11,7 @@ from typing import Any, Final
 from engine.policy.book import Budget, PolicyBook
 from schemas.language import Language, amount_text, moment_text
 from schemas.money import Money
+from schemas.reasons import CATALOGUE
 
 FILE: Final = "words.json"
 """Beside this module."""
@@ -52,6 +53,12 @@ class Speech:
     def has(self, key: str) -> bool:
         """Whether there is a text of this key."""
         return key in self.words.texts
+
+    def reason(self, code: str, **figures: object) -> str | None:
+        """The sentence of a reason with its figures; None for a reason that has none here."""
+        entry = CATALOGUE.get(code)
+        sentence = None if entry is None else entry.explain
+        return None if sentence is None else sentence.of(self.language).format_map(figures)
 
     def any_of(self, names: Iterable[str]) -> str:
         """`a, b or c`."""

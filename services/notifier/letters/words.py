@@ -1,4 +1,7 @@
-"""What kinds of request, reasons and facts are called in the reader's language (templates/words.json)."""
+"""What kinds of request, reasons and facts are called in the reader's language.
+
+The sentences of reasons are in the catalogue (schemas/reasons), all else is in templates/words.json.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from pydantic import JsonValue
 
 from schemas.decision import Reason
 from schemas.language import Language, amount_text, moment_text
+from schemas.reasons import CATALOGUE
 from services.notifier.letters.clean import clean_line
 
 MOST_FACTS: Final = 30
@@ -26,14 +30,13 @@ class Words:
     """Word lists by name and language."""
 
     kinds: Mapping[str, Mapping[str, str]]
-    reasons: Mapping[str, Mapping[str, str]]
     signs: Mapping[str, Mapping[str, str]]
 
     @classmethod
     def parse(cls, text: str) -> Words:
         """Read words.json."""
         lists: dict[str, Any] = json.loads(text)
-        return cls(lists["kinds"], lists["reasons"], lists["signs"])
+        return cls(lists["kinds"], lists["signs"])
 
     def sign(self, name: str, language: Language) -> str:
         """One of the small words."""
@@ -52,21 +55,13 @@ class Words:
         A code that is not known here, or figures that it lacks: the sentence that rules wrote.
         """
         figures = _figures(reason, currency, language)
-        special = self._sentence(_special(reason), figures, language)
-        first = special or self._sentence(reason.code, figures, language)
+        special = _sentence(reason.code, _variant(reason), figures, language)
+        first = special or _sentence(reason.code, "", figures, language)
         if first is None:
             return clean_line(reason.text, 400)
         never = any(reason.figures.get(name, "") is None for name in _MOMENTS)
-        more = self._sentence(f"{reason.code}.{'never' if never else 'more'}", figures, language)
+        more = _sentence(reason.code, "never" if never else "more", figures, language)
         return first if more is None else f"{first} {more}"
-
-    def _sentence(self, name: str, figures: Mapping[str, str], language: Language) -> str | None:
-        """None where there is no such sentence, or a figure that it names is not there."""
-        sentences = self.reasons.get(name)
-        try:
-            return sentences[language].format_map(figures) if sentences else None
-        except KeyError:
-            return None
 
     def all_reasons(
         self, reasons: Sequence[Reason], currency: str | None, language: Language
@@ -97,13 +92,23 @@ class Words:
                 return clean_line(json.dumps(value, ensure_ascii=False))
 
 
-def _special(reason: Reason) -> str:
-    """The name of the sentence for this use of the code; the code's own stands where it has none."""
+def _sentence(code: str, variant: str, figures: Mapping[str, str], language: Language) -> str | None:
+    """None where the catalogue has no such sentence, or a figure in it is not there."""
+    entry = CATALOGUE.get(code)
+    sentence = None if entry is None else entry.letter.get(variant)
+    try:
+        return None if sentence is None else sentence.of(language).format_map(figures)
+    except KeyError:
+        return None
+
+
+def _variant(reason: Reason) -> str:
+    """The variant of the sentence for this use of the code; the usual one is used where there is none."""
     if reason.code == "prohibited" and reason.figures.get("except"):
-        return "prohibited.except"
+        return "except"
     if reason.prohibition is not None:
-        return f"{reason.code}.prohibition"
-    return f"{reason.code}.count" if isinstance(reason.figures.get("left"), int) else reason.code
+        return "prohibition"
+    return "count" if isinstance(reason.figures.get("left"), int) else ""
 
 
 def _figures(reason: Reason, currency: str | None, language: Language) -> dict[str, str]:

@@ -1,0 +1,6 @@
+"""Every reason that is given: one catalogue of codes, sentences, figures and meanings."""
+
+from schemas.reasons.catalogue import CATALOGUE
+from schemas.reasons.entry import ReasonEntry, Sentence
+
+__all__ = ["CATALOGUE", "ReasonEntry", "Sentence"]

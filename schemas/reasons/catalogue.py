@@ -1,0 +1,347 @@
+"""The catalogue: one entry for each reason. engine/reasons.py gives them; letters and explanations word them.
+
+Events keep their sentences for ever in the journal, so those change only with care. Those of letters and
+explanations may be improved at any time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from schemas.reasons.entry import ReasonEntry, Sentence
+
+_ENTRIES: Final = (
+    ReasonEntry(
+        "prohibited",
+        about="request",
+        meaning="a prohibition applies; the sentence is the policy's own. `except`: the roles that it names",
+        figures=("reason", "except"),
+        event={"": "{reason}"},
+        letter={
+            "": Sentence(
+                nl="Regel “{prohibition}” verbiedt dit: {reason}",
+                en="Rule “{prohibition}” forbids this: {reason}",
+            ),
+            "except": Sentence(
+                nl="Regel “{prohibition}” verbiedt dit, behalve aan {except}: {reason}",
+                en="Rule “{prohibition}” forbids this, except to {except}: {reason}",
+            ),
+        },
+    ),
+    ReasonEntry(
+        "condition_not_met",
+        about="mandate",
+        meaning="its `when` is false",
+        figures=(),
+        event={"": "Mandate {mandate} does not apply: its condition is not met."},
+        letter={
+            "": Sentence(
+                nl="De voorwaarde van mandaat “{mandate}” is niet vervuld.",
+                en="The condition of mandate “{mandate}” is not met.",
+            ),
+        },
+        explain=Sentence(
+            nl="{mandate}: past niet, want de voorwaarde klopt niet.",
+            en="{mandate}: does not fit, because its condition is false.",
+        ),
+    ),
+    ReasonEntry(
+        "fact_missing",
+        about="mandate",
+        meaning="its `when` or `limit` needs a fact that the case does not have",
+        figures=("fact",),
+        event={
+            "condition": "The condition of mandate {mandate} cannot be judged: {error}.",
+            "limit": "The limit of mandate {mandate} cannot be worked out: {error}.",
+            "prohibition": "Prohibition {prohibition} cannot be judged: {error}.",
+        },
+        letter={
+            "": Sentence(
+                nl="Mandaat “{mandate}” heeft {fact} nodig, en dat ontbreekt in de zaak.",
+                en="Mandate “{mandate}” needs {fact}, which the case does not have.",
+            ),
+            "prohibition": Sentence(
+                nl="Onduidelijk is of regel “{prohibition}” dit verbiedt: {fact} ontbreekt in de zaak.",
+                en="It is unclear whether rule “{prohibition}” forbids this: the case does not have {fact}.",
+            ),
+        },
+        explain=Sentence(
+            nl="{mandate}: past niet, want er ontbreekt een gegeven.",
+            en="{mandate}: does not fit, because a fact is missing.",
+        ),
+    ),
+    ReasonEntry(
+        "condition_error",
+        about="mandate",
+        meaning="its `when` or `limit` cannot be calculated: a text where a number is needed, or no"
+        " finite number",
+        figures=("error",),
+        event={
+            "condition": "The condition of mandate {mandate} cannot be judged: {error}.",
+            "limit": "The limit of mandate {mandate} cannot be worked out: {error}.",
+            "prohibition": "Prohibition {prohibition} cannot be judged: {error}.",
+        },
+        letter={
+            "": Sentence(
+                nl="De voorwaarde van mandaat “{mandate}” kon met deze gegevens niet worden beoordeeld.",
+                en="The condition of mandate “{mandate}” could not be judged on these facts.",
+            ),
+            "prohibition": Sentence(
+                nl="Met deze gegevens kon niet worden beoordeeld of regel “{prohibition}” dit verbiedt.",
+                en="These facts are not enough to judge whether rule “{prohibition}” forbids this.",
+            ),
+        },
+        explain=Sentence(
+            nl="{mandate}: past niet, want het is met deze gegevens niet te beoordelen.",
+            en="{mandate}: does not fit, because it cannot be judged with these facts.",
+        ),
+    ),
+    ReasonEntry(
+        "amount_missing",
+        about="mandate",
+        meaning="it has a limit or a budget in money, and the request has no amount",
+        figures=(),
+        event={
+            "limit": "Mandate {mandate} has a limit, and the request names no amount.",
+            "budget": "Mandate {mandate} has a budget in money, and the request names no amount.",
+        },
+        letter={
+            "": Sentence(
+                nl="Mandaat “{mandate}” rekent met bedragen, en het verzoek noemt er geen.",
+                en="Mandate “{mandate}” works with amounts, and the request names none.",
+            ),
+        },
+        explain=Sentence(
+            nl="{mandate}: past niet, want het verzoek noemt geen bedrag.",
+            en="{mandate}: does not fit, because the request has no amount.",
+        ),
+    ),
+    ReasonEntry(
+        "over_limit",
+        about="mandate",
+        meaning="the amount is above its limit",
+        figures=("limit", "amount", "currency"),
+        event={"": "Mandate {mandate} goes up to {limit} {currency}, and {amount} is asked."},
+        letter={
+            "": Sentence(
+                nl="Mandaat “{mandate}” gaat tot {limit}.",
+                en="Mandate “{mandate}” goes up to {limit}.",
+            ),
+        },
+        explain=Sentence(
+            nl="{mandate}: past niet, want het bedrag ligt boven de grens.",
+            en="{mandate}: does not fit, because the amount is over its limit.",
+        ),
+    ),
+    ReasonEntry(
+        "budget_exhausted",
+        about="mandate",
+        meaning="one of its budgets has no room; the first is named. `renews_at` is null if so much never"
+        " fits; `amount` and `currency` are there for a budget in money",
+        figures=("budget", "left", "renews_at", "timezone", "amount", "currency"),
+        event={
+            "money": "Mandate {mandate}: budget {budget} of {scope} has {left} {currency} left, and {amount}"
+            " is asked; not before {renews_at}.",
+            "money.never": "Mandate {mandate}: budget {budget} of {scope} has {left} {currency} left, and"
+            " {amount} is asked; not for so much at any time.",
+            "count": "Mandate {mandate}: budget {budget} of {scope} has {left} left; not before {renews_at}.",
+            "count.never": "Mandate {mandate}: budget {budget} of {scope} has {left} left; not for so much at"
+            " any time.",
+        },
+        letter={
+            "": Sentence(
+                nl="Het budget “{budget}” heeft nog {left} over.",
+                en="The budget “{budget}” has {left} left.",
+            ),
+            "count": Sentence(
+                nl="Het budget “{budget}” is op.",
+                en="The budget “{budget}” is used up.",
+            ),
+            "more": Sentence(
+                nl="Er is weer ruimte vanaf {renews_at}.",
+                en="There is room again from {renews_at}.",
+            ),
+            "never": Sentence(
+                nl="Voor zoveel heeft het nooit ruimte.",
+                en="It never has room for so much.",
+            ),
+        },
+        explain=Sentence(
+            nl="{mandate}: past niet, want er is te weinig budget over.",
+            en="{mandate}: does not fit, because too little budget is left.",
+        ),
+    ),
+    ReasonEntry(
+        "discretion_needs_reason",
+        about="mandate",
+        meaning="it is at discretion, and the request gives no reason",
+        figures=(),
+        event={"": "Mandate {mandate} is for discretion, and discretion needs a reason."},
+        letter={
+            "": Sentence(
+                nl="Mandaat “{mandate}” laat eigen inzicht toe, maar alleen met een reden.",
+                en="Mandate “{mandate}” allows discretion, but only with a reason.",
+            ),
+        },
+        explain=Sentence(
+            nl="{mandate}: past niet, want een besluit naar eigen inzicht heeft een reden nodig.",
+            en="{mandate}: does not fit, because discretion needs a reason.",
+        ),
+    ),
+    ReasonEntry(
+        "no_mandate",
+        about="request",
+        meaning="no mandate grants this kind to the agent's role",
+        figures=("role", "kind"),
+        event={"": "No mandate lets the role {role} grant {kind} in this case."},
+        letter={
+            "": Sentence(
+                nl="Geen mandaat van deze rol geldt voor dit soort verzoek.",
+                en="No mandate of this role covers this kind of request.",
+            ),
+        },
+        explain=Sentence(
+            nl="Geen mandaat staat de rol {role} in deze zaak “{kind}” toe.",
+            en="No mandate lets the role {role} grant “{kind}” in this case.",
+        ),
+    ),
+    ReasonEntry(
+        "unknown_agent",
+        about="request",
+        meaning="the agent is not in the staff list, or the case names none",
+        figures=("agent",),
+        event={
+            "": "Nobody of the staff has the id {agent}.",
+            "none": "The case names no agent.",
+        },
+        letter={
+            "": Sentence(
+                nl="De vrager staat niet in het personeelsbestand.",
+                en="The person who asked is not in the staff list.",
+            ),
+        },
+        explain=Sentence(
+            nl="De aanvrager staat niet in het personeelsbestand; er is geen mandaat geprobeerd.",
+            en="The agent is not in the staff records; no mandate was tried.",
+        ),
+    ),
+    ReasonEntry(
+        "unknown_role",
+        about="request",
+        meaning="the policy does not have the agent's role",
+        figures=("role",),
+        event={"": "The policy knows no role {role}."},
+        letter={
+            "": Sentence(
+                nl="Het beleid kent de rol van de vrager niet.",
+                en="The policy does not know the role of the person who asked.",
+            ),
+        },
+        explain=Sentence(
+            nl="Het beleid kent de rol {role} niet; er is geen mandaat geprobeerd.",
+            en="The policy has no role {role}; no mandate was tried.",
+        ),
+    ),
+    ReasonEntry(
+        "currency_not_covered",
+        about="request",
+        meaning="the amount is in another currency than the policy",
+        figures=("currency", "covered"),
+        event={"": "The policy's amounts are in {covered}, and the request is in {currency}."},
+        letter={
+            "": Sentence(
+                nl="Het beleid geldt niet voor bedragen in {currency}.",
+                en="The policy does not cover amounts in {currency}.",
+            ),
+        },
+        explain=Sentence(
+            nl="Het beleid geldt voor bedragen in {covered}, en het gevraagde bedrag is in {currency};"
+            " er is geen mandaat geprobeerd.",
+            en="The policy covers amounts in {covered}, and the requested amount is in {currency};"
+            " no mandate was tried.",
+        ),
+    ),
+    ReasonEntry(
+        "nobody_may_grant",
+        about="request",
+        meaning="nobody on the ladder may grant it, and `when_nobody` is `refuse`",
+        figures=("steps",),
+        event={"": "Nobody on the ladder ({steps}) may grant this."},
+        letter={
+            "": Sentence(
+                nl="Niemand aan wie dit kan worden voorgelegd, mag het toekennen.",
+                en="Nobody who could be asked may grant this.",
+            ),
+        },
+        explain=Sentence(
+            nl="Niemand op de ladder ({steps}) mag dit toekennen.",
+            en="Nobody on the ladder ({steps}) may grant this.",
+        ),
+    ),
+    ReasonEntry(
+        "own_request",
+        about="reply",
+        meaning="the person who replies asked for it",
+        figures=(),
+        event={"": "Who asked for it cannot answer it."},
+        letter={
+            "": Sentence(
+                nl="Je kunt niet over je eigen verzoek beslissen.",
+                en="You cannot decide on your own request.",
+            ),
+        },
+    ),
+    ReasonEntry(
+        "absent",
+        about="reply",
+        meaning="the person who replies is absent",
+        figures=("agent",),
+        event={"": "{agent} is absent at this moment."},
+        letter={
+            "": Sentence(
+                nl="Je staat op dit moment als afwezig geregistreerd.",
+                en="You are marked as absent at this moment.",
+            ),
+        },
+    ),
+    ReasonEntry(
+        "not_an_approver",
+        about="reply",
+        meaning="the person who replies is not one of those who may answer at this step",
+        figures=("agent", "step"),
+        event={"": "{agent} is not one of those who may answer as {step} here."},
+        letter={
+            "": Sentence(
+                nl="Dit verzoek is aan anderen voorgelegd ({step}).",
+                en="This request was put to others ({step}).",
+            ),
+        },
+    ),
+    ReasonEntry(
+        "amount_unreadable",
+        about="reply",
+        meaning="the other amount that was approved is not an amount of the currency",
+        figures=("error",),
+        event={"": "The amount cannot be read: {error}."},
+        letter={
+            "": Sentence(
+                nl="Het bedrag dat je noemde kon niet worden gelezen.",
+                en="The amount that you named could not be read.",
+            ),
+        },
+    ),
+    ReasonEntry(
+        "withdrawn",
+        about="request",
+        meaning="the request was withdrawn; who withdrew it, and why, where known",
+        figures=("agent", "reason"),
+        event={
+            "": "It was withdrawn.",
+            "reason": "It was withdrawn: {reason}",
+        },
+    ),
+)
+
+CATALOGUE: Final[Mapping[str, ReasonEntry]] = {entry.code: entry for entry in _ENTRIES}
+"""Code -> its entry."""
