@@ -1,11 +1,11 @@
-"""Judge a request by a policy: the checks in order, the first that answers wins (DESIGN.md, Policy)."""
+"""Judge a request: the first check with an answer wins (docs/policy.md, How a request is judged)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, assert_never
 
 from engine import reasons
 from engine.expressions.evaluation import Surroundings
@@ -23,7 +23,7 @@ from schemas.staff import StaffMember
 
 
 class RequestContext:
-    """One request with all it is judged by."""
+    """One request with everything it is judged by."""
 
     __slots__ = ("agent", "book", "case", "judge", "now", "prohibitions")
 
@@ -40,7 +40,7 @@ class RequestContext:
 
 
 def prohibited(context: RequestContext) -> Refused | Escalated | None:
-    """Refused by every prohibition that applies; escalated where one cannot be judged and none refuses."""
+    """Refused, if prohibitions apply. Escalated, if none does and one cannot be judged."""
     applying: list[Reason] = []
     unjudged: list[Reason] = []
     for row in context.prohibitions:
@@ -54,8 +54,8 @@ def prohibited(context: RequestContext) -> Refused | Escalated | None:
     return Escalated(tuple(unjudged)) if unjudged else None
 
 
-def by_nobody_known(context: RequestContext) -> Escalated | None:
-    """Escalated where the agent is not of the staff, or has a role that the policy does not know."""
+def by_unknown_agent(context: RequestContext) -> Escalated | None:
+    """Escalated, if the agent is not in the staff list or has a role that the policy does not have."""
     agent = context.agent
     if agent is None:
         return Escalated((reasons.unknown_agent(context.case.agent_id),))
@@ -65,7 +65,7 @@ def by_nobody_known(context: RequestContext) -> Escalated | None:
 
 
 def in_another_currency(context: RequestContext) -> Escalated | None:
-    """Escalated where the request is in a currency other than the policy's."""
+    """Escalated, if the request is in another currency than the policy."""
     currency, covered = context.case.request.currency, context.book.currency
     if currency is None or currency == covered:
         return None
@@ -73,7 +73,7 @@ def in_another_currency(context: RequestContext) -> Escalated | None:
 
 
 def by_mandate(context: RequestContext) -> Tried:
-    """The candidates: the first that covers the request and has room in its budgets approves it."""
+    """The candidates. The first that covers the request and has room in its budgets approves it."""
     case, book, agent = context.case, context.book, context.agent
     role, team = ("", "") if agent is None else (agent.role, agent.team)
     rows = rows_for(book, role, case.request, case.category)
@@ -82,18 +82,18 @@ def by_mandate(context: RequestContext) -> Tried:
     if not rows:
         return tried._replace(candidates=(reasons.no_mandate(role, case.request.kind),))
     whens = (row.when for row in context.prohibitions)
-    barring = tuple(when for when in whens if when is not None and when.names_amount)
-    return tried._replace(barring=barring) if barring else tried
+    prohibiting = tuple(when for when in whens if when is not None and when.names_amount)
+    return tried._replace(prohibiting=prohibiting) if prohibiting else tried
 
 
 Answer: TypeAlias = Refused | Escalated | Tried
 Check = Callable[[RequestContext], Answer | None]
-CHECKS: Final[tuple[Check, ...]] = (prohibited, by_nobody_known, in_another_currency, by_mandate)
+CHECKS: Final[tuple[Check, ...]] = (prohibited, by_unknown_agent, in_another_currency, by_mandate)
 
 
 @dataclass(frozen=True)
 class RequestAssessment:
-    """What may be concluded on a request: it depends on the room in the budgets, which the ledger knows."""
+    """What may be concluded on a request. It depends on room in budgets, which only the ledger knows."""
 
     answer: Answer
     requester: Requester
@@ -103,33 +103,33 @@ class RequestAssessment:
 
     @cached
     def ladder(self) -> Ladder:
-        """Who may be asked, if it is escalated: they are looked for only then."""
+        """The people who may be asked. They are looked for only if it is escalated."""
         case, book, now, judge = self.context.case, self.context.book, self.context.now, self.context.judge
         return Ladder(case, book, self.staff, now, self.requester.team, judge)
 
     @property
     def charge_options(self) -> tuple[Charges, ...]:
-        """What each candidate charges that does charge something, in the order to try them."""
+        """The charges of each candidate that charges something, in the order to try them."""
         return self.answer.charge_options if isinstance(self.answer, Tried) else ()
 
     @property
     def probes(self) -> Charges:
-        """The charges whose room is of interest where nothing was taken."""
+        """The charges whose use is needed if nothing was charged."""
         return self.answer.probes if isinstance(self.answer, Tried) else ()
 
     @property
     def reasons(self) -> tuple[Reason, ...]:
-        """Why it is not simply approved, as far as it can be told without the ledger."""
+        """Why it is not simply approved, as far as that is known without the ledger."""
         return self.answer.shortfalls if isinstance(self.answer, Tried) else self.answer.reasons
 
     def conclude(self, chosen_option: int = 0, used: Sequence[BudgetUse] = ()) -> Conclusion:
-        """What is concluded where the ledger took this one of `charge_options`, from 1, or none of them."""
+        """The conclusion, when the ledger charged this one of `charge_options`, from 1; 0 for none."""
         match self.answer:
             case Refused():
                 return self.answer
             case Escalated(why):
                 return self._escalated(why, None)
-            case tried:
+            case Tried() as tried:
                 granting, passed = tried.settled(chosen_option, used)
                 if granting is None:
                     return self._escalated(passed, tried.on_the_spot(used))
@@ -137,9 +137,11 @@ class RequestAssessment:
                 return Approved(
                     row.id, passed, granting.charges, "mandate" if row.discretion is None else "discretion"
                 )
+            case _:
+                assert_never(self.answer)
 
     def _escalated(self, why: tuple[Reason, ...], on_the_spot: Money | None) -> Escalated | Refused:
-        """Escalated to whoever may grant it; where nobody may, the policy may want it refused."""
+        """Escalated to those who may grant it. If nobody may, the policy may want it refused."""
         asked = self.ladder.asked
         if asked is None:
             return Refused((*why, reasons.nobody_may_grant(self.ladder.steps)), "ladder")

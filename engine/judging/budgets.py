@@ -1,6 +1,6 @@
-"""What a budget is charged, over which window, and how much room it has (DESIGN.md, Policy 6).
+"""What a budget is charged, in which window, and how much room it has (docs/policy.md, Budgets).
 
-The ledger holds counters that know nothing of this: a counter has a key, and in it a field a window.
+The ledger only has counters: each has a key, and under it one field for each window.
 """
 
 from __future__ import annotations
@@ -17,14 +17,15 @@ from schemas.money import Money
 
 _FIRST_DAY: Final = date(1970, 1, 1).toordinal()
 COUNTED: Final = "count"
-"""Stands in a counter's key where another has its currency."""
+"""The unit in the key of a counter that counts decisions; a counter of money has its currency there."""
 
 
 class Charge(NamedTuple):
-    """What a variant takes from a budget, in minor units or a count, where its counter has room below `cap`.
+    """What an option takes from a budget, in minor units or a count, if its counter has room below `cap`.
 
-    `scope` and `window` as events write them; `key` and `field` say where the ledger counts it. `days` is N
-    of an `Nd` window, whose field is the number of the day since 1970, else 0.
+    `scope` and `window` are written as in events; `key` and `field` say where the ledger counts it. `days` is
+    N for an `Nd` window, whose field is the number of the day since 1970; else 0.
+    :class:`schemas.decision.Charge` is the same in an event, without what only the ledger needs.
     """
 
     budget: Budget
@@ -40,8 +41,8 @@ class Charge(NamedTuple):
 class BudgetUse(NamedTuple):
     """What the counter of a charge held before it.
 
-    `used`: in its window; of an `Nd` window the most in any run of N days that holds the day. `free_day`: of
-    an `Nd` window the first later day, as a number since 1970, on which the amount has room; else None.
+    `used`: in its window; for an `Nd` window the most in any run of N days with that day in it. `free_day`:
+    for an `Nd` window the first later day on which the amount has room, as a number since 1970; else None.
     """
 
     used: int
@@ -52,7 +53,7 @@ Charges: TypeAlias = tuple[Charge, ...]
 
 
 class Spender(NamedTuple):
-    """Whose budgets are charged."""
+    """The people whose budgets are charged."""
 
     tenant: str
     agent_id: str
@@ -73,7 +74,7 @@ class Spender(NamedTuple):
 
 
 def charges(budgets: Iterable[Budget], spender: Spender, money: Money | None, day: date) -> Charges:
-    """What granting this amount takes from these budgets: nothing of money for 0.00, or for no amount.
+    """What granting this amount takes from these budgets. 0.00 or no amount takes no money.
 
     `day` is a day of the policy's time zone.
     """
@@ -114,7 +115,7 @@ def day_number(day: date) -> int:
 
 @lru_cache(maxsize=1_000)
 def window_name(kind: WindowKind, day: date) -> str:
-    """The window that holds the day, as events write it: `2026-03-02`, `2026-W10`, `2026-03`, `2026`."""
+    """The window with the day in it, as events write it: `2026-03-02`, `2026-W10`, `2026-03`, `2026`."""
     match kind:
         case "day" | "days":
             return day.isoformat()
@@ -128,17 +129,17 @@ def window_name(kind: WindowKind, day: date) -> str:
 
 
 def counter_key(tenant: str, budget: str, window: str, unit: str, scope: str) -> str:
-    """Where the ledger counts; `window` is `day`, ..., `year` or `30d`, `unit` a currency or `count`.
+    """The key of a counter. `window` is `day`, ..., `year` or `30d`; `unit` is a currency or `count`.
 
-    Only the scope may hold a `|`, and it comes last.
+    Only the scope may contain a `|`, and it comes last.
     """
     return f"{tenant}|{budget}|{window}|{unit}|{scope}"
 
 
 def counter_of(window: str, days: int) -> tuple[str, str]:
-    """The window's kind as in a counter's key, and the counter's field, of a window as events write it.
+    """The window as it is in a counter's key, and the counter's field, from a window as events write it.
 
-    Raises ValueError where it is no window.
+    Raises ValueError for a text that is not a window.
     """
     if days:
         return f"{days}d", str(day_number(date.fromisoformat(window)))
@@ -149,12 +150,12 @@ def counter_of(window: str, days: int) -> tuple[str, str]:
 
 
 def renews_at(charge: Charge, used: BudgetUse, day: date, zone: ZoneInfo) -> datetime | None:
-    """When the window of a charge gives room again; None where it never does: so much is above the cap."""
+    """When the window of a charge gives room again; None if the amount is above the cap."""
     if charge.amount > charge.cap:
         return None
     try:
         after = _day_after(charge.budget.window.kind, used, day)
-    except (ValueError, OverflowError):  # after the last day that there is
+    except (ValueError, OverflowError):  # after the last day of the calendar
         return None
     return (
         None if after is None else datetime(after.year, after.month, after.day, tzinfo=zone).astimezone(UTC)
@@ -176,10 +177,10 @@ def _day_after(kind: WindowKind, used: BudgetUse, day: date) -> date | None:
 
 
 def _slide(by_day: Mapping[int, int], day: int, days: int, amount: int, cap: int) -> tuple[int, int]:
-    """The most in a run that holds `day`, and the first later day with room for the amount (within the cap).
+    """The most in any run with `day` in it, and the first later day on which the amount has room.
 
-    One walk over the runs, by the day each begins on, as the ledger's script does it: its time grows with the
-    days, not with their square.
+    It walks once over the runs, by the day on which each begins, as the ledger's script does. So its time
+    grows with the days, not with their square.
     """
     first, free, most = day - days + 1, day + 1, 0
     held = sum(by_day.get(other, 0) for other in range(first, day + 1))
@@ -194,7 +195,7 @@ def _slide(by_day: Mapping[int, int], day: int, days: int, amount: int, cap: int
 
 
 class Counters:
-    """Counters in memory that settle as the ledger does: for judging offline, and to hold the ledger to."""
+    """Counters in memory that settle as the ledger does, to judge offline and to test the ledger against."""
 
     def __init__(self) -> None:
         self._counters: dict[str, dict[str, int]] = defaultdict(dict)
@@ -202,17 +203,17 @@ class Counters:
     def settle(
         self, charge_options: Sequence[Charges], probes: Charges = ()
     ) -> tuple[int, tuple[BudgetUse, ...]]:
-        """Take the first whose every charge has room; its place from 1, or 0.
+        """Charge the first option whose every charge has room; its place from 1, or 0 for none.
 
-        Also what was used of each charge of those that failed before it; of `probes` too if none was taken.
+        Also the use of each charge of the options that failed before it, and of `probes` if none was charged.
         """
         used: list[BudgetUse] = []
         for place, charges in enumerate(charge_options, 1):
-            seen = [self.look(charge) for charge in charges]
-            if all(one.used + charge.amount <= charge.cap for one, charge in zip(seen, charges, strict=True)):
+            uses = [self.look(charge) for charge in charges]
+            if all(use.used + charge.amount <= charge.cap for use, charge in zip(uses, charges, strict=True)):
                 self.add((charge.key, charge.field, charge.amount) for charge in charges)
                 return place, tuple(used)
-            used += seen
+            used += uses
         return 0, (*used, *map(self.look, probes))
 
     def add(self, amounts: Iterable[tuple[str, str, int]]) -> None:
@@ -224,7 +225,7 @@ class Counters:
                 del counter[field]
 
     def look(self, charge: Charge) -> BudgetUse:
-        """What is used of the counter that the charge would go to."""
+        """The use of the counter that the charge would go to."""
         counter = self._counters.get(charge.key, {})
         if not charge.days:
             return BudgetUse(counter.get(charge.field, 0))

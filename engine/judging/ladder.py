@@ -1,7 +1,7 @@
-"""Who is asked about an escalated request: the steps of the ladder, in their order (DESIGN.md, Policy 8).
+"""The people who are asked about an escalated request, step by step (docs/policy.md, The ladder).
 
-Expressions are judged with the one who answers as `agent`: it is their own mandate that is used. The room in
-their budgets is not looked at: it may be another by the time they answer.
+Expressions are judged with the person who may answer as `agent`, because their own mandate is used. The room
+in their budgets is not checked here: it may be different by the time they answer.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from schemas.model import cached
 from schemas.staff import StaffMember
 
 MOST_NAMED: Final = 100
-"""So many are named on an approval, and told; whoever else is entitled may answer all the same."""
+"""At most so many people are named on an approval and told. Others who are entitled may answer too."""
 
 
 class Asked(NamedTuple):
-    """Whose turn it is: a role, and the ids of who may answer, in their order."""
+    """The step that is asked: a role, and the sorted ids of the people who may answer."""
 
     step: str
     approvers: tuple[str, ...]
@@ -59,10 +59,10 @@ class Ladder:
 
     @cached
     def asked(self) -> Asked | None:
-        """The first step whose role may grant it, and has somebody there.
+        """The first step whose role may grant it and has somebody present.
 
-        Else the first that has somebody who may, by a role that extends it. None where nobody may, and the
-        policy refuses it then; or the last step looks all the same: it may be rejected, or granted in part.
+        Else the first step with somebody who may, by a role that extends it. If nobody may: None where the
+        policy refuses then; else the last step, which can still reject it or grant a part.
         """
         steps = self._book.steps
         for step in (*filter(self._role_covers, steps), *steps):
@@ -74,9 +74,9 @@ class Ladder:
         return Asked(steps[-1], self._named(self._present(steps[-1])))
 
     def entitled(self, step: str) -> Iterator[StaffMember]:
-        """Who may answer at this step: those who may grant it, else whoever has its role.
+        """The people who may answer at this step: those who may grant it, else everybody with its role.
 
-        Where the policy no longer has that role, the step is the one that it would ask now.
+        If the policy no longer has that role, the step is the one that it would ask now.
         """
         if step not in self._book.roles:
             return iter(()) if self.asked is None else self.entitled(self.asked.step)
@@ -88,14 +88,14 @@ class Ladder:
         return tuple(sorted(person.agent_id for person in islice(people, MOST_NAMED)))
 
     def _able(self, step: str) -> Iterator[StaffMember]:
-        """Those whose mandates cover it: of the asking agent's team where it has any, else of all teams."""
+        """Those whose mandates cover it: in the asking agent's team if it has any, else in all teams."""
         return _first_with_any(filter(self._covers, self._holders(step, team)) for team in self._teams)
 
     def _present(self, step: str) -> Iterator[StaffMember]:
         return _first_with_any(self._holders(step, team) for team in self._teams)
 
     def _holders(self, step: str, team: str | None) -> Iterator[StaffMember]:
-        """Who has the step's role, or stands in for somebody who has it; never who asked; each once."""
+        """Everybody who has the step's role or stands in for it, once each; never the asking agent."""
         seen: set[str] = set()
         for holder in self._staff.with_roles(self._book.roles[step], team):
             person = _standing_in(holder, self._staff, self._now)
@@ -105,7 +105,7 @@ class Ladder:
             yield person
 
     def _role_covers(self, step: str) -> bool:
-        """Whether the mandates of the step's own role cover it, for somebody who is there."""
+        """Whether the mandates of the step's own role cover it, for somebody who is present."""
         for team in self._teams:
             for person in self._holders(step, team):
                 if self._covers_as(step, person):
@@ -118,7 +118,7 @@ class Ladder:
         return self._covers_as(person.role, person)
 
     def _covers_as(self, role: str, person: StaffMember) -> bool:
-        """Whether a mandate of the role covers it: judged once, where no expression names the agent."""
+        """Whether a mandate of the role covers it. It is judged once if no expression names the agent."""
         known = self._of_role.get(role)
         if known is not None:
             return known
@@ -148,7 +148,7 @@ def _names_agent(row: Mandate) -> bool:
 
 
 def _standing_in(holder: StaffMember, staff: StaffDirectory, now: datetime) -> StaffMember | None:
-    """The person, or who stands in for them while they are away; None where nobody is there."""
+    """The person, or the one who stands in while they are absent; None if nobody is present."""
     if not holder.absences:
         return holder
     seen: set[str] = set()

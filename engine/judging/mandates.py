@@ -1,4 +1,4 @@
-"""Whether a mandate covers what is asked (DESIGN.md, Policy 3 to 5)."""
+"""Whether a mandate covers what is asked (docs/policy.md, How a request is judged)."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from schemas.staff import StaffMember
 class Judge:
     """Judges mandates for one case, one person and one amount; each expression is evaluated at most once.
 
-    Where it is made from another judge of the case, what that one found holds for it too, of the expressions
-    that do not name what differs between them.
+    A judge that is made from another one of the case takes over what that one found for expressions that do
+    not name what differs between the two.
     """
 
     __slots__ = ("_around", "_conditions", "_currency", "_limits", "_other")
@@ -43,10 +43,10 @@ class Judge:
         return Judge(Surroundings(around.case, person, around.now, around.money), self._currency, self)
 
     def condition(self, when: Expression) -> bool | Failure:
-        """What a condition comes out as."""
+        """The value of a condition."""
         known = self._conditions.get(id(when))
         if known is None:
-            other = self._knowing(when)
+            other = self._same_for_other(when)
             known = when.is_true(self._around) if other is None else other.condition(when)
             self._conditions[id(when)] = known
         return known
@@ -57,15 +57,15 @@ class Judge:
             return limit
         known = self._limits.get(id(limit))
         if known is None:
-            other = self._knowing(limit)
-            known = self._worked_out(limit) if other is None else other.limit(limit)
+            other = self._same_for_other(limit)
+            known = self._work_out(limit) if other is None else other.limit(limit)
             self._limits[id(limit)] = known
         return known
 
     def shortfall(self, row: Mandate) -> Reason | None:
-        """Why the mandate does not cover the request: the first thing that fails; None where it does.
+        """Why the mandate does not cover the request: the first check that fails; None if it does cover it.
 
-        The room in its budgets is not looked at: the ledger knows it.
+        The room in its budgets is not checked here, because only the ledger knows it.
         """
         if row.when is not None:
             met = self.condition(row.when)
@@ -84,16 +84,16 @@ class Judge:
         return None
 
     def ceiling(self, row: Mandate) -> int | None:
-        """The limit of a mandate in minor units; None where it has none, or it does not come out."""
+        """The limit of a mandate in minor units; None if it has none or it cannot be worked out."""
         limit = None if row.limit is None else self.limit(row.limit)
         return None if isinstance(limit, Failure) else limit
 
-    def _worked_out(self, limit: Expression) -> int | Failure:
+    def _work_out(self, limit: Expression) -> int | Failure:
         number = limit.number(self._around)
         return number if isinstance(number, Failure) else in_minor_units(number, self._currency)
 
-    def _knowing(self, expression: Expression) -> Judge | None:
-        """The other judge, where the expression comes out the same for it."""
+    def _same_for_other(self, expression: Expression) -> Judge | None:
+        """The other judge, if the expression has the same value for it."""
         other = self._other
         if other is None:
             return None
@@ -103,8 +103,8 @@ class Judge:
         return None if differs else other
 
 
-def looks_at_amount(row: Mandate) -> bool:
-    """Whether its condition or its limit may come out otherwise for another amount."""
+def uses_amount(row: Mandate) -> bool:
+    """Whether its condition or its limit may differ for another amount."""
     return any(isinstance(part, Expression) and part.names_amount for part in (row.when, row.limit))
 
 

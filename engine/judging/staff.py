@@ -10,10 +10,10 @@ from schemas.staff import Absence, StaffMember
 
 
 class StaffDirectory(Protocol):
-    """The staff of one tenant, as the rules need it."""
+    """The staff of one tenant, as judging needs it."""
 
     def get(self, agent_id: str) -> StaffMember | None:
-        """The person, or None where nobody has that id."""
+        """The person, or None if nobody has that id."""
         ...
 
     def with_roles(self, roles: Iterable[str], team: str | None = None) -> Sequence[StaffMember]:
@@ -22,7 +22,7 @@ class StaffDirectory(Protocol):
 
 
 class Staff:
-    """A directory, kept up to date one person at a time; a look-up costs the same whatever its size."""
+    """A staff directory that is updated one person at a time. The time of a look-up does not grow with it."""
 
     def __init__(self, members: Iterable[StaffMember] = ()) -> None:
         self._members: dict[str, StaffMember] = {}
@@ -35,33 +35,33 @@ class Staff:
         return len(self._members)
 
     def put(self, member: StaffMember) -> None:
-        """Hire somebody, or take over what changed about them."""
+        """Add somebody, or replace what is known of them."""
         self.remove(member.agent_id)
         self._members[member.agent_id] = member
         self._by_role.setdefault(member.role, {}).setdefault(member.team, {})[member.agent_id] = member
         self._found.clear()
 
     def remove(self, agent_id: str) -> None:
-        """Forget somebody; nothing happens where nobody has that id."""
+        """Remove somebody; an unknown id does nothing."""
         member = self._members.pop(agent_id, None)
         if member is not None:
             del self._by_role[member.role][member.team][agent_id]
             self._found.clear()
 
     def get(self, agent_id: str) -> StaffMember | None:
-        """The person, or None where nobody has that id."""
+        """The person, or None if nobody has that id."""
         return self._members.get(agent_id)
 
     def with_roles(self, roles: Iterable[str], team: str | None = None) -> Sequence[StaffMember]:
         """Everybody who has one of these roles, in that team or in any, in order of their ids.
 
-        What was found is kept until somebody comes, goes or changes.
+        The answer is kept until somebody is added, changed or removed.
         """
         asked = frozenset(roles)
         found = self._found.get((asked, team))
         if found is None:
             found = tuple(sorted(self._members_with(asked, team), key=lambda member: member.agent_id))
-            if found:  # no more of them than there are teams, whatever teams are asked for
+            if found:  # an unknown team is not kept, so the answers cannot grow without end
                 self._found[asked, team] = found
         return found
 
@@ -73,6 +73,6 @@ class Staff:
 
 
 def absence_of(member: StaffMember, now: datetime) -> Absence | None:
-    """The absence that holds at that moment; of several the one that began last."""
+    """The absence at that moment; of several the one that began last."""
     holding = [absence for absence in member.absences if absence.from_ <= now < absence.until]
     return max(holding, key=lambda absence: absence.from_, default=None)
