@@ -1,4 +1,4 @@
-"""Decide one input after the other on an empty ledger in memory, by the same steps as a worker."""
+"""Decide inputs one by one with a ledger in memory that starts empty, by the same steps as a worker."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _MICROSECOND: Final = timedelta(microseconds=1)
 
 
 class Rehearsal:
-    """The rules of one policy with its staff, and all that the ledger would know."""
+    """One policy with its staff, and everything that the ledger would hold."""
 
     def __init__(self, book: PolicyBook, staff: StaffDirectory) -> None:
         self._book = book
@@ -39,7 +39,7 @@ class Rehearsal:
         return self._staff
 
     def decide(self, one: Input) -> tuple[Event, ...]:
-        """The events of an input; of a repeat those of the newest decision again.
+        """The events of an input; for a repeat those of the newest decision again.
 
         Raises Unreadable: unknown_tenant, unknown_approval, conflict.
         """

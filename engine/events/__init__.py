@@ -1,1 +1,1 @@
-"""What was concluded, as events: their models, their bytes, and their effects on the ledger."""
+"""Conclusions as events: their models, their bytes, and their effects on the ledger."""

@@ -1,6 +1,7 @@
-"""What an input's events mean for the ledger: the same whether just rendered or read from the journal.
+"""The effects of an input's events on the ledger, whether just rendered or read from the journal.
 
-Redis = f(journal): this is f. It is applied by the confirm of a round, at a take-over and at a cold start.
+What the ledger holds follows from the journal, and this is the function. It is applied by the confirm of a
+round, by a take-over and by a cold start (docs/ledger.md, One round).
 """
 
 from __future__ import annotations
@@ -18,18 +19,17 @@ from schemas.money import parse_signed
 from schemas.withdrawal import WITHDRAWN
 
 Event = Mapping[str, Any]
-"""A CloudEvent as JSON says it."""
+"""A CloudEvent as parsed JSON."""
 
 Counted: TypeAlias = tuple[str, str, int]
 """Key and field of a counter, and an amount of either sign, in minor units or a count."""
 
 
 class Effects(NamedTuple):
-    """What the events of one input do beside its index entry, from the confirm on.
+    """What the events of one input change in the ledger beside its index entry, from the confirm on.
 
     `states`: where the ledger keeps an approval, and its whole state as JSON. `links`: index ids whose newest
-    decision this now is. `charges`: what is counted; of a live round only what is less than 0 is left to do,
-    as the rest counts from settling.
+    decision this is now. `charges`: what is counted.
     """
 
     states: tuple[tuple[str, bytes], ...] = ()
@@ -38,14 +38,14 @@ class Effects(NamedTuple):
 
     @property
     def left_to_do(self) -> Effects:
-        """The same without what counts since it was settled."""
+        """The same without the charges above 0: the ledger counted those when it settled the input."""
         if not self.charges:
             return self
         return self._replace(charges=tuple(one for one in self.charges if one[2] < 0))
 
 
 class Journalled(NamedTuple):
-    """All events of one `sequence`: under which id and digest their input was settled, and the effects."""
+    """The events of one `sequence`: the id and digest of their settled input, and the effects."""
 
     index_id: str
     digest: str
@@ -53,7 +53,7 @@ class Journalled(NamedTuple):
 
 
 def charges_in(tenant: str, data: Event) -> Iterator[Counted]:
-    """What a decision says was counted. Raises ValueError or KeyError: rules did not write it."""
+    """What a decision counted. Raises ValueError or KeyError if rules did not write it."""
     for charge in data["charges"]:
         window, field = counter_of(charge["window"], charge.get("days") or 0)
         amount, unit = charge.get("count"), COUNTED
@@ -65,10 +65,10 @@ def charges_in(tenant: str, data: Event) -> Iterator[Counted]:
 
 
 def journalled(events: Sequence[Event]) -> Journalled:
-    """Read what the journal says of one input. Raises ValueError or KeyError: rules did not write it.
+    """Read the events of one input. Raises ValueError or KeyError if rules did not write them.
 
-    A withdrawn decision tells of a withdrawal, an approval event with a reply of that reply; else the request
-    of the decision was the input.
+    The input of a withdrawn decision was a withdrawal, that of an approval event with a reply was the reply.
+    Any other decision came from a submission.
     """
     decisions = [event for event in events if event["type"] in types.DECISION_EVENTS]
     approvals = [event["data"] for event in events if event["type"] not in types.DECISION_EVENTS]

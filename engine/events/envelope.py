@@ -1,4 +1,4 @@
-"""The events that rules publishes: ids, times and order follow from the input and the ledger's sequence."""
+"""The envelope of an event of rules: its id, time and order follow from the input and its sequence."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ CLOSING: Final = 2
 
 
 class Rendered(NamedTuple):
-    """What an input comes to: the key and values of its records in the journal, and its effects there."""
+    """The events of an input: the key and values of its records in the journal, and the effects."""
 
     key: bytes
     values: tuple[bytes, ...]
     effects: Effects
     outcome: str
-    """For the count: an outcome, `late` or `not_entitled`."""
+    """For the metric: an outcome, `late` or `not_entitled`."""
 
 
 def event_id(event_type: str, key: RequestKey, number: int | str) -> str:
-    """The id of an event that rules publishes (DESIGN.md, Contracts)."""
+    """The id of an event that rules publishes (docs/contracts.md, Ids)."""
     return derived_id(event_type, *key, number)
 
 
 def envelope(event_type: str, event: str, caused_by: Input, seq: int, data: Data) -> CloudEvent[Data]:
-    """The event, in the name of its input; `seq` is microseconds since 1970, and its time."""
+    """The event that an input caused; `seq` is microseconds since 1970, and the event's time."""
     return construct_trusted(
         CloudEvent,
         specversion="1.0",

@@ -1,4 +1,4 @@
-"""Taking back a request: the decision that says so, and what it gives back (DESIGN.md, Policy 9)."""
+"""The decision on a withdrawal, and what it gives back (docs/concepts.md, What is withdrawn)."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _NEVER_CAME: Final[Event] = MappingProxyType(
         "approval_id": None,
     }
 )
-"""What stands in the place of a decision where the request never came."""
+"""Stands in for the decision on a request that never came."""
 
 
 def render_withdrawn(
@@ -43,7 +43,7 @@ def render_withdrawn(
     book: PolicyBook,
     seq: int,
 ) -> Rendered:
-    """The withdrawal of a request, with what its newest decision charged; and the approval closed by it."""
+    """The withdrawal, which gives back what the newest decision charged; and the approval that it closes."""
     decision = _decision(caused_by, newest, book.ref)
     said = decided(decision, caused_by, seq)
     links = (caused_by.request_key.index_id,)
@@ -66,9 +66,10 @@ def render_withdrawn(
 
 
 def _decision(caused_by: WithdrawalInput, newest: Sequence[Event], policy: PolicyName) -> Decision:
-    """The withdrawal of a request, whose newest decision, if it has any, is in these events.
+    """The decision on a withdrawal. The newest decision on the request, if it has any, is in these events.
 
-    It names the policy by which the request was decided, and so what it gives back; else the active one.
+    It names the policy that the newest decision names, because it gives back what that one charged. Without
+    one it names the active policy.
     """
     asked = caused_by.withdrawal
     stored = (event["data"] for event in newest if event["type"] in types.DECISION_EVENTS)

@@ -1,7 +1,7 @@
-"""The record of an approval without further ado, from a pattern: what most decisions are.
+"""The record of a decision.approved without reasons, from a template: most decisions are of this kind.
 
-Approvals by the same mandate differ in a few values only. The models of the contracts write such an event
-once, with marks where the values go; after that the values are filled in.
+Approvals under the same mandate differ in a few values only. The models write such an event once, with marks
+in place of the values. From then on the values are filled in.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _APPROVED: Final = DECISION_TYPES["approved"]
 
 
 class _Kind(NamedTuple):
-    """All that decides how the event looks, beside the values. Of each charge: budget, N of `Nd`, count."""
+    """What two events must share to share a template. Of each charge: budget, N of `Nd`, count."""
 
     policy: PolicyName
     tenant: str
@@ -40,7 +40,7 @@ class _Kind(NamedTuple):
 def approved_event(
     submission: Submission, policy: PolicyName, requester: Requester, approved: Approved, seq: int
 ) -> bytes | None:
-    """decision.approved as the models write it; None where it has reasons, or something that is rare."""
+    """decision.approved as the models write it; None if it has reasons or something rare."""
     case = submission.case
     rare = submission.traceparent is not None or case.agent_id is None or requester.role is None
     if approved.reasons or rare:
@@ -55,12 +55,14 @@ def approved_event(
     kind = _Kind(
         policy, case.tenant, approved.mandate, approved.by, request.currency, money is not None, charges
     )
-    pattern = _pattern(kind)
-    return None if pattern is None else (pattern % _values(submission, requester, approved, seq)).encode()
+    template = _template(kind)
+    if template is None:
+        return None
+    return (template % _values(submission, requester, approved, seq)).encode()
 
 
 def _values(submission: Submission, requester: Requester, approved: Approved, seq: int) -> dict[str, str]:
-    """As JSON; what is made here (ids of events, digests, numbers) holds nothing that JSON escapes."""
+    """The values as JSON. Those made here (ids of events, digests, numbers) hold nothing that JSON escapes."""
     case, money = submission.case, submission.case.request.money
     moment = (EPOCH + timedelta(microseconds=seq)).isoformat()
     values = {
@@ -83,18 +85,18 @@ def _values(submission: Submission, requester: Requester, approved: Approved, se
         values[f"scope{place}"] = _quoted(one.scope)
         values[f"window{place}"] = f'"{one.window}"'
         if amount is not None and one.budget.cap is not None:
-            values[f"charged{place}"] = amount  # who is granted an amount is charged that amount
+            values[f"charged{place}"] = amount  # what is granted is what is charged
     return values
 
 
 def _mark(name: str) -> str:
-    """Becomes `%(name)s`."""
+    """A mark that becomes `%(name)s`."""
     return f"\x01{name}\x02"
 
 
 @lru_cache(maxsize=10_000)
-def _pattern(kind: _Kind) -> str | None:
-    """The event with a place for each value; None where the policy's own texts look like a mark."""
+def _template(kind: _Kind) -> str | None:
+    """The event with a place for each value; None if a text of the policy looks like a mark."""
     written = _marked(kind).to_bytes().decode().replace("%", "%%")
     marks = 12 + kind.has_amount + sum(2 + (count is None) for _, _, count in kind.charges)
     if written.count("\\u0001") != marks or written.count(_TIME) != 1:

@@ -1,7 +1,7 @@
-"""Read plain submissions in a fraction of the time that the models take: they are nearly all of what comes.
+"""Decode plain submissions in a fraction of the time that the models take. Nearly all records are plain.
 
-What is read here is what the models would have read, value by value; on any doubt the answer is None, and the
-models read it and say what is wrong. So nothing here needs to judge, only to know what it is sure of.
+What is decoded here is what the models would have read, value by value. In doubt the answer is None; then the
+models read the record and say what is wrong. So no error is reported here.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from schemas.ids import MAX_ID_LENGTH, NAME
 from schemas.model import MAX_DEPTH, construct_trusted
 from schemas.money import Money, exponent, parse_amount
 
-# The lengths are those of the models; what else they ask of a text is looked at below.
+# The lengths are those of the models; their other rules for texts are checked below.
 _Id = Annotated[str, Meta(min_length=1, max_length=MAX_ID_LENGTH)]
 _Line = Annotated[str, Meta(max_length=1000)]
 _Text = Annotated[str, Meta(max_length=8000)]
@@ -81,11 +81,11 @@ _is_like_a_name: Final = re.compile(NAME.replace("$", r"\Z")).match
 _is_a_time: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z", re.ASCII).fullmatch
 _YEARS: Final = range(1970, 9998)
 _EXACT: Final = 2**53
-"""Numbers below it are the same however they are read."""
+"""Integers below it are exact in a double, so every reader reads them alike."""
 
 
 class DecodedSubmission(NamedTuple):
-    """A submission: the case, and what its envelope says."""
+    """The case of a submission, and what is used of its envelope."""
 
     event_id: str
     time: datetime
@@ -94,12 +94,12 @@ class DecodedSubmission(NamedTuple):
 
 
 def decode_submission(key: bytes | None, body: bytes) -> DecodedSubmission | None:
-    """The submission in the record with this key and value; None where the models must look."""
-    # Without these no text holds a control character; and so few brackets do not go too deep.
+    """The submission in the record with this key and value; None if the models must read it."""
+    # Without these bytes no text holds a control character; so few brackets are not nested too deeply.
     if b"\\" in body or b"\x7f" in body or b"\xc2" in body or body.count(b"{") + body.count(b"[") > MAX_DEPTH:
         return None
     try:
-        body.decode()  # what no field takes must be UTF-8 too
+        body.decode()  # unknown fields must be UTF-8 too
         event = _decode(body)
     except (DecodeError, UnicodeDecodeError):
         return None
@@ -154,7 +154,7 @@ def _case(data: _Case) -> Case | None:
             currency=given.currency,
             reason=given.reason,
             discretion=given.discretion,
-            money=money,  # no field: what it would work out when it is first asked for
+            money=money,  # not a field: the cached value of the property
         ),
         origin=_origin(data.origin),
         tenant=data.tenant,
@@ -180,7 +180,7 @@ def _moment(text: str) -> datetime | None:
 
 @lru_cache(maxsize=10_000)
 def _money(amount: str | None, currency: str | None) -> Money | Literal[False] | None:
-    """The amount, None where there is none; False where something is wrong with it."""
+    """The amount; None if there is none, False if something is wrong with it."""
     if currency is not None and exponent(currency) is None:
         return False
     if amount is None:
@@ -192,7 +192,7 @@ def _money(amount: str | None, currency: str | None) -> Money | Literal[False] |
 
 
 def _is_open(value: Any) -> bool:
-    """Whether every number in it is one that all readers read alike."""
+    """Whether every number in it is read alike by every reader."""
     for item in value.values() if type(value) is dict else value:
         kind = type(item)
         if kind is dict or kind is list:

@@ -1,4 +1,4 @@
-"""Approvals are filled into a pattern; they must be what the models of the contracts write, byte for byte."""
+"""An approval from the template is byte for byte what the models write."""
 
 from __future__ import annotations
 
@@ -47,17 +47,17 @@ def an_approval(
     mandate = a_mandate(id="m", grants="refund", limit=LEFT_OUT, budgets=drawn_on)
     book = book_of(a_policy(mandate, policy="acme", timezone="Europe/Amsterdam"))
     member = StaffMember(agent_id=agent_id, tenant="acme", name="A", role="agent", team=team)
-    proposal = assess(case, book, Staff([member]), NOW)
-    approved = proposal.conclude(1 if proposal.charge_options else 0, ())
+    assessment = assess(case, book, Staff([member]), NOW)
+    approved = assessment.conclude(1 if assessment.charge_options else 0, ())
     assert isinstance(approved, Approved)
-    return Submission(OFFLINE, f"event-{case_id}", NOW, None, case), proposal, approved
+    return Submission(OFFLINE, f"event-{case_id}", NOW, None, case), assessment, approved
 
 
 def both(
-    submission: Submission, proposal: RequestAssessment, approved: Approved, seq: int
+    submission: Submission, assessment: RequestAssessment, approved: Approved, seq: int
 ) -> tuple[bytes | None, bytes]:
-    decision = first_decision(submission.case, proposal, approved, submission.digest)
-    filled = approved_event(submission, proposal.policy, proposal.requester, approved, seq)
+    decision = first_decision(submission.case, assessment, approved, submission.digest)
+    filled = approved_event(submission, assessment.policy, assessment.requester, approved, seq)
     return filled, decided(decision, submission, seq)
 
 
@@ -78,24 +78,24 @@ def test_an_approval_is_written_as_the_models_write_it(
 
 
 @pytest.mark.parametrize("seq", [0, 1_770_000_000_000_000, 1_770_000_000_100_000, 1_770_000_000_123_456])
-def test_its_time_is_written_as_the_models_write_it(seq: int) -> None:
+def test_the_time_of_an_approval_is_written_as_the_models_write_it(seq: int) -> None:
     filled, written = both(*an_approval(), seq)
 
     assert filled == written
 
 
 @pytest.mark.parametrize("version", ["%s", "100 %", "\x01id\x02", '"time":"1970-01-01T00:00:00Z"'])
-def test_a_policy_whose_version_looks_like_a_mark_is_written_as_it_is(version: str) -> None:
-    submission, proposal, approved = an_approval()
-    named = replace(proposal, policy=proposal.policy._replace(version=version))
+def test_a_version_that_looks_like_a_mark_is_written_as_it_is(version: str) -> None:
+    submission, assessment, approved = an_approval()
+    named = replace(assessment, policy=assessment.policy._replace(version=version))
     filled, written = both(submission, named, approved, 1)
 
     assert filled in (written, None)
     assert "%" not in version or filled == written
 
 
-def test_what_has_reasons_or_is_traced_is_left_to_the_models() -> None:
-    submission, proposal, approved = an_approval()
+def test_a_traced_approval_is_left_to_the_models() -> None:
+    submission, assessment, approved = an_approval()
     traced = replace(submission, traceparent="00-" + "1" * 32 + "-" + "2" * 16 + "-01")
 
-    assert both(traced, proposal, approved, 1)[0] is None
+    assert both(traced, assessment, approved, 1)[0] is None

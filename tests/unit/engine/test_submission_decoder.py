@@ -1,4 +1,4 @@
-"""What is read quickly is read as the models of the contracts read it, or not at all."""
+"""A submission is decoded as the models read it, or not at all."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ changes = st.lists(st.tuples(st.sampled_from(PLACES), st.sampled_from([*ODD, REM
 
 
 def changed(event: dict[str, Any], changes: list[tuple[tuple[str, ...], Any]]) -> dict[str, Any]:
-    """The event with other values in these places, where they are."""
+    """The event with other values in these places, if it has them."""
     event = deepcopy(event)
     for (*path, last), value in changes:
         part: Any = event
@@ -81,8 +81,8 @@ def changed(event: dict[str, Any], changes: list[tuple[tuple[str, ...], Any]]) -
     return event
 
 
-def holds_to_the_models(key: bytes | None, body: bytes) -> bool:
-    """Whether it was read quickly; then just as the models read it."""
+def decoded_as_the_models_read_it(key: bytes | None, body: bytes) -> bool:
+    """Whether it was decoded; if so, it is checked to be what the models read."""
     plain = decode_submission(key, body)
     if plain is None:
         return False
@@ -103,25 +103,27 @@ def holds_to_the_models(key: bytes | None, body: bytes) -> bool:
     return True
 
 
-def test_what_intake_publishes_is_read_quickly() -> None:
+def test_an_event_of_intake_is_decoded() -> None:
     event = a_submitted_event()
-    assert holds_to_the_models(key_of(event), as_bytes(event))
+    assert decoded_as_the_models_read_it(key_of(event), as_bytes(event))
 
 
 @given(changes)
 @example([(("data", "facts", "late"), 2**53)])
 @example([(("time",), "2026-03-02T08:00:00.1234567Z")])
 @example([(("data", "request", "kind"), "re fund")])
-def test_no_value_is_read_otherwise(changes: list[tuple[tuple[str, ...], Any]]) -> None:
+def test_no_value_is_decoded_differently(changes: list[tuple[tuple[str, ...], Any]]) -> None:
     event = changed(a_submitted_event(), changes)
     data = event.get("data")
     ids = (data.get("tenant"), data.get("case_id")) if isinstance(data, dict) else ("acme", "c-1")
-    holds_to_the_models("/".join(map(str, ids)).encode(), json.dumps(event).encode())
-    holds_to_the_models("/".join(map(str, ids)).encode(), json.dumps(event, ensure_ascii=False).encode())
+    decoded_as_the_models_read_it("/".join(map(str, ids)).encode(), json.dumps(event).encode())
+    decoded_as_the_models_read_it(
+        "/".join(map(str, ids)).encode(), json.dumps(event, ensure_ascii=False).encode()
+    )
 
 
 @given(st.data())
-def test_no_bytes_are_read_otherwise(data: st.DataObject) -> None:
+def test_no_bytes_are_decoded_differently(data: st.DataObject) -> None:
     event = a_submitted_event()
     body = bytearray(as_bytes(event))
     for _ in range(data.draw(st.integers(1, 3))):
@@ -132,7 +134,7 @@ def test_no_bytes_are_read_otherwise(data: st.DataObject) -> None:
                 (b"", b"\xff", b"\x00", b"\xc2\x85", b"\\n", b'"', b",", b"0", b"-", b"NaN", b"[", b"{")
             )
         )
-    holds_to_the_models(key_of(event), bytes(body))
+    decoded_as_the_models_read_it(key_of(event), bytes(body))
 
 
 def test_a_record_under_another_key_is_left_to_the_models() -> None:
