@@ -62,7 +62,7 @@ def approved_event(
 
 
 def _values(submission: Submission, requester: Requester, approved: Approved, seq: int) -> dict[str, str]:
-    """The values as JSON. Those made here (ids of events, digests, numbers) hold nothing that JSON escapes."""
+    """The values as JSON. Ids of events, digests and numbers hold nothing that JSON escapes."""
     case, money = submission.case, submission.case.request.money
     moment = (EPOCH + timedelta(microseconds=seq)).isoformat()
     values = {

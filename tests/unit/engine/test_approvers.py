@@ -1,4 +1,4 @@
-"""DESIGN.md, Policy 8: who may answer an approval, and what their verdict may do."""
+"""Who may answer an approval, and what their verdict may do (docs/policy.md, The ladder)."""
 
 from __future__ import annotations
 
@@ -88,19 +88,19 @@ def test_a_role_that_extends_the_step_s_role_may_answer_too() -> None:
     assert _approvers(a_member("sen", role="senior")) == ("lead-north",)
 
 
-def test_where_the_team_has_nobody_those_of_any_team_may_answer() -> None:
+def test_people_of_any_team_may_answer_if_the_own_team_has_nobody() -> None:
     assert _approvers(team="west") == ("lead-north", "lead-south")
     assert _approvers(team=None) == ("lead-north", "lead-south")
     assert _approvers(a_member("lead-north", role="team_lead", absences=[AWAY])) == ("lead-south",)
 
 
-def test_who_asked_never_answers() -> None:
+def test_the_asking_agent_may_never_answer() -> None:
     asking = a_case(agent_id="lead-north")
     assert _approvers(case=asking) == ("lead-south",)
     assert _codes(_verdict("lead-north", case=asking)) == ["own_request"]
 
 
-def test_a_delegate_answers_for_the_absent_and_only_then() -> None:
+def test_a_delegate_may_answer_only_during_the_absence() -> None:
     deputy = a_member("deputy", role="team_lead", team="south")
     away = a_member("lead-north", role="team_lead", absences=[{**AWAY, "delegate": "deputy"}])
     back = a_member("lead-north", role="team_lead", absences=[{**AWAY, "until": "2026-03-02T08:00:00Z"}])
@@ -111,7 +111,7 @@ def test_a_delegate_answers_for_the_absent_and_only_then() -> None:
     assert _codes(_verdict("deputy", deputy, back)) == ["not_an_approver"]
 
 
-def test_a_delegate_who_is_away_too_passes_it_on_and_a_ring_ends() -> None:
+def test_an_absent_delegate_passes_it_on_and_a_ring_of_delegates_ends() -> None:
     first = a_member("lead-north", role="team_lead", absences=[{**AWAY, "delegate": "second"}])
     second = a_member("second", role="manager", team="hq", absences=[{**AWAY, "delegate": "third"}])
     assert _approvers(first, second, a_member("third", role="manager", team="hq")) == ("third",)
@@ -124,7 +124,7 @@ def test_a_delegate_without_a_mandate_of_their_own_does_not_answer() -> None:
     assert _approvers(away, a_member("agent-02")) == ("lead-south",)
 
 
-def test_the_asker_as_delegate_does_not_answer() -> None:
+def test_the_asking_agent_does_not_answer_as_a_delegate() -> None:
     away = a_member("lead-north", role="team_lead", absences=[{**AWAY, "delegate": "agent-01"}])
     assert _approvers(away, a_member("agent-01", role="manager")) == ("lead-south",)
 
@@ -140,17 +140,17 @@ def test_the_asker_as_delegate_does_not_answer() -> None:
         a_mandate(to="manager"),
     ],
 )
-def test_where_nobodys_mandate_covers_the_request_the_step_looks_all_the_same(mandate: Any) -> None:
+def test_the_step_is_asked_even_if_no_mandate_covers_the_request(mandate: Any) -> None:
     assert _approvers(book=a_book(mandate)) == ("lead-north",)
     assert _approvers(book=a_book(mandate), team="east") == ("lead-north", "lead-south")
 
 
-def test_another_team_that_may_grant_it_goes_before_the_own_team_that_may_not() -> None:
+def test_another_team_that_may_grant_it_is_asked_before_the_own_team_that_may_not() -> None:
     book = a_book(a_mandate(to="team_lead", when="agent.team == 'south'"))
     assert _approvers(book=book) == ("lead-south",)
 
 
-def test_where_nobodys_mandate_covers_the_request_it_can_be_rejected_or_granted_in_part() -> None:
+def test_a_request_that_no_mandate_covers_can_be_rejected_or_granted_in_part() -> None:
     book = a_book(a_mandate(id="lead", to="team_lead", limit=44))
     assert _codes(_verdict("lead-north", book=book)) == ["over_limit"]
     assert _verdict("lead-north", book=book, approves=False) == Rejected()
@@ -164,17 +164,17 @@ def test_a_currency_that_the_policy_does_not_cover_can_be_rejected_and_not_appro
     assert _verdict("lead-north", case=dollars, approves=False) == Rejected()
 
 
-def test_a_step_that_nobody_has_has_nobody() -> None:
+def test_a_step_without_people_asks_nobody() -> None:
     book = a_book(LEADS, escalation=[{"id": "default", "steps": [{"to": "manager"}]}])
     assert _approvers(book=book) == ()
 
 
-def test_conditions_look_at_the_one_who_answers() -> None:
+def test_conditions_are_judged_with_the_person_who_answers() -> None:
     book = a_book(a_mandate(to="team_lead", when="agent.agent_id == 'lead-2' && agent.role != 'agent'"))
     assert _approvers(a_member("lead-2", role="team_lead"), book=book) == ("lead-2",)
 
 
-def test_who_may_answer_approves_by_their_own_mandate() -> None:
+def test_an_approver_approves_under_their_own_mandate() -> None:
     assert _verdict("lead-north") == Granted("lead", Money(4500, "EUR"))
     assert _verdict("lead-north", amount="500.00") == Granted("lead", Money(50000, "EUR"))
     assert _verdict("lead-north", approves=False) == Rejected()
@@ -185,7 +185,7 @@ def test_another_amount_must_be_within_the_approver_s_own_mandate() -> None:
 
 
 @pytest.mark.parametrize("amount", ["45.001", "99999999999999.00"])
-def test_an_amount_that_the_currency_does_not_have_is_no_verdict(amount: str) -> None:
+def test_an_amount_with_wrong_decimals_or_too_large_has_no_effect(amount: str) -> None:
     assert _codes(_verdict("lead-north", amount=amount)) == ["amount_unreadable"]
 
 
@@ -213,6 +213,6 @@ def test_a_prohibition_holds_against_a_person_s_verdict_too() -> None:
     assert isinstance(_verdict("boss", a_member("boss", role="manager"), book=book), Granted)
 
 
-def test_a_prohibition_that_cannot_be_judged_leaves_it_to_the_person() -> None:
+def test_a_prohibition_that_cannot_be_judged_does_not_bind_the_person() -> None:
     rule = {"id": "fraud", "kinds": "*", "when": "facts.fraud_flag", "reason": "fraud desk"}
     assert isinstance(_verdict("lead-north", book=a_book(LEADS, prohibitions=[rule])), Granted)

@@ -1,4 +1,4 @@
-"""DESIGN.md, Policy 8: an approver's own budgets are charged, with what they approve."""
+"""An approver's own budgets are charged for what they approve (docs/policy.md, Budgets)."""
 
 from __future__ import annotations
 
@@ -52,14 +52,14 @@ def charges(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
         ("tenant", "tenant"),
     ],
 )
-def test_it_is_the_giver_s_budget_that_is_charged(per: str, scope: str) -> None:
+def test_the_approver_s_budget_is_charged(per: str, scope: str) -> None:
     events = settled(a_shop(a_lead(budgets=[a_budget(per=per)])), a_reply())
     expected = {"budget": "lead.b", "scope": scope, "window": "2026-03-02", "amount": "45.00"}
     assert charges(events) == [expected]
     assert events[0]["data"]["mandate"] == "lead"
 
 
-def test_it_is_the_team_in_which_the_giver_is_at_that_moment() -> None:
+def test_the_budget_of_the_approver_s_team_at_that_moment_is_charged() -> None:
     people = [
         a_member("lead-north", role="team_lead", absences=AWAY),
         a_member("boss", role="manager", team="hq"),
@@ -72,12 +72,12 @@ def test_it_is_the_team_in_which_the_giver_is_at_that_moment() -> None:
 @pytest.mark.parametrize(
     ("time", "window"), [("2026-03-02T22:59:59Z", "2026-03-02"), ("2026-03-02T23:00:00Z", "2026-03-03")]
 )
-def test_the_clock_is_the_reply_s(time: str, window: str) -> None:
+def test_the_window_is_that_of_the_time_of_the_reply(time: str, window: str) -> None:
     (charge,) = charges(settled(a_shop(a_lead()), a_reply(time=time)))
     assert charge["window"] == window
 
 
-def test_the_amount_that_is_approved_is_charged() -> None:
+def test_the_approved_amount_is_charged() -> None:
     events = settled(a_shop(a_lead()), a_reply(data={"amount": "12.5"}))
     assert (events[0]["data"]["amount"], charges(events)[0]["amount"]) == ("12.50", "12.50")
     assert charges(settled(a_shop(a_lead()), a_reply(data={"amount": "0.00"}))) == []
@@ -88,7 +88,7 @@ def test_a_rejection_charges_nothing() -> None:
     assert (events[0]["data"]["outcome"], charges(events)) == ("refused", [])
 
 
-def test_without_room_the_giver_is_not_entitled_and_it_stays_open_for_less_or_for_another_day() -> None:
+def test_an_approval_without_room_stays_open_for_less_or_for_another_day() -> None:
     shop = a_shop(a_lead(budgets=[a_budget(cap=30)]))
     before = dict(shop.states)
     (event,) = settled(shop, a_reply())
@@ -101,7 +101,7 @@ def test_without_room_the_giver_is_not_entitled_and_it_stays_open_for_less_or_fo
     assert settled(shop, less)[0]["data"]["outcome"] == "approved"
 
 
-def test_the_giver_s_next_mandate_is_tried_where_the_first_has_no_room() -> None:
+def test_the_approver_s_next_mandate_is_tried_if_the_first_has_no_room() -> None:
     shop = a_shop(a_lead(id="first", budgets=[a_budget(cap=30)]), a_lead(id="second"))
     decision = settled(shop, a_reply())[0]["data"]
     assert (decision["mandate"], decision["charges"][0]["budget"]) == ("second", "second.b")
@@ -109,7 +109,7 @@ def test_the_giver_s_next_mandate_is_tried_where_the_first_has_no_room() -> None
     assert passed == [("over_limit", "small"), ("budget_exhausted", "first")]
 
 
-def test_what_a_giver_spends_is_one_pool_over_all_that_they_approve() -> None:
+def test_an_approver_has_one_budget_for_everything_that_they_approve() -> None:
     shop = a_shop(a_lead())
     for case_id in ("c-2", "c-3"):
         shop.decide(a_submission(a_case_body(case_id=case_id)), SEQ)
@@ -132,7 +132,7 @@ def test_what_a_giver_spends_is_one_pool_over_all_that_they_approve() -> None:
 @pytest.mark.parametrize(
     ("reason", "heard"), [("I have known her for years", True), (" ", False), (None, False)]
 )
-def test_discretion_of_the_giver_needs_their_own_reason(reason: str | None, heard: bool) -> None:
+def test_discretion_of_an_approver_needs_their_own_reason(reason: str | None, heard: bool) -> None:
     own = a_lead(id="own", discretion={"review_within": "5d", "reviewer": "manager"})
     case = a_case_body(request=a_request_body(discretion=True))
     shop = Shop(a_mandate(limit=1), own, opened=a_submission(case), timezone="UTC")
@@ -145,19 +145,19 @@ def test_discretion_of_the_giver_needs_their_own_reason(reason: str | None, hear
         assert codes == ["over_limit", "discretion_needs_reason"]
 
 
-def test_without_being_asked_for_it_no_discretion_of_the_giver_is_tried() -> None:
+def test_discretion_of_an_approver_is_tried_only_if_it_was_asked_for() -> None:
     own = a_lead(id="own", discretion={"review_within": "5d", "reviewer": "manager"})
     event = settled(a_shop(own), a_reply(data={"reason": "I know her"}))[0]
     assert [one["mandate"] for one in event["data"]["reasons"]] == ["small"]
 
 
-def test_at_another_step_of_a_new_policy_the_approval_s_own_step_answers() -> None:
+def test_the_approval_s_own_step_answers_under_a_new_policy_with_another_step() -> None:
     ladder = [{"id": "default", "steps": [{"to": "manager"}]}]
     shop = a_shop(a_lead(), people=[a_member("boss", role="manager")], escalation=ladder)
     assert settled(shop, a_reply())[0]["data"]["outcome"] == "approved"
 
 
-def test_where_a_new_policy_has_no_such_role_who_is_on_its_ladder_answers() -> None:
+def test_the_new_ladder_answers_if_a_new_policy_does_not_have_the_role() -> None:
     roles: dict[str, Any] = {"agent": {}, "chief": {}}
     ladder = [{"id": "default", "steps": [{"to": "chief"}]}]
     chief = a_member("chief-1", role="chief")

@@ -1,4 +1,4 @@
-"""Expressions against a naive reading of them in Python: numbers are doubles, conditions are conditions."""
+"""Expressions compared with a simple evaluation in Python: numbers are doubles."""
 
 from __future__ import annotations
 

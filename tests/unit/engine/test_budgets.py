@@ -1,4 +1,4 @@
-"""DESIGN.md, Policy 3, 4 and 6: what an approval charges, and what becomes of it without room."""
+"""What an approval charges, and what happens without room (docs/policy.md, Budgets)."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_a_budget_is_one_s_agent_s_team_s_customer_s_or_the_tenant_s(per: str, s
         ("customer", {"customer": {"id": "cu-2"}}),
     ],
 )
-def test_what_one_spends_leaves_the_others_budget_as_it_was(per: str, other: dict[str, Any]) -> None:
+def test_spending_leaves_the_budget_of_others_unchanged(per: str, other: dict[str, Any]) -> None:
     counters = Counters()
     staff = a_staff(a_member("agent-02"), a_member("agent-03", team="south"))
     book = with_budgets(a_budget(per=per, cap=50))
@@ -147,7 +147,7 @@ def test_a_shared_budget_is_one_for_all_mandates_and_an_own_one_is_not() -> None
     ]
 
 
-def test_an_own_budget_without_a_name_goes_by_its_place_in_the_list() -> None:
+def test_an_own_budget_without_an_id_is_named_after_its_place_in_the_list() -> None:
     nameless = {"per": "agent", "window": "day", "cap": 100}
     shared = {"pool": nameless}
     book = with_budgets("pool", nameless, {**nameless, "window": "month"}, shared=shared)
@@ -170,20 +170,20 @@ def test_money_is_charged_in_minor_units_and_left_with_the_currency_s_decimals(
     assert (figures["left"], figures["currency"]) == (left, currency)
 
 
-def test_a_budget_that_is_spent_to_the_last_cent_has_fit() -> None:
+def test_a_budget_can_be_spent_to_the_last_cent() -> None:
     book, counters = with_budgets(a_budget(cap=90)), Counters()
     assert [type(judge(book, counters=counters)) for _ in range(2)] == [Approved, Approved]
     assert exhausted(judge(book, a_case(amount="0.01"), counters=counters)).figures["left"] == "0.00"
 
 
-def test_nothing_of_money_is_charged_for_nothing_and_there_is_always_room_for_it() -> None:
+def test_an_amount_of_zero_charges_no_money_and_always_has_room() -> None:
     book, counters = with_budgets(a_budget(cap=45)), Counters()
     assert charged(judge(book, counters=counters)) != []
     assert charged(judge(book, a_case(amount="0.00"), counters=counters)) == []
 
 
 @pytest.mark.parametrize("asked", [{}, {"amount": "0.00"}, FLOWERS])
-def test_a_count_is_charged_one_for_every_decision(asked: dict[str, Any]) -> None:
+def test_each_decision_charges_a_count_of_one(asked: dict[str, Any]) -> None:
     book, counters, case = with_budgets(A_COUNT), Counters(), a_case(**asked)
     assert charged(judge(book, case, counters=counters)) == [("m.b", "team:north", "2026-W10", 1)]
     figures = exhausted(judge(book, case, counters=counters)).figures
@@ -191,7 +191,7 @@ def test_a_count_is_charged_one_for_every_decision(asked: dict[str, Any]) -> Non
     assert figures == {"budget": "m.b", "left": 0} | renewed
 
 
-def test_no_amount_does_not_fit_a_budget_in_money() -> None:
+def test_a_request_without_amount_does_not_fit_a_budget_in_money() -> None:
     (reason,) = judge(with_budgets(a_budget()), a_case(**FLOWERS)).reasons
     assert (reason.code, reason.mandate) == ("amount_missing", "m")
     assert "a budget in money" in reason.text
@@ -204,18 +204,18 @@ def test_money_and_counts_of_one_budget_are_not_added_up() -> None:
     assert count.key == "acme|m.b|week|count|team:north"
 
 
-def test_the_counter_of_a_run_of_days_has_days_for_its_fields() -> None:
+def test_the_counter_of_a_run_of_days_has_a_field_for_each_day() -> None:
     charge = charge_of(with_budgets(a_budget(window="30d")))
     assert (charge.key, charge.field) == ("acme|m.b|30d|EUR|agent:agent-01", "20514")
     assert (charge.window, charge.days, charge.cap) == ("2026-03-02", 30, 100_00)
 
 
-def test_a_tenant_s_budget_is_its_own() -> None:
+def test_tenants_share_no_budget() -> None:
     other = a_book(a_mandate(budgets=[a_budget(per="tenant")]), policy="globex", **IN_AMSTERDAM)
     assert charge_of(other, a_case(tenant="globex")).key == "globex|m.b|day|EUR|tenant"
 
 
-def test_the_first_that_fits_is_charged_on_all_its_budgets_and_no_other_is() -> None:
+def test_only_the_first_mandate_that_fits_is_charged_and_on_all_its_budgets() -> None:
     rows = [
         a_mandate(id="condition", when="facts.days_late > 6", budgets=[a_budget()]),
         a_mandate(id="limit", limit=40, budgets=[a_budget()]),
@@ -229,7 +229,7 @@ def test_the_first_that_fits_is_charged_on_all_its_budgets_and_no_other_is() -> 
     assert codes(approved) == ["condition_not_met", "over_limit"]
 
 
-def test_where_one_budget_has_no_room_none_is_charged_and_the_next_mandate_is_tried() -> None:
+def test_a_mandate_with_one_full_budget_charges_none_and_the_next_is_tried() -> None:
     rows = [
         a_mandate(id="one", budgets=[a_budget(id="wide"), a_budget(id="narrow", cap=45)]),
         a_mandate(id="two", budgets=[a_budget(cap=45)]),
@@ -248,12 +248,12 @@ def test_where_one_budget_has_no_room_none_is_charged_and_the_next_mandate_is_tr
     ]
 
 
-def test_the_budget_that_is_named_is_the_first_without_room() -> None:
+def test_the_reason_names_the_first_budget_without_room() -> None:
     book = with_budgets(a_budget(id="wide"), a_budget(id="a", cap=30), a_budget(id="b", cap=20))
     assert exhausted(judge(book)).figures["budget"] == "m.a"
 
 
-def test_each_reason_tells_of_its_own_budget() -> None:
+def test_each_reason_is_about_its_own_budget() -> None:
     rows = [
         a_mandate(id="one", budgets=[a_budget(id="wide"), a_budget(id="exact", cap=45), a_budget(cap=10)]),
         a_mandate(id="two", budgets=[a_budget(cap=20)]),
@@ -280,7 +280,7 @@ def test_a_mandate_without_budgets_ends_the_list() -> None:
     assert (approved.mandate, approved.charges, codes(approved)) == ("free", (), ["budget_exhausted"])
 
 
-def test_a_reason_says_what_was_asked_what_is_left_and_when_there_is_room_again() -> None:
+def test_a_reason_says_the_amount_asked_what_is_left_and_when_there_is_room_again() -> None:
     counters, book = Counters(), with_budgets(a_budget(per="customer", window="30d"))
     for _ in range(2):
         judge(book, counters=counters)
@@ -298,13 +298,13 @@ def test_a_reason_says_what_was_asked_what_is_left_and_when_there_is_room_again(
 
 
 @pytest.mark.parametrize("window", ["30d", "day", "week", "month", "year"])
-def test_what_no_window_will_ever_have_room_for_is_said_to_renew_never(window: str) -> None:
+def test_an_amount_above_the_cap_never_has_room(window: str) -> None:
     reason = exhausted(judge(with_budgets(a_budget(window=window, cap=40))))
     assert (reason.figures["left"], reason.figures["renews_at"]) == ("40.00", None)
     assert "not for so much at any time" in reason.text
 
 
-def test_a_lowered_cap_binds_what_is_decided_by_it_and_nothing_is_left_then() -> None:
+def test_after_a_lowered_cap_is_overdrawn_nothing_is_left() -> None:
     counters = Counters()
     for _ in range(2):
         judge(with_budgets(a_budget()), counters=counters)
@@ -312,7 +312,7 @@ def test_a_lowered_cap_binds_what_is_decided_by_it_and_nothing_is_left_then() ->
     assert isinstance(judge(with_budgets(a_budget(cap=200)), counters=counters), Approved)
 
 
-def test_what_is_refused_or_escalated_before_the_mandates_takes_nothing() -> None:
+def test_a_request_that_tries_no_mandate_charges_nothing() -> None:
     never = {"id": "never", "kinds": "*", "when": "facts.fraud", "reason": "no"}
     book = a_book(a_mandate(budgets=[a_budget()]), prohibitions=[never], **IN_AMSTERDAM)
     for facts, outcome in (({"fraud": True}, Refused), ({}, Escalated)):
@@ -324,7 +324,7 @@ def test_what_is_refused_or_escalated_before_the_mandates_takes_nothing() -> Non
 @pytest.mark.parametrize("window", ["day", "week", "month", "year", "30d", "366d"])
 @pytest.mark.parametrize("opened_at", ["1970-01-01T00:00:00Z", "9998-12-31T23:59:59Z"])
 @pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Pacific/Pago_Pago"])
-def test_at_both_ends_of_time_budgets_are_charged_and_given_back_all_the_same(
+def test_budgets_are_charged_and_given_back_at_both_ends_of_the_calendar(
     window: str, opened_at: str, zone: str
 ) -> None:
     book = a_book(a_mandate(budgets=[a_budget(window=window, cap=50)]), timezone=zone)
@@ -336,7 +336,7 @@ def test_at_both_ends_of_time_budgets_are_charged_and_given_back_all_the_same(
     assert exhausted(judge(book, counters=counters, now=now)).figures["left"] == "5.00"
 
 
-def test_the_clock_of_a_budget_is_the_time_that_is_given_and_nothing_else() -> None:
+def test_the_window_of_a_budget_depends_only_on_the_given_time() -> None:
     book = with_budgets(a_budget())
     old = datetime(2020, 2, 29, 12, tzinfo=UTC)
     assert charge_of(book, a_case(opened_at="2031-01-01T00:00:00Z"), old).window == "2020-02-29"

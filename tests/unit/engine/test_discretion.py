@@ -1,4 +1,4 @@
-"""DESIGN.md, Policy 2: mandates to step outside the frame, tried last, when asked for, and with a reason."""
+"""Mandates at discretion are tried last, if asked for and with a reason (docs/policy.md, Discretion)."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ def at_discretion(**changes: Any) -> dict[str, Any]:
     return a_mandate(**{"id": "own", "grants": "*", "limit": 75, **REVIEWED, **changes})
 
 
-def test_who_asks_for_discretion_and_says_why_is_approved_by_it() -> None:
+def test_a_request_for_discretion_with_a_reason_is_approved_at_discretion() -> None:
     assert judge(a_book(at_discretion()), a_case(**ASKED)) == Approved("own", by="discretion")
 
 
-def test_without_asking_for_it_no_discretion_is_tried() -> None:
+def test_discretion_is_tried_only_if_it_is_asked_for() -> None:
     assert codes(judge(a_book(at_discretion()), a_case(reason="late"))) == ["no_mandate"]
     assert codes(judge(a_book(at_discretion(), a_mandate(limit=40)))) == ["over_limit"]
 
 
-def test_ordinary_mandates_are_tried_first_wherever_they_stand() -> None:
+def test_ordinary_mandates_are_tried_first_wherever_they_are_in_the_file() -> None:
     book = a_book(
         at_discretion(id="d1", limit=10),
         a_mandate(id="o1", limit=20),
@@ -44,7 +44,7 @@ def test_ordinary_mandates_are_tried_first_wherever_they_stand() -> None:
     assert [reason.mandate for reason in approved.reasons] == ["o1", "o2", "d1"]
 
 
-def test_an_ordinary_mandate_that_fits_is_no_discretion() -> None:
+def test_an_approval_under_an_ordinary_mandate_is_not_discretion() -> None:
     assert judge(a_book(at_discretion(), a_mandate()), a_case(**ASKED)) == Approved("m", by="mandate")
 
 
@@ -58,7 +58,7 @@ def test_discretion_needs_a_reason(reason: str | None) -> None:
     assert escalated.on_the_spot == Money(40_00, "EUR")
 
 
-def test_a_blank_reason_leaves_ordinary_mandates_as_they_are() -> None:
+def test_a_blank_reason_changes_nothing_for_ordinary_mandates() -> None:
     assert judge(a_book(a_mandate(), at_discretion()), a_case(discretion=True)) == Approved("m")
 
 

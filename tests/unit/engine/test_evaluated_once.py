@@ -1,4 +1,4 @@
-"""DESIGN.md, Speed: CEL only where a mandate has it, and once a case for the same person and amount."""
+"""An expression is evaluated at most once for a case, a person and an amount."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> Iterator[Seen]:
     assert set(found.values()) <= {1}, "an expression was evaluated twice for the same person and amount"
 
 
-def test_the_same_text_is_evaluated_once_over_prohibitions_candidates_takes_and_offers(seen: Seen) -> None:
+def test_the_same_expression_is_evaluated_once_for_prohibitions_candidates_and_offers(seen: Seen) -> None:
     pool = {"id": "b", "per": "agent", "window": "day", "cap": 30}
     late, half = "facts.days_late > 1", "0.4 * facts.order_value"
     rows = [
@@ -65,7 +65,7 @@ def test_the_same_text_is_evaluated_once_over_prohibitions_candidates_takes_and_
     }
 
 
-def test_what_names_the_agent_is_evaluated_once_for_each_person(seen: Seen) -> None:
+def test_an_expression_that_names_the_agent_is_evaluated_once_for_each_person(seen: Seen) -> None:
     rows = [a_mandate(id="a", limit=1), a_mandate(id="b", to="team_lead", when="agent.team != 'x'")]
     people = a_staff(*(a_member(f"lead-{number}", role="team_lead") for number in range(3)))
     escalated = judge(a_book(*rows), staff=people)
@@ -82,7 +82,7 @@ def test_what_names_the_agent_is_evaluated_once_for_each_person(seen: Seen) -> N
     )
 
 
-def test_a_verdict_evaluates_once_what_entitles_its_giver_and_what_it_grants(seen: Seen) -> None:
+def test_a_verdict_evaluates_each_expression_once(seen: Seen) -> None:
     rows = (
         a_mandate(id="a", when="facts.days_late > 1", limit="0.4 * facts.order_value"),
         a_mandate(id="b", to="team_lead", when="agent.role == 'team_lead' && request.amount < 100"),
@@ -98,7 +98,7 @@ def test_a_verdict_evaluates_once_what_entitles_its_giver_and_what_it_grants(see
     }
 
 
-def test_a_mandate_of_another_kind_role_or_category_evaluates_nothing(seen: Seen) -> None:
+def test_a_mandate_for_another_kind_role_or_category_evaluates_nothing(seen: Seen) -> None:
     rows = [
         a_mandate(id="a", grants="flowers", when="facts.a"),
         a_mandate(id="b", to="manager", when="facts.b"),

@@ -1,4 +1,4 @@
-"""DESIGN.md, Policy: the order of judging, and rules 1 to 4."""
+"""The order of judging (docs/policy.md, How a request is judged)."""
 
 from __future__ import annotations
 
@@ -39,28 +39,28 @@ def test_an_approval_lists_the_candidates_that_were_passed_over() -> None:
     assert [reason.mandate for reason in approved.reasons] == ["one", "two"]
 
 
-def test_a_mandate_for_every_kind_stands_where_the_file_has_it() -> None:
+def test_a_mandate_for_every_kind_is_tried_at_its_place_in_the_file() -> None:
     book = a_book(a_mandate(id="a", grants="*"), a_mandate(id="b"), a_mandate(id="c", grants="*"))
     assert judge(book) == Approved("a")
     assert [row.id for row in book.candidates("agent", "refund", None)] == ["a", "b", "c"]
     assert [row.id for row in book.candidates("agent", "flowers", None)] == ["a", "c"]
 
 
-def test_a_role_has_the_mandates_of_those_it_extends_and_not_the_other_way() -> None:
+def test_a_role_has_the_mandates_of_the_roles_it_extends_but_not_the_reverse() -> None:
     book = a_book(a_mandate(id="for-seniors", to="senior"))
     assert codes(judge(book)) == ["no_mandate"]
     for role in ("senior", "team_lead", "manager"):
         assert judge(book, staff=a_staff(a_member(role=role))) == Approved("for-seniors")
 
 
-def test_a_mandate_for_other_categories_is_no_candidate() -> None:
+def test_a_mandate_for_other_categories_is_not_a_candidate() -> None:
     book = a_book(a_mandate(categories=["billing", "returns"]))
     assert codes(judge(book)) == ["no_mandate"]
     assert codes(judge(book, a_case(category=None))) == ["no_mandate"]
     assert judge(book, a_case(category="billing")) == Approved("m")
 
 
-def test_only_the_mandates_of_the_kind_and_role_are_looked_at() -> None:
+def test_only_mandates_for_the_kind_and_role_are_judged() -> None:
     many = [a_mandate(id=f"m{kind}-{n}", grants=f"kind{kind}") for kind in range(100) for n in range(3)]
     book = a_book(*many, a_mandate(id="leads", to="team_lead", grants="*"))
     assert [row.id for row in book.candidates("agent", "kind42", None)] == ["m42-0", "m42-1", "m42-2"]
@@ -73,14 +73,14 @@ def test_only_the_mandates_of_the_kind_and_role_are_looked_at() -> None:
     assert book.candidates("stranger", "kind42", None) == []
 
 
-def test_kinds_from_outside_do_not_make_the_book_grow() -> None:
+def test_unknown_kinds_do_not_make_the_policy_book_grow() -> None:
     book = a_book(a_mandate(grants="*"), a_mandate(id="n"))
     for number in range(1000):
         assert [row.id for row in book.candidates("agent", f"outside{number}", None)] == ["m"]
     assert len(book.mandates["agent"]._found) == 0
 
 
-def test_every_candidate_says_what_failed_first() -> None:
+def test_every_candidate_names_its_first_failed_check() -> None:
     book = a_book(
         a_mandate(id="condition", when="facts.days_late > 6", limit=1),
         a_mandate(id="fact", when="facts.rank > 6 && true"),
@@ -121,7 +121,7 @@ def test_a_request_without_an_amount_does_not_fit_a_mandate_with_a_limit() -> No
     assert judge(a_book(a_mandate()), nothing) == Approved("m")
 
 
-def test_the_amount_may_be_the_limit_and_not_a_cent_more() -> None:
+def test_an_amount_equal_to_the_limit_fits_and_a_cent_more_does_not() -> None:
     book = a_book(a_mandate(limit=45))
     assert judge(book, a_case(amount="45")) == Approved("m")
     assert codes(judge(book, a_case(amount="45.01"))) == ["over_limit"]
@@ -133,7 +133,7 @@ def test_over_limit_says_the_limit() -> None:
     assert reason.figures == {"limit": "45.00", "amount": "45.01", "currency": "EUR"}
 
 
-def test_a_prohibition_refuses_before_anything_else_and_all_that_apply_are_named() -> None:
+def test_prohibitions_refuse_before_anything_else_and_all_that_apply_are_named() -> None:
     book = a_book(prohibitions=[FRAUD, NEVER])
     refused = judge(book, a_case(facts={"fraud_flag": True}, agent_id="nobody", currency="USD"))
     assert isinstance(refused, Refused)
@@ -141,7 +141,7 @@ def test_a_prohibition_refuses_before_anything_else_and_all_that_apply_are_named
     assert [reason.text for reason in refused.reasons] == ["fraud desk only", "nobody can do this"]
 
 
-def test_a_prohibition_spares_the_excepted_role_and_those_that_extend_it() -> None:
+def test_a_prohibition_does_not_apply_to_the_excepted_role_or_one_that_extends_it() -> None:
     book = a_book(prohibitions=[{**NEVER, "except": "team_lead"}])
     refused = judge(book)
     assert isinstance(refused, Refused)
@@ -168,20 +168,20 @@ def test_a_prohibition_that_cannot_be_judged_escalates_and_no_mandate_is_tried()
     assert escalated.on_the_spot is None
 
 
-def test_a_prohibition_that_refuses_makes_up_for_one_that_cannot_be_judged() -> None:
+def test_one_prohibition_refuses_even_if_another_cannot_be_judged() -> None:
     refused = judge(a_book(prohibitions=[FRAUD, NEVER]))
     assert isinstance(refused, Refused)
     assert [reason.prohibition for reason in refused.reasons] == ["never"]
 
 
-def test_an_agent_or_role_that_nobody_knows_escalates_before_the_currency_is_looked_at() -> None:
+def test_an_unknown_agent_or_role_escalates_before_the_currency_is_checked() -> None:
     book = a_book()
     assert codes(judge(book, a_case(agent_id="nobody", currency="USD"))) == ["unknown_agent"]
     assert codes(judge(book, a_case(agent_id=LEFT_OUT))) == ["unknown_agent"]
     assert codes(judge(book, a_case(currency="USD"), a_staff(a_member(role="intern")))) == ["unknown_role"]
 
 
-def test_another_currency_escalates_even_where_no_mandate_would_fit() -> None:
+def test_another_currency_escalates_even_if_no_mandate_would_fit() -> None:
     book = a_book(a_mandate(grants="flowers"))
     (reason,) = judge(book, a_case(currency="USD")).reasons
     assert (reason.code, reason.figures) == ("currency_not_covered", {"currency": "USD", "covered": "EUR"})
@@ -206,18 +206,18 @@ def test_the_largest_amount_that_could_be_granted_now_is_offered() -> None:
     assert _offer(a_mandate(limit="0.4 * facts.order_value")) == "36.00"
 
 
-def test_nothing_is_offered_by_a_mandate_whose_condition_fails_for_the_amount_asked() -> None:
+def test_a_mandate_whose_condition_fails_for_the_asked_amount_offers_nothing() -> None:
     assert _offer(a_mandate(when="facts.days_late > 6", limit=20)) is None
     assert _offer(a_mandate(when="request.amount < 45", limit=20)) is None
 
 
-def test_nothing_is_offered_that_the_mandate_would_not_grant_when_asked_for() -> None:
+def test_an_offer_is_an_amount_that_the_mandate_would_grant() -> None:
     assert _offer(a_mandate(when="request.amount > 30", limit=20)) is None
     assert _offer(a_mandate(limit="request.amount / 2")) is None
     assert _offer(a_mandate(when="request.amount > 30", limit=40)) == "40.00"
 
 
-def test_nothing_is_offered_that_is_prohibited_when_it_is_asked_for() -> None:
+def test_a_prohibited_amount_is_not_offered() -> None:
     small = {"id": "small", "kinds": "refund", "when": "request.amount < 25", "reason": "not worth it"}
     unknown = {"id": "unknown", "kinds": "refund", "when": "request.amount < 25 && facts.x", "reason": "no"}
     rows = (a_mandate(id="a", limit=20), a_mandate(id="b", limit=30, to="senior"))
@@ -230,18 +230,18 @@ def test_nothing_is_offered_that_is_prohibited_when_it_is_asked_for() -> None:
         assert senior.on_the_spot == Money(3000, "EUR")
 
 
-def test_an_offer_of_nothing_is_no_offer() -> None:
+def test_an_amount_of_zero_is_not_offered() -> None:
     assert _offer(a_mandate(limit=0)) is None
     assert _offer(a_mandate(limit="0.001")) is None
 
 
-def test_the_offer_is_money_of_the_policy() -> None:
+def test_the_offer_is_in_the_policy_s_currency() -> None:
     escalated = judge(a_book(a_mandate(limit=20)))
     assert isinstance(escalated, Escalated)
     assert escalated.on_the_spot == Money(2000, "EUR")
 
 
-def test_what_was_offered_is_granted_when_it_is_asked_for() -> None:
+def test_an_offered_amount_is_granted_when_it_is_asked_for() -> None:
     book = a_book(a_mandate(when="request.amount != 13", limit="0.123 * facts.order_value"))
     escalated = judge(book)
     assert isinstance(escalated, Escalated)

@@ -1,4 +1,4 @@
-"""DESIGN.md, Policy 8: which step is asked, who of it, and what becomes of what nobody may grant."""
+"""The step that is asked, its people, and requests that nobody may grant (docs/policy.md, The ladder)."""
 
 from __future__ import annotations
 
@@ -45,19 +45,19 @@ def test_the_first_step_whose_role_may_grant_it_is_asked() -> None:
     assert asked(for_seniors, *people) == ("senior", ("lead-north", "sen"))
 
 
-def test_a_step_is_skipped_though_somebody_of_a_role_that_extends_it_may_grant_it() -> None:
+def test_a_step_is_skipped_even_if_a_role_that_extends_it_may_grant_it() -> None:
     in_the_team = a_member("boss", role="manager", team="north")
     book = a_ladder("team_lead", "manager")
     assert asked(book, in_the_team, case=a_case(amount="600.00")) == ("manager", ("boss",))
 
 
-def test_where_no_role_of_the_ladder_may_grant_it_somebody_of_it_who_may_is_asked() -> None:
+def test_a_person_who_may_grant_it_is_asked_if_no_role_of_the_ladder_may() -> None:
     for when_nobody in ("last_step", "refuse"):
         book = a_ladder("senior", "team_lead", when_nobody=when_nobody)
         assert asked(book, BOSS, case=a_case(amount="600.00")) == ("senior", ("boss",))
 
 
-def test_a_step_where_nobody_is_there_is_skipped() -> None:
+def test_a_step_without_anybody_present_is_skipped() -> None:
     leads = [
         a_member(f"lead-{team}", role="team_lead", team=team, absences=AWAY) for team in ("north", "south")
     ]
@@ -74,14 +74,14 @@ def test_a_step_where_nobody_is_there_is_skipped() -> None:
     assert asked(book, *leads, BOSS) == ("manager", ("boss",))
 
 
-def test_within_a_step_the_team_goes_first_and_then_any_team() -> None:
+def test_within_a_step_the_own_team_is_asked_before_other_teams() -> None:
     book = a_ladder("team_lead", grants=(a_mandate(to="team_lead", when="agent.agent_id != 'lead-north'"),))
     assert asked(a_ladder("team_lead")) == ("team_lead", ("lead-north",))
     assert asked(book) == ("team_lead", ("lead-south",))
     assert asked(book, a_member("lead-2", role="team_lead")) == ("team_lead", ("lead-2",))
 
 
-def test_the_room_in_an_approver_s_budgets_is_not_looked_at() -> None:
+def test_the_room_in_an_approver_s_budgets_is_not_checked() -> None:
     budget = {"id": "b", "per": "agent", "window": "day", "cap": 1}
     leads = a_mandate(to="team_lead", budgets=[budget])
     book = a_book(SMALL, leads, timezone="UTC")
@@ -90,7 +90,7 @@ def test_the_room_in_an_approver_s_budgets_is_not_looked_at() -> None:
     assert escalated.approvers == ("lead-north",)
 
 
-def test_a_mandate_of_discretion_covers_only_what_is_asked_at_discretion() -> None:
+def test_a_mandate_at_discretion_covers_only_requests_for_discretion() -> None:
     own = a_mandate(id="own", to="team_lead", discretion={"review_within": "5d", "reviewer": "manager"})
     book = a_ladder("team_lead", "manager", grants=(own, MANAGERS))
     assert asked(book, BOSS) == ("manager", ("boss",))
@@ -107,7 +107,7 @@ def test_a_mandate_of_discretion_covers_only_what_is_asked_at_discretion() -> No
         ({"kind": "flowers"}, ["no_mandate"]),
     ],
 )
-def test_what_nobody_on_the_ladder_may_grant_is_looked_at_or_refused_as_the_policy_says(
+def test_a_request_that_nobody_may_grant_is_asked_or_refused_as_the_policy_says(
     case: dict[str, Any], why: list[str]
 ) -> None:
     probes = judge(a_ladder("senior", "team_lead", grants=(LEADS,)), a_case(**case))
@@ -120,7 +120,7 @@ def test_what_nobody_on_the_ladder_may_grant_is_looked_at_or_refused_as_the_poli
     assert refuses.reasons[-1].figures == {"steps": "senior, team_lead"}
 
 
-def test_what_somebody_may_grant_is_not_refused() -> None:
+def test_a_request_that_somebody_may_grant_is_not_refused() -> None:
     book = a_ladder("team_lead", when_nobody="refuse")
     assert asked(book) == ("team_lead", ("lead-north",))
 
@@ -134,13 +134,13 @@ def test_a_prohibition_that_cannot_be_judged_goes_up_the_ladder_too() -> None:
     assert (nobody.prohibition, last.code) == ("fraud", "nobody_may_grant")
 
 
-def test_where_nobody_works_who_may_answer_it_waits_for_nobody() -> None:
+def test_an_approval_without_any_approver_is_open_all_the_same() -> None:
     escalated = judge(a_ladder("team_lead"), staff=Staff([a_member()]))
     assert isinstance(escalated, Escalated)
     assert (escalated.step, escalated.approvers) == ("team_lead", ())
 
 
-def test_of_very_many_only_the_first_are_named_and_judged() -> None:
+def test_only_the_first_hundred_approvers_are_named_and_judged() -> None:
     people = [a_member(f"lead-{number:05d}", role="team_lead", team="west") for number in range(2_000)]
     staff = Staff([a_member(team="east"), *people])
     escalated = judge(a_ladder("team_lead"), staff=staff)
@@ -148,7 +148,7 @@ def test_of_very_many_only_the_first_are_named_and_judged() -> None:
     assert escalated.approvers == tuple(f"lead-{number:05d}" for number in range(MOST_NAMED))
 
 
-def test_who_is_away_asks_by_their_own_authority_all_the_same() -> None:
+def test_an_absent_agent_still_asks_under_their_own_mandates() -> None:
     away = a_member(absences=AWAY)
     assert judge(a_book(a_mandate(id="m")), staff=a_staff(away)) == Approved("m")
     assert asked(a_ladder("team_lead"), away) == ("team_lead", ("lead-north",))

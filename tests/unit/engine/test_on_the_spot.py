@@ -1,4 +1,4 @@
-"""DESIGN.md, Policy 4: the largest amount that could have been granted at once, limits and budgets seen."""
+"""The largest amount that could be granted at once (docs/policy.md, How a request is judged)."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def offer(*mandates: dict[str, Any], spent: tuple[str, ...] = (), amount: str = 
         (100, (100,), ("60.00",), "40.00"),
     ],
 )
-def test_the_offer_is_what_limit_and_budgets_leave(
+def test_the_offer_is_the_least_of_the_limit_and_the_room_in_budgets(
     limit: int | None, caps: tuple[int, ...], spent: tuple[str, ...], offered: str | None
 ) -> None:
     budgets = [a_budget(cap, id=f"b{place}") for place, cap in enumerate(caps)]
@@ -59,7 +59,7 @@ def test_the_offer_is_what_limit_and_budgets_leave(
     assert offer(row, spent=spent) == offered
 
 
-def test_a_count_that_is_used_up_offers_nothing_and_one_that_is_not_takes_nothing_off() -> None:
+def test_a_count_offers_nothing_if_used_up_and_else_does_not_lower_the_offer() -> None:
     assert offer(a_mandate(limit=40, budgets=[a_count(1)])) == "40.00"
     assert offer(a_mandate(limit=40, budgets=[a_count(1)]), spent=("1.00",)) is None
     assert offer(a_mandate(limit=40, budgets=[a_count(2), a_budget(50)]), spent=("30.00",)) == "20.00"
@@ -70,7 +70,7 @@ def test_a_run_of_days_offers_what_its_fullest_run_leaves() -> None:
     assert offer(a_mandate(limit=40, budgets=[a_budget(50, window="30d")]), spent=("30.00",)) == "20.00"
 
 
-def test_the_best_of_all_candidates_is_offered_whatever_kept_them_from_granting_it() -> None:
+def test_the_best_offer_of_all_candidates_is_made_whatever_made_them_fail() -> None:
     rows = [
         a_mandate(id="a", limit=30),
         a_mandate(id="b", budgets=[a_budget(35)]),
@@ -127,9 +127,7 @@ def test_an_amount_that_is_not_granted_leads_to_a_lower_one_and_one_that_is_to_i
         ("request.amount < 60.0", None),
     ],
 )
-def test_one_cent_less_is_offered_where_a_prohibition_is_on_the_amount(
-    when: str, offered: str | None
-) -> None:
+def test_one_cent_less_is_offered_if_a_prohibition_uses_the_amount(when: str, offered: str | None) -> None:
     never = {"id": "never", "kinds": "*", "when": when, "reason": "no"}
     book = a_book(a_mandate(limit=50), prohibitions=[never])
     escalated = judge(book, a_case(amount="60.00"))
@@ -139,7 +137,7 @@ def test_one_cent_less_is_offered_where_a_prohibition_is_on_the_amount(
         assert isinstance(judge(book, a_case(amount=offered)), Approved)
 
 
-def test_no_amount_has_no_offer() -> None:
+def test_a_request_without_amount_gets_no_offer() -> None:
     book, counters = a_book(a_mandate(budgets=[a_count(1)]), timezone="Europe/Amsterdam"), Counters()
     nothing = a_case(amount=None, currency=None)
     assert isinstance(judge(book, nothing, counters=counters), Approved)
@@ -148,7 +146,7 @@ def test_no_amount_has_no_offer() -> None:
     assert escalated.on_the_spot is None
 
 
-def test_the_room_of_a_mandate_over_its_limit_is_looked_at_only_where_nobody_grants_it_freely() -> None:
+def test_the_room_under_a_limit_is_read_only_if_no_candidate_is_free_of_charge() -> None:
     over = a_mandate(id="over", limit=40, budgets=[a_budget(100)])
     rows = [over, a_mandate(id="tried", budgets=[a_budget(100)])]
     for mandates, looked in ((rows, ["over.b"]), ([*rows, a_mandate(id="free")], [])):

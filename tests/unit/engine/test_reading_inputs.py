@@ -1,4 +1,4 @@
-"""What rules takes from mandaat.cases and mandaat.replies, and what it says of what it cannot take."""
+"""Records of mandaat.cases and mandaat.replies are read as inputs, or are unreadable with a reason."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_every_type_in_the_topics_that_rules_reads_has_a_kind_of_input() -> None
     }
 
 
-def test_a_submission_is_known_by_tenant_case_and_request() -> None:
+def test_a_submission_is_identified_by_tenant_case_and_request() -> None:
     one = a_submission(partition=3, traceparent=TRACE)
     assert one.partition == 3
     assert one.request_key == ("acme", "c-1", "r1")
@@ -46,7 +46,7 @@ def test_a_submission_is_known_by_tenant_case_and_request() -> None:
     assert one.time == datetime(2026, 3, 2, 8, 0, 1, tzinfo=UTC)
 
 
-def test_a_verdict_is_known_by_tenant_approval_and_reply_id() -> None:
+def test_a_verdict_is_identified_by_tenant_approval_and_reply_id() -> None:
     one = a_reply()
     assert one.request_key == ("acme", "c-1", "r1")
     assert one.index_id == f"in/acme/{one.verdict.approval_id}/reply-1"
@@ -56,7 +56,7 @@ def test_a_verdict_is_known_by_tenant_approval_and_reply_id() -> None:
 @pytest.mark.parametrize(
     "changes", [{"subject": LEFT_OUT}, {"source": "/elsewhere"}, {"datacontenttype": "application/json"}]
 )
-def test_what_is_optional_in_the_envelope_may_be_absent_or_different(changes: dict[str, Any]) -> None:
+def test_optional_fields_of_the_envelope_may_be_absent_or_different(changes: dict[str, Any]) -> None:
     assert a_submission(**changes).case.case_id == "c-1"
 
 
@@ -75,7 +75,7 @@ def test_what_is_optional_in_the_envelope_may_be_absent_or_different(changes: di
     ],
 )
 @pytest.mark.parametrize("topic", [topics.CASES, topics.REPLIES])
-def test_what_is_no_event_says_so(topic: str, value: bytes | None, reason: str) -> None:
+def test_a_record_without_an_event_says_what_is_wrong(topic: str, value: bytes | None, reason: str) -> None:
     assert refusal(value, topic=topic, key=b"acme/c-1").reason == reason
 
 
@@ -108,7 +108,7 @@ def test_what_is_no_event_says_so(topic: str, value: bytes | None, reason: str) 
         (a_case_body(facts=[1]), "invalid", "/data/facts"),
     ],
 )
-def test_a_case_that_is_wrong_somewhere_says_what_and_where(case: Any, reason: str, place: str) -> None:
+def test_a_wrong_case_says_what_is_wrong_and_where(case: Any, reason: str, place: str) -> None:
     event = a_submitted_event(case, tenant="acme", subject=LEFT_OUT)
     found = refusal(event, key=b"acme/c-1")
     assert (found.reason, place in found.detail) == (reason, True), found.detail
@@ -123,11 +123,11 @@ def test_a_case_that_is_wrong_somewhere_says_what_and_where(case: Any, reason: s
         {"type": "mandaat.verdict.approve.v1"},
     ],
 )
-def test_a_type_that_the_topic_does_not_take_is_said_first(changes: dict[str, Any]) -> None:
+def test_an_unknown_type_is_reported_before_anything_else(changes: dict[str, Any]) -> None:
     assert refusal(a_submitted_event(**changes)).reason == "unknown_type"
 
 
-def test_a_reply_of_a_kind_that_is_not_taken_yet_is_of_unknown_type() -> None:
+def test_a_reply_of_a_later_version_is_of_unknown_type() -> None:
     answer = a_verdict_event(type="mandaat.reply.answer.v1")
     assert refusal(answer, topic=topics.REPLIES).reason == "unknown_type"
 
@@ -135,18 +135,18 @@ def test_a_reply_of_a_kind_that_is_not_taken_yet_is_of_unknown_type() -> None:
 @pytest.mark.parametrize(
     "key", [None, b"c-1", b"other/c-1", b"acme/c-2", b"acme/c-1 ", b"\xff", b"acme/c-1\x00r1"]
 )
-def test_a_key_that_disagrees_with_the_body_is_not_taken(key: bytes | None) -> None:
+def test_a_key_that_disagrees_with_the_body_is_unreadable(key: bytes | None) -> None:
     assert refusal(a_submitted_event(), key=key).reason == "key_mismatch"
     assert refusal(a_verdict_event(), topic=topics.REPLIES, key=key).reason == "key_mismatch"
 
 
 @pytest.mark.parametrize("changes", [{"tenant": "other"}, {"subject": "c-2"}])
-def test_an_envelope_that_disagrees_with_its_data_is_not_taken(changes: dict[str, Any]) -> None:
+def test_an_envelope_that_disagrees_with_its_data_is_unreadable(changes: dict[str, Any]) -> None:
     assert refusal(a_submitted_event(**changes), key=b"acme/c-1").reason == "key_mismatch"
 
 
 @pytest.mark.parametrize("tenant", [LEFT_OUT, None])
-def test_every_event_names_its_tenant(tenant: Any) -> None:
+def test_an_event_without_tenant_is_unreadable(tenant: Any) -> None:
     assert refusal(a_submitted_event(tenant=tenant), key=b"acme/c-1").reason == "missing_field"
     assert (
         refusal(a_verdict_event(tenant=tenant), topic=topics.REPLIES, key=b"acme/c-1").reason
@@ -158,7 +158,7 @@ def test_every_event_names_its_tenant(tenant: Any) -> None:
     "approval",
     ["apr_", "apr_x", "apr_####", "apr_YQ", "apr_YwAAcjE", "apr_Yy0xAHIx=", "apr_Yy0xAHIy", "apr_Yy0yAHIx"],
 )
-def test_a_verdict_that_names_another_approval_than_its_request_is_not_taken(approval: str) -> None:
+def test_a_verdict_that_names_another_approval_than_its_request_is_unreadable(approval: str) -> None:
     event = a_verdict_event(data={"approval_id": approval})
     assert refusal(event, topic=topics.REPLIES).reason in ("unknown_approval", "invalid")
 
@@ -170,7 +170,7 @@ def test_an_amount_of_a_verdict_is_checked(amount: Any) -> None:
 
 
 @pytest.mark.parametrize("change", [{"facts": {"days_late": 1}}, {"category": None}, {"channel": "chat"}])
-def test_the_digest_of_a_request_knows_nothing_of_the_facts(change: dict[str, Any]) -> None:
+def test_the_digest_of_a_request_does_not_depend_on_the_facts(change: dict[str, Any]) -> None:
     assert a_submission(a_case_body(**change)).digest == a_submission().digest
 
 
@@ -190,7 +190,7 @@ def test_the_digest_of_a_request_changes_with_what_is_asked(case: Any) -> None:
     assert a_submission(case).digest != a_submission().digest
 
 
-def test_equal_amounts_are_one_request() -> None:
+def test_equal_amounts_written_differently_are_one_request() -> None:
     assert a_submission(a_case_body(request=a_request_body(amount="45"))).digest == a_submission().digest
     absent = a_case_body(request=a_request_body(discretion=False, amount="045.00"))
     assert a_submission(absent).digest == a_submission().digest
@@ -215,14 +215,14 @@ FIELDS = st.sampled_from(
 
 
 @given(st.binary(max_size=60) | JSON.map(as_bytes))
-def test_no_bytes_are_a_bug(value: bytes) -> None:
+def test_any_bytes_are_unreadable_and_never_a_bug(value: bytes) -> None:
     for topic in (topics.CASES, topics.REPLIES):
         with pytest.raises(Unreadable):
             read_input(topic, 0, b"acme/c-1", value)
 
 
 @given(st.dictionaries(FIELDS, JSON, max_size=3), st.booleans())
-def test_no_change_of_the_envelope_is_a_bug(changes: dict[str, Any], verdict: bool) -> None:
+def test_any_envelope_is_read_or_unreadable_and_never_a_bug(changes: dict[str, Any], verdict: bool) -> None:
     event = {**(a_verdict_event() if verdict else a_submitted_event()), **changes}
     try:
         one = read_input(topics.REPLIES if verdict else topics.CASES, 0, b"acme/c-1", as_bytes(event))
@@ -238,7 +238,9 @@ def test_no_change_of_the_envelope_is_a_bug(changes: dict[str, Any], verdict: bo
     ),
     st.dictionaries(st.sampled_from([*a_request_body(), "discretion"]), JSON),
 )
-def test_no_change_of_a_case_is_a_bug(changes: dict[str, Any], request: dict[str, Any]) -> None:
+def test_any_case_is_read_or_unreadable_and_never_a_bug(
+    changes: dict[str, Any], request: dict[str, Any]
+) -> None:
     case = {**a_case_body(request={**a_request_body(), **request}), **changes}
     event = a_submitted_event(case, tenant="acme", subject=LEFT_OUT)
     try:

@@ -1,4 +1,4 @@
-"""Deciding in memory comes to what a worker comes to."""
+"""A rehearsal in memory decides as a worker does."""
 
 from __future__ import annotations
 
@@ -47,13 +47,13 @@ def test_a_known_request_with_other_content_is_a_conflict(rehearsal: Rehearsal) 
         rehearsal.decide(a_submission(amount="46.00"))
 
 
-def test_sequences_rise_whatever_the_times(rehearsal: Rehearsal) -> None:
+def test_sequences_rise_even_if_times_do_not(rehearsal: Rehearsal) -> None:
     later = Submission(OFFLINE, "evt", NOW + timedelta(hours=1), None, a_case(case_id="c-2"))
     events = [rehearsal.decide(one)[0] for one in (later, a_submission())]
     assert events[0]["sequence"] < events[1]["sequence"]
 
 
-def test_a_withdrawal_gives_its_room_back_and_answers_from_then_on(rehearsal: Rehearsal) -> None:
+def test_a_withdrawal_gives_room_back_and_is_the_answer_from_then_on(rehearsal: Rehearsal) -> None:
     rehearsal.decide(a_submission())
     withdrawn = rehearsal.decide(a_withdrawal())
     assert withdrawn[0]["data"]["outcome"] == "withdrawn"
@@ -63,12 +63,12 @@ def test_a_withdrawal_gives_its_room_back_and_answers_from_then_on(rehearsal: Re
     assert again[0]["data"]["outcome"] == "approved"
 
 
-def test_what_was_withdrawn_before_it_came_is_never_decided(rehearsal: Rehearsal) -> None:
+def test_a_request_that_was_withdrawn_before_it_came_is_never_decided(rehearsal: Rehearsal) -> None:
     withdrawn = rehearsal.decide(a_withdrawal())
     assert rehearsal.decide(a_submission()) == withdrawn
     assert rehearsal.decide(a_submission(amount="12.00")) == withdrawn
 
 
-def test_another_tenant_is_not_decided(rehearsal: Rehearsal) -> None:
+def test_a_case_of_another_tenant_is_not_decided(rehearsal: Rehearsal) -> None:
     with pytest.raises(Unreadable, match="unknown_tenant"):
         rehearsal.decide(a_submission(tenant="globex"))

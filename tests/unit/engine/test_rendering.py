@@ -1,4 +1,4 @@
-"""From an input and its sequence to the records of the journal, and back: what the ledger makes of them."""
+"""From an input and its sequence to the records of the journal, and back to effects on the ledger."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ ENDINGS = every_ending()
 NAMES = pytest.mark.parametrize("ending", list(ENDINGS))
 
 
-def test_the_endings_are_what_they_are_called() -> None:
+def test_each_ending_has_the_events_of_its_name() -> None:
     assert {name: kinds(rendered) for name, (_, rendered) in ENDINGS.items()} == {
         "approved": ["decision.approved"],
         "escalated": ["decision.escalated", "approval.requested"],
@@ -103,7 +103,7 @@ def test_the_endings_are_what_they_are_called() -> None:
 
 
 @NAMES
-def test_the_journal_says_of_an_input_what_its_round_confirmed(ending: str) -> None:
+def test_the_journal_has_the_effects_that_the_round_confirmed(ending: str) -> None:
     one, rendered = ENDINGS[ending]
     said = journalled(parsed(rendered))
     assert said.effects == rendered.effects  # states byte for byte
@@ -111,7 +111,7 @@ def test_the_journal_says_of_an_input_what_its_round_confirmed(ending: str) -> N
 
 
 @NAMES
-def test_every_event_is_one_of_the_contracts_and_comes_out_as_it_went_in(ending: str) -> None:
+def test_every_event_follows_the_contracts_and_is_the_same_after_reading(ending: str) -> None:
     _, rendered = ENDINGS[ending]
     for value, event in zip(rendered.values, parsed(rendered), strict=True):
         read = event_model(event["type"]).model_validate_json(value)
@@ -154,7 +154,7 @@ def test_ids_follow_from_type_request_and_number_or_version(ending: str) -> None
     assert one.request_key == RequestKey("acme", "c-1", "r1")
 
 
-def test_the_same_input_proposal_and_sequence_are_the_same_bytes() -> None:
+def test_the_same_input_proposal_and_sequence_give_the_same_bytes() -> None:
     assert every_ending() == every_ending()
 
 
@@ -164,13 +164,13 @@ def test_another_sequence_changes_nothing_but_sequence_and_time() -> None:
         assert {**one, "sequence": "", "time": ""} == {**other, "sequence": "", "time": ""}
 
 
-def test_a_trace_goes_on_in_what_follows_from_it() -> None:
+def test_a_trace_continues_in_the_events_of_the_input() -> None:
     rendered = Shop(*LEADS).decide(a_submission(traceparent=TRACE), SEQ)
     assert [event["traceparent"] for event in parsed(rendered)] == [TRACE, TRACE]
     assert "traceparent" not in parsed(Shop(*LEADS).decide(a_submission(), SEQ))[0]
 
 
-def test_versions_of_an_approval_rise_by_one_and_what_has_no_effect_leaves_them() -> None:
+def test_versions_of_an_approval_rise_by_one_and_only_with_an_effect() -> None:
     shop = Shop(*LEADS)
     inputs: tuple[Input, ...] = (
         a_submission(),
@@ -183,7 +183,7 @@ def test_versions_of_an_approval_rise_by_one_and_what_has_no_effect_leaves_them(
     assert [one["data"]["approval"]["state"] for one in events] == ["open", "open", "closed", "closed"]
 
 
-def test_a_closing_says_how_when_and_by_whom_and_links_the_request_to_it() -> None:
+def test_a_closed_approval_says_how_when_and_by_whom_and_links_the_request() -> None:
     _, rendered = ENDINGS["person approves"]
     decision, closed = (event["data"] for event in parsed(rendered))
     assert closed["approval"]["closing"] == {
@@ -204,12 +204,12 @@ def test_an_approval_keeps_no_name_and_no_address_of_the_customer() -> None:
             assert b"example.org" not in value
 
 
-def test_who_may_answer_is_named_at_the_moment_of_the_request() -> None:
+def test_the_approvers_at_the_moment_of_the_request_are_named() -> None:
     _, rendered = ENDINGS["escalated"]
     assert parsed(rendered)[1]["data"]["approval"]["approvers"] == ["lead-north"]
 
 
-def test_an_escalation_that_nobody_may_answer_opens_all_the_same() -> None:
+def test_an_escalation_without_approvers_still_opens_an_approval() -> None:
     ladder = [{"id": "default", "steps": [{"to": "manager"}]}]
     rendered = Shop(a_mandate(id="small", limit=40), escalation=ladder).decide(a_submission(), SEQ)
     assert parsed(rendered)[1]["data"]["approval"]["approvers"] == []
@@ -245,7 +245,7 @@ LINES = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), m
     ),
     reason=st.none() | st.text(st.characters(codec="utf-8"), max_size=8),
 )
-def test_whatever_a_case_holds_the_ledger_rebuilt_is_the_ledger_confirmed(
+def test_a_rebuilt_ledger_equals_the_confirmed_one_for_any_case(
     facts: Any, claims: Any, words: Any, reason: Any
 ) -> None:
     shop = Shop(*LEADS)
@@ -274,12 +274,12 @@ def test_whatever_a_case_holds_the_ledger_rebuilt_is_the_ledger_confirmed(
         [{"type": "mandaat.decision.approved.v1", "data": {}}],
     ],
 )
-def test_what_rules_did_not_write_is_not_taken_for_its_own(events: list[dict[str, Any]]) -> None:
+def test_events_that_rules_did_not_write_are_rejected(events: list[dict[str, Any]]) -> None:
     with pytest.raises((ValueError, KeyError)):
         journalled(events)
 
 
-def test_proposing_changes_nothing() -> None:
+def test_a_proposal_changes_nothing() -> None:
     shop, one = Shop(*LEADS), a_submission()
     assert propose(one, shop, {}).render(SEQ) == propose(one, shop, {}).render(SEQ)
     assert shop.states == {}

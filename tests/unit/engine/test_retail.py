@@ -38,7 +38,7 @@ def _cases() -> Iterator[Case]:
     return (read(Case, line) for line in (RETAIL / "cases.jsonl").read_bytes().splitlines())
 
 
-def test_every_case_comes_to_what_is_expected(book: PolicyBook, people: list[StaffMember]) -> None:
+def test_every_case_is_decided_as_expected(book: PolicyBook, people: list[StaffMember]) -> None:
     with (RETAIL / "expected.csv").open() as file:
         expected = {row["case_id"]: row["expected"] for row in csv.DictReader(file)}
     staff = Staff(people)
@@ -47,7 +47,7 @@ def test_every_case_comes_to_what_is_expected(book: PolicyBook, people: list[Sta
     assert len(outcomes) == 1_166
 
 
-def test_the_lead_of_the_agent_s_team_may_answer_all_that_is_escalated(
+def test_the_lead_of_the_agent_s_team_may_answer_every_escalation(
     book: PolicyBook, people: list[StaffMember]
 ) -> None:
     staff = Staff(people)
@@ -58,7 +58,7 @@ def test_the_lead_of_the_agent_s_team_may_answer_all_that_is_escalated(
         assert asked == ("team_lead", (f"lead-{agent.team}",))
 
 
-def test_twelve_agents_in_two_teams_with_a_lead_each_and_half_of_them_read_dutch(
+def test_the_staff_are_twelve_agents_in_two_teams_with_a_lead_each_and_half_read_dutch(
     people: list[StaffMember],
 ) -> None:
     assert Counter((one.role, one.team) for one in people) == {

@@ -1,4 +1,4 @@
-"""What would not fit one record batch of the journal is said before it is settled."""
+"""Events that would not fit one record batch of the journal are found before the input is settled."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ def test_an_ordinary_case_fits() -> None:
     check_size(2_000, propose(a_submission(), Shop(a_mandate(limit=1)), {}))
 
 
-def test_a_case_that_is_too_large_for_the_journal_is_not_taken() -> None:
+def test_a_case_that_is_too_large_for_the_journal_is_unreadable() -> None:
     case = a_case_body(facts={"long": "x" * MOST_BYTES})
     proposal = propose(a_submission(case), Shop(a_mandate(limit=1)), {})
     with pytest.raises(Unreadable, match="too_large"):
         check_size(len(as_bytes(a_submitted_event(case))), proposal)
 
 
-def test_a_large_case_that_is_approved_fits_as_a_decision_holds_no_facts() -> None:
+def test_a_large_case_fits_if_it_is_approved_because_a_decision_holds_no_facts() -> None:
     case = a_case_body(facts={"long": "x" * MOST_BYTES})
     check_size(len(as_bytes(a_submitted_event(case))), propose(a_submission(case), Shop(), {}))
 
 
-def test_numbers_that_grow_when_written_again_are_counted_as_they_are_written() -> None:
+def test_numbers_that_grow_when_written_again_are_counted_at_their_new_size() -> None:
     case = a_case_body(facts={"n": [1e15] * 60_000})
     event = as_bytes(a_submitted_event(case)).replace(b"1000000000000000.0", b"1e15")
     assert len(event) < MOST_BYTES / 2
@@ -45,13 +45,13 @@ def test_numbers_that_grow_when_written_again_are_counted_as_they_are_written() 
         check_size(len(event), propose(a_submission(case), Shop(a_mandate(limit=1)), {}))
 
 
-def test_more_reasons_than_fit_are_not_taken() -> None:
+def test_a_case_with_more_reasons_than_fit_is_unreadable() -> None:
     never = [{"id": f"p{place}", "kinds": "*", "reason": "no " * 300} for place in range(500)]
     with pytest.raises(Unreadable, match="too_large"):
         check_size(2_000, propose(a_submission(), Shop(prohibitions=never), {}))
 
 
-def test_of_very_many_approvers_so_many_are_named_as_fit() -> None:
+def test_only_as_many_approvers_are_named_as_fit() -> None:
     people = [a_member(f"lead-{place:06d}-" + "\u0141" * 180, role="team_lead") for place in range(500)]
     shop = Shop(a_mandate(limit=1), a_mandate(id="lead", to="team_lead"), people=people)
     case = a_case_body(facts={"n": [1e15] * 14_000})
@@ -62,9 +62,7 @@ def test_of_very_many_approvers_so_many_are_named_as_fit() -> None:
 
 
 @pytest.mark.parametrize(("mandates", "fits"), [(100, True), (650, True), (1_500, False)])
-def test_what_is_said_of_budgets_without_room_is_counted_before_anybody_knows(
-    mandates: int, fits: bool
-) -> None:
+def test_reasons_of_full_budgets_are_counted_before_the_ledger_is_asked(mandates: int, fits: bool) -> None:
     budget = {"id": "b" * 50, "per": "customer", "window": "30d", "cap": 100}
     rows = [a_mandate(id=f"{place}-{'m' * 50}", budgets=[budget]) for place in range(mandates)]
     proposal = propose(a_submission(), Shop(*rows, timezone="Europe/Amsterdam"), {})
@@ -75,5 +73,5 @@ def test_what_is_said_of_budgets_without_room_is_counted_before_anybody_knows(
         check_size(2_000, proposal)
 
 
-def test_what_is_let_through_fits_a_record_batch() -> None:
+def test_events_of_the_largest_size_fit_a_record_batch() -> None:
     assert MOST_BYTES + 20_000 < BATCH_BYTES

@@ -9,7 +9,7 @@ from tests.builders.staff import a_member
 from tests.judging import NOW
 
 
-def test_who_changes_role_or_team_is_found_where_they_are_now() -> None:
+def test_a_person_who_changes_role_or_team_is_found_under_the_new_one() -> None:
     staff = Staff([a_member("a")])
     staff.put(a_member("a", role="team_lead", team="south"))
     assert not staff.with_roles(["agent"])
@@ -18,7 +18,7 @@ def test_who_changes_role_or_team_is_found_where_they_are_now() -> None:
     assert len(staff) == 1
 
 
-def test_who_left_is_found_nowhere() -> None:
+def test_a_person_who_left_is_not_found() -> None:
     staff = Staff([a_member("a"), a_member("b")])
     staff.remove("a")
     staff.remove("a")
@@ -26,7 +26,7 @@ def test_who_left_is_found_nowhere() -> None:
     assert [one.agent_id for one in staff.with_roles(["agent", "team_lead"])] == ["b"]
 
 
-def test_people_come_in_the_order_of_their_ids() -> None:
+def test_people_are_found_in_the_order_of_their_ids() -> None:
     staff = Staff([a_member("c", role="team_lead"), a_member("a"), a_member("b", team="south")])
     assert [one.agent_id for one in staff.with_roles(["team_lead", "agent"])] == ["a", "b", "c"]
 

@@ -1,4 +1,4 @@
-"""What a person's verdict comes to (DESIGN.md, Policy 8)."""
+"""The effect of a person's verdict (docs/concepts.md, What happens to an escalated request)."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ def test_the_lead_of_the_team_approves() -> None:
 
 
 @pytest.mark.parametrize("amount", ["20.00", "45", "500", "0.00"])
-def test_the_lead_approves_another_amount_within_the_own_mandate(amount: str) -> None:
+def test_the_lead_approves_another_amount_within_their_own_mandate(amount: str) -> None:
     decision = events(asked(), a_reply(data={"amount": amount}))[0]["data"]
     assert decision["outcome"] == "approved"
     assert float(decision["amount"]) == float(amount)
     assert decision["currency"] == "EUR"
 
 
-def test_more_than_the_own_mandate_is_not_entitled_and_leaves_it_open() -> None:
+def test_an_amount_above_the_own_mandate_is_not_entitled_and_leaves_it_open() -> None:
     shop = asked()
     kind, why = outcome(shop, a_reply(data={"amount": "500.01"}))
     assert (kind, set(why)) == ("approval.not_entitled", {"over_limit"})
@@ -93,26 +93,28 @@ def test_the_first_verdict_wins_and_the_next_is_late(verdict: str) -> None:
     ],
 )
 @pytest.mark.parametrize("verdict", ["approve", "reject"])
-def test_who_may_not_answer_changes_nothing(giver: str, people: Any, why: str, verdict: str) -> None:
+def test_a_reply_from_somebody_who_may_not_answer_changes_nothing(
+    giver: str, people: Any, why: str, verdict: str
+) -> None:
     shop = asked(*people)
     before = dict(shop.states)
     assert outcome(shop, a_reply(verdict, data={"agent_id": giver})) == ("approval.not_entitled", [why])
     assert shop.states == before
 
 
-def test_another_teams_lead_may_where_the_own_team_has_nobody_there() -> None:
+def test_another_teams_lead_may_answer_if_the_own_team_has_nobody_present() -> None:
     away = a_member("lead-north", role="team_lead", absences=[AWAY])
     assert outcome(asked(away), a_reply(data={"agent_id": "lead-south"}))[0] == "decision.approved"
 
 
-def test_a_delegate_answers_in_place_of_who_is_away() -> None:
+def test_a_delegate_answers_in_place_of_an_absent_person() -> None:
     away = a_member("lead-north", role="team_lead", absences=[{**AWAY, "delegate": "manager-1"}])
     shop = asked(away, a_member("manager-1", role="manager", team="south"))
     assert outcome(shop, a_reply(data={"agent_id": "manager-1"}))[0] == "decision.approved"
     assert outcome(asked(away), a_reply(data={"agent_id": "lead-north"}))[1] == ["absent"]
 
 
-def test_a_prohibition_stands_against_a_persons_verdict() -> None:
+def test_a_prohibition_also_binds_a_persons_verdict() -> None:
     shop = asked(prohibitions=[{"id": "never", "kinds": "refund", "reason": "nobody can do this"}])
     decision, closed = events(shop, a_reply())
     assert (decision["data"]["outcome"], decision["data"]["by"]) == ("refused", "prohibition")
@@ -121,7 +123,7 @@ def test_a_prohibition_stands_against_a_persons_verdict() -> None:
     assert closed["data"]["approval"]["state"] == "closed"
 
 
-def test_rejecting_what_is_prohibited_is_a_persons_refusal() -> None:
+def test_rejecting_a_prohibited_request_is_a_persons_refusal() -> None:
     shop = asked(prohibitions=[{"id": "never", "kinds": "refund", "reason": "nobody can do this"}])
     assert events(shop, a_reply("reject"))[0]["data"]["by"] == "person"
 
@@ -133,7 +135,7 @@ def test_a_verdict_is_judged_by_the_policy_and_staff_of_its_moment() -> None:
     assert decision["request_digest"] == a_submission().digest
 
 
-def test_a_verdict_on_an_approval_that_is_not_there_says_so() -> None:
+def test_a_verdict_on_an_unknown_approval_is_unreadable() -> None:
     with pytest.raises(Unreadable, match="unknown_approval"):
         Shop(*MANDATES).decide(a_reply(), SEQ)
 
@@ -144,6 +146,6 @@ def test_a_verdict_never_finds_another_tenants_approval() -> None:
     assert a_reply(tenant="other").state_id not in shop.states
 
 
-def test_without_an_active_policy_there_is_no_such_tenant() -> None:
+def test_a_tenant_without_an_active_policy_is_unknown() -> None:
     with pytest.raises(Unreadable, match="unknown_tenant"):
         asked().decide(a_reply(tenant="other"), SEQ)

@@ -1,4 +1,4 @@
-"""DESIGN.md, Policy 6: in which window a moment falls, when it renews, and what counts in a run of N days."""
+"""Windows: which one a moment is in, when it renews, and runs of N days (docs/policy.md, Budgets)."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def a_charge(
         ("2026-10-25T23:00:00Z", "2026-10-26"),
     ],
 )
-def test_a_day_is_one_of_the_policy_s_time_zone_at_both_clock_changes_too(moment: str, day: str) -> None:
+def test_a_day_follows_the_policy_s_time_zone_even_at_clock_changes(moment: str, day: str) -> None:
     assert local_day(datetime.fromisoformat(moment), AMSTERDAM).isoformat() == day
 
 
@@ -75,7 +75,7 @@ def test_a_day_is_one_of_the_policy_s_time_zone_at_both_clock_changes_too(moment
         ("days", "2026-03-02", "2026-03-02"),
     ],
 )
-def test_the_window_that_holds_a_day(kind: WindowKind, day: str, window: str) -> None:
+def test_each_day_has_its_window(kind: WindowKind, day: str, window: str) -> None:
     assert window_name(kind, date.fromisoformat(day)) == window
 
 
@@ -95,7 +95,9 @@ def test_the_window_that_holds_a_day(kind: WindowKind, day: str, window: str) ->
         ("year", "2026-03-02", "2026-12-31T23:00:00Z"),
     ],
 )
-def test_a_window_of_the_calendar_renews_at_midnight_there(kind: WindowKind, day: str, renewed: str) -> None:
+def test_a_calendar_window_renews_at_midnight_of_its_time_zone(
+    kind: WindowKind, day: str, renewed: str
+) -> None:
     on = date.fromisoformat(day)
     found = renews_at(a_charge(kind, on=on), BudgetUse(100_00), on, AMSTERDAM)
     assert found == datetime.fromisoformat(renewed)
@@ -106,7 +108,7 @@ def test_a_window_of_the_calendar_renews_at_midnight_there(kind: WindowKind, day
     st.integers(86_400, 253_000_000_000).map(lambda seconds: datetime.fromtimestamp(seconds, UTC)),
     st.sampled_from(["Europe/Amsterdam", "America/New_York", "Asia/Kolkata", "Pacific/Apia", "UTC"]),
 )
-def test_up_to_its_renewal_a_window_is_the_same_and_from_then_on_another(
+def test_a_window_is_the_same_until_it_renews_and_then_another(
     kind: WindowKind, moment: datetime, name: str
 ) -> None:
     zone = ZoneInfo(name)
@@ -132,12 +134,12 @@ def test_a_run_of_n_days_renews_on_the_first_day_that_has_room() -> None:
 
 
 @pytest.mark.parametrize(("kind", "days"), [("days", 30), ("day", 0), ("week", 0), ("month", 0), ("year", 0)])
-def test_what_is_more_than_the_cap_has_room_on_no_day(kind: WindowKind, days: int) -> None:
+def test_an_amount_above_the_cap_has_room_on_no_day(kind: WindowKind, days: int) -> None:
     charge = a_charge(kind, days, amount=100_01)
     assert renews_at(charge, Counters().look(charge), date(2026, 3, 2), AMSTERDAM) is None
 
 
-def test_a_late_event_finds_what_was_charged_after_it_in_its_runs() -> None:
+def test_a_late_event_counts_charges_of_later_days_in_its_runs() -> None:
     counters, late = Counters(), a_charge("days", 7, on=date(2026, 3, 2))
     counters.add([(late.key, str(day_number(date(2026, 3, day))), 35_00) for day in (1, 5, 8, 9)])
     # 2 to 8 March hold two of them, and so do 1 to 7 March; 9 March is in no run of 7 days with 2 March
@@ -157,9 +159,7 @@ def most_in_a_run(by_day: dict[int, int], day: int, days: int) -> int:
     st.integers(0, 40),
     st.integers(1, 12),
 )
-def test_the_most_in_a_run_is_what_counting_every_run_finds(
-    by_day: dict[int, int], day: int, days: int
-) -> None:
+def test_the_most_in_a_run_equals_a_count_of_every_run(by_day: dict[int, int], day: int, days: int) -> None:
     runs = [range(first, first + days) for first in range(day - days + 1, day + 1)]
     assert most_in_a_run(by_day, day, days) == max(sum(by_day.get(one, 0) for one in run) for run in runs)
 
@@ -170,9 +170,7 @@ def test_the_most_in_a_run_is_what_counting_every_run_finds(
     st.integers(1, 9),
     st.integers(1, 100),
 )
-def test_the_day_with_room_has_it_and_no_day_before_it(
-    by_day: dict[int, int], day: int, days: int, amount: int
-) -> None:
+def test_the_day_with_room_is_the_first_one(by_day: dict[int, int], day: int, days: int, amount: int) -> None:
     on = date(1970, 1, 1) + timedelta(days=day)
     charge = a_charge("days", days, on=on, amount=amount, cap=100)
     counters = Counters()
@@ -214,19 +212,17 @@ def test_a_long_run_that_is_full_is_walked_once() -> None:
         ("2026-03-02", 30, ("30d", "20514")),
     ],
 )
-def test_the_window_of_an_event_says_where_it_is_counted(
-    window: str, days: int, counter: tuple[str, str]
-) -> None:
+def test_the_window_of_an_event_gives_its_counter(window: str, days: int, counter: tuple[str, str]) -> None:
     assert counter_of(window, days) == counter
 
 
 @pytest.mark.parametrize("window", ["", "26", "2026-3", "yesterday"])
-def test_what_is_no_window_is_counted_nowhere(window: str) -> None:
+def test_a_text_that_is_not_a_window_has_no_counter(window: str) -> None:
     with pytest.raises(ValueError, match="window"):
         counter_of(window, 0)
 
 
-def test_a_counter_that_comes_to_nothing_is_gone() -> None:
+def test_a_counter_of_zero_is_removed() -> None:
     counters, charge = Counters(), a_charge()
     assert counters.settle([(charge,)]) == (1, ())
     counters.add([(charge.key, charge.field, -charge.amount)])

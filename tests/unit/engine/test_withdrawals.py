@@ -1,4 +1,4 @@
-"""DESIGN.md, Policy 9: what was asked is taken back, and what it charged is given back."""
+"""A withdrawal gives back what was charged (docs/concepts.md, What is withdrawn)."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_an_approval_s_charges_are_given_back_exactly_as_they_were_made(currency
     assert not any(shop.counters._counters.values())
 
 
-def test_the_journal_alone_says_what_was_taken_and_given_back() -> None:
+def test_the_journal_alone_tells_what_was_charged_and_given_back() -> None:
     shop, counted = a_shop(), []
     for place, one in enumerate((asks(), a_withdrawal())):
         rendered = shop.decide(one, SEQ + place)
@@ -89,7 +89,7 @@ def test_the_journal_alone_says_what_was_taken_and_given_back() -> None:
     }
 
 
-def test_what_a_person_approved_is_given_back_to_the_person() -> None:
+def test_a_charge_of_an_approver_is_given_back_to_the_approver() -> None:
     events = settled(a_shop(), asks("60.00"), a_reply(), a_withdrawal())
     assert kinds(events) == ["decision.withdrawn"]
     assert events[0]["data"]["charges"][0] == {
@@ -124,7 +124,7 @@ def test_a_verdict_after_the_withdrawal_is_late(verdict: str) -> None:
     assert events[0]["data"]["approval"]["closing"]["outcome"] == "withdrawn"
 
 
-def test_what_was_decided_before_the_withdrawal_stays_closed_as_it_was() -> None:
+def test_an_approval_that_was_closed_before_the_withdrawal_stays_as_it_was() -> None:
     shop = a_shop()
     events = settled(shop, asks("60.00"), a_reply("reject"), a_withdrawal())
     assert kinds(events) == ["decision.withdrawn"]
@@ -149,7 +149,7 @@ def test_a_request_that_never_came_may_be_withdrawn() -> None:
     assert (data["request_digest"], data["policy"]["name"]) == (WITHDRAWN, "acme")
 
 
-def test_a_withdrawal_tells_what_was_asked_and_by_which_policy_it_was_decided() -> None:
+def test_a_withdrawal_repeats_the_request_and_the_policy_that_decided_it() -> None:
     shop = a_shop()
     (approved,) = settled(shop, asks())
     shop._book = Shop(a_mandate(), version="2").book("acme")  # type: ignore[assignment]  # it has one
@@ -174,19 +174,19 @@ def test_every_withdrawal_of_a_request_is_the_same_one() -> None:
     assert first == second
 
 
-def test_the_newest_events_of_the_request_are_linked_to_the_withdrawal() -> None:
+def test_the_request_is_linked_to_its_withdrawal() -> None:
     rendered = a_shop().decide(a_withdrawal(), SEQ)
     assert rendered.effects.links == (RequestKey("acme", "c-1", "r1").index_id,)
 
 
-def test_the_withdrawal_of_one_tenant_is_never_taken_for_a_request_of_another() -> None:
+def test_a_withdrawal_of_one_tenant_is_never_a_request_of_another() -> None:
     withdrawal = withdrawal_index_id(RequestKey("acme", "c-1", "r1"))
     posing = RequestKey("in", "acme/c-1", "r1/withdrawn")
     assert withdrawal != posing.index_id
     assert withdrawal.count("\x00") != posing.index_id.count("\x00")
 
 
-def test_a_withdrawal_is_read_as_one() -> None:
+def test_a_withdrawal_is_read() -> None:
     one = a_withdrawal(data={"agent_id": "agent-01", "reason": "sent twice"}, traceparent="00-x")
     assert (one.tenant, one.case_key, one.request_key) == ("acme", ("acme", "c-1"), ("acme", "c-1", "r1"))
     assert (one.withdrawal.agent_id, one.withdrawal.reason) == ("agent-01", "sent twice")
@@ -207,21 +207,19 @@ def test_a_withdrawal_is_read_as_one() -> None:
         (a_withdrawn_event(), None, "key_mismatch"),
     ],
 )
-def test_a_withdrawal_that_is_wrong_somewhere_is_unreadable(
-    event: Any, key: bytes | None, reason: str
-) -> None:
+def test_a_wrong_withdrawal_is_unreadable(event: Any, key: bytes | None, reason: str) -> None:
     with pytest.raises(Unreadable) as caught:
         read_input(CASES, 0, key, as_bytes(event))
     assert caught.value.reason == reason
 
 
-def test_a_case_that_mentions_a_withdrawal_is_a_case_all_the_same() -> None:
+def test_a_case_that_mentions_a_withdrawal_is_still_a_case() -> None:
     case = a_case_body(facts={"seen": "mandaat.case.withdrawn.v1"})
     one = read_input(CASES, 0, b"acme/c-1", as_bytes(a_submitted_event(case)))
     assert not isinstance(one, WithdrawalInput)
 
 
-def test_a_whole_case_as_the_data_of_a_withdrawal_is_never_taken_for_a_case() -> None:
+def test_a_withdrawal_with_a_whole_case_as_its_data_is_not_a_case() -> None:
     event = as_bytes(a_submitted_event(type="mandaat.case.withdrawn.v1"))
     with pytest.raises(Unreadable, match="request_id"):
         read_input(CASES, 0, b"acme/c-1", event)
@@ -229,6 +227,6 @@ def test_a_whole_case_as_the_data_of_a_withdrawal_is_never_taken_for_a_case() ->
         read_input(CASES, 0, b"acme/c-1", event.replace(b"case.withdrawn", b"case.w\\u0069thdrawn"))
 
 
-def test_a_withdrawal_of_a_tenant_without_policy_is_not_taken() -> None:
+def test_a_withdrawal_of_a_tenant_without_policy_is_unreadable() -> None:
     with pytest.raises(Unreadable, match="unknown_tenant"):
         propose(a_withdrawal(tenant="globex", data={"tenant": "globex"}), a_shop(), {})
