@@ -40,7 +40,7 @@ def propose(
     states: Mapping[str, bytes],
     newest: Mapping[str, Sequence[Event]] = NOTHING_STORED,
 ) -> Proposal:
-    """What this input may come to.
+    """Judge this input.
 
     `states` and `newest` are what the input's `needs` names: approvals as JSON by their `state_id`, and the
     events of a request's newest decision, as parsed JSON, by the request's index id.

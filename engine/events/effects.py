@@ -26,9 +26,9 @@ Counted: TypeAlias = tuple[str, str, int]
 
 
 class Effects(NamedTuple):
-    """What the events of one input change in the ledger beside its index entry, from the confirm on.
+    """The changes that the events of one input make in the ledger, beside its index entry.
 
-    `states`: where the ledger keeps an approval, and its whole state as JSON. `links`: index ids whose newest
+    `states`: the id of an approval, and its whole state as JSON. `links`: index ids whose newest
     decision this is now. `charges`: what is counted.
     """
 
@@ -53,7 +53,7 @@ class Journalled(NamedTuple):
 
 
 def charges_in(tenant: str, data: Event) -> Iterator[Counted]:
-    """What a decision counted. Raises ValueError or KeyError if rules did not write it."""
+    """The charges of a decision. Raises ValueError or KeyError if rules did not write it."""
     for charge in data["charges"]:
         window, field = counter_of(charge["window"], charge.get("days") or 0)
         amount, unit = charge.get("count"), COUNTED

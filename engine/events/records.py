@@ -1,4 +1,4 @@
-"""The records of the journal: a decision, or what happened to an approval, as bytes."""
+"""The records of the journal as bytes: a decision, or an event of an approval."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def about_approval(
     caused_by: Input,
     seq: int,
 ) -> bytes:
-    """The record of what happened to an approval; `number` is its version, or the id of a reply."""
+    """The record of an approval event; `number` is the approval's version, or the id of a reply."""
     key = RequestKey(approval.tenant, approval.case_id, approval.request_id)
     event: CloudEvent[ApprovalEvent] = envelope(
         event_type, event_id(event_type, key, number), caused_by, seq, body
@@ -42,5 +42,5 @@ def closed_by(approval: Approval, closing: Closing) -> Approval:
 
 
 def state_of(approval: Approval) -> tuple[str, bytes]:
-    """Where the ledger keeps the approval, and its whole state."""
+    """The id of the approval in the ledger, and its whole state."""
     return state_id(approval.tenant, approval.approval_id), approval.__pydantic_serializer__.to_json(approval)

@@ -26,7 +26,7 @@ _APPROVED: Final = DECISION_TYPES["approved"]
 
 
 class _Kind(NamedTuple):
-    """What two events must share to share a template. Of each charge: budget, N of `Nd`, count."""
+    """Events with these values in common share a template. Of each charge: budget, N of `Nd`, count."""
 
     policy: PolicyName
     tenant: str

@@ -1,4 +1,4 @@
-"""What comes in to be decided: one file for each kind of input, and the reading of records."""
+"""The inputs that are decided: one file for each kind, and the reading of records."""
 
 from engine.inputs.reading import Input, read_input
 from engine.inputs.received import OFFLINE, FromRecord, InputOrigin, Needs

@@ -23,7 +23,7 @@ KINDS: Final[Mapping[str, Mapping[str, type[Input]]]] = {
     topics.CASES: {types.CASE_SUBMITTED: Submission, types.CASE_WITHDRAWN: WithdrawalInput},
     topics.REPLIES: {types.VERDICT_APPROVE: ApproveReply, types.VERDICT_REJECT: RejectReply},
 }
-"""Topic -> type of an event in it -> the class that reads it. The first of a topic reads what has no type."""
+"""Topic -> type of an event in it -> the class that reads it. The first of a topic reads untyped records."""
 
 
 class _Typed(Struct):

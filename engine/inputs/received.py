@@ -1,4 +1,4 @@
-"""What every input has, and what each kind of input says of itself."""
+"""The part that every input has, and the list of names that each kind of input must have."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ class FromRecord(NamedTuple):
 
 
 InputOrigin: TypeAlias = FromRecord
-"""Where an input came from. A timer would be one more member."""
+"""The place that an input came from. A timer would be one more member."""
 
 OFFLINE: Final = FromRecord(CASES, 0)
 """Stands in for a record where there is none: in policy tests and on the command line."""
 
 
 class Needs(NamedTuple):
-    """What must be read before an input can be judged.
+    """The reads that an input needs before it can be judged.
 
-    `states`: where the ledger keeps the approvals that it is about. `newest`: index ids of requests; the
-    events of the newest decision on each are read from the journal.
+    `states`: ids of approvals in the ledger. `newest`: index ids of requests; the events of the newest
+    decision on each are read from the journal.
     """
 
     states: tuple[str, ...] = ()
@@ -44,16 +44,16 @@ NOTHING_NEEDED: Final = Needs()
 
 @dataclass(frozen=True)
 class Received:
-    """What every input has. Each kind of input adds what follows; mypy names the kind that does not.
+    """The fields of every input. Each kind adds the names below; mypy names a kind that lacks one.
 
     | name | meaning |
     |---|---|
     | `tenant`, `case_key`, `request_key` | the tenant, the case and the request that it is about |
     | `index_id`, `digest` | the id under which the ledger settles it once; another digest is a conflict |
-    | `needs` | what must be read before it can be judged |
+    | `needs` | the reads before it can be judged |
     | `judged_person` | the id of the person whose authority is judged; None where nobody's is |
     | `alone` | whether it must not share a round with another input of its case |
-    | `conflict` | what the sender is told where the id is known with other content |
+    | `conflict` | the detail of a dead letter if the id is known with other content |
     """
 
     origin: InputOrigin

@@ -21,7 +21,7 @@ _VERDICT: Final = CloudEvent[Verdict]
 
 @dataclass(frozen=True)
 class _Reply(Received):
-    """What all kinds of replies have in common."""
+    """The part that all kinds of replies have."""
 
     tenant: str
     verdict: Verdict
@@ -44,7 +44,7 @@ class _Reply(Received):
 
     @property
     def case_key(self) -> tuple[str, str]:
-        """What identifies the case."""
+        """The tenant and the id of the case."""
         return self.tenant, self.verdict.case_id
 
     @property
@@ -59,7 +59,7 @@ class _Reply(Received):
 
     @property
     def state_id(self) -> str:
-        """Where the ledger keeps the approval that it is about."""
+        """The id of its approval in the ledger."""
         return state_id(self.tenant, self.verdict.approval_id)
 
     @property

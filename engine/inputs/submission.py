@@ -45,7 +45,7 @@ class Submission(Received):
 
     @property
     def case_key(self) -> tuple[str, str]:
-        """What identifies the case."""
+        """The tenant and the id of the case."""
         return self.case.tenant, self.case.case_id
 
     @property

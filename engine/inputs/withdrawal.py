@@ -44,7 +44,7 @@ class WithdrawalInput(Received):
 
     @property
     def case_key(self) -> tuple[str, str]:
-        """What identifies the case."""
+        """The tenant and the id of the case."""
         return self.withdrawal.tenant, self.withdrawal.case_id
 
     @property
@@ -54,7 +54,7 @@ class WithdrawalInput(Received):
 
     @property
     def state_id(self) -> str:
-        """Where the ledger keeps the approval of the request, if it has one."""
+        """The id of the request's approval in the ledger; it may not exist."""
         return state_id(self.tenant, approval_id(self.withdrawal.case_id, self.withdrawal.request_id))
 
     @property

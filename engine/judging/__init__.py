@@ -1,1 +1,1 @@
-"""Whether a request is within somebody's authority, and who may decide where it is not."""
+"""Judging: whether a request is within an agent's authority, and who may decide if it is not."""

@@ -93,7 +93,7 @@ CHECKS: Final[tuple[Check, ...]] = (prohibited, by_unknown_agent, in_another_cur
 
 @dataclass(frozen=True)
 class RequestAssessment:
-    """What may be concluded on a request. It depends on room in budgets, which only the ledger knows."""
+    """The possible conclusions on a request. Only the ledger knows the room in budgets."""
 
     answer: Answer
     requester: Requester
@@ -119,7 +119,7 @@ class RequestAssessment:
 
     @property
     def reasons(self) -> tuple[Reason, ...]:
-        """Why it is not simply approved, as far as that is known without the ledger."""
+        """The reasons against approving it that are known without the ledger."""
         return self.answer.shortfalls if isinstance(self.answer, Tried) else self.answer.reasons
 
     def conclude(self, chosen_option: int = 0, used: Sequence[BudgetUse] = ()) -> Conclusion:
@@ -149,7 +149,7 @@ class RequestAssessment:
 
 
 def assess(case: Case, book: PolicyBook, staff: StaffDirectory, now: datetime) -> RequestAssessment:
-    """What may be concluded on the request in this case, `now` being the time of case.submitted."""
+    """Assess the request in this case; `now` is the time of case.submitted."""
     agent = None if case.agent_id is None else staff.get(case.agent_id)
     context = RequestContext(case, book, agent, now, case.request.money)
     requester = Requester(None, None) if agent is None else Requester(agent.role, agent.team)

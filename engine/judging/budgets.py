@@ -1,4 +1,4 @@
-"""What a budget is charged, in which window, and how much room it has (docs/policy.md, Budgets).
+"""Budgets: their charges, windows and room (docs/policy.md, Budgets).
 
 The ledger only has counters: each has a key, and under it one field for each window.
 """
@@ -21,7 +21,7 @@ COUNTED: Final = "count"
 
 
 class Charge(NamedTuple):
-    """What an option takes from a budget, in minor units or a count, if its counter has room below `cap`.
+    """A charge on a budget, in minor units or a count. It is made if its counter has room below `cap`.
 
     `scope` and `window` are written as in events; `key` and `field` say where the ledger counts it. `days` is
     N for an `Nd` window, whose field is the number of the day since 1970; else 0.
@@ -39,7 +39,7 @@ class Charge(NamedTuple):
 
 
 class BudgetUse(NamedTuple):
-    """What the counter of a charge held before it.
+    """The use of a charge's counter before the charge.
 
     `used`: in its window; for an `Nd` window the most in any run of N days with that day in it. `free_day`:
     for an `Nd` window the first later day on which the amount has room, as a number since 1970; else None.
@@ -74,7 +74,7 @@ class Spender(NamedTuple):
 
 
 def charges(budgets: Iterable[Budget], spender: Spender, money: Money | None, day: date) -> Charges:
-    """What granting this amount takes from these budgets. 0.00 or no amount takes no money.
+    """The charges for granting this amount on these budgets. 0.00 or no amount charges no money.
 
     `day` is a day of the policy's time zone.
     """

@@ -58,7 +58,7 @@ class Tried(NamedTuple):
 
     @property
     def shortfalls(self) -> tuple[Reason, ...]:
-        """Why candidates do not cover the request, whatever room their budgets have."""
+        """The reasons of candidates that do not cover the request, whatever room their budgets have."""
         return tuple(one for one in self.candidates if isinstance(one, Reason))
 
     def settled(

@@ -1,4 +1,4 @@
-"""What the rules conclude on a request, or on a verdict about one, and why.
+"""The conclusions on a request, or on a verdict about one, and their reasons.
 
 A conclusion says of itself what a decision needs to know of it: outcome, `by`, mandate and charges. A new one
 is a class here; mypy then names every `match` that must handle it.
@@ -18,7 +18,7 @@ NO_FIGURES: Final[Mapping[str, str | int | None]] = MappingProxyType({})
 
 
 class Reason(NamedTuple):
-    """Why: a code, a sentence in English, what it is about, and the figures that matter.
+    """A reason: a code, a sentence in English, the rule that it is about, and the figures that matter.
 
     :class:`schemas.decision.Reason` is the same in an event. Judging makes many reasons that no event holds,
     and a tuple takes a fraction of the time of a model.

@@ -63,7 +63,7 @@ class Judge:
         return known
 
     def shortfall(self, row: Mandate) -> Reason | None:
-        """Why the mandate does not cover the request: the first check that fails; None if it does cover it.
+        """The first check that fails, as the reason; None if the mandate covers the request.
 
         The room in its budgets is not checked here, because only the ledger knows it.
         """

@@ -1,4 +1,4 @@
-"""Who works for one tenant, found by id and by role."""
+"""The staff of one tenant, found by id and by role."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a verdict on an approval may do (docs/concepts.md, What happens to an escalated request).
+"""Assess a verdict on an approval (docs/concepts.md, What happens to an escalated request).
 
 Expressions are judged with the person who replies as `agent`. Their own mandates are used, and the budgets of
 those mandates are charged.
@@ -30,7 +30,7 @@ from schemas.staff import StaffMember
 
 @dataclass(frozen=True, slots=True)
 class VerdictAssessment:
-    """What a verdict may come to. For an approval that depends on the room in the person's own budgets."""
+    """The possible conclusions on a verdict. Only the ledger knows the room in the person's budgets."""
 
     answer: NotEntitled | Forbidden | Rejected | Tried
 
@@ -41,7 +41,7 @@ class VerdictAssessment:
 
     @property
     def reasons(self) -> tuple[Reason, ...]:
-        """Why it is not simply granted, as far as that is known without the ledger."""
+        """The reasons against granting it that are known without the ledger."""
         return self.answer.shortfalls if isinstance(self.answer, Tried) else self.answer.reasons
 
     def conclude(self, chosen_option: int = 0, used: Sequence[BudgetUse] = ()) -> VerdictConclusion:
@@ -57,7 +57,7 @@ class VerdictAssessment:
 def assess_verdict(
     approval: Approval, reply: Reply, *, book: PolicyBook, staff: StaffDirectory
 ) -> VerdictAssessment:
-    """What a verdict on an open approval may come to, at the time of the reply."""
+    """Assess a verdict on an open approval, at the time of the reply."""
     verdict, now = reply.verdict, reply.time
     giver = staff.get(verdict.agent_id)
     if giver is None:
@@ -78,7 +78,7 @@ def assess_verdict(
 
 
 def _shut_out(approval: Approval, giver: StaffMember, ladder: Ladder, now: datetime) -> Reason | None:
-    """Why this person may not answer at all."""
+    """The reason why this person may not answer at all, if there is one."""
     if giver.agent_id == approval.case.agent_id:
         return reasons.own_request()
     if absence_of(giver, now) is not None:

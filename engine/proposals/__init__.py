@@ -1,1 +1,1 @@
-"""What each kind of input may come to, before the ledger has settled it: one file a kind."""
+"""Proposals: an input judged, before the ledger has settled it; one file for each kind."""

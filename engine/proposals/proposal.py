@@ -1,4 +1,4 @@
-"""What every proposal says: what the ledger must try, and what is published afterwards."""
+"""The interface of every proposal: the charges to try, and the records to publish afterwards."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from engine.judging.conclusions import Reason
 
 
 class Proposal(ABC):
-    """What would be published, once the ledger has given the input its sequence.
+    """A judged input, ready to be rendered once the ledger has given it a sequence.
 
     The defaults are those of an input that charges no budget and escalates nothing.
     """
@@ -30,7 +30,7 @@ class Proposal(ABC):
 
     @property
     def reasons(self) -> tuple[Reason, ...]:
-        """Why, as far as that is known without the ledger."""
+        """The reasons that are known without the ledger."""
         return ()
 
     @property

@@ -28,7 +28,7 @@ class WithdrawalProposal(Proposal):
 
     @property
     def reasons(self) -> tuple[Reason, ...]:
-        """What the person who withdraws it says."""
+        """The reason that was given with the withdrawal."""
         return (reasons.withdrawn(self.caused_by.withdrawal),)
 
     def render(self, seq: int, chosen_option: int = 0, used: Sequence[BudgetUse] = ()) -> Rendered:

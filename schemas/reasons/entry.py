@@ -1,4 +1,4 @@
-"""What the catalogue says of one reason."""
+"""One entry of the catalogue of reasons."""
 
 from __future__ import annotations
 

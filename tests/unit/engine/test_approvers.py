@@ -1,4 +1,4 @@
-"""Who may answer an approval, and what their verdict may do (docs/policy.md, The ladder)."""
+"""The people who may answer an approval, and the effect of their verdict (docs/policy.md, The ladder)."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ def a_budget(**changes: Any) -> dict[str, Any]:
 
 
 def a_shop(*mandates: dict[str, Any], people: Any = (), **policy: Any) -> Shop:
-    """45.00 was asked of who may grant it."""
+    """45.00 was asked, and somebody may grant it."""
     small = a_mandate(id="small", limit=40, budgets=[a_budget(per="tenant", cap=1_000)])
     zone = {"timezone": "Europe/Amsterdam"}
     return Shop(small, *mandates, opened=a_submission(), people=people, **zone, **policy)
@@ -130,14 +130,14 @@ def test_an_approver_has_one_budget_for_everything_that_they_approve() -> None:
 
 
 @pytest.mark.parametrize(
-    ("reason", "heard"), [("I have known her for years", True), (" ", False), (None, False)]
+    ("reason", "counts"), [("I have known her for years", True), (" ", False), (None, False)]
 )
-def test_discretion_of_an_approver_needs_their_own_reason(reason: str | None, heard: bool) -> None:
+def test_discretion_of_an_approver_needs_their_own_reason(reason: str | None, counts: bool) -> None:
     own = a_lead(id="own", discretion={"review_within": "5d", "reviewer": "manager"})
     case = a_case_body(request=a_request_body(discretion=True))
     shop = Shop(a_mandate(limit=1), own, opened=a_submission(case), timezone="UTC")
     event = settled(shop, a_reply(data={"reason": reason}))[0]
-    if heard:
+    if counts:
         assert (event["data"]["by"], event["data"]["mandate"]) == ("person", "own")
         assert charges([event])[0]["budget"] == "own.b"
     else:

@@ -18,14 +18,14 @@ Facts = Mapping[str, float]
 
 
 class Number(NamedTuple):
-    """An amount as a policy writes it, and what it comes to."""
+    """An amount as a policy writes it, and its value."""
 
     text: str
     value: Callable[[Facts], float]
 
 
 class Truth(NamedTuple):
-    """A condition as a policy writes it, and what it comes to."""
+    """A condition as a policy writes it, and its value."""
 
     text: str
     value: Callable[[Facts], bool]
@@ -81,7 +81,7 @@ NUMBERS = st.recursive(
         st.sampled_from("ab").map(lambda name: Number(f"facts.{name}", lambda facts: float(facts[name]))),
         st.integers(0, 5).map(_sizes),
     ),
-    # No division by a literal nought: that is refused when the policy is read.
+    # No division by a literal zero: the policy is refused then.
     lambda inner: (
         st.builds(_operated, inner, st.sampled_from("+-*"), inner)
         | st.builds(

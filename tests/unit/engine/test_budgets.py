@@ -1,4 +1,4 @@
-"""What an approval charges, and what happens without room (docs/policy.md, Budgets)."""
+"""The charges of an approval, and requests without room for them (docs/policy.md, Budgets)."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def test_a_late_event_overspends_no_run_of_days() -> None:
     on_the_8th = NOW + timedelta(days=6)
     for _ in range(2):
         assert isinstance(judge(book, counters=counters, now=on_the_8th), Approved)
-    # 2 March stands in a run of 7 days with the 8th, and 1 March in none
+    # 2 March is in a run of 7 days with 8 March; 1 March is not
     assert exhausted(judge(book, counters=counters, now=NOW)).figures["left"] == "10.00"
     assert isinstance(judge(book, counters=counters, now=NOW - timedelta(days=1)), Approved)
 
@@ -260,15 +260,15 @@ def test_each_reason_is_about_its_own_budget() -> None:
         a_mandate(id="three", budgets=[a_budget(id="exact", cap=45), a_budget(cap=30)]),
     ]
     escalated = judge(a_book(*rows, **IN_AMSTERDAM))
-    told = [(one.figures["budget"], one.figures["left"]) for one in escalated.reasons]
-    assert told == [("one.b", "10.00"), ("two.b", "20.00"), ("three.b", "30.00")]
+    named = [(one.figures["budget"], one.figures["left"]) for one in escalated.reasons]
+    assert named == [("one.b", "10.00"), ("two.b", "20.00"), ("three.b", "30.00")]
     counters = Counters()
     for row, amount in zip(rows, ("5.00", "7.00", "9.00"), strict=True):
         spent = judge(a_book(row, **IN_AMSTERDAM), a_case(amount=amount), counters=counters)
         assert isinstance(spent, Approved)
     escalated = judge(a_book(*rows, **IN_AMSTERDAM), a_case(amount="41.00"), counters=counters)
-    told = [(one.figures["budget"], one.figures["left"]) for one in escalated.reasons]
-    assert told == [("one.exact", "40.00"), ("two.b", "13.00"), ("three.exact", "36.00")]
+    named = [(one.figures["budget"], one.figures["left"]) for one in escalated.reasons]
+    assert named == [("one.exact", "40.00"), ("two.b", "13.00"), ("three.exact", "36.00")]
 
 
 def test_a_mandate_without_budgets_ends_the_list() -> None:

@@ -18,7 +18,7 @@ ASKED: dict[str, Any] = {"discretion": True, "reason": "her third parcel in a ro
 
 
 def at_discretion(**changes: Any) -> dict[str, Any]:
-    """A mandate to step outside the frame, up to 75.00."""
+    """A mandate at discretion, up to 75.00."""
     return a_mandate(**{"id": "own", "grants": "*", "limit": 75, **REVIEWED, **changes})
 
 

@@ -27,7 +27,7 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> Iterator[Seen]:
     evaluate = Expression._evaluate
 
     def counting(self: Expression, around: Surroundings | None) -> Any:
-        if around is not None:  # else a constant, when the policy is read
+        if around is not None:  # None for a constant, which is evaluated when the policy is read
             person = around.agent.agent_id if around.agent is not None and self.names_agent else None
             amount = around.money.text if around.money is not None and self.names_amount else None
             found[self.text, person, amount] += 1

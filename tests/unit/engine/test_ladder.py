@@ -26,7 +26,7 @@ AWAY = [{"from": "2026-03-01T00:00:00Z", "until": "2026-03-09T00:00:00Z"}]
 
 
 def a_ladder(*steps: str, grants: tuple[Any, ...] = (LEADS, MANAGERS), **more: Any) -> PolicyBook:
-    """Refunds of more than 40.00 are nobody's but who `grants` say."""
+    """Refunds above 40.00 are granted only by `grants`."""
     ladder = {"id": "default", "steps": [{"to": step} for step in steps], **more}
     return a_book(SMALL, *grants, escalation=[ladder])
 

@@ -26,7 +26,7 @@ def a_count(count: int, **changes: Any) -> dict[str, Any]:
 
 
 def offer(*mandates: dict[str, Any], spent: tuple[str, ...] = (), amount: str = "45.00") -> str | None:
-    """What is offered to who asks 45.00, when the amounts before were asked too."""
+    """The offer for 45.00, after requests for the amounts before it."""
     book, counters = a_book(*mandates, timezone="Europe/Amsterdam"), Counters()
     for one in spent:
         assert isinstance(judge(book, a_case(amount=one), counters=counters), Approved)

@@ -21,7 +21,7 @@ from tests.builders.records import key_of
 
 
 def refusal(event: Any, *, topic: str = topics.CASES, key: bytes | None = b"") -> Unreadable:
-    """Why it is not taken."""
+    """The error for this record."""
     if isinstance(event, dict) and key == b"":
         key = key_of(event)
     with pytest.raises(Unreadable) as found:

@@ -27,7 +27,7 @@ LEADS = (a_mandate(id="small", limit=40), a_mandate(id="lead", grants="*", to="t
 
 
 def parsed(rendered: Rendered) -> list[dict[str, Any]]:
-    """The events as JSON says them."""
+    """The events as parsed JSON."""
     return [json.loads(value) for value in rendered.values]
 
 

@@ -24,7 +24,7 @@ def asked(*people: Any, **policy: Any) -> Shop:
 
 
 def events(shop: Shop, *replies: Any) -> list[dict[str, Any]]:
-    """What the last of the replies comes to."""
+    """The events of the last reply."""
     found: list[dict[str, Any]] = []
     for place, one in enumerate(replies):
         found = [json.loads(value) for value in shop.decide(one, SEQ + place).values]
@@ -32,7 +32,7 @@ def events(shop: Shop, *replies: Any) -> list[dict[str, Any]]:
 
 
 def outcome(shop: Shop, *replies: Any) -> tuple[str, list[str]]:
-    """Of the last reply: an outcome, or what it was in place of one, and why."""
+    """The type of the first event of the last reply, and the codes of its reasons."""
     first = events(shop, *replies)[0]
     kind = first["type"].removeprefix("mandaat.").removesuffix(".v1")
     return kind, [reason["code"] for reason in first["data"]["reasons"]]

@@ -45,7 +45,7 @@ def asks(amount: str = "45.00", currency: str = "EUR") -> Any:
 
 
 def settled(shop: Shop, *inputs: Any) -> list[dict[str, Any]]:
-    """What the last of the inputs comes to."""
+    """The events of the last input."""
     found: list[dict[str, Any]] = []
     for place, one in enumerate(inputs):
         found = [json.loads(value) for value in shop.decide(one, SEQ + place).values]
