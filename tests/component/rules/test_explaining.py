@@ -196,9 +196,7 @@ def test_whatever_the_tests_of_a_policy_ask_can_be_explained(policy: str, langua
             if not isinstance(step.input, Submission):
                 continue
             case, approval = step.input.case, more[0]["approval"] if more else None
-            decided = DecidedRequest(
-                case, step.input.time, book, plan.staff, decision, approval, before.look
-            )
+            decided = DecidedRequest(case, step.input.time, book, plan.staff, decision, approval, before.look)
             lines = [line.text for line in explain(decided, WORDS.about(book, language))]
             granting = [line for line in lines if line.endswith((": staat dit toe.", ": grants this."))]
             assert [line.partition(":")[0] for line in granting] == [

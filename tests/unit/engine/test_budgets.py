@@ -273,9 +273,9 @@ def test_each_reason_is_about_its_own_budget() -> None:
 
 def test_a_mandate_without_budgets_ends_the_list() -> None:
     rows = [a_mandate(id="one", budgets=[a_budget(cap=40)]), a_mandate(id="free"), a_mandate(id="never")]
-    proposal = assess(a_case(), a_book(*rows, **IN_AMSTERDAM), a_staff(), NOW)
-    assert len(proposal.charge_options) == 1
-    approved = proposal.conclude(*Counters().settle(proposal.charge_options, proposal.probes))
+    assessment = assess(a_case(), a_book(*rows, **IN_AMSTERDAM), a_staff(), NOW)
+    assert len(assessment.charge_options) == 1
+    approved = assessment.conclude(*Counters().settle(assessment.charge_options, assessment.probes))
     assert isinstance(approved, Approved)
     assert (approved.mandate, approved.charges, codes(approved)) == ("free", (), ["budget_exhausted"])
 
@@ -316,9 +316,9 @@ def test_a_request_that_tries_no_mandate_charges_nothing() -> None:
     never = {"id": "never", "kinds": "*", "when": "facts.fraud", "reason": "no"}
     book = a_book(a_mandate(budgets=[a_budget()]), prohibitions=[never], **IN_AMSTERDAM)
     for facts, outcome in (({"fraud": True}, Refused), ({}, Escalated)):
-        proposal = assess(a_case(facts=facts), book, a_staff(), NOW)
-        assert (proposal.charge_options, proposal.probes) == ((), ())
-        assert isinstance(proposal.conclude(), outcome)
+        assessment = assess(a_case(facts=facts), book, a_staff(), NOW)
+        assert (assessment.charge_options, assessment.probes) == ((), ())
+        assert isinstance(assessment.conclude(), outcome)
 
 
 @pytest.mark.parametrize("window", ["day", "week", "month", "year", "30d", "366d"])

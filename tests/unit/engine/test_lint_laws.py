@@ -90,9 +90,9 @@ def _cases() -> list[tuple[Case, Staff]]:
 CASES = _cases()
 
 
-def _takes_part(proposal: RequestAssessment) -> set[str]:
+def _takes_part(assessment: RequestAssessment) -> set[str]:
     """The mandates that approve it, or would where those before have no room in their budgets."""
-    candidates = proposal.answer.candidates if isinstance(proposal.answer, Tried) else ()
+    candidates = assessment.answer.candidates if isinstance(assessment.answer, Tried) else ()
     return {one.mandate.id for one in candidates if isinstance(one, Fitting)}
 
 

@@ -151,7 +151,7 @@ def test_the_room_under_a_limit_is_read_only_if_no_candidate_is_free_of_charge()
     rows = [over, a_mandate(id="tried", budgets=[a_budget(100)])]
     for mandates, looked in ((rows, ["over.b"]), ([*rows, a_mandate(id="free")], [])):
         book = a_book(*mandates, timezone="Europe/Amsterdam")
-        proposal = assess(a_case(), book, a_staff(), NOW)
-        assert [[one.budget.id for one in take] for take in proposal.charge_options] == [["tried.b"]]
-        assert [one.budget.id for one in proposal.probes] == looked
+        assessment = assess(a_case(), book, a_staff(), NOW)
+        assert [[one.budget.id for one in take] for take in assessment.charge_options] == [["tried.b"]]
+        assert [one.budget.id for one in assessment.probes] == looked
     assert assess(a_case(), a_book({**over, "limit": 0}, timezone="UTC"), a_staff(), NOW).probes == ()
