@@ -10,6 +10,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from services.chassis.http import middleware
 from services.chassis.http import server as http
 from services.chassis.http.server import Health, create_app, serving
 from services.chassis.process.errors import ConfigurationError
@@ -113,7 +114,7 @@ async def test_a_silent_connection_is_cut_off(port: int, monkeypatch: pytest.Mon
 
 
 async def test_a_body_that_drips_is_answered_408(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http, "BODY_SECONDS", 0.4)
+    monkeypatch.setattr(middleware, "BODY_SECONDS", 0.4)
 
     async def drip() -> AsyncIterator[bytes]:
         for _ in range(100):

@@ -9,6 +9,7 @@ from fastapi import FastAPI, Request
 from pydantic import BaseModel
 
 from schemas.errors import Flaw, Unreadable
+from services.chassis.http import middleware
 from services.chassis.http import server as http
 from services.chassis.http.problems import HttpProblem
 from services.chassis.http.server import Health, create_app, ready
@@ -134,7 +135,7 @@ async def test_a_body_of_exactly_the_limit_is_taken(client: httpx.AsyncClient) -
 
 
 async def test_a_body_that_does_not_come_is_408(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http, "BODY_SECONDS", 0.05)
+    monkeypatch.setattr(middleware, "BODY_SECONDS", 0.05)
 
     async def never() -> AsyncIterator[bytes]:
         yield b"x"
