@@ -19,7 +19,7 @@ from services.chassis.process.log import log
 Batches = dict[TopicPartition, list[ConsumedRecord]]
 
 LONGEST_POLL_SECONDS: Final = 1.0
-"""While partitions are given anew getmany waits for ever."""
+"""During a rebalance getmany waits for ever."""
 PAUSE_AFTER_ERROR_SECONDS: Final = 0.5
 
 
@@ -47,8 +47,8 @@ class Consumer:
         return set(self.inner.assignment())
 
     @property
-    def giving(self) -> bool:
-        """Whether partitions are being given anew."""
+    def rebalancing(self) -> bool:
+        """Whether the group is assigning its partitions anew."""
         return private_names.is_rebalancing(self.inner)
 
     @property
@@ -63,12 +63,12 @@ class Consumer:
             return None
         return max(0, state.end - state.position)
 
-    def next_of(self, tp: TopicPartition) -> int | None:
+    def position(self, tp: TopicPartition) -> int | None:
         """The offset that the next poll reads; None when not known."""
         state = self._state(tp) if tp in self.assigned() else None
         return state.position if state is not None else None
 
-    def look(self) -> None:
+    def note_last_answer(self) -> None:
         """Notes when Kafka last answered a fetch."""
         for tp in self.assigned():
             state = self._state(tp)
@@ -155,7 +155,7 @@ class Consumer:
         return private_names.partition_state(self.inner, tp)
 
     def _positions(self) -> dict[TopicPartition, int]:
-        positions = {tp: self.next_of(tp) for tp in self.assigned()}
+        positions = {tp: self.position(tp) for tp in self.assigned()}
         return {tp: position for tp, position in positions.items() if position is not None}
 
     def _put_back(self, positions: Mapping[TopicPartition, int]) -> None:

@@ -57,11 +57,11 @@ class Source(NamedTuple):
     max_partition_fetch_bytes: int
 
 
-class Turns(Protocol):
+class LoopCallbacks(Protocol):
     """What the loop calls."""
 
-    def made(self, consumer: Consumer) -> None:
-        """A consumer was made; it has not joined yet."""
+    def consumer_created(self, consumer: Consumer) -> None:
+        """There is a consumer; it has not joined the group yet."""
 
     async def poll(self, consumer: Consumer) -> Batches:
         """The next records, or nothing. Called again and again."""
@@ -69,20 +69,20 @@ class Turns(Protocol):
     async def on_batch(self, records: Sequence[ConsumedRecord]) -> None:
         """Handles what the poll gave. Raises nothing."""
 
-    async def revoked(self, partitions: set[TopicPartition]) -> None:
-        """Called before others may have the partitions."""
+    async def partitions_revoked(self, partitions: set[TopicPartition]) -> None:
+        """Called before others may have the partitions; they wait until this returns."""
 
-    async def given(self, partitions: set[TopicPartition]) -> None:
+    async def partitions_assigned(self, partitions: set[TopicPartition]) -> None:
         """Called when partitions are ours."""
 
 
-class Loop:
+class FastStreamLoop:
     """One life of FastStream's loop: opened once, closed once."""
 
-    def __init__(self, source: Source, timing: Timing, turns: Turns) -> None:
+    def __init__(self, source: Source, timing: Timing, callbacks: LoopCallbacks) -> None:
         lenient_headers.install()
         self._timing = timing
-        self._turns = turns
+        self._callbacks = callbacks
         self._broker = KafkaBroker(
             source.bootstrap,
             client_id=f"{source.group}-consumer",
@@ -107,13 +107,13 @@ class Loop:
             parser=_leave_headers_alone,
             decoder=_leave_bodies_alone,
             no_reply=True,
-            listener=_Listener(turns),
+            listener=_Listener(callbacks),
             session_timeout_ms=round(timing.session * 1000),
             heartbeat_interval_ms=round(timing.heartbeat * 1000),
             rebalance_timeout_ms=round(timing.rebalance * 1000),
             batch_timeout_ms=round(timing.poll * 1000),
         )
-        self._subscriber(turns.on_batch)
+        self._subscriber(callbacks.on_batch)
 
     async def open(self) -> None:
         """Joins the group, for as long as it takes. Raises TryAgain."""
@@ -138,8 +138,8 @@ class Loop:
     def _polled(self, build: Callable[..., AIOKafkaConsumer]) -> Callable[..., Any]:
         def make(**settings: Any) -> _Polled:
             consumer = Consumer(build(**settings))
-            self._turns.made(consumer)
-            return _Polled(consumer, self._turns.poll)
+            self._callbacks.consumer_created(consumer)
+            return _Polled(consumer, self._callbacks.poll)
 
         return make
 
@@ -159,14 +159,14 @@ class _Polled:
 
 
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no types
-    def __init__(self, turns: Turns) -> None:
-        self._turns = turns
+    def __init__(self, callbacks: LoopCallbacks) -> None:
+        self._callbacks = callbacks
 
     async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
-        await self._turns.revoked(set(revoked))
+        await self._callbacks.partitions_revoked(set(revoked))
 
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
-        await self._turns.given(set(assigned))
+        await self._callbacks.partitions_assigned(set(assigned))
 
 
 async def _leave_headers_alone(batch: tuple[ConsumedRecord, ...]) -> KafkaMessage:

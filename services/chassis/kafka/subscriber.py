@@ -1,7 +1,15 @@
 """Consumes topics in batches: one turn at a time, offsets committed when the handler is done.
 
-A *turn* is held by the loop from the poll that gave records until the handler is done with them, and by
-`on_idle`, `on_assigned` and `on_revoked`. None of them runs beside another.
+A *turn* is a lock. The loop holds it from the poll that gave records until the handler is done with them, and
+`on_idle`, `on_assigned` and `on_revoked` hold it while they run. So none of them runs beside another.
+
+| where | what |
+|---|---|
+| subscriber.py | the life of the consumer, and one turn of the loop after another |
+| handover.py | partitions come and go |
+| commits.py | offsets are committed |
+| faststream_loop.py | FastStream calls us, with its own handling of errors and offsets switched off |
+| consumer.py | what is asked of aiokafka's consumer |
 """
 
 from __future__ import annotations
@@ -9,15 +17,17 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Final, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
 from schemas.errors import Unreadable
 from services.chassis.kafka import lenient_headers
+from services.chassis.kafka.commits import Commits
 from services.chassis.kafka.consumer import Batches, Consumer
 from services.chassis.kafka.dead_letters import ConsumedRecord, DeadLetters
-from services.chassis.kafka.faststream_loop import Loop, Source, Timing
+from services.chassis.kafka.faststream_loop import FastStreamLoop, Source, Timing
+from services.chassis.kafka.handover import Handover, PartitionsCallback
 from services.chassis.process.back_off import repeat_until_done
 from services.chassis.process.errors import TryAgain
 from services.chassis.process.families import Family, family_of
@@ -27,14 +37,30 @@ from services.chassis.process.metrics import Metrics
 __all__ = ["Subscription", "Timing"]
 
 Handler = Callable[[list[ConsumedRecord]], Awaitable[None]]
-PartitionsCallback = Callable[[set[TopicPartition]], Awaitable[None]]
 IdleCallback = Callable[[], Awaitable[None]]
 OnBug = Callable[[BaseException], None]
 
 PAUSE_SECONDS = 0.02
 TOO_OLD_SECONDS = 60.0
-GIVING_SECONDS = 120.0
-"""A rebalance that takes longer is left, and the group joined anew."""
+LONGEST_REBALANCE_SECONDS = 120.0
+"""After a longer rebalance the consumer is replaced, and joins the group anew."""
+NO_RECORDS: Final[Batches] = {}
+
+
+class Batch(NamedTuple):
+    """What one poll gave, and what the handler is to be done with before the next."""
+
+    records: Batches
+
+    @property
+    def starts(self) -> dict[TopicPartition, int]:
+        """The first offset of each partition."""
+        return {tp: records[0].offset for tp, records in self.records.items()}
+
+    @property
+    def ends(self) -> dict[TopicPartition, int]:
+        """The offset that follows the last record of each partition."""
+        return {tp: records[-1].offset + 1 for tp, records in self.records.items()}
 
 
 class Subscription:
@@ -76,29 +102,23 @@ class Subscription:
         self._metrics = metrics
         self._on_bug = on_bug
         self._manual = manual
-        self._on_assigned = on_assigned
-        self._on_revoked = on_revoked
         self._on_idle = on_idle
         self._timing = timing
 
-        self._loop: Loop | None = None
+        self._loop: FastStreamLoop | None = None
         self._consumer: Consumer | None = None
         self._supervisor: asyncio.Task[None] | None = None
         self._broken = asyncio.Event()
-        self._turn = asyncio.Lock()
-        self._generation = 0
-        self._to_assign: set[TopicPartition] = set()
-        self._to_revoke: set[TopicPartition] = set()
-        self._uncommitted: dict[TopicPartition, int] = {}
-        self._batch: dict[TopicPartition, int] = {}
-        self._ends: dict[TopicPartition, int] = {}
-        self._counts: dict[TopicPartition, int] = {}
-        self._bad_ends: dict[TopicPartition, int] = {}
-        self._polled: Batches = {}
         self._stopping = False
         self._bug: BaseException | None = None
+
+        self._turn = asyncio.Lock()
+        self._handover = Handover(group, self._turn, self._callback, on_assigned, on_revoked)
+        self._commits = Commits(group, metrics)
+        self._batch: Batch | None = None
         self._failures = 0
         self._not_before = 0.0
+
         self._turned = self._last_record = self._last_idle = self._next_look = time.monotonic()
         self._settled: float | None = None
         self._idle_since_record = False
@@ -109,15 +129,9 @@ class Subscription:
     @property
     def assigned(self) -> set[TopicPartition]:
         """The partitions that this process handles now; empty while they are given anew."""
-        if self._consumer is None or self._consumer.giving:
+        if self._consumer is None or self._consumer.rebalancing:
             return set()
-        return self._consumer.assigned() - self._to_assign
-
-    @property
-    def caught_up(self) -> bool:
-        """Whether all that was in the assigned partitions at the last fetch has been polled."""
-        consumer, assigned = self._consumer, self.assigned
-        return consumer is not None and bool(assigned) and all(consumer.lag(tp) == 0 for tp in assigned)
+        return self._consumer.assigned() - self._handover.untaken
 
     def loop_age_seconds(self) -> float:
         """Time since the loop last turned. A loop that is stuck, cancelled or lost grows old."""
@@ -250,7 +264,7 @@ class Subscription:
     async def _open(self) -> None:
         """Joins. While that takes its time the loop counts as turning: Kafka is away, not we."""
         self._broken.clear()
-        self._loop = Loop(self._source, self._timing, self)
+        self._loop = FastStreamLoop(self._source, self._timing, self)
         opening = asyncio.create_task(self._loop.open())
         try:
             async with asyncio.timeout(self._timing.open):
@@ -267,19 +281,18 @@ class Subscription:
     async def _leave(self, seconds: float) -> None:
         """Gives up what we have, waiting for the batch in hand, and closes the consumer."""
         if self._consumer is not None and self._settled is not None:
-            await self._give_up(self._consumer.assigned() | self._to_revoke, seconds)
-            await self._commit_what_is_due(self._timing.leave)
+            await self._handover.leave(self._consumer.assigned(), seconds)
+            await self._commits.commit(self._consumer, self._timing.leave)
         loop, self._loop = self._loop, None
         if loop is not None:
             await loop.close()
-        if self._batch:  # cancelled between the poll and the handler
+        if self._batch is not None:  # cancelled between the poll and the handler
             self._end_turn()
         self._consumer, self._settled = None, None
-        self._uncommitted.clear()
-        self._to_assign.clear()
-        self._to_revoke.clear()
+        self._commits.forget()
+        self._handover.forget()
 
-    def made(self, consumer: Consumer) -> None:
+    def consumer_created(self, consumer: Consumer) -> None:
         """Called by the loop: this is the consumer from now on."""
         self._consumer = consumer
 
@@ -290,59 +303,56 @@ class Subscription:
         ended = await family_of(self._poll(consumer))
         if ended.family is Family.BUG:
             self._stop_loudly(ended.error)
-        polled, self._polled = self._polled, {}
-        return polled
+        if ended.error is not None or self._batch is None:
+            return NO_RECORDS
+        return self._batch.records
 
     async def _poll(self, consumer: Consumer) -> None:
+        """Begins a turn if there are records."""
         self._turned = time.monotonic()
         self._look_at(consumer)
-        if self._batch:
+        if self._batch is not None:
             self._end_turn()
             self._stop_loudly(RuntimeError("FastStream did not hand over a batch"))
-        if self._stopping or self._bug is not None or consumer.giving:
+        if self._stopping or self._bug is not None or consumer.rebalancing:
             await asyncio.sleep(PAUSE_SECONDS)
             return
-        if not await self._prepared() or time.monotonic() < self._not_before:
+        if not await self._prepared(consumer) or time.monotonic() < self._not_before:
             await asyncio.sleep(PAUSE_SECONDS)
             return
-        generation = self._generation
-        batches = await consumer.poll(self._timing.poll, self._source.max_records)
-        if not batches:
+        generation = self._handover.generation
+        polled = await consumer.poll(self._timing.poll, self._source.max_records)
+        if not polled:
             return
-        starts = {tp: records[0].offset for tp, records in batches.items()}
-        if self._turn.locked() or generation != self._generation or self._stopping:
-            # Taken away meanwhile: whoever gets the partition begins at its committed offset.
-            consumer.seek(starts)
+        batch = Batch(polled)
+        if self._turn.locked() or generation != self._handover.generation or self._stopping:
+            consumer.seek(batch.starts)  # given to others meanwhile, who begin at the committed offset
             return
         await self._turn.acquire()  # at once, as it is free
-        self._batch, self._polled = starts, batches
-        self._ends = {tp: records[-1].offset + 1 for tp, records in batches.items()}
-        self._counts = {tp: len(records) for tp, records in batches.items()}
+        self._batch = batch
 
-    async def _prepared(self) -> bool:
+    async def _prepared(self, consumer: Consumer) -> bool:
         """Does what comes before the next records; False if they have to wait."""
-        if self._uncommitted and not await self._commit_what_is_due(self._timing.commit):
+        if not await self._commits.commit(consumer, self._timing.commit):
             return False
-        if self._to_revoke:
-            await self._give_up(set(self._to_revoke), self._timing.wait_for_batch)
-        if self._to_assign and not await self._take_up():
+        if not await self._handover.settle(self._timing.wait_for_batch):
             return False
         self._settled = time.monotonic()
         return not self._idle_is_due() or await self._be_idle()
 
     async def on_batch(self, records: Sequence[ConsumedRecord]) -> None:
         """Called by the loop with what the poll gave. Raises nothing."""
-        started, ends = time.monotonic(), dict(self._ends)
+        started, batch = time.monotonic(), self._batch or Batch(NO_RECORDS)
         try:
-            ended = await family_of(self._handle(records))
+            ended = await family_of(self._handle(batch, records))
             self._metrics.batches.labels(ended.family.value).inc()
             match ended.family:
                 case Family.DONE:
                     self._failures = 0
-                    await self._done_with(ends)
+                    await self._commits.commit(self._consumer, self._timing.commit)
                 case Family.TRY_AGAIN:
                     if self._consumer is not None:
-                        self._consumer.seek(self._batch)
+                        self._consumer.seek(batch.starts)
                     self._wait_before_next_poll("batch", ended.error)
                 case Family.BUG:
                     self._stop_loudly(ended.error)
@@ -350,55 +360,32 @@ class Subscription:
             self._end_turn()
             self._metrics.batch_seconds.observe(time.monotonic() - started)
 
-    async def _handle(self, records: Sequence[ConsumedRecord]) -> None:
-        for tp, number in self._counts.items():
-            self._metrics.records.labels(tp.topic).inc(number)
+    async def _handle(self, batch: Batch, records: Sequence[ConsumedRecord]) -> None:
+        for tp, of_partition in batch.records.items():
+            self._metrics.records.labels(tp.topic).inc(len(of_partition))
         bad = [record for record in records if _has_bad_name(record)] if lenient_headers.met_any() else []
         if bad:
-            await self._dead_letters.put_all([(record, _why(record)) for record in bad])
-        self._bad_ends = {TopicPartition(one.topic, one.partition): one.offset + 1 for one in bad}
+            await self._dead_letters.put_all([(record, _bad_name(record)) for record in bad])
         good = [record for record in records if not _has_bad_name(record)] if bad else list(records)
         if good:
             await self._handler(good)
+        self._commits.add(self._kept_from_handler(batch, bad) if self._manual else batch.ends)
 
-    async def _done_with(self, ends: Mapping[TopicPartition, int]) -> None:
-        if self._manual:
-            ends = self._seen_by_nobody(ends)
-        self._uncommitted |= ends
-        await self._commit_what_is_due(self._timing.commit)
+    def _kept_from_handler(self, batch: Batch, bad: Sequence[ConsumedRecord]) -> dict[TopicPartition, int]:
+        """Partitions that end in a record which a handler in manual mode never sees, and so cannot commit.
 
-    def _seen_by_nobody(self, ends: Mapping[TopicPartition, int]) -> dict[TopicPartition, int]:
-        """The partitions whose last record no handler that commits itself ever saw, nor sought back from."""
-        consumer = self._consumer
+        Not those on which the handler has sought back meanwhile.
+        """
+        consumer, ends = self._consumer, batch.ends
+        kept = {TopicPartition(one.topic, one.partition): one.offset + 1 for one in bad}
         return {
             tp: end
-            for tp, end in self._bad_ends.items()
-            if consumer is not None and ends.get(tp) == end == consumer.next_of(tp)
+            for tp, end in kept.items()
+            if consumer is not None and ends.get(tp) == end == consumer.position(tp)
         }
 
-    async def _commit_what_is_due(self, seconds: float) -> bool:
-        """Commits what the handler is done with. False: it stays due, and is tried before the next poll."""
-        consumer = self._consumer
-        held = consumer.assigned() if consumer is not None else set()
-        due = self._uncommitted = {tp: next_ for tp, next_ in self._uncommitted.items() if tp in held}
-        if not due or consumer is None:
-            return True
-        try:
-            async with asyncio.timeout(seconds):
-                await consumer.inner.commit(due)
-        except (CommitFailedError, IllegalStateError) as error:
-            # The partitions are another's: it begins at the offset committed before and repeats the batch.
-            self._metrics.commit_failures.inc()
-            log.warning("commit_refused", group=self._source.group, error=type(error).__name__)
-        except (KafkaError, TimeoutError) as error:
-            self._metrics.commit_failures.inc()
-            log.warning("commit_failed", group=self._source.group, error=type(error).__name__)
-            return False
-        self._uncommitted = {}
-        return True
-
     def _end_turn(self) -> None:
-        self._batch = {}
+        self._batch = None
         self._last_record = self._turned = time.monotonic()
         self._idle_since_record = False
         self._turn.release()
@@ -422,59 +409,31 @@ class Subscription:
         if self._turned < self._next_look:
             return
         self._next_look = self._turned + 1.0
-        stuck = self._turned - (self._settled or self._turned) > GIVING_SECONDS
-        if consumer.died or (consumer.giving and stuck):
+        stuck = self._turned - (self._settled or self._turned) > LONGEST_REBALANCE_SECONDS
+        if consumer.died or (consumer.rebalancing and stuck):
             self._broken.set()
-        if consumer.giving:
+        if consumer.rebalancing:
             return
-        consumer.look()
+        consumer.note_last_answer()
         for tp in self.assigned:
             self._metrics.lag.labels(tp.topic, str(tp.partition)).set(consumer.lag(tp) or 0)
 
     # Partitions come and go
 
-    async def revoked(self, partitions: set[TopicPartition]) -> None:
-        """Called by aiokafka before others may have the partitions. It waits for us."""
-        self._generation += 1
-        self._to_assign.clear()
-        if partitions:
-            await self._give_up(partitions, self._timing.wait_for_batch)
+    async def partitions_revoked(self, partitions: set[TopicPartition]) -> None:
+        """Called by the loop before others may have the partitions."""
+        await self._handover.revoke(partitions, self._timing.wait_for_batch)
 
-    async def given(self, partitions: set[TopicPartition]) -> None:
-        """Called by aiokafka when partitions are ours; the loop takes them up, so that heartbeats go on."""
-        self._generation += 1
-        self._to_assign = partitions
+    async def partitions_assigned(self, partitions: set[TopicPartition]) -> None:
+        """Called by the loop when partitions are ours."""
+        self._handover.assign(partitions)
         if self._consumer is not None:
             self._consumer.last_answer = time.monotonic()
         self._metrics.rebalances.inc()
         names = sorted(f"{tp.topic}-{tp.partition}" for tp in partitions)
         log.info("assigned", group=self._source.group, partitions=names)
 
-    async def _give_up(self, partitions: set[TopicPartition], seconds: float) -> None:
-        try:
-            async with asyncio.timeout(seconds):
-                await self._turn.acquire()
-        except TimeoutError:
-            log.error("batch_outlives_its_partitions", group=self._source.group)
-            self._to_revoke |= partitions
-            return
-        try:
-            self._to_revoke -= partitions
-            if self._on_revoked is not None:
-                await self._callback("on_revoked", self._on_revoked(partitions))
-        finally:
-            self._turn.release()
-
-    async def _take_up(self) -> bool:
-        async with self._turn:
-            partitions, generation = set(self._to_assign), self._generation
-            taken = self._on_assigned is None or await self._callback(
-                "on_assigned", self._on_assigned(partitions)
-            )
-            if not taken or generation != self._generation:
-                return False
-            self._to_assign.clear()
-            return True
+    # Callbacks
 
     def _idle_is_due(self) -> bool:
         if self._on_idle is None:
@@ -506,7 +465,7 @@ def _has_bad_name(record: ConsumedRecord) -> bool:
     return any(lenient_headers.is_bad(name) for name, _ in record.headers)
 
 
-def _why(record: ConsumedRecord) -> Unreadable:
+def _bad_name(record: ConsumedRecord) -> Unreadable:
     return Unreadable(
         "header_name_not_utf8",
         f"The record at {record.topic}-{record.partition}, offset {record.offset}, has a header whose name"

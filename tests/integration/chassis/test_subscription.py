@@ -284,17 +284,3 @@ async def test_a_topic_that_does_not_exist_yet_is_waited_for(rig: Rig) -> None:
     await rig.topic(topic)
     await rig.put(topic, b"1")
     await until(lambda: rig.values == [b"1"], 40)
-
-
-async def test_caught_up_says_whether_all_was_polled(rig: Rig) -> None:
-    topic, finish = await rig.topic(), asyncio.Event()
-
-    async def handle(records: list[ConsumedRecord]) -> None:
-        await finish.wait()
-
-    await rig.put(topic, *[b"x"] * 10)
-    subscription = await rig.subscribe(topic, handler=handle, max_records=5)
-    await until(lambda: subscription._batch)
-    assert not subscription.caught_up
-    finish.set()
-    await until(lambda: subscription.caught_up)
