@@ -30,7 +30,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from hypothesis import settings
 
 from deploy.local.settings import free_ports
-from deploy.local.stack import Stack
+from deploy.local.stack import Stack, temporary_stack
 from tests.containers import ContainerPart, kafka_container, redis_container
 from tests.flow import publish_retail
 
@@ -58,11 +58,10 @@ def backing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     containers: dict[str, ContainerPart] = {}
     if os.environ.get("MANDAAT_TEST_STACK") == "docker":
         containers = {"kafka": kafka_container(state, ports), "redis": redis_container(state, ports)}
-    one = Stack(state, ports, instead=containers)
     try:
-        yield one
+        with temporary_stack(state, ports, containers) as one:
+            yield one
     finally:
-        one.down()
         for container in containers.values():
             container.remove()
 

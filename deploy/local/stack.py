@@ -25,6 +25,7 @@ import httpx
 from aiokafka.errors import KafkaError
 
 from deploy.local import access, valkey
+from deploy.local.guardian import guarded
 from deploy.local.kafka import broker, jars
 from deploy.local.part import Part, listening
 from deploy.local.problems import StackError, StartError
@@ -325,6 +326,17 @@ class Stack:
                 self._tell("stack", f"another command works on {self.state}; waiting for it")
                 told = True
             sleep(0.1)
+
+
+@contextmanager
+def temporary_stack(state: Path, ports: Ports, instead: Mapping[str, Part] | None = None) -> Iterator[Stack]:
+    """A stack that ends with the block, and with this process, however that ends."""
+    one = Stack(state, ports, instead=instead)
+    with guarded(one.state):
+        try:
+            yield one
+        finally:
+            one.down()
 
 
 def _ok(address: str) -> bool:

@@ -24,6 +24,7 @@ from deploy.local.demo import doors, retail
 from deploy.local.demo.outcome import Outcome
 from deploy.local.demo.retail import RetailCase
 from deploy.local.demo.watch import watch
+from deploy.local.guardian import guarded
 from deploy.local.part import listening
 from deploy.local.problems import StackError
 from deploy.local.settings import Ports, free_ports, state_dir
@@ -64,6 +65,11 @@ def demo(
 
 def _run(console: Console, started: float, stay: bool) -> bool:
     stack = _fresh_stack(console)
+    with guarded(stack.state):
+        return _run_in(stack, console, started, stay)
+
+
+def _run_in(stack: Stack, console: Console, started: float, stay: bool) -> bool:
     try:
         stack.up()
         publish_policy(retail.FOLDER / "policy.yaml", stack.bootstrap)

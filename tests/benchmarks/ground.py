@@ -21,6 +21,7 @@ import psutil
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
+from deploy.local.guardian import guarded
 from deploy.local.settings import free_ports
 from deploy.local.stack import SIZES, Stack
 from schemas import topics
@@ -261,13 +262,14 @@ async def ground(there: Stack | None = None) -> AsyncIterator[Ground]:
         return
     folder = Path(tempfile.mkdtemp(prefix="mandaat-bench-"))
     stack = Stack(folder, free_ports())
-    try:
-        await asyncio.to_thread(stack.up, BACKING)
-        async with _opened(stack) as one:
-            yield one
-    finally:
-        await asyncio.to_thread(stack.down)
-        shutil.rmtree(folder, ignore_errors=True)
+    with guarded(folder):
+        try:
+            await asyncio.to_thread(stack.up, BACKING)
+            async with _opened(stack) as one:
+                yield one
+        finally:
+            await asyncio.to_thread(stack.down)
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 @asynccontextmanager

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from deploy.local.settings import free_ports
-from deploy.local.stack import Stack
+from deploy.local.stack import Stack, temporary_stack
 from tests.benchmarks import other_frameworks, report
 from tests.benchmarks.parts import PARTS
 from tests.benchmarks.rows import SMALL, Row
@@ -15,9 +15,8 @@ from tests.benchmarks.rows import SMALL, Row
 
 @pytest.fixture(scope="module")
 def one_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    stack = Stack(tmp_path_factory.mktemp("bench"), free_ports())
-    yield stack
-    stack.down()
+    with temporary_stack(tmp_path_factory.mktemp("bench"), free_ports()) as stack:
+        yield stack
 
 
 @pytest.mark.parametrize("name", PARTS)

@@ -14,7 +14,7 @@ from contextlib import AsyncExitStack
 import pytest
 
 from deploy.local.settings import free_ports
-from deploy.local.stack import Stack
+from deploy.local.stack import Stack, temporary_stack
 from tests.faults.ledger.crew import Crew
 from tests.faults.ledger.field import Field
 from tests.faults.ledger.fighting import Fight
@@ -33,12 +33,9 @@ OpenField = Callable[..., Awaitable[Field]]
 
 @pytest.fixture(scope="package")
 def backing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    one = Stack(tmp_path_factory.mktemp("faults"), free_ports())
-    one.up(["kafka", "redis"])
-    try:
+    with temporary_stack(tmp_path_factory.mktemp("faults"), free_ports()) as one:
+        one.up(["kafka", "redis"])
         yield one
-    finally:
-        one.down()
 
 
 @pytest.fixture
@@ -70,12 +67,9 @@ async def field(crew: Crew, tenant: str) -> AsyncIterator[OpenField]:
 @pytest.fixture(scope="package")
 def spoiled_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A Kafka and Redis of their own, to be set as they must not be."""
-    one = Stack(tmp_path_factory.mktemp("spoiled"), free_ports())
-    one.up(["kafka", "redis"])
-    try:
+    with temporary_stack(tmp_path_factory.mktemp("spoiled"), free_ports()) as one:
+        one.up(["kafka", "redis"])
         yield one
-    finally:
-        one.down()
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from deploy.local.guardian import guarded
 from deploy.local.settings import free_ports
 from deploy.local.stack import Stack
 from tests.faults.ledger.conftest import TWO, only_in_faults
@@ -34,11 +35,12 @@ async def replicated(tmp_path: Path) -> AsyncIterator[tuple[Crew, Proxy]]:
     ports = free_ports()
     stack = Stack(tmp_path / "stack", ports)
     async with three_brokers(tmp_path / "brokers", ports) as proxy:
-        await asyncio.to_thread(stack.start, "redis")
-        try:
-            yield Crew(stack, TWO, REPLICATED), proxy
-        finally:
-            await asyncio.to_thread(stack.down)
+        with guarded(stack.state):
+            await asyncio.to_thread(stack.start, "redis")
+            try:
+                yield Crew(stack, TWO, REPLICATED), proxy
+            finally:
+                await asyncio.to_thread(stack.down)
 
 
 async def died_before_the_followers_had_it(crew: Crew, proxy: Proxy, one: Field) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
+from deploy.local.guardian import guarded
 from deploy.local.kafka import broker
 from deploy.local.part import Part
 from deploy.local.process import Process
@@ -109,22 +110,23 @@ async def three_brokers(folder: Path, ports: Ports) -> AsyncIterator[Proxy]:
     insides = (internal.kafka_port, internal.controller_port, internal.redis_port)
     proxy = Proxy(internal.smtp_port, insides[0])
     parts = []
-    async with proxy.running():
-        try:
-            for node, client, inside in zip(NODES, clients, insides, strict=True):
-                advertised = proxy.port if node == 1 else inside
-                settings = _settings(folder, node, client, inside, advertised, ports.controller_port)
-                parts.append(_part(folder, node, client, settings))
-            for part in parts:
-                await asyncio.to_thread(part.begin)
-            for part in parts:
-                await asyncio.to_thread(part.wait_ready)
-            await _create_topics(f"{HOST}:{ports.kafka_port}")
-            yield proxy
-        finally:
-            proxy.release()
-            for part in reversed(parts):
-                part.kill()
+    with guarded(folder):
+        async with proxy.running():
+            try:
+                for node, client, inside in zip(NODES, clients, insides, strict=True):
+                    advertised = proxy.port if node == 1 else inside
+                    settings = _settings(folder, node, client, inside, advertised, ports.controller_port)
+                    parts.append(_part(folder, node, client, settings))
+                for part in parts:
+                    await asyncio.to_thread(part.begin)
+                for part in parts:
+                    await asyncio.to_thread(part.wait_ready)
+                await _create_topics(f"{HOST}:{ports.kafka_port}")
+                yield proxy
+            finally:
+                proxy.release()
+                for part in reversed(parts):
+                    part.kill()
 
 
 def _settings(folder: Path, node: int, client: int, inside: int, advertised: int, controller: int) -> Path:

@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 
 from deploy.local.demo import retail
 from deploy.local.settings import free_ports, setting_of
-from deploy.local.stack import SIZES, Stack
+from deploy.local.stack import SIZES, Stack, temporary_stack
 from schemas.topics import STAFF
 from services.cli.app import build
 from tests.shop import RETAIL
@@ -38,11 +38,8 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
     for name, port in ports.model_dump().items():
         monkeypatch.setenv(setting_of(name), str(port))
     monkeypatch.delenv("MANDAAT_KAFKA_BOOTSTRAP", raising=False)
-    one = Stack(tmp_path, ports)
-    try:
+    with temporary_stack(tmp_path, ports) as one:
         yield one
-    finally:
-        one.down()
 
 
 @pytest.fixture

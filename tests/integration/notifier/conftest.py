@@ -16,18 +16,15 @@ import pytest
 from deploy.local.settings import free_ports
 from deploy.local.sinks.mail import KeptMail, kept_mails
 from deploy.local.sinks.webhook import KeptWebhook, kept_webhooks
-from deploy.local.stack import Stack
+from deploy.local.stack import Stack, temporary_stack
 from tests.outside import DEAD_LETTERS, NOTICES, Onlooker
 from tests.publishing import Publisher
 
 
 @pytest.fixture(scope="package")
 def backing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    one = Stack(tmp_path_factory.mktemp("notifier"), free_ports())
-    try:
+    with temporary_stack(tmp_path_factory.mktemp("notifier"), free_ports()) as one:
         yield one
-    finally:
-        one.down()
 
 
 @pytest.fixture

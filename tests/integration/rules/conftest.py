@@ -11,7 +11,7 @@ import pytest
 import redis
 
 from deploy.local.settings import free_ports
-from deploy.local.stack import Stack
+from deploy.local.stack import Stack, temporary_stack
 from tests.integration.rules.driving import Office
 from tests.integration.rules.watching import Watch
 from tests.waiting import wait_until
@@ -21,12 +21,9 @@ WORKERS = ("rules", "rules-2", "rules-3")
 
 @pytest.fixture(scope="package")
 def backing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    one = Stack(tmp_path_factory.mktemp("rules"), free_ports())
-    one.up(["kafka", "redis"])
-    try:
+    with temporary_stack(tmp_path_factory.mktemp("rules"), free_ports()) as one:
+        one.up(["kafka", "redis"])
         yield one
-    finally:
-        one.down()
 
 
 @pytest.fixture
