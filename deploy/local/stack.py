@@ -38,7 +38,7 @@ BACKING = ("kafka", "redis", "sinks")
 SERVICES = ("intake", "rules", "notifier")
 ALL = (*BACKING, *SERVICES)
 SIZES = Sizes(partitions=6, replication=1, fence_ms=1000, clock_ms=1000)
-"""LEDGER.md, Topics: what the local stack and the tests take."""
+"""Of the local stack and the tests; what they mean: docs/ledger.md, Topics."""
 LOCK_SECONDS = 180.0
 STOP_SECONDS = 10.0
 """What a service has from SIGTERM to its end; killed after that, its exit code says so."""

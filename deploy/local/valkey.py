@@ -16,7 +16,8 @@ from deploy.local.settings import HOST
 OLDEST_MAJOR = 7
 
 _SETTINGS = """\
-# LEDGER.md: losing the last second is an old state, which a cold start mends; nothing is ever evicted.
+# A lost last second is an old state, which a cold start repairs (docs/ledger.md, Cold start).
+# Nothing is evicted.
 appendonly yes
 appendfsync everysec
 maxmemory-policy noeviction

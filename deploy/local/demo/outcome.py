@@ -33,7 +33,7 @@ class FirstDecision:
 
 @dataclass
 class Outcome:
-    """All that was seen so far. `due` are the notices that DESIGN.md promises for what was decided."""
+    """All that was seen so far. `due` are the notices that the decisions must lead to (docs/notices.md)."""
 
     accepted_at: dict[str, float] = field(default_factory=dict)
     first: dict[str, FirstDecision] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""Who calls: bearer keys of which only the sha256 is kept (DESIGN.md, Contracts).
+"""Who calls: bearer keys of which only the sha256 is kept.
 
 MANDAAT_KEYS_FILE holds one JSON object a line:
 `{"sha256": "<64 hex>", "tenant": "acme", "scopes": ["submit"]}`. It is read again when it changes: emptied or

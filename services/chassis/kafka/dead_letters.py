@@ -1,4 +1,4 @@
-"""What could not be handled, kept with its bytes, key and headers, for operations (DESIGN.md, Contracts)."""
+"""Dead letters: records that cannot be handled, kept whole for operators (docs/running.md, Dead letters)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""FastStream's batch subscriber, with hands off headers and bodies, and ours on `getmany` and the offsets.
+"""FastStream's batch subscriber, without its own handling of offsets, errors, headers and bodies.
 
-FastStream 0.7.8 calls `getmany` and then the handler, one after the other, for ever; everything it would do
-with offsets, errors and headers by itself is switched off (DESIGN.md, Traps).
+FastStream 0.7.8 calls `getmany` and then the handler, again and again. The rest is switched off, and why is
+in docs/kafka-clients.md, Consuming.
 """
 
 from __future__ import annotations

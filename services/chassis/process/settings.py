@@ -21,7 +21,7 @@ class KafkaSettings(BaseSettings):
 
 
 class TopicSettings(KafkaSettings):
-    """And how the topics are laid out (LEDGER.md, Topics)."""
+    """And how the topics are laid out (docs/ledger.md, Topics)."""
 
     partitions: Annotated[int, Field(ge=1, le=1024)] = 12
     replication: Annotated[int, Field(ge=1, le=9)] = 3
