@@ -14,10 +14,10 @@ from services.chassis.kafka.dead_letters import DeadLetters
 from services.chassis.kafka.producer import Producer
 from services.chassis.kafka.subscriber import Subscription
 from services.chassis.process import failpoints
-from services.chassis.process.garbage import keep_what_is_there
+from services.chassis.process.garbage_collection import freeze_long_lived_objects
 from services.chassis.process.metrics import Metrics
 from services.chassis.process.run import Stop
-from services.chassis.process.threads import switch_often
+from services.chassis.process.threads import shorten_switch_interval
 from services.chassis.redis import connect
 from services.rules.journal.journal import Journal
 from services.rules.ledger.client import Ledger
@@ -41,7 +41,7 @@ GROUP = "mandaat-rules"
 async def main(stop: Stop) -> None:
     """Run until told to stop."""
     settings = RulesSettings()
-    switch_often()
+    shorten_switch_interval()
     failpoints.arm(settings)
     metrics, health = Metrics(), Health()
     rules_metrics = RulesMetrics(metrics)
@@ -68,7 +68,7 @@ async def main(stop: Stop) -> None:
         health.ready["settings"] = gate.ready
         await gate.passed()
         await stack.enter_async_context(tables)
-        keep_what_is_there()
+        freeze_long_lived_objects()
 
         partitions = HeldPartitions()
         letters = DeadLetters(producer, "rules", metrics)

@@ -18,7 +18,7 @@ MEDIA_TYPE: Final = "application/problem+json"
 URN: Final = "urn:mandaat:problem:"
 
 
-class Flawed(TypedDict, total=False):
+class ErrorItem(TypedDict, total=False):
     """One thing that is wrong: in the body (`pointer`, RFC 6901) or in a `parameter`."""
 
     detail: str
@@ -40,7 +40,7 @@ class HttpProblem(HTTPException):
         detail: str,
         *,
         title: str | None = None,
-        errors: Sequence[Flawed] = (),
+        errors: Sequence[ErrorItem] = (),
         headers: Mapping[str, str] | None = None,
         **more: object,
     ) -> None:
@@ -75,7 +75,7 @@ def of_unreadable(why: Unreadable) -> HttpProblem:
         why.status,
         why.reason.replace("_", "-"),
         why.detail,
-        errors=[_flawed(flaw) for flaw in why.flaws],
+        errors=[_error_item(flaw) for flaw in why.flaws],
     )
 
 
@@ -148,7 +148,7 @@ RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
 """For the OpenAPI document: every route may answer a problem."""
 
 
-def _flawed(flaw: Flaw) -> Flawed:
+def _error_item(flaw: Flaw) -> ErrorItem:
     return {"detail": flaw.text, "pointer": flaw.pointer}
 
 
@@ -171,7 +171,7 @@ def _of_validation(error: RequestValidationError) -> HttpProblem:
     )
 
 
-def _located(item: Mapping[str, Any]) -> Flawed:
+def _located(item: Mapping[str, Any]) -> ErrorItem:
     where, *path = item["loc"]
     if where == "body":
         steps = (str(step).replace("~", "~0").replace("/", "~1") for step in path)

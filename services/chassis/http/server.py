@@ -163,7 +163,7 @@ async def _ask(check: Check) -> str | None:
 
 
 def _unhealthy(failing: Mapping[str, str]) -> Response:
-    errors: list[problems.Flawed] = [{"parameter": name, "detail": text} for name, text in failing.items()]
+    errors: list[problems.ErrorItem] = [{"parameter": name, "detail": text} for name, text in failing.items()]
     return HttpProblem(503, "unhealthy", "Failing: " + ", ".join(failing) + ".", errors=errors).response()
 
 

@@ -89,7 +89,7 @@ def _size(letter: Outgoing) -> int:
 
 
 def _text_name(name: str) -> str:
-    """A header name as it came; bytes that are not UTF-8 (surrogates, see lenient_headers) as `\\xNN`."""
+    """A header name as it came; bytes that are not UTF-8 (surrogates, see header_names) as `\\xNN`."""
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 

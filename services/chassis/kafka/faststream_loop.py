@@ -17,7 +17,7 @@ from aiokafka.errors import KafkaError
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 
-from services.chassis.kafka import lenient_headers, private_names
+from services.chassis.kafka import header_names, private_names
 from services.chassis.kafka.consumer import Batches, Consumer
 from services.chassis.kafka.dead_letters import ConsumedRecord
 from services.chassis.kafka.private_names import FAKE_CONSUMER, BatchSubscriber, KafkaMessage
@@ -80,7 +80,7 @@ class FastStreamLoop:
     """One life of FastStream's loop: opened once, closed once."""
 
     def __init__(self, source: Source, timing: Timing, callbacks: LoopCallbacks) -> None:
-        lenient_headers.install()
+        header_names.install()
         self._timing = timing
         self._callbacks = callbacks
         self._broker = KafkaBroker(

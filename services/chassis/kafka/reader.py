@@ -14,7 +14,7 @@ from typing import Final, Literal, NamedTuple, TypeVar
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError
 
-from services.chassis.kafka import lenient_headers, private_names
+from services.chassis.kafka import header_names, private_names
 from services.chassis.kafka.dead_letters import ConsumedRecord
 from services.chassis.process.errors import TryAgain
 
@@ -65,7 +65,7 @@ class Reader:
         fetch_wait_seconds: float = 0.1,
         when_gone: Literal["earliest", "none"] = "earliest",
     ) -> None:
-        lenient_headers.install()
+        header_names.install()
         self._bootstrap = bootstrap
         self._consumer = AIOKafkaConsumer(
             bootstrap_servers=bootstrap,

@@ -22,7 +22,7 @@ from typing import Final, NamedTuple
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from schemas.errors import Unreadable
-from services.chassis.kafka import lenient_headers
+from services.chassis.kafka import header_names
 from services.chassis.kafka.commits import Commits
 from services.chassis.kafka.consumer import Batches, Consumer
 from services.chassis.kafka.dead_letters import ConsumedRecord, DeadLetters
@@ -363,10 +363,14 @@ class Subscription:
     async def _handle(self, batch: Batch, records: Sequence[ConsumedRecord]) -> None:
         for tp, of_partition in batch.records.items():
             self._metrics.records.labels(tp.topic).inc(len(of_partition))
-        bad = [record for record in records if _has_bad_name(record)] if lenient_headers.met_any() else []
+        bad = (
+            [record for record in records if _has_undecodable_name(record)]
+            if header_names.any_undecodable_met()
+            else []
+        )
         if bad:
             await self._dead_letters.put_all([(record, _bad_name(record)) for record in bad])
-        good = [record for record in records if not _has_bad_name(record)] if bad else list(records)
+        good = [record for record in records if not _has_undecodable_name(record)] if bad else list(records)
         if good:
             await self._handler(good)
         self._commits.add(self._kept_from_handler(batch, bad) if self._manual else batch.ends)
@@ -461,8 +465,8 @@ class Subscription:
         return ended.family is Family.DONE
 
 
-def _has_bad_name(record: ConsumedRecord) -> bool:
-    return any(lenient_headers.is_bad(name) for name, _ in record.headers)
+def _has_undecodable_name(record: ConsumedRecord) -> bool:
+    return any(header_names.is_undecodable(name) for name, _ in record.headers)
 
 
 def _bad_name(record: ConsumedRecord) -> Unreadable:

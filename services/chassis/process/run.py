@@ -12,7 +12,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from services.chassis.process.errors import ConfigurationError
-from services.chassis.process.garbage import raise_thresholds
+from services.chassis.process.garbage_collection import raise_thresholds
 from services.chassis.process.log import configure, log
 from services.chassis.process.settings import LogSettings
 

@@ -13,7 +13,7 @@ T = TypeVar("T")
 SWITCH_SECONDS: Final = 0.0005
 
 
-def switch_often() -> None:
+def shorten_switch_interval() -> None:
     """For a process that decides beside a thread that computes; call it once, at its start.
 
     Each time the loop wakes up it waits until the thread gives the interpreter back: with Python's 5 ms some

@@ -22,7 +22,7 @@ from aiokafka.errors import KafkaError, UnknownMemberIdError
 from aiokafka.record.default_records import DefaultRecordBatch, DefaultRecordBatchBuilder
 from faststream.kafka import KafkaBroker
 
-from services.chassis.kafka import lenient_headers, private_names
+from services.chassis.kafka import header_names, private_names
 
 TP: Final = TopicPartition("topic", 0)
 NOWHERE: Final = "127.0.0.1:1"
@@ -158,8 +158,8 @@ def test_a_compressed_batch_can_be_read_by_hand() -> None:
 
 def test_the_fetcher_unpacks_with_the_class_of_its_module(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fetcher_module, "MemoryRecords", private_names.MemoryRecords)
-    lenient_headers.install()
-    assert fetcher_module.MemoryRecords is lenient_headers.LenientRecords
+    header_names.install()
+    assert fetcher_module.MemoryRecords is header_names.LenientRecords
     users = {
         name
         for name, method in inspect.getmembers(fetcher_module.Fetcher, inspect.isfunction)

@@ -9,7 +9,7 @@ from aiokafka.errors import UnsupportedCodecError
 
 from schemas.errors import Unreadable
 from services.chassis.kafka.dead_letters import ConsumedRecord, DeadLetters
-from services.chassis.kafka.lenient_headers import LenientBatch
+from services.chassis.kafka.header_names import LenientBatch
 from services.chassis.kafka.subscriber import Subscription
 from tests.integration.chassis.conftest import Rig, until
 from tests.raw_records import BAD_NAME, Raw, produce_raw

@@ -19,7 +19,7 @@ def raise_thresholds() -> None:
     gc.set_threshold(YOUNG, 10, 10)
 
 
-def keep_what_is_there() -> None:
+def freeze_long_lived_objects() -> None:
     """All that lives now (code, policies, staff) is not looked through any more; what changes of it is."""
     gc.collect()
     gc.freeze()

@@ -9,8 +9,8 @@ from aiokafka.record.memory_records import MemoryRecords
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.chassis.kafka import lenient_headers
-from services.chassis.kafka.lenient_headers import LenientRecords, is_bad, read_by_hand
+from services.chassis.kafka import header_names
+from services.chassis.kafka.header_names import LenientRecords, is_undecodable, read_by_hand
 from tests.raw_records import BAD_NAME, Raw, batch_of
 
 GOOD = Raw(
@@ -36,7 +36,7 @@ def test_a_record_with_a_bad_name_comes_through_at_its_offset_with_its_neighbour
     assert [offset for offset, _, _ in found] == [0, 1, 2]
     assert [value for _, value, _ in found] == [b"good", b"bad name", b"good"]
     assert found[0][2] == found[2][2] == list(GOOD.headers)
-    assert [is_bad(name) for name, _ in found[1][2]] == [False, True]
+    assert [is_undecodable(name) for name, _ in found[1][2]] == [False, True]
     assert found[1][2][1][0].encode("utf-8", "surrogateescape") == b"\xff\xfe-name"
 
 
@@ -96,6 +96,6 @@ def test_by_hand_reads_what_aiokafka_reads(raws: list[Raw]) -> None:
 def test_installing_twice_is_the_same_as_once() -> None:
     import aiokafka.consumer.fetcher as fetcher
 
-    lenient_headers.install()
-    lenient_headers.install()
+    header_names.install()
+    header_names.install()
     assert fetcher.MemoryRecords is LenientRecords

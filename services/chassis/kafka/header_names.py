@@ -30,12 +30,12 @@ def install() -> None:
     private_names.replace_memory_records(LenientRecords)
 
 
-def met_any() -> bool:
+def any_undecodable_met() -> bool:
     """Whether this process ever met a record that only the reading by hand could read."""
     return _met.is_set()
 
 
-def is_bad(name: str) -> bool:
+def is_undecodable(name: str) -> bool:
     """Whether a header name was not UTF-8."""
     return not name.isascii() and any("\udc80" <= char <= "\udcff" for char in name)
 
@@ -93,7 +93,7 @@ class LenientBatch:
             yield from islice(read_by_hand(bytes(self._data)), read, None)
 
 
-class HandRead(NamedTuple):
+class UnpackedRecord(NamedTuple):
     """What aiokafka asks of a record."""
 
     offset: int
@@ -105,7 +105,7 @@ class HandRead(NamedTuple):
     checksum: None = None
 
 
-def read_by_hand(data: bytes) -> Iterator[HandRead]:
+def read_by_hand(data: bytes) -> Iterator[UnpackedRecord]:
     """The records of one batch of magic 2. Raises CorruptRecordException for what is no such batch."""
     batch = private_names.uncompressed(data)
     at = batch.position
@@ -117,7 +117,7 @@ def read_by_hand(data: bytes) -> Iterator[HandRead]:
         yield record
 
 
-def _record(batch: Any, body: bytearray, at: int) -> tuple[HandRead, int]:
+def _record(batch: Any, body: bytearray, at: int) -> tuple[UnpackedRecord, int]:
     length, at = decode_varint(body, at)
     end = at + length
     _, at = decode_varint(body, at)
@@ -136,7 +136,7 @@ def _record(batch: Any, body: bytearray, at: int) -> tuple[HandRead, int]:
     appended = batch.timestamp_type == batch.LOG_APPEND_TIME
     timestamp = batch.max_timestamp if appended else batch.first_timestamp + timestamp_delta
     offset = batch.base_offset + offset_delta
-    return HandRead(offset, timestamp, batch.timestamp_type, key, value, headers), at
+    return UnpackedRecord(offset, timestamp, batch.timestamp_type, key, value, headers), at
 
 
 def _bytes(body: bytearray, at: int) -> tuple[bytes | None, int]:

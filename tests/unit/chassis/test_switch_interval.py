@@ -9,7 +9,7 @@ import pytest
 from services.chassis.http.keys import Keys
 from services.chassis.process.errors import ConfigurationError
 from services.chassis.process.run import Stop
-from services.chassis.process.threads import SWITCH_SECONDS, switch_often
+from services.chassis.process.threads import SWITCH_SECONDS, shorten_switch_interval
 from services.rules import app
 
 
@@ -21,7 +21,7 @@ def as_it_was() -> Iterator[None]:
 
 
 def test_a_thread_that_computes_gives_the_loop_its_turn_within_half_a_millisecond() -> None:
-    switch_often()
+    shorten_switch_interval()
     assert sys.getswitchinterval() == pytest.approx(SWITCH_SECONDS)
 
 

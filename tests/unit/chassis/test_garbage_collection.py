@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from services.chassis.process.garbage import YOUNG, keep_what_is_there, raise_thresholds
+from services.chassis.process.garbage_collection import YOUNG, freeze_long_lived_objects, raise_thresholds
 
 
 @pytest.fixture(autouse=True)
@@ -25,7 +25,7 @@ def test_a_batch_is_not_looked_through_while_it_is_handled() -> None:
 
 def test_what_is_there_when_the_service_is_ready_is_never_looked_through() -> None:
     staff = [{"agent": n} for n in range(1000)]
-    keep_what_is_there()
+    freeze_long_lived_objects()
 
     assert gc.get_freeze_count() >= len(staff)
     assert not any(one is staff for one in gc.get_objects())
