@@ -1,4 +1,4 @@
-"""What services know of Redis alike: a client that repeats nothing, what passes, and scripts with a nonce."""
+"""Redis for every service: a client that repeats nothing, temporary errors, and scripts with a nonce."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import (
-    ConnectionError,  # noqa: A004 - Redis' own, and the only one meant in this module
+    ConnectionError,  # noqa: A004 - this module means the one of redis-py
     MasterDownError,
     OutOfMemoryError,
     ReadOnlyError,
     ResponseError,
-    TimeoutError,  # noqa: A004 - Redis' own, and the only one meant in this module
+    TimeoutError,  # noqa: A004 - this module means the one of redis-py
 )
 
 from services.chassis.process.errors import TryAgain
@@ -25,19 +25,19 @@ from services.chassis.process.errors import TryAgain
 CALL_TIMEOUT_SECONDS: Final = 3.0
 
 _AWAY: Final = (ConnectionError, TimeoutError, OutOfMemoryError, ReadOnlyError, MasterDownError)
-"""ConnectionError holds BusyLoadingError and a refused password."""
+"""ConnectionError includes BusyLoadingError and a wrong password."""
 _BUSY: Final = re.compile(r"(?:^|error: \W*)(MISCONF|BUSY|NOREPLICAS) ")
-"""The disk is full, a script runs, or too few replicas follow: no class of redis-py.
+"""The disk is full, a script runs, or too few replicas follow: redis-py has no class for these.
 
-In a pipeline, words stand before it.
+In a pipeline, redis-py puts words before the message.
 """
 _EMPTY: Final = "local NONCE = ''"
 
 
 def connect(url: str, timeout_seconds: float = CALL_TIMEOUT_SECONDS) -> Redis:
-    """A client that repeats nothing by itself (redis-py 8 would, ten times, and apply a script twice).
+    """A client that repeats no call. It connects when it is first used.
 
-    It connects when it is first used.
+    By default redis-py 8 repeats a call ten times, and so may apply a script twice.
     """
     client: Redis = Redis.from_url(
         url,
@@ -51,10 +51,9 @@ def connect(url: str, timeout_seconds: float = CALL_TIMEOUT_SECONDS) -> Redis:
 
 @contextmanager
 def answering(who: str) -> Iterator[None]:
-    """Raises TryAgain where Redis cannot do it now: it was not done, or nobody knows whether it was.
+    """Turns errors of a Redis that is away or busy into TryAgain: the call may or may not have been applied.
 
-    Such a call is never sent again by itself. Other errors pass through: a script that is not known
-    (NoScriptError) means something else to each service, and the rest are bugs.
+    Other errors pass through: NoScriptError means something else to each service, and the rest are bugs.
     """
     try:
         yield
@@ -69,10 +68,10 @@ def answering(who: str) -> Iterator[None]:
 
 
 def script_with(nonce: str, package: str, name: str) -> str:
-    """The text of a script whose second line is `local NONCE = ''`, with this nonce there."""
+    """The text of a script with this nonce in its second line, which has to be `local NONCE = ''`."""
     if nonce and not nonce.isalnum():
-        raise ValueError(f"a nonce is letters and digits, not {nonce!r}")
+        raise ValueError(f"a nonce must be letters and digits, got {nonce!r}")
     first, second, rest = files(package).joinpath(name).read_text("utf-8").split("\n", 2)
     if second != _EMPTY:
-        raise ValueError(f"the second line of {name} is not the nonce")
+        raise ValueError(f"the second line of {name} must be {_EMPTY!r}")
     return f"{first}\nlocal NONCE = '{nonce}'\n{rest}"

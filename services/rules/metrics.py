@@ -10,7 +10,7 @@ from functools import partial
 from prometheus_client import Counter, Gauge
 
 from services.chassis.kafka.dead_letters import ConsumedRecord
-from services.chassis.process.metrics import Metrics, Spread
+from services.chassis.process.metrics import BulkHistogram, Metrics
 
 
 class RulesMetrics:
@@ -31,7 +31,7 @@ class RulesMetrics:
             "mandaat_approvals_without_approver_total", "Approvals that nobody may answer", registry=registry
         )
         # From the append on mandaat.cases or mandaat.replies to the journal's acknowledgement.
-        self._seconds = Spread(
+        self._seconds = BulkHistogram(
             "mandaat_decision_seconds",
             "From the append of the input to the acknowledged decision",
             (0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0),

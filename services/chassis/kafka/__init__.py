@@ -1,1 +1,1 @@
-"""Kafka for every service: consuming in batches, tables, producing, dead letters."""
+"""Kafka for every service: consuming in batches, reading, tables, producing, dead letters."""

@@ -27,14 +27,14 @@ FORGET_TROUBLE_SECONDS: Final = 3.0
 
 
 class Trouble(NamedTuple):
-    """Why a partition cannot be read, and when that was last seen."""
+    """Why a partition cannot be read, and when that was last tried."""
 
     why: str
     at: float
 
 
 class Consumer:
-    """One aiokafka consumer of a group. When `died`, it never comes back: make another."""
+    """One aiokafka consumer of a group. Once it `died` it stays dead, and another is needed."""
 
     def __init__(self, inner: AIOKafkaConsumer) -> None:
         self.inner = inner
@@ -43,7 +43,7 @@ class Consumer:
         self._one_by_one_until = 0.0
 
     def assigned(self) -> set[TopicPartition]:
-        """The partitions of the last assignment, also while the next is being made."""
+        """The partitions of the last assignment, also during a rebalance."""
         return set(self.inner.assignment())
 
     @property
@@ -53,11 +53,11 @@ class Consumer:
 
     @property
     def died(self) -> bool:
-        """Whether aiokafka's fetching or coordinating ended, which `getmany` does not always say."""
+        """Whether aiokafka has stopped fetching or coordinating, which `getmany` does not always raise."""
         return any(task.done() for task in private_names.background_tasks(self.inner))
 
     def lag(self, tp: TopicPartition) -> int | None:
-        """Records between the position and the end at the last fetch; None when not known."""
+        """Records between the position and the end as of the last fetch; None when not known."""
         state = self._state(tp)
         if state is None or state.position is None or state.end is None:
             return None
@@ -77,22 +77,22 @@ class Consumer:
                 self.last_answer = max(self.last_answer, time.monotonic() - age)
 
     async def poll(self, seconds: float, max_records: int) -> Batches:
-        """The next records; none after an error, which is logged, and loses nothing.
+        """The next records; after an error, which is logged, none, and none is lost.
 
-        aiokafka moves the position of every partition that it has drained before another one fails in the
-        same call (a codec that is not installed, a batch that is corrupt), and drops those records. So
-        positions are put back, and from then on such partitions are polled one at a time: the others go on.
+        When one partition fails (a batch is corrupt, a codec is not installed), aiokafka drops the records of
+        the partitions that it had read in the same call, but moves their positions. So positions are put
+        back, and for some seconds partitions are polled one at a time: those that can be read go on.
         """
         if self.unreadable or time.monotonic() < self._one_by_one_until:
             return await self._poll_one_by_one(seconds, max_records)
         before = self._positions()
         try:
-            async with asyncio.timeout(LONGEST_POLL_SECONDS):  # being cancelled, getmany loses nothing
+            async with asyncio.timeout(LONGEST_POLL_SECONDS):  # a cancelled getmany loses no record
                 return await self._getmany(seconds, max_records)
         except TimeoutError:
             return {}
         except ConsumerStoppedError:
-            await asyncio.sleep(PAUSE_AFTER_ERROR_SECONDS)  # whoever stopped it cancels the loop too
+            await asyncio.sleep(PAUSE_AFTER_ERROR_SECONDS)  # the loop is about to be cancelled
             return {}
         except KafkaError as error:
             log.warning("poll_failed", error=f"{type(error).__name__}: {error}")
@@ -102,7 +102,7 @@ class Consumer:
             return {}
 
     async def _poll_one_by_one(self, seconds: float, max_records: int) -> Batches:
-        """Partition by partition; of one that failed, record by record, up to the one that cannot be read."""
+        """Polls each partition alone; one that failed record by record, up to the one that cannot be read."""
         found: Batches = {}
         now = time.monotonic()
         self.unreadable = {
@@ -138,13 +138,13 @@ class Consumer:
         return batches
 
     def seek(self, offsets: Mapping[TopicPartition, int]) -> None:
-        """The next poll reads from there; partitions that are no longer ours are left out."""
+        """The next poll reads from there. Partitions that are no longer assigned are left out."""
         for tp, offset in offsets.items():
             if tp in self.assigned():
                 self.inner.seek(tp, offset)
 
     async def ask(self, question: Awaitable[Any], seconds: float) -> Any:
-        """Awaits what aiokafka says. Raises TryAgain when it does not within the time."""
+        """Awaits an answer of aiokafka. Raises TryAgain after an error, or without one in time."""
         try:
             async with asyncio.timeout(seconds):
                 return await question

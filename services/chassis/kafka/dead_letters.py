@@ -18,12 +18,12 @@ ConsumedRecord: TypeAlias = "ConsumerRecord[bytes | None, bytes | None]"
 
 DETAIL_LIMIT_BYTES = 2_000
 SIZE_LIMIT_BYTES = DEAD_LETTER_LIMIT_BYTES - 4_096
-"""Of key, value and headers together. Only a record that came compressed can be larger."""
+"""The most that key, value and headers may take together. Only a compressed record can be larger."""
 PREFIX = "mandaat-"
 
 
 class DeadLetters:
-    """Writes dead letters and awaits their acknowledgement."""
+    """Writes dead letters, and waits for their acknowledgement."""
 
     def __init__(
         self, producer: Producer, service: str, metrics: Metrics | None = None, topic: str = DEAD_LETTERS
@@ -34,7 +34,7 @@ class DeadLetters:
         self._topic = topic
 
     async def put_all(self, letters: Sequence[tuple[ConsumedRecord, Unreadable]]) -> None:
-        """Writes one dead letter a record; returns when all are acknowledged. Raises TryAgain."""
+        """Writes a dead letter for each record, and returns when all are acknowledged. Raises TryAgain."""
         if not letters:
             return
         await self._producer.send_all([self._letter(record, why) for record, why in letters])
@@ -65,13 +65,13 @@ class DeadLetters:
 
 
 def about(record: ConsumedRecord) -> dict[str, str]:
-    """For the log, whose record it is and about which case, where a well-formed key says so."""
+    """Tenant and case of a record for the log, if its key is well formed."""
     named = split_record_key(record.key)
     return {"tenant": named[0], "case_id": named[1]} if named is not None else {}
 
 
 def _fitting(letter: Outgoing, ours: int) -> Outgoing:
-    """The letter, or what of it fits: one that is refused would stop its partition for ever."""
+    """The letter, cut to the limit: the broker would refuse a larger one, again and again."""
     excess = _size(letter) - SIZE_LIMIT_BYTES
     if excess <= 0:
         return letter
@@ -89,7 +89,7 @@ def _size(letter: Outgoing) -> int:
 
 
 def _text_name(name: str) -> str:
-    """A header name as it came; bytes that are not UTF-8 (surrogates, see header_names) as `\\xNN`."""
+    """A header name with bytes that are not UTF-8 (surrogates, see header_names) as `\\xNN`."""
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 

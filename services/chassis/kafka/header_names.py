@@ -1,9 +1,8 @@
-"""Reads records whose header *names* are not UTF-8.
+"""Reads records with header *names* that are not UTF-8.
 
-aiokafka 0.14 decodes names strictly while it unpacks a fetched record batch: `getmany` then raises for
-ever, forgets the records of other partitions that it had already drained, and steps over nothing. Here the
-batch is read again by hand from the record on that failed, and such a name becomes text with surrogates
-(PEP 383), so that the record comes through whole, at its own offset, and its neighbours with it.
+aiokafka 0.14 decodes names as UTF-8 while it unpacks a batch. On such a record `getmany` raises, again and
+again, and loses records of other partitions. Here the batch is read by hand from that record on. Such a name
+becomes text with surrogates (PEP 383), so the record keeps its offset, and the records around it are read.
 """
 
 from __future__ import annotations
@@ -26,12 +25,12 @@ _met = threading.Event()
 
 
 def install() -> None:
-    """Makes every consumer of this process lenient. Safe to repeat."""
+    """From now on every consumer of this process reads such records. Safe to repeat."""
     private_names.replace_memory_records(LenientRecords)
 
 
 def any_undecodable_met() -> bool:
-    """Whether this process ever met a record that only the reading by hand could read."""
+    """Whether this process has read any batch by hand so far."""
     return _met.is_set()
 
 
@@ -41,7 +40,7 @@ def is_undecodable(name: str) -> bool:
 
 
 class LenientRecords:
-    """As aiokafka's MemoryRecords, of which it keeps the bytes."""
+    """Like aiokafka's MemoryRecords; keeps the bytes to read a batch by hand."""
 
     def __init__(self, data: bytes) -> None:
         self._records = MemoryRecords(data)
@@ -49,15 +48,15 @@ class LenientRecords:
         self._at = 0
 
     def size_in_bytes(self) -> int:
-        """The size of what was fetched, the last batch of it perhaps cut off."""
+        """The size of the fetched bytes. Their last batch may be cut off."""
         return int(self._records.size_in_bytes())
 
     def has_next(self) -> bool:
-        """Whether there is one more whole batch."""
+        """Whether another complete batch follows."""
         return bool(self._records.has_next())
 
     def next_batch(self) -> Any:
-        """The next batch, lenient if it is of the format that has headers (magic 2)."""
+        """The next batch; a LenientBatch if its format has headers (magic 2)."""
         batch = self._records.next_batch()
         if batch is None:
             return None
@@ -70,7 +69,7 @@ class LenientRecords:
 
 
 class LenientBatch:
-    """As aiokafka's DefaultRecordBatch, read by hand from the first record on that it cannot read."""
+    """Like aiokafka's DefaultRecordBatch, but reads on by hand from the first record that fails."""
 
     def __init__(self, batch: Any, data: memoryview) -> None:
         self._batch = batch
@@ -94,7 +93,7 @@ class LenientBatch:
 
 
 class UnpackedRecord(NamedTuple):
-    """What aiokafka asks of a record."""
+    """A record as aiokafka expects it."""
 
     offset: int
     timestamp: int
@@ -106,14 +105,14 @@ class UnpackedRecord(NamedTuple):
 
 
 def read_by_hand(data: bytes) -> Iterator[UnpackedRecord]:
-    """The records of one batch of magic 2. Raises CorruptRecordException for what is no such batch."""
+    """The records of one batch of magic 2. Raises CorruptRecordException for other bytes."""
     batch = private_names.uncompressed(data)
     at = batch.position
     for _ in range(batch.size):
         try:
             record, at = _record(batch.header, batch.records, at)
         except (IndexError, ValueError) as error:
-            raise CorruptRecordException(f"a record that cannot be read: {type(error).__name__}") from error
+            raise CorruptRecordException(f"a record cannot be read: {type(error).__name__}") from error
         yield record
 
 
@@ -132,7 +131,7 @@ def _record(batch: Any, body: bytearray, at: int) -> tuple[UnpackedRecord, int]:
         content, at = _bytes(body, at)
         headers.append(((name or b"").decode("utf-8", "surrogateescape"), content))
     if at != end:
-        raise ValueError("a record does not end where it says")
+        raise ValueError("a record does not have the length that it states")
     appended = batch.timestamp_type == batch.LOG_APPEND_TIME
     timestamp = batch.max_timestamp if appended else batch.first_timestamp + timestamp_delta
     offset = batch.base_offset + offset_delta

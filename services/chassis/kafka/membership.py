@@ -1,4 +1,4 @@
-"""Whether Kafka still counts this process in: asked before a partition is taken from anybody."""
+"""Asks whether this process is still a member of its group, before it takes over a partition."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ ASK_SECONDS: Final = 3.0
 
 
 async def check_membership(consumer: AIOKafkaConsumer) -> None:
-    """Ask the group's coordinator. Raises TryAgain unless it says that we are in, as of this generation.
+    """Ask the coordinator of the group. Raises TryAgain unless this member belongs to the current generation.
 
-    A process that was stopped for long, or cut off from Kafka but not from Redis, believes in its partitions
-    until it hears otherwise. aiokafka 0.14 asks only every heartbeat, and has no word for asking now.
+    A process that was stopped for long, or that reaches Redis but not Kafka, still takes its partitions for
+    its own. aiokafka 0.14 asks only with every heartbeat, and has no public method to ask now.
     """
     try:
         async with asyncio.timeout(ASK_SECONDS):
-            counted_in = await private_names.heartbeat(consumer)
+            is_member = await private_names.heartbeat(consumer)
     except (KafkaError, TimeoutError) as error:
         raise TryAgain(f"the group did not answer: {type(error).__name__}") from error
-    if not counted_in:
-        raise TryAgain("the group does not count us in")
+    if not is_member:
+        raise TryAgain("this worker is no longer a member of the group")

@@ -1,7 +1,7 @@
-"""Publishes records with aiokafka: idempotent, acks=all, every acknowledgement awaited.
+"""Publishes records with aiokafka: idempotent, with acks=all, and every acknowledgement awaited.
 
-An aiokafka producer is not used again after a failed send: after one InvalidTimestamp its partition
-answers OutOfOrderSequenceNumber for ever. So a failed send replaces it.
+After a failed send the aiokafka producer is replaced: after one InvalidTimestamp, for example, its partition
+answers OutOfOrderSequenceNumber for ever (docs/kafka-clients.md, Producing).
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from services.chassis.process.log import log
 from services.chassis.process.metrics import Metrics
 
 BATCH_BYTES = 900_000
-"""A record batch, below the broker's usual message.max.bytes of 1 MiB. One larger record goes alone."""
+"""The most bytes of a batch: below the usual message.max.bytes of 1 MiB. A larger record is sent alone."""
 CONNECT_SECONDS = 5.0
 CLOSE_SECONDS = 0.5
 
 
 class Outgoing(NamedTuple):
-    """A record to publish. `partition` None: by the key's hash, and anywhere without a key.
+    """A record to publish.
 
-    `timestamp_ms` None: now. Headers have text names and bytes (or null) values.
+    `partition` None: by the hash of the key, or at random without a key. `timestamp_ms` None: now.
     """
 
     topic: str
@@ -44,14 +44,14 @@ class Outgoing(NamedTuple):
 
 
 def partition_for(key: bytes, partitions: int) -> int:
-    """Where Kafka's default partitioner (murmur2) puts a key."""
+    """The partition of a key by Kafka's default partitioner (murmur2)."""
     return int((private_names.murmur2(key) & 0x7FFFFFFF) % partitions)
 
 
 class Producer:
-    """One idempotent producer, replaced by a new one after a failed send.
+    """One idempotent producer, replaced after a failed send.
 
-    Calls may run side by side; each keeps its own order within a partition.
+    Calls may run concurrently; each keeps the order of its own records within a partition.
     """
 
     def __init__(
@@ -74,14 +74,14 @@ class Producer:
         self._pinged = -1000.0
 
     async def start(self) -> None:
-        """Connects if Kafka is there; if not, says so, and each send tries again."""
+        """Connects. If Kafka is away, logs it; each send then tries to connect."""
         try:
             await self._connected()
         except TryAgain as away:
             log.warning("kafka_away", where=self._bootstrap, error=str(away))
 
     async def stop(self) -> None:
-        """Closes the connections; what was acknowledged stays, what was not is given up."""
+        """Closes the connections. Records that were not acknowledged are given up."""
         inner, self._inner = self._inner, None
         if inner is not None:
             await _close(inner, drain_seconds=0.5)
@@ -89,12 +89,12 @@ class Producer:
             await asyncio.wait(self._closing, timeout=0.5)
 
     async def send_all(self, records: Sequence[Outgoing], *, timeout_seconds: float = 10.0) -> list[int]:
-        """Publishes records and answers their offsets, in the order given.
+        """Publishes records, and returns their offsets in the order given.
 
-        Partitions go side by side; within one, a record batch goes after the acknowledgement of the former.
-        Raises SendFailed (a TryAgain) when a record was not acknowledged within `timeout_seconds`: the
-        others were awaited, the producer is new, and what failed may still be in the log. Raises ValueError
-        for a record that is larger than `max_request_size`, before anything is sent.
+        Partitions are sent to concurrently; within a partition, a batch is sent when the one before it is
+        acknowledged. Raises SendFailed (a TryAgain) when a record was not acknowledged within
+        `timeout_seconds`; what failed may still be in the log. Raises ValueError for a record that is larger
+        than `max_request_size`, before anything is sent.
         """
         if not records:
             return []
@@ -115,7 +115,7 @@ class Producer:
         return [offset for offset in offsets if offset is not None]
 
     async def ping(self, timeout_seconds: float = 2.0) -> None:
-        """Asks the cluster who is there, at most once a second. Raises TryAgain when nobody answers."""
+        """Asks the cluster for its brokers, at most once a second. Raises TryAgain without an answer."""
         if time.monotonic() - self._pinged < 1.0:
             return
         inner = await self._connected(timeout_seconds)
@@ -127,7 +127,7 @@ class Producer:
         self._pinged = time.monotonic()
 
     async def partitions(self, topic: str, timeout_seconds: float = CONNECT_SECONDS) -> int:
-        """How many partitions a topic has. Raises TryAgain when the cluster does not know it (yet)."""
+        """How many partitions a topic has. Raises TryAgain when Kafka does not know the topic yet."""
         inner = await self._connected(timeout_seconds)
         return await _partitions(inner, topic, time.monotonic() + timeout_seconds)
 
@@ -136,7 +136,7 @@ class Producer:
             size = private_names.estimated_size(record.key, record.value, list(record.headers))
             if size > self._max_request_size:
                 raise ValueError(
-                    f"a record of {size} bytes for {record.topic} exceeds {self._max_request_size}"
+                    f"a record for {record.topic} has {size} bytes; the limit is {self._max_request_size}"
                 )
 
     async def _connected(self, timeout_seconds: float = CONNECT_SECONDS) -> AIOKafkaProducer:
@@ -201,7 +201,7 @@ class Producer:
             task = asyncio.current_task()
             if task is not None and task.cancelling():
                 raise
-            return TimeoutError("the producer was closed meanwhile")
+            return TimeoutError("the producer was closed during a send")
         return None
 
     def _replace(self, inner: AIOKafkaProducer, drain_seconds: float) -> None:
@@ -232,17 +232,19 @@ class Producer:
 def _partition_of(record: Outgoing, partitions: int) -> int:
     if record.partition is not None:
         if not 0 <= record.partition < partitions:
-            raise ValueError(f"{record.topic} has {partitions} partitions, not {record.partition}")
+            raise ValueError(
+                f"{record.topic} has {partitions} partitions, got a record for partition {record.partition}"
+            )
         return record.partition
     if record.key is None:
-        return random.randrange(partitions)  # noqa: S311 - spreads load, hides nothing
+        return random.randrange(partitions)  # noqa: S311 - spreads load
     return partition_for(record.key, partitions)
 
 
 def _batches(
     inner: AIOKafkaProducer, records: Sequence[tuple[int, Outgoing]]
 ) -> Iterator[tuple[list[int], object]]:
-    """Record batches of at most BATCH_BYTES, each with the indexes of its records."""
+    """Batches of at most BATCH_BYTES, each with the indexes of its records."""
     batch, indexes = inner.create_batch(), list[int]()
     for index, record in records:
         if not _append(batch, record):
@@ -270,10 +272,7 @@ async def _partitions(inner: AIOKafkaProducer, topic: str, deadline: float) -> i
 
 
 async def _close(inner: AIOKafkaProducer, drain_seconds: float) -> None:
-    """Ends a producer for good, whatever it still wants to send.
-
-    aiokafka's own stop() first sends what is queued, also after everybody stopped waiting for it.
-    """
+    """Closes a producer for good. What it has not sent within `drain_seconds` is not sent any more."""
     if drain_seconds:
         try:
             async with asyncio.timeout(drain_seconds):
@@ -282,7 +281,7 @@ async def _close(inner: AIOKafkaProducer, drain_seconds: float) -> None:
             pass
     sender = private_names.give_up_unsent(inner)
     for close in (sender.close, inner.client.close):
-        # Whatever the sender ends in, now that its batches are gone: the connections are to be closed.
+        # Whatever error the sender ends with, the connections have to be closed.
         ended = await family_of(asyncio.wait_for(close(), CLOSE_SECONDS))
         if ended.error is not None:
             log.debug("producer_closed_badly", error=type(ended.error).__name__)

@@ -1,4 +1,4 @@
-"""A compacted topic as a mapping that follows it: the newest value of every key, in memory."""
+"""A compacted topic in memory: the newest value of every key, kept up to date."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ V = TypeVar("V")
 
 BACK_OFF: Final = BackOff(first=0.2)
 QUIET_SECONDS: Final = 10.0
-"""Opening a topic takes a moment at every start; waiting is a warning only when it lasts longer than this."""
+"""Opening a topic always takes a moment. Waiting longer than this is logged as a warning."""
 
 
 class Table(Generic[V]):
-    """Reads a topic from its beginning and goes on, without a group: every process has all of it.
+    """Reads a topic from its beginning and follows it, without a group: every process has all rows.
 
-    `parse(key, value)` makes a row; when it raises Unreadable the row is logged and kept out, and so is what
-    stood there before. A null value removes. `on_change(key, old, new)` is told after each change, None for
-    what is absent. A key that is not UTF-8 is kept out.
+    `parse(key, value)` returns the row of a record. When it raises Unreadable, the error is logged and the
+    key has no row any more. A null value removes the row. Records with a key that is not UTF-8 are skipped.
+    `on_change(key, old, new)` is called after each change; None means that there is no row.
 
-    `parse_in_thread`: for rows that take long to make. The event loop goes on meanwhile, and the rows still
-    come in the order of the topic, one after the other.
+    `parse_in_thread`: for rows that take long to parse. The event loop goes on meanwhile; rows still come in
+    the order of the topic.
     """
 
     def __init__(
@@ -62,11 +62,11 @@ class Table(Generic[V]):
         self._turned = time.monotonic()
 
     def get(self, key: str) -> V | None:
-        """The row of a key, None without one."""
+        """The row of a key, or None."""
         return self._rows.get(key)
 
     def items(self) -> Iterator[tuple[str, V]]:
-        """All rows as they are now."""
+        """All rows as of now."""
         return iter(list(self._rows.items()))
 
     def __len__(self) -> int:
@@ -80,22 +80,22 @@ class Table(Generic[V]):
         return f"{self._topic} is not followed" if age > 60 else None
 
     async def start(self) -> None:
-        """Returns when the topic is read to its end, however long Kafka is away; says so meanwhile."""
+        """Returns when the topic is read to its end. Waits, and logs it, for as long as Kafka is away."""
         self._task = asyncio.create_task(self._follow(), name=f"table {self._topic}")
         began = time.monotonic()
         while True:
             try:
                 await self.read_to_end()
             except TryAgain as away:
-                say = log.warning if time.monotonic() - began > QUIET_SECONDS else log.debug
-                say("table_waits", topic=self._topic, error=str(away))
+                write = log.warning if time.monotonic() - began > QUIET_SECONDS else log.debug
+                write("table_waits", topic=self._topic, error=str(away))
                 await asyncio.sleep(0.5)
             else:
                 self._read_once = True
                 return
 
     async def stop(self) -> None:
-        """Ends following; the rows stay."""
+        """Stops following; the rows stay."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
@@ -112,7 +112,7 @@ class Table(Generic[V]):
         await self.stop()
 
     async def read_to_end(self, timeout_seconds: float = 10.0) -> None:
-        """Returns when all that was in the topic at this call is in the table. Raises TryAgain."""
+        """Returns when all records that the topic holds at this call are in the table. Raises TryAgain."""
         reader = self._reader
         if reader is None:
             raise TryAgain(f"{self._topic} is not open")
@@ -161,19 +161,19 @@ class Table(Generic[V]):
             except UnicodeDecodeError:
                 self._log_kept_out(record, "key_not_utf8")
                 continue
-            new = await self._made(record, key)
+            new = await self._row_of(record, key)
             old = self._rows.pop(key, None)
             if new is not None:
                 self._rows[key] = new
             if self._on_change is not None and old != new:
                 self._on_change(key, old, new)
 
-    async def _made(self, record: ConsumedRecord, key: str) -> V | None:
+    async def _row_of(self, record: ConsumedRecord, key: str) -> V | None:
         if not self._parse_in_thread or record.value is None:
-            return self._row(record, key)
-        return await in_thread(lambda: self._row(record, key))
+            return self._parsed(record, key)
+        return await in_thread(lambda: self._parsed(record, key))
 
-    def _row(self, record: ConsumedRecord, key: str) -> V | None:
+    def _parsed(self, record: ConsumedRecord, key: str) -> V | None:
         if record.value is None:
             return None
         try:
@@ -187,7 +187,7 @@ class Table(Generic[V]):
         log.error("row_kept_out", reason=reason, **where)
 
     async def _move(self, positions: Mapping[TopicPartition, int]) -> None:
-        """Notes how far the table is, and wakes those who wait for it."""
+        """Notes how far the table has read, and wakes those who wait for it."""
         before = dict(self._next)
         self._next |= positions
         if self._next != before:

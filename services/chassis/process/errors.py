@@ -1,13 +1,13 @@
-"""What happens next when something goes wrong: three families, no more.
+"""The three families of errors: each says what happens next.
 
 ```
 Unreadable      (schemas.errors) this input can never be handled: dead letter, go on
-TryAgain        the outside is away or slow: wait, repeat; nothing is lost meanwhile
+TryAgain        another system is away or slow: wait and repeat; nothing is lost meanwhile
   SendFailed    some records were not acknowledged; they may still be in the log
-every other     a bug: the worker says so loudly and stops with exit code 1
-ConfigurationError   only at start: one clear line, exit code 2
+any other       a bug: it is logged, and the process stops with exit code 1
+ConfigurationError   only at start: one line, exit code 2
 ```
-`services.chassis.process.families` is the only place that decides on them.
+Only `services.chassis.process.families` decides on the family of an error.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ __all__ = ["ConfigurationError", "SendFailed", "TryAgain", "Unreadable"]
 
 
 class TryAgain(Exception):  # noqa: N818 - a word of the design
-    """The outside is away: back off and repeat. The text is for the log, without personal data."""
+    """Another system is away: wait and repeat. The text is for the log, without personal data."""
 
 
 class SendFailed(TryAgain):
     """Records that the broker refused or did not acknowledge in time.
 
-    `failed` says why, by partition; `offsets` holds one entry a record in the order given, None where
-    there was no acknowledgement. What timed out **may still be in the log**.
+    `failed` gives the error of each partition. `offsets` has one entry for each record, in the order given,
+    None where there was no acknowledgement. Records that timed out **may still be in the log**.
     """
 
     def __init__(
@@ -42,4 +42,4 @@ class SendFailed(TryAgain):
 
 
 class ConfigurationError(Exception):
-    """The process cannot start with these settings; the text is the one line that the operator sees."""
+    """The process cannot start with these settings. The operator sees the text, in one line."""

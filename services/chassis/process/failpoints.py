@@ -1,8 +1,8 @@
-"""Named points at which a test has a service die or stand still; nothing unless the environment asks.
+"""Named points at which a test makes a service die or stand still. Off unless the environment sets them.
 
-`MANDAAT_FAILPOINTS=after-settle=stop,after-publish=kill@3`: at the point, or the n-th time that it is
-reached, once. A service that has it set starts only where every address that it has is this machine's, and
-goes on only where the brokers that Kafka names are too.
+`MANDAAT_FAILPOINTS=after-settle=stop,after-publish=kill@3` acts once: the first time that the point is
+reached, or the n-th time. A service with failpoints starts only when each of its addresses is on this
+machine, and goes on only when the brokers that Kafka names are too.
 """
 
 from __future__ import annotations
@@ -23,28 +23,28 @@ from services.chassis.process.log import log
 
 SETTING: Final = "MANDAAT_FAILPOINTS"
 SENT_SECONDS: Final = 0.2
-"""What was given to the producer is on its way after so long; only then `AFTER_PUBLISH` is reached."""
+"""`AFTER_PUBLISH` is reached after so long, when what the producer was given is on its way."""
 
 
 class Point(StrEnum):
-    """Where a service can be made to fail (docs/faults.md has the same list)."""
+    """Where a service can be made to fail; docs/faults.md has the same list."""
 
     AFTER_SETTLE = "after-settle"
-    """The ledger has settled something new; nothing is published."""
+    """The ledger has settled something new, and nothing is published yet."""
     AFTER_PUBLISH = "after-publish"
-    """A round is on its way to the journal; no acknowledgement has been looked at."""
+    """A round is on its way to the journal, and no acknowledgement was read yet."""
     AFTER_FIRST_BATCH = "after-first-batch"
-    """The first record batch of a round is acknowledged, and there are more."""
+    """The first record batch of a round is acknowledged, and more are to come."""
     AFTER_ACKNOWLEDGE = "after-acknowledge-before-confirm"
-    """The journal has acknowledged a round; nothing is confirmed or committed."""
+    """The journal has acknowledged a round, and nothing is confirmed or committed yet."""
     BEFORE_RESOLVE = "before-resolve"
-    """In a take-over: the journal is read, the ledger not yet brought to what it says."""
+    """In a take-over: the journal is read, and the ledger does not follow it yet."""
     BEFORE_ACTIVATE = "before-activate"
-    """In a cold start: the ledger is rebuilt, and not yet open."""
+    """In a cold start: the ledger is rebuilt, and not open yet."""
 
 
 class Action(StrEnum):
-    """What happens there: SIGKILL or SIGSTOP, sent to oneself."""
+    """The signal that the process sends itself: SIGKILL or SIGSTOP."""
 
     KILL = "kill"
     STOP = "stop"
@@ -53,17 +53,17 @@ class Action(StrEnum):
 class _Armed(NamedTuple):
     action: Action
     left: int
-    """How many times it is still to be reached, this one included."""
+    """How many times the point is still to be reached, the last one included."""
 
 
 _armed: Final[dict[Point, _Armed]] = {}
 
 
 def arm(settings: BaseSettings, further: Mapping[str, Iterable[str]] | None = None) -> None:
-    """Switch on what `settings.failpoints` names, if anything.
+    """Switch on the failpoints of `settings.failpoints`, if there are any.
 
-    `further`: URLs that do not stand in the settings themselves, by the setting that leads to them. Raises
-    ConfigurationError where the text cannot be read, or an address is not this machine's.
+    `further`: URLs from files that settings name, by the name of the setting. Raises ConfigurationError when
+    the text cannot be read, or an address is not on this machine.
     """
     text: str | None = getattr(settings, "failpoints", None)
     if not text:
@@ -78,27 +78,27 @@ def arm(settings: BaseSettings, further: Mapping[str, Iterable[str]] | None = No
 
 
 def check_brokers(hosts: Iterable[str]) -> None:
-    """Where anything is armed, whether the brokers are this machine's by what the cluster says of itself.
+    """With failpoints: raise ConfigurationError unless the brokers that Kafka names are on this machine.
 
-    A bootstrap address may be a tunnel. Raises ConfigurationError.
+    A bootstrap address alone may be a tunnel to another.
     """
     if _armed:
         _must_be_here("the metadata of Kafka", hosts)
 
 
 def reach(point: Point) -> None:
-    """Do here what was asked for, if anything was."""
+    """Act on a failpoint that is set here."""
     if _armed:
         _reach(point)
 
 
 def is_armed(point: Point) -> bool:
-    """Whether anything is still to happen there."""
+    """Whether the point is set and was not acted on yet."""
     return point in _armed
 
 
 def read(text: str) -> dict[Point, _Armed]:
-    """`point=action` or `point=action@n`, separated by commas. Raises ConfigurationError."""
+    """Parse `point=action` or `point=action@n`, separated by commas. Raises ConfigurationError."""
     armed: dict[Point, _Armed] = {}
     for one in text.split(","):
         name, _, what = one.strip().partition("=")
@@ -109,14 +109,14 @@ def read(text: str) -> dict[Point, _Armed]:
             armed[Point(name)] = _Armed(Action(action), int(number) if at else 1)
         except ValueError:
             raise ConfigurationError(
-                f"{SETTING}: {one.strip()!r} is no point=action or point=action@n; points are"
-                f" {', '.join(Point)}; actions {', '.join(Action)}"
+                f"{SETTING}: expected point=action or point=action@n, got {one.strip()!r}; points are"
+                f" {', '.join(Point)}; actions are {', '.join(Action)}"
             ) from None
     return armed
 
 
 def hosts_of(settings: BaseSettings) -> dict[str, list[str]]:
-    """The hosts that a service's settings name, by setting: all that end in _bootstrap, _host or _url."""
+    """The hosts in each setting of a service whose name ends in _bootstrap, _host or _url."""
     found: dict[str, list[str]] = {}
     for name in type(settings).model_fields:
         value = getattr(settings, name)
@@ -137,7 +137,7 @@ def _must_be_here(name: str, hosts: Iterable[str]) -> None:
     for host in hosts:
         if not is_loopback(host):
             raise ConfigurationError(
-                f"{SETTING} is for tests: every address must be this machine's, and {name} has {host!r}"
+                f"{SETTING} is for tests only: every address must be on this machine, but {name} has {host!r}"
             )
 
 
@@ -158,5 +158,5 @@ def _reach(point: Point) -> None:
         return
     log.warning("failpoint", point=str(point), action=str(armed.action))
     sys.stdout.flush()
-    # To this thread: a signal to the process may reach another one, and this one would go on for a moment.
+    # To this thread: a signal to the process may reach another thread, and this one would go on for a moment.
     signal.raise_signal(signal.SIGKILL if armed.action is Action.KILL else signal.SIGSTOP)

@@ -1,7 +1,7 @@
-"""The one place that decides on the family of an error (services.chassis.process.errors).
+"""Decides on the family of an error (services.chassis.process.errors), and is the only place that does.
 
-Nothing else in Mandaat catches `Exception`, except services.chassis.process.threads, which carries it from a
-thread to where it is awaited.
+No other module catches `Exception`, but for services.chassis.process.threads, which carries it from a thread
+to where it is awaited.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ class StepOutcome(NamedTuple):
 
 
 async def family_of(step: Awaitable[object]) -> StepOutcome:
-    """Awaits a step and says how it ended; raises nothing but our own cancellation.
+    """Awaits a step and says how it ended. Raises only CancelledError, when the caller itself is cancelled.
 
-    A `CancelledError` that comes out of the step although nobody cancelled us (a client library gave up
-    its own task) would end a consuming loop in silence: it means *try again*.
+    A client library may also cancel a task of its own, so that CancelledError comes out of the step although
+    nobody cancelled the caller. That would end a consuming loop in silence, so it means *try again*.
     """
     try:
         await step
@@ -44,6 +44,6 @@ async def family_of(step: Awaitable[object]) -> StepOutcome:
         if task is not None and task.cancelling():
             raise
         return StepOutcome(Family.TRY_AGAIN, cancelled)
-    except Exception as bug:  # noqa: BLE001 - this is the place; Unreadable here was not handled: a bug too
+    except Exception as bug:  # noqa: BLE001 - the one place; an Unreadable that nobody handled is a bug too
         return StepOutcome(Family.BUG, bug)
     return StepOutcome(Family.DONE)

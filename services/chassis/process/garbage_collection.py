@@ -1,8 +1,8 @@
-"""How often Python looks for cycles: seldom, and never among what stays.
+"""Collects cycles rarely, and freezes long-lived objects.
 
-A batch makes tens of thousands of objects that refer to no cycle and go when it is done. With Python's own
-thresholds (700) they are looked through again and again while they live: a third of what a decision cost. And
-a look through a million agents takes most of a second, in which nobody is answered.
+A batch creates tens of thousands of objects that are in no cycle, and frees them when it is done. With
+Python's default threshold (700) the collector scans them again and again meanwhile, which was a third of the
+cost of a decision. A scan of a million agents takes most of a second, in which nothing else runs.
 """
 
 from __future__ import annotations
@@ -10,16 +10,16 @@ from __future__ import annotations
 import gc
 from typing import Final
 
-YOUNG: Final = 100_000
-"""Objects made and not gone again since the last look: more than the largest batch has alive."""
+YOUNG_OBJECTS: Final = 100_000
+"""New objects that start a collection: more than the largest batch holds at a time."""
 
 
 def raise_thresholds() -> None:
-    """For a process that handles batches; call it once, at its start."""
-    gc.set_threshold(YOUNG, 10, 10)
+    """Call it once, at the start of a process that handles batches."""
+    gc.set_threshold(YOUNG_OBJECTS, 10, 10)
 
 
 def freeze_long_lived_objects() -> None:
-    """All that lives now (code, policies, staff) is not looked through any more; what changes of it is."""
+    """The collector ignores all objects that exist now (code, policies, staff); new ones it still scans."""
     gc.collect()
     gc.freeze()

@@ -1,4 +1,4 @@
-"""Which hosts are this machine."""
+"""Whether a host is this machine."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import ipaddress
 
 
 def is_loopback(host: str) -> bool:
-    """Whether what is sent to this name or address stays on this machine."""
+    """Whether data sent to this name or address stays on this machine."""
     if host == "localhost":
         return True
     try:

@@ -1,8 +1,8 @@
-"""Structured logs: one JSON object a line on stdout, with case and request ids, without personal data.
+"""Structured logs: one JSON object on each line of stdout, with case and request ids, without personal data.
 
-`log.info("decided", case_id=..., request_id=..., outcome="approved")`. Values are scalars; keys that could
-carry what people wrote or who they are are left out by name, and so are the texts of exceptions that may
-quote input. Local variables are never rendered.
+`log.info("decided", case_id=..., request_id=..., outcome="approved")`. Values are scalars. The values of some
+keys are left out, because they could hold names or texts of people; so are texts of exceptions that may quote
+input. Local variables are never logged.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ PRIVATE_KEYS: Final = frozenset(
         *("password", "secret", "token", "authorization", "api_key"),
     )
 )
-"""Never logged, whatever their value."""
+"""Their values are never logged."""
 TEXT_LIMIT: Final = 300
-QUOTE_NOTHING: Final = ("aiokafka.", "redis.", "services.chassis.process.errors", "kafka.")
-"""Errors from these modules speak of addresses, topics and commands, so their text may be logged."""
+QUOTE_NO_INPUT: Final = ("aiokafka.", "redis.", "services.chassis.process.errors", "kafka.")
+"""Texts of errors from these modules hold addresses, topics and commands only, so they may be logged."""
 
 log: Final = structlog.stdlib.get_logger("mandaat")
 _encode: Final = JSONEncoder(ensure_ascii=False).encode
 
 
 def log_each(event: str, rows: Iterable[Mapping[str, str]]) -> None:
-    """One line at INFO for each row, as `log.info(event, **row)` writes it, all written at once.
+    """Writes one line at INFO for each row, as `log.info(event, **row)` would, all at once.
 
-    For what happens thousands of times a second: a line takes some 2 us instead of 30. Rows hold ids, which
-    are written as they are; a key that is private is a bug here.
+    For events that come thousands of times a second: a line takes about 2 us instead of 30. Rows hold ids,
+    which are written unchanged. Raises ValueError for a private key.
     """
     logger = logging.getLogger("mandaat")
     if not logger.isEnabledFor(logging.INFO):
@@ -48,26 +48,26 @@ def log_each(event: str, rows: Iterable[Mapping[str, str]]) -> None:
     rows = list(rows)
     if rows:
         if PRIVATE_KEYS & rows[0].keys():
-            raise ValueError(f"{event} would write what is private")
+            raise ValueError(f"{event} would log a private key")
         logger.info("%d times %s", len(rows), event, extra={"lines": Lines(event, rows)})
 
 
 class Lines(NamedTuple):
-    """Rows of one event that become a line each."""
+    """Rows of one event, each to become a line."""
 
     event: str
     rows: list[Mapping[str, str]]
 
 
 class LinesFormatter(structlog.stdlib.ProcessorFormatter):
-    """Writes what `log_each` says by itself, all else as structlog does."""
+    """Formats the rows of `log_each` itself, and all else as structlog does."""
 
     def __init__(self, service: str, **settings: Any) -> None:
         super().__init__(**settings)
         self._service = service
 
     def format(self, record: logging.LogRecord) -> str:
-        """The text of a record: one line, or those of `log_each`."""
+        """One line for a record, or the lines of `log_each`."""
         lines: Lines | None = getattr(record, "lines", None)
         if lines is None:
             return super().format(record)
@@ -78,7 +78,7 @@ class LinesFormatter(structlog.stdlib.ProcessorFormatter):
 
 
 def configure(service: str, level: str = "INFO") -> None:
-    """Sends our logs and those of the libraries to stdout as JSON lines."""
+    """Sends our logs, and those of libraries, to stdout as JSON lines."""
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -104,19 +104,21 @@ def configure(service: str, level: str = "INFO") -> None:
             ],
         )
     )
-    handler.addFilter(Damper())
+    handler.addFilter(RepetitionFilter())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    # These write keys and values of records at DEBUG, addresses of requests at INFO.
+    # At DEBUG they log keys and values of records, at INFO addresses of requests.
     for library in ("aiokafka", "faststream", "httpx", "httpcore", "aiosmtplib", "asyncio", "uvicorn"):
         logging.getLogger(library).setLevel(logging.WARNING)
     logging.getLogger("uvicorn.access").setLevel(logging.CRITICAL)
 
 
-class Damper(logging.Filter):
-    """Lets a library say the same thing `burst` times in `seconds`: aiokafka repeats itself ten times a
-    second for as long as the broker is away."""
+class RepetitionFilter(logging.Filter):
+    """Lets a library write the same line at most `burst` times in `seconds`.
+
+    aiokafka writes one ten times a second for as long as a broker is away.
+    """
 
     def __init__(self, burst: int = 3, seconds: float = 10.0) -> None:
         super().__init__()
@@ -124,7 +126,7 @@ class Damper(logging.Filter):
         self._seen: dict[tuple[str, int, object], tuple[float, int]] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether this line is written."""
+        """Whether the line is written."""
         if record.name.startswith("mandaat"):
             return True
         place = (record.name, record.lineno, record.levelno)
@@ -168,19 +170,19 @@ def _plain(value: object) -> object:
 
 
 def _describe_exception(_: Any, __: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
-    given = event.pop("exc_info", None)
-    if not given:
+    exc_info = event.pop("exc_info", None)
+    if not exc_info:
         return event
-    error = given if isinstance(given, BaseException) else sys.exc_info()[1]
-    if isinstance(given, tuple):
-        error = given[1]
+    error = exc_info if isinstance(exc_info, BaseException) else sys.exc_info()[1]
+    if isinstance(exc_info, tuple):
+        error = exc_info[1]
     if error is not None:
         event["exception"] = describe(error)
     return event
 
 
 def describe(error: BaseException) -> list[str]:
-    """The chain of an error, its newest first: type, text where it quotes no input, and where it arose."""
+    """An error and its causes, newest first: type, text if it cannot quote input, and where it was raised."""
     lines: list[str] = []
     seen: set[int] = set()
     link: BaseException | None = error
@@ -193,7 +195,7 @@ def describe(error: BaseException) -> list[str]:
 
 
 def _text_of(error: BaseException) -> str:
-    safe = type(error).__module__.startswith(QUOTE_NOTHING) or isinstance(error, OSError | TimeoutError)
+    safe = type(error).__module__.startswith(QUOTE_NO_INPUT) or isinstance(error, OSError | TimeoutError)
     return f": {str(error)[:TEXT_LIMIT]}" if safe and str(error) else ""
 
 

@@ -1,4 +1,4 @@
-"""The names of what every service measures, in one place. Labels are bounded: topics, reasons, routes."""
+"""The metrics of every service. Labels have few values: topics, reasons, routes."""
 
 from __future__ import annotations
 
@@ -23,59 +23,63 @@ SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.
 
 
 class Metrics:
-    """One registry a process. Services add their own to `registry`."""
+    """One registry for the process. Services add metrics of their own to `registry`."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
         GCCollector(registry=self.registry)
-        # How many records were handed to the handler, redelivered ones again.
-        self.records = self._counter("mandaat_records_total", "Records handed to the handler", "topic")
-        # done, try_again (the outside was away) or bug.
-        self.batches = self._counter("mandaat_batches_total", "Batches by how they ended", "outcome")
+        # Counts a record again when it is delivered again.
+        self.records = self._counter("mandaat_records_total", "Records given to the handler", "topic")
+        # Outcomes: done, try_again (another system was away) or bug.
+        self.batches = self._counter("mandaat_batches_total", "Batches by outcome", "outcome")
         self.batch_seconds = Histogram(
             "mandaat_batch_seconds",
             "From the poll that gave a batch to its commit",
             buckets=SECONDS,
             registry=self.registry,
         )
-        # What could not be handled, by the reasons of schemas.errors.REASONS.
+        # Reasons are those of schemas.errors.REASONS.
         self.dead_letters = self._counter("mandaat_dead_letters_total", "Dead letters written", "reason")
-        # Offsets that stay uncommitted for now: what follows is delivered again after a crash.
+        # After a crash, records from the last committed offset on are delivered again.
         self.commit_failures = self._counter("mandaat_commit_failures_total", "Commits that failed")
-        self.rebalances = self._counter("mandaat_rebalances_total", "Times that partitions were given anew")
-        self.consumer_restarts = self._counter("mandaat_consumer_restarts_total", "Consumers made anew")
-        # Unread records by partition, as of the last fetch.
+        self.rebalances = self._counter("mandaat_rebalances_total", "Times that partitions were assigned")
+        self.consumer_restarts = self._counter(
+            "mandaat_consumer_restarts_total", "Consumers replaced after a failure"
+        )
+        # As of the last fetch.
         self.lag = Gauge(
             "mandaat_lag_records", "Records not yet handled", ("topic", "partition"), registry=self.registry
         )
-        # Time since the consuming loop last turned; /livez fails on it.
-        self.loop_age = Gauge("mandaat_loop_age_seconds", "Age of the consuming loop", registry=self.registry)
+        # /livez fails when it is too high.
+        self.loop_age = Gauge(
+            "mandaat_loop_age_seconds", "Seconds since the consuming loop last ran", registry=self.registry
+        )
         self.sent = self._counter("mandaat_sent_records_total", "Records acknowledged by the broker", "topic")
         self.send_failures = self._counter("mandaat_send_failures_total", "Sends that failed", "topic")
-        # route is the template (/v1/cases/{id}), `other` for what fits none.
+        # route is the template (/v1/cases/{id}), or `other` for an unknown address.
         self.http_requests = self._counter(
             "mandaat_http_requests_total", "Requests answered", "method", "route", "status"
         )
         self.http_seconds = Histogram(
             "mandaat_http_seconds",
-            "From the request to the end of its answer",
+            "From the request to the end of the response",
             ("route",),
             buckets=SECONDS,
             registry=self.registry,
         )
 
     def exposition(self) -> bytes:
-        """All of them in Prometheus' text format."""
+        """All metrics in the text format of Prometheus."""
         return generate_latest(self.registry)
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(name, text, labels, registry=self.registry)
 
 
-class Spread(Collector):
-    """A histogram without labels that takes many values at once, for a tenth of what `Histogram` asks."""
+class BulkHistogram(Collector):
+    """A histogram without labels that takes many values at once, at a tenth of the cost of `Histogram`."""
 
     def __init__(self, name: str, text: str, buckets: Sequence[float], registry: CollectorRegistry) -> None:
         self._name, self._text = name, text
@@ -85,7 +89,7 @@ class Spread(Collector):
         registry.register(self)
 
     def observe_all(self, values: Iterable[float]) -> None:
-        """Count each of them."""
+        """Count each value."""
         bounds, counts = self._bounds, self._counts
         for value in values:
             counts[bisect_left(bounds, value)] += 1

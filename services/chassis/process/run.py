@@ -1,4 +1,4 @@
-"""Runs a service's main coroutine: signals, exit codes, and a bound on how long the end may take."""
+"""Runs the main coroutine of a service: signals, exit codes, and a limit on the time that stopping takes."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from services.chassis.process.log import configure, log
 from services.chassis.process.settings import LogSettings
 
 STOP_SECONDS: Final = 8.5
-"""After this the process ends, finished or not."""
+"""From the signal on; then the process exits, even if it is not done."""
 
 
 class Stop:
-    """Why the service ends: a signal, or a bug that somebody reported with `fail`."""
+    """Tells main to stop: after a signal, or after a bug that was reported with `fail`."""
 
     def __init__(self) -> None:
         self.asked = asyncio.Event()
@@ -29,11 +29,11 @@ class Stop:
         self.reached = False
 
     def ask(self) -> None:
-        """A signal came: finish the batch in hand and end."""
+        """A signal came: finish the current batch and stop."""
         self.asked.set()
 
     def fail(self, bug: BaseException) -> None:
-        """A bug: end, with exit code 1. Give it to Subscription as `on_bug`."""
+        """Report a bug: stop, with exit code 1. Pass this to Subscription as `on_bug`."""
         self._bug = self._bug or bug
         self.asked.set()
 
@@ -43,7 +43,7 @@ class Stop:
         return self._bug
 
     async def wait(self) -> None:
-        """Returns when the service should end. Until a main gets here, a signal cancels it."""
+        """Returns when the service should stop. Before main waits here, a signal cancels it."""
         self.reached = True
         await self.asked.wait()
 
@@ -52,16 +52,16 @@ Main = Callable[[Stop], Coroutine[Any, Any, None]]
 
 
 def run(service: str, main: Main) -> None:
-    """Runs `main(stop)` until it returns and exits: 0 after a signal, 1 after a bug, 2 for settings.
+    """Runs `main(stop)` until it returns, and exits: 0 after a signal, 1 after a bug, 2 for wrong settings.
 
-    `main` opens its clients in an AsyncExitStack, then awaits `stop.wait()`, then returns; the stack closes
-    them in reverse order.
+    `main` opens its clients in an AsyncExitStack, awaits `stop.wait()`, and returns; the stack closes them in
+    reverse order.
     """
     sys.exit(exit_code(service, main))
 
 
 def exit_code(service: str, main: Main) -> int:
-    """As `run`, but gives the exit code."""
+    """Like `run`, but returns the exit code."""
     try:
         configure(service, LogSettings().log_level)
         raise_thresholds()
@@ -69,8 +69,8 @@ def exit_code(service: str, main: Main) -> int:
     except ConfigurationError as error:
         return _refuse(service, str(error))
     except ValidationError as error:
-        flaws = error.errors(include_input=False, include_url=False)
-        named = ("MANDAAT_" + "_".join(map(str, flaw["loc"])).upper() + ": " + flaw["msg"] for flaw in flaws)
+        wrong = error.errors(include_input=False, include_url=False)
+        named = ("MANDAAT_" + "_".join(map(str, one["loc"])).upper() + ": " + one["msg"] for one in wrong)
         if not error.title.endswith("Settings"):
             raise
         return _refuse(service, "; ".join(named))
@@ -86,10 +86,10 @@ async def _until_stopped(main: Main) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.ask)
     task = asyncio.create_task(main(stop), name="main")
-    bell = asyncio.create_task(stop.asked.wait(), name="stop")
-    await asyncio.wait([task, bell], return_when=asyncio.FIRST_COMPLETED)
+    stopping = asyncio.create_task(stop.asked.wait(), name="stop")
+    await asyncio.wait([task, stopping], return_when=asyncio.FIRST_COMPLETED)
     log.info("stopping")
-    bell.cancel()
+    stopping.cancel()
     if not stop.reached:
         task.cancel()
     _, pending = await asyncio.wait([task], timeout=STOP_SECONDS)
@@ -101,7 +101,7 @@ async def _until_stopped(main: Main) -> int:
 
 
 def _code_of(task: asyncio.Task[None], stop: Stop) -> int:
-    error = None if task.cancelled() else task.exception()  # cancelled: stopped before it had started
+    error = None if task.cancelled() else task.exception()  # cancelled: it was stopped before it had started
     if isinstance(error, ConfigurationError | ValidationError):
         raise error
     bug = error or stop.bug

@@ -21,7 +21,7 @@ class KafkaSettings(BaseSettings):
 
 
 class TopicSettings(KafkaSettings):
-    """And how the topics are laid out (docs/ledger.md, Topics)."""
+    """Where Kafka is, and how the topics are set (docs/ledger.md, Topics)."""
 
     partitions: Annotated[int, Field(ge=1, le=1024)] = 12
     replication: Annotated[int, Field(ge=1, le=9)] = 3
@@ -30,7 +30,7 @@ class TopicSettings(KafkaSettings):
 
     @property
     def sizes(self) -> Sizes:
-        """As the topics need them."""
+        """The same as values of the topics."""
         return Sizes(
             partitions=self.partitions,
             replication=self.replication,
@@ -47,7 +47,7 @@ class RedisSettings(BaseSettings):
 
 
 class HttpSettings(BaseSettings):
-    """Where the service listens. Beyond the loopback only when MANDAAT_HTTP_HOST says so."""
+    """Where the service listens: on the loopback, unless MANDAAT_HTTP_HOST names another address."""
 
     model_config = FROM_ENVIRONMENT
     http_host: str = "127.0.0.1"
@@ -55,21 +55,21 @@ class HttpSettings(BaseSettings):
 
 
 class KeysSettings(BaseSettings):
-    """Where the keys of the callers are (services.chassis.http.keys)."""
+    """The file with the keys of callers (services.chassis.http.keys)."""
 
     model_config = FROM_ENVIRONMENT
     keys_file: Path
 
 
 class FailpointSettings(BaseSettings):
-    """Where a test has the service fail (services.chassis.process.failpoints); never set otherwise."""
+    """Where a test makes the service fail (services.chassis.process.failpoints); never set otherwise."""
 
     model_config = FROM_ENVIRONMENT
     failpoints: str | None = None
 
 
 class LogSettings(BaseSettings):
-    """How much is logged."""
+    """The lowest level that is logged."""
 
     model_config = FROM_ENVIRONMENT
     log_level: Annotated[str, Field(pattern="^(?i:debug|info|warning|error)$")] = "INFO"

@@ -1,4 +1,4 @@
-"""Long work beside the event loop."""
+"""Long computations in a thread beside the event loop."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ SWITCH_SECONDS: Final = 0.0005
 
 
 def shorten_switch_interval() -> None:
-    """For a process that decides beside a thread that computes; call it once, at its start.
+    """Call it once, at the start of a process in which a thread computes beside the event loop.
 
-    Each time the loop wakes up it waits until the thread gives the interpreter back: with Python's 5 ms some
-    8 ms late, of the 10 in which a decision is promised, and with half a millisecond 0.8. Without such a
-    thread it changes nothing, for nobody waits.
+    Whenever the loop wakes up, it waits until the thread releases the interpreter. With Python's default of
+    5 ms it wakes up about 8 ms late, of the 10 ms that are promised for a decision; with half a millisecond,
+    0.8 ms. Without such a thread it changes nothing.
     """
     sys.setswitchinterval(SWITCH_SECONDS)
 
 
 async def in_thread(work: Callable[[], T]) -> T:
-    """What `work()` returns or raises, while the loop goes on.
+    """Runs `work()` in a thread while the loop goes on; returns or raises what it does.
 
-    Nobody waits for the thread when this is cancelled or the process ends: those of `asyncio.to_thread` are
-    waited for at the end, which would keep a service from stopping in time.
+    When this is cancelled or the process ends, the thread is abandoned. Python waits for threads of
+    `asyncio.to_thread` before it exits, so a service could not stop in time.
     """
     future: Future[T] = Future()
     threading.Thread(target=_run, args=(work, future), name="in_thread", daemon=True).start()
@@ -38,5 +38,5 @@ def _run(work: Callable[[], T], future: Future[T]) -> None:
     future.set_running_or_notify_cancel()
     try:
         future.set_result(work())
-    except Exception as error:  # noqa: BLE001 - not handled here: raised again where it is awaited
+    except Exception as error:  # noqa: BLE001 - raised again where it is awaited
         future.set_exception(error)

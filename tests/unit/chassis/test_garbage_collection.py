@@ -5,7 +5,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from services.chassis.process.garbage_collection import YOUNG, freeze_long_lived_objects, raise_thresholds
+from services.chassis.process.garbage_collection import (
+    YOUNG_OBJECTS,
+    freeze_long_lived_objects,
+    raise_thresholds,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -20,7 +24,7 @@ def test_a_batch_is_not_looked_through_while_it_is_handled() -> None:
     raise_thresholds()
 
     assert gc.isenabled()
-    assert gc.get_threshold()[0] == YOUNG
+    assert gc.get_threshold()[0] == YOUNG_OBJECTS
 
 
 def test_what_is_there_when_the_service_is_ready_is_never_looked_through() -> None:

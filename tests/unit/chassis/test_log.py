@@ -11,7 +11,7 @@ import pytest
 import structlog
 
 from services.chassis.process.errors import TryAgain
-from services.chassis.process.log import Damper, configure, describe, log_each
+from services.chassis.process.log import RepetitionFilter, configure, describe, log_each
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ def test_a_cause_is_told_too() -> None:
 
 
 def test_a_library_that_repeats_itself_is_damped_and_we_are_not() -> None:
-    damper = Damper(burst=3, seconds=10)
+    damper = RepetitionFilter(burst=3, seconds=10)
 
     def passes(name: str) -> int:
         record = logging.LogRecord(name, logging.ERROR, "f", 7, "away", (), None)

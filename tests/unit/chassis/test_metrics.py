@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Histogram, generate_latest
 
-from services.chassis.process.metrics import Spread
+from services.chassis.process.metrics import BulkHistogram
 
 BUCKETS = (0.01, 0.1, 1.0)
 VALUES = (0.0, 0.01, 0.02, 0.1, 5.0, 5.0)
@@ -10,7 +10,7 @@ VALUES = (0.0, 0.01, 0.02, 0.1, 5.0, 5.0)
 
 def test_a_spread_says_what_a_histogram_says() -> None:
     one, other = CollectorRegistry(), CollectorRegistry()
-    Spread("seconds", "How long", BUCKETS, one).observe_all(VALUES)
+    BulkHistogram("seconds", "How long", BUCKETS, one).observe_all(VALUES)
     histogram = Histogram("seconds", "How long", buckets=BUCKETS, registry=other)
     for value in VALUES:
         histogram.observe(value)
