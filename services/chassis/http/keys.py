@@ -1,10 +1,10 @@
-"""Who calls: bearer keys of which only the sha256 is kept.
+"""The bearer keys of callers. Only the sha256 of a key is stored.
 
-MANDAAT_KEYS_FILE holds one JSON object a line:
-`{"sha256": "<64 hex>", "tenant": "acme", "scopes": ["submit"]}`. It is read again when it changes: emptied or
-removed, no key is good any more; with a mistake in it, the former keys stay, and the log says so.
-Others must not be able to write it; that they can read it is said in the log, since a digest of a random
-key gives nothing away.
+MANDAAT_KEYS_FILE holds one JSON object on each line:
+`{"sha256": "<64 hex>", "tenant": "acme", "scopes": ["submit"]}`. The file is read again when it changes.
+When it is empty or removed, no key is valid any more. When it has a mistake, the former keys stay valid, and
+the log says so. The file must not be writable by others. If others can read it, that is only logged, since
+the digest of a random key is of no use to them.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ LOOK_AGAIN_SECONDS: Final = 2.0
 
 @dataclass(frozen=True)
 class Caller:
-    """Whom a key belongs to, and what it may do."""
+    """The tenant of a key, and what the key may do."""
 
     tenant: str
     scopes: frozenset[str]
@@ -48,12 +48,12 @@ _LINE: Final = TypeAdapter(_Line)
 
 
 def digest_of(key: str) -> str:
-    """What the file holds of a key."""
+    """The digest of a key, as the file holds it."""
     return hashlib.sha256(key.encode()).hexdigest()
 
 
 class Keys:
-    """The keys of a file. `Keys.load` raises ConfigurationError with file and line."""
+    """The keys of a file."""
 
     def __init__(self, path: Path, callers: dict[str, Caller], changed: tuple[int, int]) -> None:
         self._path = path
@@ -63,15 +63,15 @@ class Keys:
 
     @classmethod
     def load(cls, path: Path) -> Keys:
-        """Reads the file once; `check` looks again when it has changed."""
+        """Reads the file. Raises ConfigurationError with the file and line of a mistake."""
         callers, changed = _read(path)
         if not callers:
-            said = "is not there" if changed == _ABSENT else "holds no key"
-            raise ConfigurationError(f"MANDAAT_KEYS_FILE {path} {said}")
+            problem = "does not exist" if changed == _ABSENT else "has no keys"
+            raise ConfigurationError(f"MANDAAT_KEYS_FILE {path} {problem}")
         return cls(path, callers, changed)
 
     def check(self, authorization: str | None, scope: Scope) -> Caller:
-        """The caller of a request with this header. Raises Problem: 401 unknown, 403 without the scope."""
+        """The caller with this header. Raises HttpProblem: 401 for an unknown key, 403 without the scope."""
         self._look_again()
         kind, _, key = (authorization or "").partition(" ")
         caller = self._find(key.strip()) if kind.lower() == "bearer" else None
@@ -80,9 +80,7 @@ class Keys:
             raise HttpProblem(
                 401,
                 "unauthorized",
-                "A key is needed: Authorization: Bearer KEY."
-                if not authorization
-                else "This key is not known.",
+                "Send a key: Authorization: Bearer KEY." if not authorization else "This key is unknown.",
                 headers={"WWW-Authenticate": f'Bearer realm="mandaat"{error}'},
             )
         if scope not in caller.scopes:
@@ -104,7 +102,7 @@ class Keys:
     def _find(self, key: str) -> Caller | None:
         presented = digest_of(key)
         found = None
-        for known, caller in self._callers.items():  # all of them, whatever is found
+        for known, caller in self._callers.items():  # always all of them, so that the time tells nothing
             if hmac.compare_digest(known, presented):
                 found = caller
         return found
@@ -128,7 +126,7 @@ class Keys:
 
 
 def _stamp(path: Path) -> tuple[int, int]:
-    """What changes with the file; as of an empty one where there is none."""
+    """Changes whenever the file does; _ABSENT without a file."""
     try:
         status = path.stat()
     except FileNotFoundError:
@@ -153,7 +151,7 @@ def _read(path: Path) -> tuple[dict[str, Caller], tuple[int, int]]:
         if line.strip():
             digest, caller = _parse(path, number, line)
             if digest in callers:
-                raise ConfigurationError(f"MANDAAT_KEYS_FILE {path}, line {number}: this key is there twice")
+                raise ConfigurationError(f"MANDAAT_KEYS_FILE {path}, line {number}: this key appears twice")
             callers[digest] = caller
     return callers, changed
 
@@ -164,6 +162,6 @@ def _parse(path: Path, number: int, line: str) -> tuple[str, Caller]:
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         where = ".".join(map(str, first["loc"]))
-        said = f"{where}: {first['msg']}" if where else first["msg"]
-        raise ConfigurationError(f"MANDAAT_KEYS_FILE {path}, line {number}: {said}") from error
+        problem = f"{where}: {first['msg']}" if where else first["msg"]
+        raise ConfigurationError(f"MANDAAT_KEYS_FILE {path}, line {number}: {problem}") from error
     return read.sha256.lower(), Caller(read.tenant, frozenset(read.scopes))

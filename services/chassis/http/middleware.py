@@ -1,4 +1,4 @@
-"""What every request passes on its way in and out: limits, security headers, metrics."""
+"""Middleware of every service: limits, security headers, metrics."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ SECURITY_HEADERS: Final = {
     "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
     "referrer-policy": "no-referrer",
 }
-"""Set unless the route set its own."""
+"""Set unless the route has set the header."""
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
 class LimitedBody:
-    """413 for a body that is too large, by its word and by its bytes; 408 for one that does not come."""
+    """413 for a body that is too large, by its stated length or its bytes; 408 for one that is too slow."""
 
     def __init__(self, app: ASGIApp, limit_bytes: int) -> None:
         self._app = app
@@ -37,27 +37,27 @@ class LimitedBody:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        said = Headers(scope=scope).get("content-length", "0")
-        if not said.isdecimal() or int(said[:20]) > self._limit:
+        stated = Headers(scope=scope).get("content-length", "0")
+        if not stated.isdecimal() or int(stated[:20]) > self._limit:
             if "expect" not in Headers(scope=scope):
                 await _drain(receive)
             await self._too_large().response()(scope, receive, send)
             return
         deadline = time.monotonic() + BODY_SECONDS
-        taken, complete = 0, False
+        received, complete = 0, False
 
         async def counted() -> Message:
-            nonlocal taken, complete
+            nonlocal received, complete
             if complete:
-                return await receive()  # waits for the disconnect
+                return await receive()  # waits until the caller disconnects
             try:
                 async with asyncio.timeout(max(0.0, deadline - time.monotonic())):
                     message = await receive()
             except TimeoutError:
-                raise HttpProblem(408, "request-timeout", "The body did not come in time.") from None
-            taken += len(message.get("body", b""))
+                raise HttpProblem(408, "request-timeout", "The body did not arrive in time.") from None
+            received += len(message.get("body", b""))
             complete = message["type"] != "http.request" or not message.get("more_body", False)
-            if taken > self._limit:
+            if received > self._limit:
                 if not complete:
                     await _drain(receive)
                 raise self._too_large()
@@ -72,13 +72,13 @@ class LimitedBody:
 
 
 async def _drain(receive: Receive) -> None:
-    """Takes the rest of a body within bounds: a caller that is still sending would not read the answer."""
-    taken = 0
+    """Reads the rest of a body, within limits: a caller that is still sending would not read the response."""
+    received = 0
     try:
         async with asyncio.timeout(DRAIN_SECONDS):
-            while taken < DRAIN_BYTES:
+            while received < DRAIN_BYTES:
                 message = await receive()
-                taken += len(message.get("body", b""))
+                received += len(message.get("body", b""))
                 if message["type"] != "http.request" or not message.get("more_body", False):
                     return
     except TimeoutError:
@@ -101,7 +101,7 @@ class SecurityHeaders:
 
 
 class Measured:
-    """Counts and times requests by the route's template, so that labels stay few."""
+    """Counts and times requests by the template of their route, so that there are few labels."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app = app
@@ -113,14 +113,14 @@ class Measured:
             return
         started, status = time.monotonic(), 500
 
-        async def seen(message: Message) -> None:
+        async def observed(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
             await send(message)
 
         try:
-            await self._app(scope, receive, seen)
+            await self._app(scope, receive, observed)
         finally:
             route = getattr(scope.get("route"), "path", "other")
             method = scope["method"] if scope["method"] in METHODS else "other"
@@ -138,7 +138,7 @@ class LoopbackOnly:
             host = named[1:].partition("]")[0] if named.startswith("[") else named.partition(":")[0]
             if not is_loopback(host):
                 refusal = HttpProblem(
-                    421, "misdirected-request", "This service listens to this machine only."
+                    421, "misdirected-request", "This service accepts requests from this machine only."
                 )
                 await refusal.response()(scope, receive, send)
                 return

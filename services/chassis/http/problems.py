@@ -1,4 +1,4 @@
-"""Every error over HTTP is a problem detail (RFC 9457), and says nothing of the inside."""
+"""Errors over HTTP: problem details (RFC 9457), without anything internal."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ URN: Final = "urn:mandaat:problem:"
 
 
 class ErrorItem(TypedDict, total=False):
-    """One thing that is wrong: in the body (`pointer`, RFC 6901) or in a `parameter`."""
+    """One mistake: in the body (`pointer`, RFC 6901) or in a `parameter`."""
 
     detail: str
     pointer: str
@@ -27,10 +27,10 @@ class ErrorItem(TypedDict, total=False):
 
 
 class HttpProblem(HTTPException):
-    """Raise it anywhere in a route: `HttpProblem(409, "conflict", "This request has other content")`.
+    """To raise in a route, as in `HttpProblem(409, "conflict", "This request has other content")`.
 
-    `slug` ends the type URI `urn:mandaat:problem:<slug>`; `title` is the same for all problems of a type and
-    defaults to the slug in words; `detail` tells a person about this one.
+    `slug` is the end of the type URI `urn:mandaat:problem:<slug>`. `title` is the same for all problems of a
+    type; by default it is the slug in words. `detail` explains this one problem to a person.
     """
 
     def __init__(
@@ -52,25 +52,25 @@ class HttpProblem(HTTPException):
 
     def body(self) -> dict[str, object]:
         """The members of the problem detail."""
-        said: dict[str, object] = {
+        members: dict[str, object] = {
             "type": URN + self.slug,
             "title": self.title,
             "status": self.status_code,
             "detail": self.detail,
         }
         if self.errors:
-            said["errors"] = self.errors
-        return said | self.more
+            members["errors"] = self.errors
+        return members | self.more
 
     def response(self) -> JSONResponse:
-        """As it goes out."""
+        """The response to send."""
         return JSONResponse(
             self.body(), self.status_code, headers=dict(self.headers or {}), media_type=MEDIA_TYPE
         )
 
 
 def of_unreadable(why: Unreadable) -> HttpProblem:
-    """The same refusal over HTTP as a dead letter is over Kafka."""
+    """The problem for input that would be a dead letter over Kafka."""
     return HttpProblem(
         why.status,
         why.reason.replace("_", "-"),
@@ -80,17 +80,17 @@ def of_unreadable(why: Unreadable) -> HttpProblem:
 
 
 def away(seconds: int = 2) -> HttpProblem:
-    """The outside is away; the caller may try again, with the same ids."""
+    """Another system is away; the caller may repeat the request with the same ids."""
     return HttpProblem(
         503,
         "try-again",
-        "This cannot be done right now. Nothing was lost; send the same again.",
+        "This is not possible right now. Send the same request again; it is handled once.",
         headers={"Retry-After": str(seconds)},
     )
 
 
 def install(app: FastAPI) -> None:
-    """Makes every error of an application a problem detail."""
+    """Turns every error of an application into a problem detail."""
 
     @app.exception_handler(StarletteHTTPException)
     async def refused(_: Request, error: StarletteHTTPException) -> JSONResponse:
@@ -110,8 +110,8 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(Exception)
     async def bug(_: Request, __: Exception) -> JSONResponse:
-        # Starlette raises it again after this answer, so the server logs it.
-        return HttpProblem(500, "internal", "Something is wrong on our side. It was logged.").response()
+        # Starlette raises it again after this response, so the server logs it.
+        return HttpProblem(500, "internal", "An internal error. It was logged.").response()
 
 
 RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
@@ -145,7 +145,7 @@ RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
         },
     }
 }
-"""For the OpenAPI document: every route may answer a problem."""
+"""For the OpenAPI document: every route may respond with a problem."""
 
 
 def _error_item(flaw: Flaw) -> ErrorItem:
@@ -156,8 +156,8 @@ def _of_status(error: StarletteHTTPException) -> HttpProblem:
     phrase = HTTPStatus(error.status_code).phrase
     slug = phrase.lower().replace(" ", "-").replace("'", "")
     texts = {
-        404: "There is nothing at this address. /openapi.json lists what there is.",
-        405: "This address does not take this method; the header Allow says which it takes.",
+        404: "There is nothing at this address; /openapi.json lists all addresses.",
+        405: "This address does not accept this method; the header Allow lists the methods that it accepts.",
     }
     return HttpProblem(error.status_code, slug, texts.get(error.status_code, phrase), headers=error.headers)
 
@@ -166,9 +166,7 @@ def _of_validation(error: RequestValidationError) -> HttpProblem:
     found = error.errors()
     if any(item["type"] == "json_invalid" for item in found):
         return HttpProblem(400, "not-json", "The body is not JSON.")
-    return HttpProblem(
-        422, "invalid", "The request does not hold what it should.", errors=[_located(item) for item in found]
-    )
+    return HttpProblem(422, "invalid", "The request is not valid.", errors=[_located(item) for item in found])
 
 
 def _located(item: Mapping[str, Any]) -> ErrorItem:

@@ -1,6 +1,6 @@
-"""The HTTP side of a service: FastAPI on uvicorn, in the event loop that also consumes.
+"""The HTTP server of a service: FastAPI on uvicorn, in the event loop that also consumes.
 
-`/livez`, `/readyz` and `/metrics` need no key and say nothing of the inside but names of checks.
+`/livez`, `/readyz` and `/metrics` need no key. They show no more of the inside than names of checks.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from services.chassis.process.metrics import Metrics
 __all__ = ["Health", "HttpProblem", "create_app", "ready", "serving"]
 
 Check = Callable[[], str | Awaitable[str | None] | None]
-"""Says what is wrong in a few words, or None. May raise TryAgain."""
+"""Returns what is wrong in a few words, or None. May raise TryAgain."""
 
 CHECK_SECONDS: Final = 2.5
 HEADER_SECONDS: Final = 15.0
@@ -42,7 +42,11 @@ CONNECTIONS: Final = 1_000
 
 @dataclass
 class Health:
-    """The checks by name. `alive`: start me anew if it fails. `ready`: send me nothing while it fails."""
+    """Checks by name.
+
+    When one of `alive` fails, the service has to be restarted. While one of `ready` fails, it should get no
+    requests.
+    """
 
     alive: dict[str, Check] = field(default_factory=dict)
     ready: dict[str, Check] = field(default_factory=dict)
@@ -52,11 +56,11 @@ class Health:
 def create_app(
     title: str, *, health: Health, metrics: Metrics, body_limit_bytes: int = BODY_LIMIT_BYTES
 ) -> FastAPI:
-    """An application with health, metrics, problem details, limits; add routes to it."""
+    """An application with health checks, metrics, problem details and limits, to which routes are added."""
     app = FastAPI(
         title=title,
         version="1",
-        docs_url=None,  # its page loads scripts from elsewhere
+        docs_url=None,  # that page loads scripts from another site
         redoc_url=None,
         responses=problems.RESPONSES,
         redirect_slashes=False,
@@ -87,16 +91,17 @@ def create_app(
 async def serving(
     app: ASGIApp, host: str, port: int, health: Health, *, drain_seconds: float = 0.2
 ) -> AsyncIterator[int]:
-    """Serves while the block runs; gives the port. On the way out requests in hand are answered.
+    """Serves while the block runs, and yields the port. At the end, running requests are still answered.
 
-    Listens on the given host only; on the loopback, only to requests that name it (a web page elsewhere
-    could otherwise reach us under its own name). Raises ConfigurationError when the port is taken.
+    Listens on the given host only. On the loopback it accepts only requests that name the loopback as host;
+    otherwise any web page could reach it under a name of its own (DNS rebinding). Raises ConfigurationError
+    when the port is taken.
     """
     listener = _listen(host, port)
     server = _Server(
         uvicorn.Config(
             LoopbackOnly(app) if is_loopback(host) else app,
-            http=_ImpatientProtocol,
+            http=_HeaderTimeoutProtocol,
             loop="none",
             ws="none",
             lifespan="off",
@@ -123,7 +128,7 @@ async def serving(
 
 
 async def ready(ask: Callable[[], Awaitable[object]]) -> str | None:
-    """A check out of a call that raises TryAgain when the outside is away."""
+    """Turns a call that may raise TryAgain into a check."""
     try:
         await ask()
     except TryAgain as outside:
@@ -135,8 +140,8 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         listener = socket.create_server((host, port), family=family, backlog=512)
-        # asyncio sets it only on sockets made with their protocol named. Without it head and body of an
-        # answer go apart, and the second waits 40 ms for the reader's delayed acknowledgement.
+        # asyncio sets this only on sockets created with an explicit protocol. Without it, head and body of a
+        # response are sent apart, and the body waits 40 ms for the reader's delayed acknowledgement.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return listener
     except OSError as error:
@@ -146,16 +151,16 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 async def _answer(checks: Mapping[str, Check]) -> Response:
-    said = await asyncio.gather(*(_ask(check) for check in checks.values()))
-    failing = {name: text for name, text in zip(checks, said, strict=True) if text is not None}
+    answers = await asyncio.gather(*(_ask(check) for check in checks.values()))
+    failing = {name: text for name, text in zip(checks, answers, strict=True) if text is not None}
     return _unhealthy(failing) if failing else Response('{"status":"ok"}', media_type="application/json")
 
 
 async def _ask(check: Check) -> str | None:
     try:
         async with asyncio.timeout(CHECK_SECONDS):
-            said = check()
-            return await said if inspect.isawaitable(said) else said
+            answer = check()
+            return await answer if inspect.isawaitable(answer) else answer
     except TryAgain as outside:
         return str(outside)
     except TimeoutError:
@@ -168,7 +173,7 @@ def _unhealthy(failing: Mapping[str, str]) -> Response:
 
 
 class _Server(uvicorn.Server):
-    """Signals are ours (services.chassis.process.run)."""
+    """Leaves signals to services.chassis.process.run."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
@@ -183,26 +188,28 @@ class _Server(uvicorn.Server):
         yield
 
 
-class _ImpatientProtocol(H11Protocol):
-    """Closes a connection on which no whole request head came in time, however slowly it drips."""
+class _HeaderTimeoutProtocol(H11Protocol):
+    """Closes a connection on which no complete request head arrives in time."""
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # the same as in uvicorn
         super().connection_made(transport)
         self._busy = time.monotonic()
-        self._watch = self.loop.call_later(HEADER_SECONDS / 3, self._look)
+        self._watch = self.loop.call_later(HEADER_SECONDS / 3, self._check)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._watch.cancel()
         super().connection_lost(exc)
 
     def on_response_complete(self) -> None:
-        self._busy = time.monotonic()  # else a kept connection is cut, perhaps in the middle of a request
+        self._busy = (
+            time.monotonic()
+        )  # else a connection is closed, perhaps in the middle of its next request
         super().on_response_complete()
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         if self.cycle is not None and not self.cycle.response_complete:
             self._busy = time.monotonic()
         if time.monotonic() - self._busy > HEADER_SECONDS:
             self.transport.close()
             return
-        self._watch = self.loop.call_later(HEADER_SECONDS / 3, self._look)
+        self._watch = self.loop.call_later(HEADER_SECONDS / 3, self._check)

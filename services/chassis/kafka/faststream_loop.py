@@ -30,7 +30,7 @@ FASTSTREAM_LOGGER.setLevel(logging.ERROR)
 
 
 class Timing(NamedTuple):
-    """All in seconds. A rebalance waits for the batch in flight less long than the broker waits for us."""
+    """Times in seconds. `wait_for_batch` is less than `rebalance`, for which Kafka waits for a member."""
 
     session: float = 6.0
     heartbeat: float = 2.0
@@ -48,7 +48,7 @@ class Timing(NamedTuple):
 
 
 class Source(NamedTuple):
-    """What is read, by whom."""
+    """The topics, and the group that reads them."""
 
     topics: Sequence[str]
     bootstrap: str
@@ -104,8 +104,8 @@ class FastStreamLoop:
             auto_offset_reset="earliest",
             partition_assignment_strategy=(RangePartitionAssignor,),
             ack_policy=AckPolicy.MANUAL,
-            parser=_leave_headers_alone,
-            decoder=_leave_bodies_alone,
+            parser=_without_headers,
+            decoder=_records_of,
             no_reply=True,
             listener=_Listener(callbacks),
             session_timeout_ms=round(timing.session * 1000),
@@ -116,7 +116,7 @@ class FastStreamLoop:
         self._subscriber(callbacks.on_batch)
 
     async def open(self) -> None:
-        """Joins the group, for as long as it takes. Raises TryAgain."""
+        """Joins the group, however long that takes. Raises TryAgain."""
         try:
             await self._broker.connect()
             private_names.replace_consumer(self._broker, self._polled)
@@ -125,7 +125,7 @@ class FastStreamLoop:
             raise TryAgain(f"{type(error).__name__}: {error}") from error
 
     async def close(self) -> None:
-        """Cancels the loop, also in the middle of a batch, and leaves the group."""
+        """Cancels the loop, even in the middle of a batch, and leaves the group."""
         tasks = list(self._subscriber.tasks)
         try:
             async with asyncio.timeout(self._timing.leave):
@@ -145,7 +145,7 @@ class FastStreamLoop:
 
 
 class _Polled:
-    """The consumer that FastStream sees: `getmany` is ours."""
+    """The consumer that FastStream gets: its `getmany` calls our poll."""
 
     def __init__(self, consumer: Consumer, poll: Callable[[Consumer], Awaitable[Batches]]) -> None:
         self._consumer = consumer
@@ -169,16 +169,16 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has
         await self._callbacks.partitions_assigned(set(assigned))
 
 
-async def _leave_headers_alone(batch: tuple[ConsumedRecord, ...]) -> KafkaMessage:
+async def _without_headers(batch: tuple[ConsumedRecord, ...]) -> KafkaMessage:
     first, last = batch[0], batch[-1]
     return KafkaMessage(
         body=b"",
         raw_message=batch,
         message_id=f"{first.topic}-{first.partition}-{first.offset}-{last.offset}",
         correlation_id="",
-        consumer=FAKE_CONSUMER,  # nobody acknowledges by message
+        consumer=FAKE_CONSUMER,  # messages are never acknowledged one by one
     )
 
 
-async def _leave_bodies_alone(message: KafkaMessage) -> list[ConsumedRecord]:
+async def _records_of(message: KafkaMessage) -> list[ConsumedRecord]:
     return list(message.raw_message)

@@ -64,19 +64,19 @@ class Batch(NamedTuple):
 
 
 class Subscription:
-    """The partitions of some topics that this process handles.
+    """A member of a group, which handles the records of its partitions.
 
-    `handler` gets the records of one poll, each partition's in order. It returns when it is done with all of
-    them (published, dead letters included, everything acknowledged): then their offsets are committed. It
-    raises TryAgain when the outside is away: the batch comes again, after a pause of 0.1 s doubling to 2 s.
-    Whatever else it raises is a bug: nothing is committed, `on_bug` is called once, consumption ends.
+    `handler` gets the records of one poll, in the order of each partition. When it returns, it is done with
+    all of them: everything that it published is acknowledged, dead letters too. Then their offsets are
+    committed. When it raises TryAgain, the batch is delivered again, after a pause of 0.1 s that doubles up
+    to 2 s. Any other error is a bug: nothing is committed, `on_bug` is called once, and consuming stops.
 
-    With `manual=True` the handler commits and seeks back itself (`commit`, `seek`, `pause`, `resume`).
+    With `manual=True` the handler itself commits and seeks back (`commit`, `seek`, `pause`, `resume`).
 
-    `on_assigned` comes before any record of those partitions, and is repeated while it raises TryAgain;
-    `on_revoked` comes after the batch in flight and before others may have the partitions, also at stop;
-    `on_idle` 20 ms after the last record, and at least every second. Records whose header names are not
-    UTF-8 never reach the handler: they become dead letters.
+    `on_assigned` is called before any record of those partitions, again and again while it raises TryAgain.
+    `on_revoked` is called after the current batch and before others get the partitions, also at stop.
+    `on_idle` is called 20 ms after the last record, and at least once a second. Records with header names
+    that are not UTF-8 become dead letters, and the handler never sees them.
     """
 
     def __init__(
@@ -119,33 +119,33 @@ class Subscription:
         self._failures = 0
         self._not_before = 0.0
 
-        self._turned = self._last_record = self._last_idle = self._next_look = time.monotonic()
+        self._last_ran = self._last_record = self._last_idle = self._next_check = time.monotonic()
         self._settled: float | None = None
         self._idle_since_record = False
         metrics.loop_age.set_function(self.loop_age_seconds)
 
-    # What others may ask
+    # State
 
     @property
     def assigned(self) -> set[TopicPartition]:
-        """The partitions that this process handles now; empty while they are given anew."""
+        """The partitions that this member handles now; empty during a rebalance."""
         if self._consumer is None or self._consumer.rebalancing:
             return set()
         return self._consumer.assigned() - self._handover.untaken
 
     def loop_age_seconds(self) -> float:
-        """Time since the loop last turned. A loop that is stuck, cancelled or lost grows old."""
-        return time.monotonic() - self._turned
+        """Time since the loop last ran. It grows when the loop is stuck, cancelled or lost."""
+        return time.monotonic() - self._last_ran
 
     def alive(self) -> str | None:
         """What is wrong for /livez, or None."""
         if self._bug is not None:
             return "stopped by a bug"
         age = self.loop_age_seconds()
-        return f"the loop has not turned for {age:.0f} s" if age > TOO_OLD_SECONDS else None
+        return f"the loop has not run for {age:.0f} s" if age > TOO_OLD_SECONDS else None
 
     def ready(self) -> str | None:
-        """What is wrong for /readyz, or None. A rebalance, which all members go through at once, is not."""
+        """What is wrong for /readyz, or None. A rebalance is no failure, since all members are in it."""
         if self._settled is None or self._consumer is None:
             return "not joined yet"
         unsettled = time.monotonic() - self._settled
@@ -163,13 +163,14 @@ class Subscription:
 
     @property
     def consumer(self) -> AIOKafkaConsumer:
-        """The consumer itself, for reading. Raises TryAgain while there is none."""
+        """The aiokafka consumer. Raises TryAgain while there is none."""
         return self._joined().inner
 
     # For handlers in manual mode, and callbacks
 
     async def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
-        """Commits the next offsets to read. Raises TryAgain when that failed, or the partition is gone."""
+        """Commits the next offsets to read. Raises TryAgain when that fails, or a partition is not ours any
+        more."""
         consumer = self._joined()
         try:
             await consumer.ask(consumer.inner.commit(dict(offsets)), self._timing.commit)
@@ -178,21 +179,21 @@ class Subscription:
             raise
 
     def seek(self, tp: TopicPartition, offset: int) -> None:
-        """The next poll reads from there; nothing when the partition is no longer ours."""
+        """The next poll reads from there. Does nothing when the partition is not ours any more."""
         self._joined().seek({tp: offset})
 
     def pause(self, *partitions: TopicPartition) -> None:
-        """No more records of these until `resume`; the others go on. Ends with the assignment."""
+        """No more records of these until `resume`, or until the next assignment; the others go on."""
         consumer = self._joined()
         consumer.inner.pause(*consumer.assigned().intersection(partitions))
 
     def resume(self, *partitions: TopicPartition) -> None:
-        """Records of these again."""
+        """Ends a pause."""
         consumer = self._joined()
         consumer.inner.resume(*consumer.assigned().intersection(partitions))
 
     async def position(self, tp: TopicPartition) -> int:
-        """The next offset that a poll reads. Raises TryAgain when it cannot be had now."""
+        """The next offset that a poll reads. Raises TryAgain when it is not known in time."""
         consumer = self._joined()
         return int(await consumer.ask(consumer.inner.position(tp), self._timing.commit))
 
@@ -214,14 +215,14 @@ class Subscription:
             raise TryAgain("the consumer has not joined yet")
         return self._consumer
 
-    # Life
+    # Life of the consumer
 
     async def start(self) -> None:
-        """Begins to join, in the background, for as long as it takes."""
+        """Starts to join the group, in the background and for as long as it takes."""
         self._supervisor = asyncio.create_task(self._supervise(), name=f"subscription {self._source.group}")
 
     async def stop(self) -> None:
-        """Finishes the batch in hand, gives up the partitions (`on_revoked`), leaves the group."""
+        """Finishes the current batch, gives up the partitions (`on_revoked`), and leaves the group."""
         self._stopping = True
         if self._supervisor is not None:
             self._supervisor.cancel()
@@ -236,7 +237,7 @@ class Subscription:
         await self.stop()
 
     async def _supervise(self) -> None:
-        """Opens a consumer, and another when its background tasks died, until we are stopped."""
+        """Opens a consumer, and another whenever one is broken, until `stop`."""
         while await repeat_until_done(
             self._open_or_leave,
             self._timing.back_off,
@@ -247,7 +248,7 @@ class Subscription:
             log.error("consumer_broken", group=self._source.group)
             self._metrics.consumer_restarts.inc()
             await self._leave(self._timing.wait_for_batch)
-            self._turned = time.monotonic()
+            self._last_ran = time.monotonic()
             await asyncio.sleep(self._timing.back_off.pause(1))
 
     def _log_cannot_join(self, error: BaseException, _: int) -> None:
@@ -257,19 +258,19 @@ class Subscription:
         ended = await family_of(self._open())
         if ended.family is Family.TRY_AGAIN:
             await self._leave(self._timing.wait_for_batch)
-            self._turned = time.monotonic()
+            self._last_ran = time.monotonic()
         if ended.error is not None:
             raise ended.error
 
     async def _open(self) -> None:
-        """Joins. While that takes its time the loop counts as turning: Kafka is away, not we."""
+        """Joins the group. Meanwhile the loop counts as running, since it only waits for Kafka."""
         self._broken.clear()
         self._loop = FastStreamLoop(self._source, self._timing, self)
         opening = asyncio.create_task(self._loop.open())
         try:
             async with asyncio.timeout(self._timing.open):
                 while not opening.done():
-                    self._turned = time.monotonic()
+                    self._last_ran = time.monotonic()
                     await asyncio.wait([opening], timeout=0.5)
         except TimeoutError:
             raise TryAgain(f"no partitions within {self._timing.open:.0f} s") from None
@@ -279,7 +280,7 @@ class Subscription:
         await opening
 
     async def _leave(self, seconds: float) -> None:
-        """Gives up what we have, waiting for the batch in hand, and closes the consumer."""
+        """Waits for the current batch, gives up all partitions, and closes the consumer."""
         if self._consumer is not None and self._settled is not None:
             await self._handover.leave(self._consumer.assigned(), seconds)
             await self._commits.commit(self._consumer, self._timing.leave)
@@ -293,7 +294,7 @@ class Subscription:
         self._handover.forget()
 
     def consumer_created(self, consumer: Consumer) -> None:
-        """Called by the loop: this is the consumer from now on."""
+        """Called by the loop when there is a new consumer."""
         self._consumer = consumer
 
     # One turn of the loop
@@ -309,11 +310,11 @@ class Subscription:
 
     async def _poll(self, consumer: Consumer) -> None:
         """Begins a turn if there are records."""
-        self._turned = time.monotonic()
-        self._look_at(consumer)
+        self._last_ran = time.monotonic()
+        self._check(consumer)
         if self._batch is not None:
             self._end_turn()
-            self._stop_loudly(RuntimeError("FastStream did not hand over a batch"))
+            self._stop_loudly(RuntimeError("FastStream did not pass on a batch"))
         if self._stopping or self._bug is not None or consumer.rebalancing:
             await asyncio.sleep(PAUSE_SECONDS)
             return
@@ -390,7 +391,7 @@ class Subscription:
 
     def _end_turn(self) -> None:
         self._batch = None
-        self._last_record = self._turned = time.monotonic()
+        self._last_record = self._last_ran = time.monotonic()
         self._idle_since_record = False
         self._turn.release()
 
@@ -408,12 +409,12 @@ class Subscription:
         log.error("bug", group=self._source.group, exc_info=self._bug)
         self._on_bug(self._bug)
 
-    def _look_at(self, consumer: Consumer) -> None:
-        """Once a second: is aiokafka still at work, when did Kafka last answer, how much is unread."""
-        if self._turned < self._next_look:
+    def _check(self, consumer: Consumer) -> None:
+        """Once a second: notes whether the consumer is broken, when Kafka last answered, and the lag."""
+        if self._last_ran < self._next_check:
             return
-        self._next_look = self._turned + 1.0
-        stuck = self._turned - (self._settled or self._turned) > LONGEST_REBALANCE_SECONDS
+        self._next_check = self._last_ran + 1.0
+        stuck = self._last_ran - (self._settled or self._last_ran) > LONGEST_REBALANCE_SECONDS
         if consumer.died or (consumer.rebalancing and stuck):
             self._broken.set()
         if consumer.rebalancing:
@@ -472,6 +473,6 @@ def _has_undecodable_name(record: ConsumedRecord) -> bool:
 def _bad_name(record: ConsumedRecord) -> Unreadable:
     return Unreadable(
         "header_name_not_utf8",
-        f"The record at {record.topic}-{record.partition}, offset {record.offset}, has a header whose name"
-        " is not UTF-8; it was stepped over. Send it again with names in UTF-8.",
+        f"The record at {record.topic}-{record.partition}, offset {record.offset}, has a header whose"
+        " name is not UTF-8; it was skipped. Send it again with header names in UTF-8.",
     )

@@ -210,7 +210,10 @@ async def test_nothing_is_taken_before_the_group_counts_us_in(rig: Rig) -> None:
     rig.subscription.counted_in = False
     await rig.worker.on_assigned(both(1))
     await eventually(lambda: rig.worker.ready() != "partitions [1] are being taken over")
-    assert rig.worker.ready() == "partitions [1] are being taken over (the group does not count us in)"
+    assert (
+        rig.worker.ready()
+        == "partitions [1] are being taken over (this worker is no longer a member of the group)"
+    )
     assert rig.ledger.gens[1] == 0
     rig.subscription.counted_in = True
     await rig.until_held(1)
@@ -222,7 +225,7 @@ async def test_who_was_fenced_takes_nothing_back_unless_the_group_counts_them_in
     rig.subscription.counted_in = False
     await rig.worker.on_batch([case("c-1", 1)])
     assert rig.partitions.held == frozenset()
-    await eventually(lambda: "count us in" in str(rig.worker.ready()))
+    await eventually(lambda: "no longer a member" in str(rig.worker.ready()))
     assert rig.ledger.gens[1] == 2
 
 

@@ -24,6 +24,9 @@ def test_that_does_not_end(backing):
     time.sleep(300)
 """
 
+# A shell has background processes ignore SIGINT, and what they start inherits that.
+LISTEN = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+
 
 @pytest.mark.parametrize(
     ("victim", "number"),
@@ -31,6 +34,7 @@ def test_that_does_not_end(backing):
 )
 def test_nothing_is_left_of_a_killed_run(victim: str, number: signal.Signals, tmp_path: Path) -> None:
     (tmp_path / "test_one.py").write_text(A_TEST)
+    (tmp_path / "conftest.py").write_text(LISTEN)
     state_file, temp = tmp_path / "state", tmp_path / "temp"
     arguments = ["-n", "1", "-p", "no:cacheprovider", "-p", "tests.conftest", "--basetemp", str(temp)]
     run = subprocess.Popen(

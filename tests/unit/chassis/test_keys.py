@@ -86,10 +86,10 @@ def test_a_file_that_others_can_write_is_refused(file: Path) -> None:
 
 
 def test_a_missing_or_empty_file_is_one_clear_line(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="is not there"):
+    with pytest.raises(ConfigurationError, match="does not exist"):
         Keys.load(tmp_path / "none.jsonl")
     (tmp_path / "empty.jsonl").touch(mode=0o600)
-    with pytest.raises(ConfigurationError, match="holds no key"):
+    with pytest.raises(ConfigurationError, match="has no keys"):
         Keys.load(tmp_path / "empty.jsonl")
 
 

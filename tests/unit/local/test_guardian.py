@@ -16,10 +16,11 @@ from tests.waiting import wait_until
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
 GUARDING = f"""
-import os, sys, time
+import os, signal, sys, time
 from pathlib import Path
 from deploy.local.guardian import guarded
 from deploy.local.process import Process
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where a shell started it in the background
 state = Path(sys.argv[1])
 with guarded(state):
     Process("one", state).spawn({SLEEP!r}, os.environ, {{}})
