@@ -1,6 +1,5 @@
 """The whole stack on one machine without Docker, Java, Maven or root.
 
-`stack.Stack` starts, stops and disturbs it; `mandaat local` and the tests are its users. Kafka is a real
-Kafka (kafka/), Redis a real Valkey (valkey.py), and sinks/ stands in for the outside world: a mail server
-and a webhook receiver that keep what they get.
+`stack.Stack` starts and stops it, for `mandaat local` and for tests. Kafka is a real Kafka (kafka/), and
+Redis a real Valkey (valkey.py). sinks/ has a mail server and a webhook receiver that store what they receive.
 """

@@ -1,4 +1,4 @@
-"""Keys and secrets of a local stack: made the first time, kept in the state directory with mode 0600."""
+"""Keys and secrets of a local stack: created once, and kept in the state directory with mode 0600."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from pathlib import Path
 from typing import Final, Literal
 
 TENANTS = ("retail", "acme")
-"""Who is served by a local stack: the demo's tenant, and the one of the documentation's examples."""
+"""The tenants of a local stack: the one of the demonstration, and the one of the examples in the pages."""
 SCOPES: Final[tuple[Literal["submit", "reply", "read"], ...]] = ("submit", "reply", "read")
 
 
 def keys_file(state: Path) -> Path:
-    """What MANDAAT_KEYS_FILE names: JSON Lines of `{sha256, tenant, scopes}`."""
+    """The file for MANDAAT_KEYS_FILE: JSON Lines of `{sha256, tenant, scopes}`."""
     return state / "keys.jsonl"
 
 
 def key_file(state: Path, tenant: str) -> Path:
-    """Where the key itself stands, for the person at this machine."""
+    """The file with the key itself, for the person at this machine."""
     return state / "keys" / f"{tenant}.key"
 
 
 def webhooks_file(state: Path) -> Path:
-    """What MANDAAT_WEBHOOKS_FILE names: JSON Lines of `{tenant, url, secret}`."""
+    """The file for MANDAAT_WEBHOOKS_FILE: JSON Lines of `{tenant, url, secret}`."""
     return state / "webhooks.jsonl"
 
 
 def api_key(state: Path, tenant: str) -> str:
-    """The tenant's key; made when there is none."""
+    """The key of a tenant; created when there is none."""
     kept = key_file(state, tenant)
     if not kept.exists():
         _write_secret(kept, f"mandaat_{secrets.token_urlsafe(32)}\n")
@@ -45,12 +45,10 @@ def webhook_secrets(state: Path) -> dict[str, str]:
 
 
 def prepare(state: Path, webhook_address: str, tenants: tuple[str, ...] = TENANTS) -> None:
-    """Writes both files for `tenants`; keys and secrets that were there before stay, and so do lines that
-    somebody added for other keys or tenants.
-    """
+    """Writes both files for `tenants`. Keys, secrets and lines that are there already stay."""
     keys = {_sha256(api_key(state, tenant)): tenant for tenant in tenants}
     own = [{"sha256": digest, "tenant": tenant, "scopes": SCOPES} for digest, tenant in keys.items()]
-    added = [line for line in _lines(keys_file(state)) if _said(line, "sha256") not in keys]
+    added = [line for line in _lines(keys_file(state)) if _member(line, "sha256") not in keys]
     _write_secret(keys_file(state), _json_lines(own) + "".join(added))
     known = webhook_secrets(state) if webhooks_file(state).exists() else {}
     hooks = [
@@ -61,7 +59,7 @@ def prepare(state: Path, webhook_address: str, tenants: tuple[str, ...] = TENANT
         }
         for tenant in tenants
     ]
-    others = [line for line in _lines(webhooks_file(state)) if _said(line, "tenant") not in tenants]
+    others = [line for line in _lines(webhooks_file(state)) if _member(line, "tenant") not in tenants]
     _write_secret(webhooks_file(state), _json_lines(hooks) + "".join(others))
 
 
@@ -74,12 +72,12 @@ def _sha256(key: str) -> str:
 
 
 def _lines(file: Path) -> list[str]:
-    """Each with its end of line; also what is no JSON, of which the services say what is wrong."""
+    """The lines of a file, invalid ones too: the services then say what is wrong with them."""
     text = file.read_text(encoding="utf-8") if file.exists() else ""
     return [line + "\n" for line in text.splitlines() if line.strip()]
 
 
-def _said(line: str, name: str) -> object:
+def _member(line: str, name: str) -> object:
     try:
         entry = json.loads(line)
     except ValueError:
@@ -92,7 +90,7 @@ def _json_lines(entries: Sequence[Mapping[str, object]]) -> str:
 
 
 def _write_secret(path: Path, text: str) -> None:
-    """By an atomic rename of a file that nobody else could read at any moment."""
+    """Writes a file that nobody else can read at any moment, and renames it atomically."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
     part.unlink(missing_ok=True)

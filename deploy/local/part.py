@@ -1,4 +1,4 @@
-"""A part of the stack: one process with its ports, its command, and how one sees that it is ready."""
+"""A part of the stack: one process, with its ports, its command and a check whether it is ready."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Environment = Mapping[str, str]
 
 @dataclass
 class Part:
-    """`command` and `environment` are asked when it starts, not before: they prepare files, and may fetch."""
+    """`command` and `environment` are called when the part starts: they write files, and may download."""
 
     process: Process
     ports: Mapping[str, int]
@@ -29,25 +29,25 @@ class Part:
     ready_seconds: float
     grace_seconds: float
     extra: dict[str, str] = field(default_factory=dict)
-    """Set on top of `environment`, for one start (a failpoint, a log level)."""
+    """Added to `environment`, for one start (a failpoint, a log level)."""
 
     @property
     def name(self) -> str:
-        """As in `mandaat local status`."""
+        """The name that `mandaat local status` shows."""
         return self.process.name
 
     def running(self) -> bool:
-        """Whether our process runs, ready or not."""
+        """Whether its process runs, ready or not."""
         return self.process.running() is not None
 
     def check_ports(self) -> None:
-        """Raises StackError when it does not run, and somebody else has a port that it needs."""
+        """Raises StackError when it does not run, and another process has a port that it needs."""
         if not self.running():
             for name, port in self.ports.items():
                 _refuse_taken(self.name, name, port)
 
     def begin(self) -> bool:
-        """Starts it without waiting; False when it runs already. Raises StackError when a port is taken."""
+        """Starts it without waiting. False if it runs already. Raises StackError when a port is taken."""
         if self.running():
             self.resume()
             return False
@@ -57,11 +57,11 @@ class Part:
         return True
 
     def wait_ready(self) -> None:
-        """Returns when it is ready. Raises StartError with the end of its log otherwise."""
+        """Returns when it is ready. Otherwise raises StartError with the end of its log."""
         self.process.wait_until(self.ready, self.ready_seconds)
 
     def stop(self) -> int | None:
-        """Asks it to finish, kills it when it does not in time; its exit code where it is our child."""
+        """SIGTERM, and later SIGKILL. Returns its exit code, if this process started it."""
         return self.process.stop(self.grace_seconds)
 
     def kill(self) -> None:
@@ -69,7 +69,7 @@ class Part:
         self.process.kill()
 
     def pause(self) -> None:
-        """SIGSTOP: it keeps its memory and connections and does nothing."""
+        """SIGSTOP: it does nothing, and keeps its memory and connections."""
         self.process.signal(signal.SIGSTOP)
 
     def resume(self) -> None:
@@ -78,7 +78,7 @@ class Part:
 
 
 def listening(port: int) -> bool:
-    """Whether anybody listens there."""
+    """Whether a process listens on this port."""
     try:
         with socket.create_connection((HOST, port), timeout=1):
             return True
@@ -94,12 +94,12 @@ def _refuse_taken(part: str, port_name: str, port: int) -> None:
         pass
     raise StackError(
         f"port {port}, for {part}, is taken{_by_whom(port)}: "
-        f"stop that, or set {setting_of(port_name)} to another port"
+        f"stop that process, or set {setting_of(port_name)} to another port"
     )
 
 
 def _by_whom(port: int) -> str:
-    """Not known where the machine does not tell this user."""
+    """The process on a port, if this user may see it."""
     try:
         for connection in psutil.net_connections("tcp"):
             if connection.laddr and connection.laddr[1] == port and connection.pid and not connection.raddr:

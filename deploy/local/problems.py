@@ -1,14 +1,14 @@
-"""What can go wrong with a stack, in words for the person who started it."""
+"""Errors of a stack, with texts for the person who started it."""
 
 from __future__ import annotations
 
 
 class StackError(Exception):
-    """Something that the person at the keyboard can see and mend; its text says what and how."""
+    """An error that the person can fix; the text says what is wrong, and what to do."""
 
 
 class StartError(StackError):
-    """A process of the stack ended, or was not ready in time. `log_tail` holds its last lines."""
+    """A process of the stack ended, or was not ready in time. `log_tail` has the last lines of its log."""
 
     def __init__(self, text: str, log_tail: str = "") -> None:
         super().__init__(text)

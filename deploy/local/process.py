@@ -1,4 +1,4 @@
-"""One process of the stack, found again by any later command through a file in the state directory."""
+"""A process of the stack. A file in the state directory lets later commands find it."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from deploy.local.problems import StartError
 
 POLL_SECONDS = 0.05
 SAME_MOMENT_SECONDS = 2.0
-"""Clock adjustments move a process' creation time a little; a number that is used again is much later."""
+"""Clock adjustments shift the creation time of a process a little. A reused process id is much younger."""
 LOG_LIMIT_BYTES = 16 * 1024 * 1024
 TAIL_LINES = 30
 
 
 @dataclass(frozen=True)
-class Record:
-    """What is remembered of a start: process id, time of creation (seconds since 1970), ports by name."""
+class Started:
+    """A start, as recorded: process id, time of creation (seconds since 1970), ports by name."""
 
     pid: int
     created: float
@@ -33,14 +33,14 @@ class Record:
 
 @dataclass(frozen=True)
 class Process:
-    """A named process: its record is `<state>/processes/<name>.json`, its log `<state>/logs/<name>.log`."""
+    """A named process. Its record is `<state>/processes/<name>.json`, its log `<state>/logs/<name>.log`."""
 
     name: str
     state: Path
 
     @property
     def log(self) -> Path:
-        """Standard output and standard error, kept over restarts."""
+        """Its standard output and standard error; restarts append to it."""
         return self.state / "logs" / f"{self.name}.log"
 
     @property
@@ -48,7 +48,7 @@ class Process:
         return self.state / "processes" / f"{self.name}.json"
 
     def running(self) -> psutil.Process | None:
-        """The process, if it runs and is really ours: same number and same time of creation."""
+        """The process, if it runs and is the recorded one: same id, same time of creation."""
         record = self.recorded()
         if record is None:
             return None
@@ -59,15 +59,15 @@ class Process:
         except psutil.Error:
             return None
 
-    def recorded(self) -> Record | None:
-        """What was written when it was last started, if anything."""
+    def recorded(self) -> Started | None:
+        """The record of its last start, if there is one."""
         try:
-            return Record(**json.loads(self._record.read_text(encoding="utf-8")))
+            return Started(**json.loads(self._record.read_text(encoding="utf-8")))
         except (FileNotFoundError, json.JSONDecodeError, TypeError):
             return None
 
     def spawn(self, command: Sequence[str], environment: Mapping[str, str], ports: Mapping[str, int]) -> None:
-        """Starts it in a session of its own, so that Ctrl-C in the terminal does not reach it."""
+        """Starts it in a session of its own, so that it does not get Ctrl-C from the terminal."""
         self.log.parent.mkdir(parents=True, exist_ok=True)
         self._record.parent.mkdir(parents=True, exist_ok=True)
         if self.log.exists() and self.log.stat().st_size > LOG_LIMIT_BYTES:
@@ -82,15 +82,15 @@ class Process:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        child.returncode = 0  # psutil waits for it, here or in a later command
+        child.returncode = 0  # psutil waits for it instead, here or in a later command
         created = psutil.Process(child.pid).create_time()
         part = self._record.with_suffix(".part")
-        record = Record(child.pid, created, dict(ports))
+        record = Started(child.pid, created, dict(ports))
         part.write_text(json.dumps(asdict(record)), encoding="utf-8")
         part.replace(self._record)
 
     def wait_until(self, ready: Callable[[], bool], timeout_seconds: float) -> None:
-        """Returns when `ready()`. Raises StartError if it ends first or takes too long."""
+        """Returns when `ready()` is true. Raises StartError if the process ends first, or is too slow."""
         deadline = monotonic() + timeout_seconds
         while True:
             if self.running() is None:
@@ -104,9 +104,9 @@ class Process:
             sleep(POLL_SECONDS)
 
     def stop(self, grace_seconds: float) -> int | None:
-        """SIGTERM, and SIGKILL to its whole session if it is still there after `grace_seconds`.
+        """SIGTERM, and after `grace_seconds` SIGKILL to its whole session.
 
-        Returns its exit code where this process started it, else None.
+        Returns its exit code if this process started it, else None.
         """
         found, code = self.running(), None
         if found is not None:
@@ -121,7 +121,7 @@ class Process:
         return code
 
     def kill(self) -> None:
-        """SIGKILL, to the process and all that it started; returns when it is gone."""
+        """SIGKILL to the process and all that it started. Returns when it has ended."""
         found = self.running()
         if found is None:
             return

@@ -1,4 +1,4 @@
-"""Where the local stack listens and keeps its things, each from the environment."""
+"""Ports and folders of the local stack, from the environment."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from deploy.local.problems import StackError
 
 HOST = "127.0.0.1"
-"""Everything of the local stack listens here and nowhere else."""
+"""The whole local stack listens on this address only."""
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
 class Ports(BaseSettings):
-    """One port a part. Away from the usual numbers, so that a Kafka or Redis of one's own can run beside."""
+    """The port of each part. Not the usual ones, so that another Kafka or Redis can run on this machine."""
 
     model_config = SettingsConfigDict(env_prefix="MANDAAT_LOCAL_", frozen=True, extra="ignore")
     kafka_port: Port = 17092
@@ -35,15 +35,15 @@ class Ports(BaseSettings):
 
 
 def setting_of(port_name: str) -> str:
-    """The environment variable that changes a port: `kafka_port` is MANDAAT_LOCAL_KAFKA_PORT."""
+    """The environment variable of a port: MANDAAT_LOCAL_KAFKA_PORT for `kafka_port`."""
     return f"MANDAAT_LOCAL_{port_name.upper()}"
 
 
 def free_ports() -> Ports:
-    """Ports that nobody listens on now, for tests and for a second stack.
+    """Ports that are free now, for tests and for a second stack.
 
-    Not the kernel's pick: it takes them from where outgoing connections get theirs, and a client that tries
-    again and again to reach a stopped server there ends up connected to itself.
+    The kernel is not asked for free ports: its range is also that of outgoing connections. A client that
+    tries again and again to reach a stopped server in that range would at some time connect to itself.
     """
     found: dict[str, int] = {}
     for port in random.sample(range(20_000, 30_000), 1_000):
@@ -63,15 +63,15 @@ def _free(port: int) -> bool:
 
 
 def state_dir() -> Path:
-    """Data, logs and process ids of the stack: MANDAAT_STATE_DIR, else .mandaat in the working directory."""
+    """The folder of data, logs and process ids: MANDAAT_STATE_DIR, else .mandaat in the working directory."""
     return Path(os.environ.get("MANDAAT_STATE_DIR") or ".mandaat").absolute()
 
 
 def cache_dir() -> Path:
-    """Downloads that every stack of this user shares.
+    """The folder of downloads, which all stacks of this user share.
 
     MANDAAT_CACHE_DIR, else the user's cache folder (XDG base directory specification), else a folder in the
-    state directory where there is no home to write in. Raises StackError when none can be written.
+    state directory. Raises StackError when none of them can be written.
     """
     chosen = os.environ.get("MANDAAT_CACHE_DIR")
     places = [Path(chosen).absolute()] if chosen else [*_user_caches(), state_dir() / "cache"]

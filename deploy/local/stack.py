@@ -1,8 +1,8 @@
-"""The local stack as one thing: Kafka, Redis, the sinks and the three services, in the order they need.
+"""The whole local stack: Kafka, Redis, the sinks and the three services, started in that order.
 
     stack = Stack(state_dir(), Ports())
-    stack.up()                       # idempotent: starts what does not run, returns when all are ready
-    stack.kill("rules")              # the tests of faults disturb it
+    stack.up()                       # starts what does not run yet, and returns when all are ready
+    stack.kill("rules")              # for tests of faults
     stack.start("rules")
     stack.down()
 
@@ -38,22 +38,22 @@ BACKING = ("kafka", "redis", "sinks")
 SERVICES = ("intake", "rules", "notifier")
 ALL = (*BACKING, *SERVICES)
 SIZES = Sizes(partitions=6, replication=1, fence_ms=1000, clock_ms=1000)
-"""Of the local stack and the tests; what they mean: docs/ledger.md, Topics."""
+"""For the local stack and the tests; their meaning is in docs/ledger.md, Topics."""
 LOCK_SECONDS = 180.0
 STOP_SECONDS = 10.0
-"""What a service has from SIGTERM to its end; killed after that, its exit code says so."""
+"""From SIGTERM on; then a service is killed, which its exit code shows."""
 
-Tell = Callable[[str, str], None]
+Report = Callable[[str, str], None]
 """Called with the name of a part and what happens to it."""
 
 
-def _quiet(_part: str, _what: str) -> None:
-    """Nobody listens."""
+def _no_report(_part: str, _what: str) -> None:
+    """Does nothing."""
 
 
 @dataclass(frozen=True)
 class PartStatus:
-    """One part as it is now."""
+    """The state of a part."""
 
     name: str
     pid: int | None
@@ -63,30 +63,30 @@ class PartStatus:
 
 
 class Stack:
-    """All parts of one state directory. Not for several threads at once."""
+    """All parts of one state directory. Not thread-safe."""
 
     def __init__(
         self,
         state: Path,
         ports: Ports,
         *,
-        tell: Tell = _quiet,
+        report: Report = _no_report,
         fetched: jars.Progress | None = None,
         instead: Mapping[str, Part] | None = None,
     ) -> None:
-        """`instead`: parts by name that run in another way (tests in containers)."""
+        """`instead`: parts by name that run in another way (in containers, for tests)."""
         self.state = state.absolute()
         self._instead = instead or {}
         self._asked_ports = ports
-        self._tell = tell
+        self._report = report
         self._fetched = fetched
         self._others: dict[str, int] = {}
 
     def up(self, only: Iterable[str] = ALL) -> None:
-        """Starts what does not run, in order, and returns when all of `only` are ready.
+        """Starts what does not run yet, in order, and returns when all of `only` are ready.
 
-        Raises StackError (a port is taken: then nothing was started; or a topic differs) or StartError; what
-        runs then keeps running.
+        Raises StackError when a port is taken (then nothing was started) or a topic differs, and StartError
+        when a part does not start. What runs then keeps running.
         """
         chosen = tuple(only)
         with self._locked():
@@ -100,13 +100,13 @@ class Stack:
             self._start_together([name for name in chosen if name not in BACKING])
 
     def down(self) -> None:
-        """Stops everything that runs, services first; data stays. Also what another command started."""
+        """Stops all that runs, services first, also what another command started. Data stays."""
         with self._locked():
             recorded = sorted(path.stem for path in (self.state / "processes").glob("*.json"))
             services = [name for name in recorded if name not in BACKING]
             for name in (*services, "sinks", "kafka", "redis"):
                 if self.part(name).running():
-                    self._tell(name, "stopping")
+                    self._report(name, "stopping")
                 self.stop(name)
 
     def status(self) -> list[PartStatus]:
@@ -115,7 +115,7 @@ class Stack:
         return [self._status(name) for name in (*ALL, *sorted(recorded - set(ALL)))]
 
     def create_topics(self) -> None:
-        """Creates the topics that are missing. Raises StackError when one that is there differs."""
+        """Creates missing topics. Raises StackError when an existing one differs from what it must be."""
         try:
             outcome = asyncio.run(ensure_topics(self.bootstrap, SIZES))
         except KafkaError as problem:
@@ -124,7 +124,7 @@ class Stack:
             raise StackError("topics differ from what they must be:\n  " + "\n  ".join(outcome.differences))
 
     def start(self, name: str, environment: Mapping[str, str] | None = None) -> None:
-        """Starts one part, with `environment` on top of its own, and returns when it is ready."""
+        """Starts a part, with `environment` added to its own, and returns when it is ready."""
         part = self.part(name)
         part.extra.update(environment or {})
         self._prepare()
@@ -132,14 +132,14 @@ class Stack:
         part.wait_ready()
 
     def begin(self, name: str, environment: Mapping[str, str] | None = None) -> None:
-        """Starts one part and does not wait."""
+        """Starts a part and does not wait."""
         part = self.part(name)
         part.extra.update(environment or {})
         self._prepare()
         part.begin()
 
     def stop(self, name: str) -> int | None:
-        """SIGTERM, and SIGKILL when that does not help; its exit code, where it was started from here."""
+        """SIGTERM, and later SIGKILL. Returns its exit code, if this process started it."""
         return self.part(name).stop()
 
     def kill(self, name: str) -> None:
@@ -159,17 +159,17 @@ class Stack:
         return self.part(name).running()
 
     def refuse_stopped(self, names: Iterable[str] = ALL) -> None:
-        """Raises StartError, with the end of its log, when one of them does not run any more."""
+        """Raises StartError with the end of its log when one of them does not run any more."""
         for process in (self.part(name).process for name in names if not self.running(name)):
             raise StartError(f"{process.name} stopped (log: {process.log})", process.tail())
 
     def log(self, name: str) -> Path:
-        """Where its standard output and error go."""
+        """The file with its standard output and standard error."""
         return self.part(name).process.log
 
     @property
     def ports(self) -> Ports:
-        """Those asked for, except that a part that runs already is where it is."""
+        """The ports asked for; for parts that already run, those that they have."""
         actual: dict[str, int] = self._asked_ports.model_dump()
         for name in ALL:
             process = Process(name, self.state)
@@ -180,22 +180,22 @@ class Stack:
 
     @property
     def bootstrap(self) -> str:
-        """Kafka's address."""
+        """The address of Kafka."""
         return f"{HOST}:{self.ports.kafka_port}"
 
     @property
     def redis_url(self) -> str:
-        """Redis' address, with its password."""
+        """The address of Redis, with its password."""
         return valkey.url(self.state / "redis", self.ports.redis_port)
 
     @property
     def mail_folder(self) -> Path:
-        """Where the mail server keeps what it gets (deploy.local.sinks.mail reads it)."""
+        """The folder of received mails (read by deploy.local.sinks.mail)."""
         return self.state / "mail"
 
     @property
     def webhook_folder(self) -> Path:
-        """Where the webhook receiver keeps what it gets (deploy.local.sinks.webhook reads it)."""
+        """The folder of received webhooks (read by deploy.local.sinks.webhook)."""
         return self.state / "webhook"
 
     def http(self, service: str) -> str:
@@ -207,7 +207,7 @@ class Stack:
         return access.api_key(self.state, tenant)
 
     def addresses(self) -> dict[str, str]:
-        """Everything there is to look at, by name; Redis without its password."""
+        """All addresses and folders by name; Redis without its password."""
         ports = self.ports
         return {
             **{service: self.http(service) for service in SERVICES},
@@ -222,7 +222,7 @@ class Stack:
         }
 
     def environment(self, name: str) -> dict[str, str]:
-        """The settings with which a service of this stack is run."""
+        """The settings of a service of this stack."""
         return {
             "MANDAAT_KAFKA_BOOTSTRAP": self.bootstrap,
             "MANDAAT_REDIS_URL": self.redis_url,
@@ -242,7 +242,7 @@ class Stack:
         }
 
     def part(self, name: str) -> Part:
-        """A part by name. Raises StackError for a name that there is not."""
+        """A part by name. Raises StackError for an unknown name."""
         if name in self._instead:
             return self._instead[name]
         ports, process = self.ports, Process(name, self.state)
@@ -293,10 +293,10 @@ class Stack:
         for part in parts:
             part.wait_ready()
             if part in new:
-                self._tell(part.name, f"ready after {monotonic() - started:.1f} s")
+                self._report(part.name, f"ready after {monotonic() - started:.1f} s")
 
     def _begin(self, part: Part) -> bool:
-        self._tell(part.name, "runs already" if part.running() else "starting")
+        self._report(part.name, "runs already" if part.running() else "starting")
         return part.begin()
 
     def _status(self, name: str) -> PartStatus:
@@ -307,14 +307,14 @@ class Stack:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        """One `up` or `down` at a time in a state directory; the lock goes with the process that held it."""
+        """One `up` or `down` at a time in a state directory; the lock ends with the process that holds it."""
         self.state.mkdir(parents=True, exist_ok=True)
         with (self.state / "lock").open("w") as lock:
             self._take(lock.fileno())
             yield
 
     def _take(self, lock: int) -> None:
-        deadline, told = monotonic() + LOCK_SECONDS, False
+        deadline, reported = monotonic() + LOCK_SECONDS, False
         while True:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -322,9 +322,9 @@ class Stack:
             except BlockingIOError:
                 if monotonic() > deadline:
                     raise StackError(f"another command still works on {self.state}") from None
-            if not told:
-                self._tell("stack", f"another command works on {self.state}; waiting for it")
-                told = True
+            if not reported:
+                self._report("stack", f"another command works on {self.state}; waiting for it")
+                reported = True
             sleep(0.1)
 
 

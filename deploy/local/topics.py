@@ -1,4 +1,4 @@
-"""Creates the topics on a cluster, or says where those that are there differ from what they must be."""
+"""Creates the topics of a cluster, and finds where existing ones differ from what they must be."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _NOT_YET = (UnknownTopicOrPartitionError, LeaderNotAvailableError)
 
 @dataclass
 class Outcome:
-    """What was done and found. `differences`: one sentence each, naming the topic and the setting."""
+    """What was created and checked. `differences`: a sentence each, with the topic and the setting."""
 
     created: list[str] = field(default_factory=list)
     checked: list[str] = field(default_factory=list)
@@ -35,7 +35,7 @@ class Outcome:
 
 
 async def ensure_topics(bootstrap: str, sizes: Sizes, topics: Sequence[Topic] = TOPICS) -> Outcome:
-    """Creates what is missing and checks all. Raises aiokafka's KafkaError when the cluster refuses."""
+    """Creates missing topics, and checks all. Raises aiokafka's KafkaError when the cluster refuses."""
     outcome = Outcome()
     async with _admin(bootstrap) as admin:
         there = set(await admin.list_topics())
@@ -64,7 +64,7 @@ async def _create(admin: AIOKafkaAdminClient, topic: Topic, sizes: Sizes) -> boo
     response = await admin.create_topics([new], timeout_ms=TIMEOUT_MS)
     code, message = response.topic_errors[0][1], (response.topic_errors[0][2:] or ("",))[0]
     error = for_code(code)
-    if error is TopicAlreadyExistsError:  # somebody else was quicker; the check says whether it is right
+    if error is TopicAlreadyExistsError:  # another process was faster; the check follows
         return False
     if code != 0:
         raise error(f"{topic.name}: {message}")
@@ -88,7 +88,7 @@ async def _layout(admin: AIOKafkaAdminClient, name: str) -> dict[str, str]:
 
 
 async def _partitions(admin: AIOKafkaAdminClient, name: str) -> list[dict[str, Any]]:
-    """All with a leader: a topic that was just created is known a moment later."""
+    """The partitions, once all have a leader: Kafka knows a new topic only a moment later."""
     deadline = monotonic() + TIMEOUT_MS / 1000
     while True:
         described = (await admin.describe_topics([name]))[0]

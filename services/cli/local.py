@@ -73,7 +73,7 @@ def _stack(console: Console) -> Stack:
     except ValueError as problem:
         Console(stderr=True).print(f"a port setting is wrong: {problem}", markup=False)
         raise typer.Exit(CALLED_WRONGLY) from problem
-    return Stack(state_dir(), ports, tell=teller.part, fetched=teller.fetched)
+    return Stack(state_dir(), ports, report=teller.part, fetched=teller.fetched)
 
 
 def _parts(only: str) -> list[str]:

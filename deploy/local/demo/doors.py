@@ -1,4 +1,4 @@
-"""Puts cases in at the two doors: `POST /v1/cases`, and CloudEvents on mandaat.inbound."""
+"""Sends cases to the two doors of intake: `POST /v1/cases`, and CloudEvents on mandaat.inbound."""
 
 from __future__ import annotations
 
@@ -17,45 +17,45 @@ from schemas.ids import record_key, uuid7
 from schemas.topics import INBOUND
 from schemas.types import CASE_SUBMITTED
 
-SIDE_BY_SIDE = 16
+CONCURRENT = 16
 TIMEOUT_SECONDS = 30.0
 SOURCE = "/demo/contact-centre"
 
 
 class RefusedError(Exception):
-    """Intake did not take a case that it must take."""
+    """Intake refused a case that it must accept."""
 
 
-Told = Callable[[], None]
+OnAccepted = Callable[[], None]
 """Called after each case that was accepted."""
 
 
-async def over_http(intake: str, key: str, cases: Sequence[RetailCase], told: Told) -> None:
-    """Posts each case; raises RefusedError at the first that is not answered with 202."""
+async def over_http(intake: str, key: str, cases: Sequence[RetailCase], on_accepted: OnAccepted) -> None:
+    """Posts each case. Raises RefusedError at the first response that is not 202."""
     waiting = iter(cases)
     headers = {"Authorization": f"Bearer {key}"}
     async with httpx.AsyncClient(base_url=intake, headers=headers, timeout=TIMEOUT_SECONDS) as client:
 
-        async def one_after_another() -> None:
+        async def send_waiting() -> None:
             for case in waiting:
                 answer = await client.post("/v1/cases", json=case.body)
                 if answer.status_code != 202:
                     raise RefusedError(
                         f"{case.case_id}: intake answered {answer.status_code}: {answer.text[:500]}"
                     )
-                told()
+                on_accepted()
 
         async with asyncio.TaskGroup() as group:
-            for _ in range(SIDE_BY_SIDE):
-                group.create_task(one_after_another())
+            for _ in range(CONCURRENT):
+                group.create_task(send_waiting())
 
 
-async def over_kafka(bootstrap: str, cases: Sequence[RetailCase], told: Told) -> None:
-    """Publishes each case as a CloudEvent in structured mode; raises KafkaError when one is not kept."""
+async def over_kafka(bootstrap: str, cases: Sequence[RetailCase], on_accepted: OnAccepted) -> None:
+    """Publishes each case as a CloudEvent in structured mode. Raises KafkaError."""
     producer = AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all", enable_idempotence=True, linger_ms=5)
     await producer.start()
     try:
-        await asyncio.gather(*[_acknowledged(await _send(producer, case), told) for case in cases])
+        await asyncio.gather(*[_acknowledged(await _send(producer, case), on_accepted) for case in cases])
     finally:
         await producer.stop()
 
@@ -70,9 +70,9 @@ async def _send(producer: AIOKafkaProducer, case: RetailCase) -> Awaitable[objec
     return acknowledgement
 
 
-async def _acknowledged(acknowledgement: Awaitable[object], told: Told) -> None:
+async def _acknowledged(acknowledgement: Awaitable[object], on_accepted: OnAccepted) -> None:
     await acknowledgement
-    told()
+    on_accepted()
 
 
 def _cloud_event(case: RetailCase) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What came of the cases, gathered from events as they are read; no I/O."""
+"""What became of the cases, collected from events; no I/O."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from schemas import types
 from schemas.topics import CASES, DEAD_LETTERS, DECISIONS, NOTICES
 
 
-class Telling(NamedTuple):
-    """One notice that must end: about which event, to whom. `person` only tells approvers apart."""
+class DueNotice(NamedTuple):
+    """A notice that has to end: about which event, to which audience. `person` is set for approvers only."""
 
     about: str
     audience: str
@@ -24,7 +24,7 @@ class Telling(NamedTuple):
 
 @dataclass(frozen=True)
 class FirstDecision:
-    """The first decision on a case; `decided_at` in seconds since 1970, from the ledger's `sequence`."""
+    """The first decision on a case. `decided_at`: seconds since 1970, from the `sequence` of the ledger."""
 
     event_id: str
     outcome: str
@@ -38,28 +38,30 @@ class Outcome:
     accepted_at: dict[str, float] = field(default_factory=dict)
     first: dict[str, FirstDecision] = field(default_factory=dict)
     again: list[str] = field(default_factory=list)
-    due: set[Telling] = field(default_factory=set)
-    ended: dict[Telling, str | None] = field(default_factory=dict)
+    due: set[DueNotice] = field(default_factory=set)
+    ended: dict[DueNotice, str | None] = field(default_factory=dict)
     dead_letters: list[str] = field(default_factory=list)
 
     def see_dead_letter(self, headers: Mapping[str, str]) -> None:
-        """Takes in a dead letter by its headers."""
+        """Adds a dead letter, by its headers."""
         self.dead_letters.append(f"{headers.get('mandaat-reason')}: {headers.get('mandaat-detail')}")
 
     def see(self, topic: str, event: Mapping[str, Any]) -> None:
-        """Takes in one event of mandaat.cases, mandaat.decisions or mandaat.notices."""
+        """Adds an event of mandaat.cases, mandaat.decisions or mandaat.notices."""
         data = event["data"]
         if topic == CASES:
             self.accepted_at.setdefault(event["subject"], datetime.fromisoformat(event["time"]).timestamp())
         elif topic == NOTICES:
             person = data["person"] if data["audience"] == "approver" else None
             failed = event["type"] == types.NOTICE_FAILED
-            self.ended[Telling(data["about"], data["audience"], person)] = data["reason"] if failed else None
+            self.ended[DueNotice(data["about"], data["audience"], person)] = (
+                data["reason"] if failed else None
+            )
         elif event["type"] in types.DECISION_EVENTS:
             self._see_decision(event)
         elif event["type"] == types.APPROVAL_REQUESTED:
             approvers = data["approval"]["approvers"]
-            self.due |= {Telling(event["id"], "approver", approver) for approver in approvers}
+            self.due |= {DueNotice(event["id"], "approver", approver) for approver in approvers}
 
     def _see_decision(self, event: Mapping[str, Any]) -> None:
         case_id = event["subject"]
@@ -67,54 +69,54 @@ class Outcome:
         if known is None:
             decided_at = int(event["sequence"]) / 1_000_000
             self.first[case_id] = FirstDecision(event["id"], event["data"]["outcome"], decided_at)
-            self.due |= {Telling(event["id"], audience) for audience in ("customer", "agent", "webhook")}
+            self.due |= {DueNotice(event["id"], audience) for audience in ("customer", "agent", "webhook")}
         elif known.event_id != event["id"]:
             self.again.append(case_id)
 
     @property
-    def told(self) -> int:
+    def ended_notices(self) -> int:
         """How many of the notices that are due have ended."""
         return len(self.due & self.ended.keys())
 
     def complete(self, cases: Sequence[RetailCase]) -> bool:
-        """Whether every case is decided (or dead), and everybody told who must be."""
+        """Whether every case is decided or a dead letter, and every notice that is due has ended."""
         decided = len(self.first) + len(self.dead_letters) >= len(cases)
         return decided and self.due <= self.ended.keys() and len(self.accepted_at) >= len(self.first)
 
     def seconds_to_decide(self) -> list[float]:
-        """From acceptance to decision, one a case, shortest first."""
+        """The time from acceptance to decision of each case, shortest first."""
         both = self.first.keys() & self.accepted_at.keys()
         return sorted(self.first[case_id].decided_at - self.accepted_at[case_id] for case_id in both)
 
     def notices(self) -> Counter[tuple[str, bool]]:
-        """How many ended, by (audience, whether delivered)."""
-        return Counter((telling.audience, reason is None) for telling, reason in self.ended.items())
+        """How many notices ended, by (audience, whether delivered)."""
+        return Counter((notice.audience, reason is None) for notice, reason in self.ended.items())
 
     def outcome_of(self, case: RetailCase) -> str:
-        """What its first decision says."""
+        """The outcome of its first decision."""
         decision = self.first.get(case.case_id)
-        return decision.outcome if decision else "not decided"
+        return decision.outcome if decision else "no decision"
 
     def differences(self, cases: Iterable[RetailCase]) -> list[str]:
-        """Everything that is not as expected, one sentence each."""
+        """All that is not as expected, a sentence each."""
         wrong = [
-            f"{case.case_id} ({case.kind}): {self.outcome_of(case)}, expected {case.expected}"
+            f"{case.case_id} ({case.kind}): expected {case.expected}, got {self.outcome_of(case)}"
             for case in cases
             if self.outcome_of(case) != case.expected
         ]
         wrong += [f"{case_id}: decided more than once" for case_id in self.again]
         wrong += [f"dead letter: {letter}" for letter in self.dead_letters]
-        wrong += [f"not told: {each.audience} about {each.about}" for each in self.due - self.ended.keys()]
+        wrong += [f"no notice to {each.audience} about {each.about}" for each in self.due - self.ended.keys()]
         wrong += [
-            f"not delivered: {telling.audience} about {telling.about}: {reason}"
-            for telling, reason in self.ended.items()
+            f"not delivered: {notice.audience} about {notice.about}: {reason}"
+            for notice, reason in self.ended.items()
             if reason is not None
         ]
         return wrong
 
 
 def percentile(ordered: Sequence[float], share: float) -> float:
-    """The value that `share` (0 to 1) of the ordered values do not exceed; 0.0 where there are none."""
+    """The value that `share` (0 to 1) of the ordered values do not exceed; 0.0 without values."""
     if not ordered:
         return 0.0
     return ordered[max(0, ceil(share * len(ordered)) - 1)]

@@ -1,4 +1,4 @@
-"""The cases of deploy/local/retail and what each must come to."""
+"""The cases of deploy/local/retail, and the outcome that each must have."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TENANT = "retail"
 
 @dataclass(frozen=True)
 class RetailCase:
-    """One case as its source would send it, and the outcome that its first decision must have."""
+    """A case as its source would send it, and the outcome that its first decision must have."""
 
     case_id: str
     kind: str
@@ -23,7 +23,7 @@ class RetailCase:
 
 
 def retail_cases() -> list[RetailCase]:
-    """All 1,166, in the order of the file."""
+    """All 1,166 cases, in the order of the file."""
     with (FOLDER / "expected.csv").open(encoding="utf-8", newline="") as table:
         expected = {row["case_id"]: row["expected"] for row in csv.DictReader(table)}
     lines = (FOLDER / "cases.jsonl").read_text(encoding="utf-8").splitlines()

@@ -1,4 +1,4 @@
-"""Reads the topics from outside, from their beginning and without a group, until all is as it should end."""
+"""Reads the topics from their beginning, until every case is decided and every notice has ended."""
 
 from __future__ import annotations
 
@@ -12,13 +12,16 @@ from schemas.topics import DEAD_LETTERS
 from services.chassis.kafka.reader import Reader
 
 PATIENCE_SECONDS = 60.0
-"""Waiting ends when nothing new was seen for so long."""
+"""Watching ends when nothing new came for so long."""
 
 
 async def watch(
-    bootstrap: str, cases: Sequence[RetailCase], told: Callable[[Outcome], None], give_up: Callable[[], bool]
+    bootstrap: str,
+    cases: Sequence[RetailCase],
+    on_news: Callable[[Outcome], None],
+    give_up: Callable[[], bool],
 ) -> Outcome:
-    """Reads until the outcome is complete, or nothing came for long, or nothing came and `give_up()`."""
+    """Reads until the outcome is complete, or nothing new came for long, or `give_up()` is true."""
     outcome = Outcome()
     async with Reader(bootstrap, client_id="mandaat-demo") as reader:
         await reader.follow(*WATCHED)
@@ -26,7 +29,7 @@ async def watch(
         while not outcome.complete(cases):
             if await _read(reader, outcome):
                 last_news = monotonic()
-                told(outcome)
+                on_news(outcome)
             elif give_up() or monotonic() - last_news > PATIENCE_SECONDS:
                 break
     return outcome

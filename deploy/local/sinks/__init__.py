@@ -1,1 +1,1 @@
-"""The outside world of the local stack: a mail server and a webhook receiver that keep what they get."""
+"""A mail server and a webhook receiver for the local stack, which store what they receive."""

@@ -1,4 +1,4 @@
-"""`python -m deploy.local.sinks STATE_DIR SMTP_PORT WEBHOOK_PORT`: both in one process, until SIGTERM."""
+"""`python -m deploy.local.sinks STATE_DIR SMTP_PORT WEBHOOK_PORT` runs both in one process, until SIGTERM."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MAIL_LIMIT_BYTES = 10 * 1024 * 1024
 
 
 async def main(state: Path, smtp_port: int, webhook_port: int) -> None:
-    """Serves until uvicorn is told to stop by a signal."""
+    """Serves until a signal stops uvicorn."""
     new_session = partial(
         SMTP,
         MailSink(state / "mail"),

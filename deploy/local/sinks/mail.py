@@ -1,4 +1,4 @@
-"""A mail server that keeps what it gets: one .eml a mail, and an index that is quick to count."""
+"""A mail server that stores each mail as an .eml file, and lists them in an index."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 
 INDEX = "index.jsonl"
 REFUSING_DOMAIN = "refused.example"
-"""A mail to this domain is refused for good (550)."""
+"""Mail to this domain is refused for good (550)."""
 BUSY_DOMAIN = "busy.example"
-"""A mail to this domain is refused for now (451)."""
+"""Mail to this domain is refused for now (451)."""
 _HEADERS = BytesHeaderParser(policy=default)
 
 
@@ -31,17 +31,17 @@ class KeptMail:
 
 
 class MailSink:
-    """aiosmtpd's handler: writes each mail and then its line in the index."""
+    """The handler of aiosmtpd: writes each mail, and then its line in the index."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
         self._count = len(kept_mails(folder))
 
-    async def handle_RCPT(  # noqa: N802 - aiosmtpd looks the handler up by this name
+    async def handle_RCPT(  # noqa: N802 - aiosmtpd calls the method by this name
         self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
     ) -> str:
-        """Refuses the two domains that exist to be refused."""
+        """Refuses REFUSING_DOMAIN and BUSY_DOMAIN."""
         domain = address.rpartition("@")[2].lower()
         if domain == REFUSING_DOMAIN:
             return "550 5.1.1 no such mailbox"
@@ -50,10 +50,10 @@ class MailSink:
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
-    async def handle_DATA(  # noqa: N802 - aiosmtpd looks the handler up by this name
+    async def handle_DATA(  # noqa: N802 - aiosmtpd calls the method by this name
         self, _server: SMTP, _session: Session, envelope: Envelope
     ) -> str:
-        """Keeps one mail; a mail with several recipients is one."""
+        """Stores a mail once, also with several recipients."""
         content = (
             envelope.content if isinstance(envelope.content, bytes) else (envelope.content or "").encode()
         )
@@ -69,11 +69,11 @@ class MailSink:
         (self._folder / kept.file).write_bytes(content)
         with (self._folder / INDEX).open("a", encoding="utf-8") as index:
             index.write(json.dumps(asdict(kept), ensure_ascii=False) + "\n")
-        return "250 kept"
+        return "250 stored"
 
 
 def kept_mails(folder: Path) -> list[KeptMail]:
-    """What the index says; the last line may be in the making and is then left out."""
+    """The mails of the index, without a last line that is still being written."""
     try:
         text = (folder / INDEX).read_text(encoding="utf-8")
     except FileNotFoundError:

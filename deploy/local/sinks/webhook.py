@@ -1,4 +1,4 @@
-"""A webhook receiver that checks the Standard Webhooks signature and keeps what it gets, good or bad."""
+"""A webhook receiver that checks Standard Webhooks signatures, and stores what it receives, valid or not."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ RECEIVED = "received.jsonl"
 
 @dataclass(frozen=True)
 class KeptWebhook:
-    """One line of what was received. `refusal` is null where the signature was right."""
+    """One line of the file. `refusal` is null where the signature was valid."""
 
     at: str
     tenant: str
@@ -26,10 +26,11 @@ class KeptWebhook:
 
 
 def receiver(folder: Path, secrets: Mapping[str, str]) -> FastAPI:
-    """The application; `secrets` by tenant.
+    """The application. `secrets` has the secret of each tenant.
 
-    `POST /webhooks/{tenant}` answers 204, 401 for a wrong signature, 404 for a tenant without a secret, and
-    with `?answer=503` that status after keeping it, so that a sender's patience can be tried.
+    `POST /webhooks/{tenant}` responds with 204, 401 for a wrong signature, or 404 for a tenant without a
+    secret. With `?answer=503` it stores the request and responds with that status, to test how a sender
+    retries.
     """
     folder.mkdir(parents=True, exist_ok=True)
     app = FastAPI(openapi_url=None)
@@ -52,7 +53,7 @@ def receiver(folder: Path, secrets: Mapping[str, str]) -> FastAPI:
 
 def _refusal(secret: str | None, body: bytes, headers: Mapping[str, str]) -> str | None:
     if secret is None:
-        return "no secret is known for this tenant"
+        return "this tenant has no secret"
     try:
         Webhook(secret).verify(body, dict(headers), json_parse=False)
     except (WebhookVerificationError, ValueError) as problem:
@@ -69,7 +70,7 @@ def _keep(folder: Path, tenant: str, webhook_id: str, refusal: str | None, body:
 
 
 def kept_webhooks(folder: Path) -> list[KeptWebhook]:
-    """What was received so far; the last line may be in the making and is then left out."""
+    """The webhooks received so far, without a last line that is still being written."""
     try:
         text = (folder / RECEIVED).read_text(encoding="utf-8")
     except FileNotFoundError:

@@ -53,22 +53,24 @@ def test_a_case_that_was_decided_as_expected_and_told_to_everybody_is_right() ->
         assert outcome.complete([ONE])
         assert outcome.differences([ONE]) == []
         assert outcome.seconds_to_decide() == [0.25]
-        assert (outcome.told, len(outcome.due)) == (5, 5)
+        assert (outcome.ended_notices, len(outcome.due)) == (5, 5)
 
 
 def test_it_waits_for_each_approver() -> None:
     outcome = seen(escalated_and_told()[:-1])
     assert not outcome.complete([ONE])
-    assert outcome.differences([ONE]) == ["not told: approver about e-2"]
+    assert outcome.differences([ONE]) == ["no notice to approver about e-2"]
 
 
 def test_another_outcome_than_expected_is_a_difference() -> None:
     wanted = RetailCase("c-1", "refund", "approved", {})
-    assert seen(escalated_and_told()).differences([wanted]) == ["c-1 (refund): escalated, expected approved"]
+    assert seen(escalated_and_told()).differences([wanted]) == [
+        "c-1 (refund): expected approved, got escalated"
+    ]
 
 
 def test_a_case_that_is_not_decided_is_a_difference() -> None:
-    assert Outcome().differences([ONE]) == ["c-1 (refund): not decided, expected escalated"]
+    assert Outcome().differences([ONE]) == ["c-1 (refund): expected escalated, got no decision"]
 
 
 def test_a_second_first_decision_is_a_difference_and_a_repeat_of_the_same_is_none() -> None:

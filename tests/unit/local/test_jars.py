@@ -54,7 +54,7 @@ def test_a_jar_with_another_checksum_is_refused_by_its_coordinates(
     tmp_path: Path, fetches: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(jars, "listed", lambda: [jars.Jar(JAR.coordinates, "0" * 64)])
-    with pytest.raises(StackError, match=r"org\.example:thing:1\.0 is not what it should be"):
+    with pytest.raises(StackError, match=r"org\.example:thing:1\.0: expected sha256"):
         jars.ensure(tmp_path)
     assert list(tmp_path.iterdir()) == []
 
