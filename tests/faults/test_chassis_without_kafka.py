@@ -101,9 +101,7 @@ async def put(service: Service, value: bytes) -> None:
 
 
 @pytest.mark.parametrize("how", ["stopped", "hung"])
-async def test_kafka_goes_and_comes_back_and_everything_goes_on_by_itself(
-    service: Service, backing: Stack, how: str
-) -> None:
+async def test_everything_goes_on_when_kafka_comes_back(service: Service, backing: Stack, how: str) -> None:
     await put(service, b"before")
     await eventually(lambda: b"before" in service.seen, seconds=20)
     if how == "stopped":
@@ -129,9 +127,7 @@ async def test_kafka_goes_and_comes_back_and_everything_goes_on_by_itself(
     await alive(service)
 
 
-async def test_kafka_away_at_the_start_is_waited_for(
-    kafka: str, make_topic: MakeTopic, backing: Stack
-) -> None:
+async def test_a_start_waits_for_kafka(kafka: str, make_topic: MakeTopic, backing: Stack) -> None:
     topics = (await make_topic(partitions=2), await make_topic(), await make_topic())
     backing.stop("kafka")
     async with AsyncExitStack() as stack:
@@ -147,7 +143,7 @@ async def test_kafka_away_at_the_start_is_waited_for(
         await eventually(lambda: service.seen == [b"first"], seconds=30)
 
 
-async def test_sigterm_while_kafka_hangs_still_exits_0_in_time(
+async def test_sigterm_exits_0_in_time_while_kafka_hangs(
     service: Service, kafka: str, backing: Stack
 ) -> None:
     await put(service, b"1")

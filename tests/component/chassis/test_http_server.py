@@ -1,4 +1,4 @@
-"""The server as it listens: who gets in, how slowly one may speak, and how it ends."""
+"""The HTTP server: which hosts it accepts, its time limits, and how it stops."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def app(health: Health) -> FastAPI:
 
     @app.get("/slow")
     async def slow() -> str:
-        await asyncio.sleep(0.8)  # an answer that takes long is what is tested
+        await asyncio.sleep(0.8)  # the test needs a slow response
         return "answered"
 
     @app.post("/raw")
@@ -48,7 +48,7 @@ def client(port: int) -> httpx.AsyncClient:
     return httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20)
 
 
-async def test_it_answers_and_does_not_say_what_it_is_made_of(port: int) -> None:
+async def test_the_server_responds_without_a_server_header(port: int) -> None:
     async with client(port) as caller:
         answer = await caller.get("/livez")
     assert answer.status_code == 200
@@ -67,7 +67,7 @@ async def test_it_answers_and_does_not_say_what_it_is_made_of(port: int) -> None
         ("10.0.0.1", 421),
     ],
 )
-async def test_on_the_loopback_only_requests_that_name_it_are_taken(
+async def test_on_the_loopback_only_requests_that_name_it_are_accepted(
     port: int, host: str, status: int
 ) -> None:
     async with client(port) as caller:
@@ -75,14 +75,14 @@ async def test_on_the_loopback_only_requests_that_name_it_are_taken(
     assert answer.status_code == status
 
 
-async def test_a_port_that_is_taken_is_one_clear_line(port: int, app: FastAPI) -> None:
+async def test_a_taken_port_is_a_configuration_error(port: int, app: FastAPI) -> None:
     with pytest.raises(ConfigurationError, match=f"MANDAAT_HTTP_PORT {port}"):
         async with serving(app, "127.0.0.1", port, Health()):
             pass
 
 
 async def closed_after(port: int, drip: Callable[[int], bytes], every: float) -> float:
-    """Seconds until the server closes a connection on which bytes drip."""
+    """Seconds until the server closes a connection on which bytes arrive slowly."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     started = time.monotonic()
     try:
@@ -94,7 +94,7 @@ async def closed_after(port: int, drip: Callable[[int], bytes], every: float) ->
                     if await reader.read(65536) == b"":
                         return time.monotonic() - started
             except TimeoutError:
-                assert time.monotonic() - started < 10, "it is still open"
+                assert time.monotonic() - started < 10, "the connection is still open"
     except ConnectionError:
         return time.monotonic() - started
     finally:
@@ -102,18 +102,18 @@ async def closed_after(port: int, drip: Callable[[int], bytes], every: float) ->
     return time.monotonic() - started
 
 
-async def test_a_head_that_drips_is_cut_off(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_connection_with_a_slow_head_is_closed(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http, "HEADER_SECONDS", 0.6)
     seconds = await closed_after(port, lambda n: b"G" if n == 0 else b"ET /livez"[n : n + 1] or b"x", 0.05)
     assert seconds < 3
 
 
-async def test_a_silent_connection_is_cut_off(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_silent_connection_is_closed(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http, "HEADER_SECONDS", 0.6)
     assert await closed_after(port, lambda _: b"", 0.1) < 3
 
 
-async def test_a_body_that_drips_is_answered_408(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_slow_body_is_408(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(middleware, "BODY_SECONDS", 0.4)
 
     async def drip() -> AsyncIterator[bytes]:
@@ -127,7 +127,7 @@ async def test_a_body_that_drips_is_answered_408(port: int, monkeypatch: pytest.
     assert answer.headers["content-type"] == "application/problem+json"
 
 
-async def test_a_slow_request_is_not_cut_off_as_a_slow_head(
+async def test_a_slow_response_is_not_mistaken_for_a_slow_head(
     port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(http, "HEADER_SECONDS", 0.3)
@@ -136,7 +136,7 @@ async def test_a_slow_request_is_not_cut_off_as_a_slow_head(
 
 
 @pytest.mark.parametrize("size", [200_000, 3_000_000])
-async def test_a_caller_that_still_sends_reads_the_413(port: int, size: int) -> None:
+async def test_a_caller_that_is_still_sending_can_read_the_413(port: int, size: int) -> None:
     async def chunks() -> AsyncIterator[bytes]:
         for _ in range(size // 10_000):
             yield b"x" * 10_000
@@ -147,7 +147,7 @@ async def test_a_caller_that_still_sends_reads_the_413(port: int, size: int) -> 
         assert answer.status_code == 413
 
 
-async def test_on_the_way_out_it_is_not_ready_and_answers_what_was_asked(
+async def test_a_stopping_server_is_not_ready_and_finishes_running_requests(
     app: FastAPI, health: Health
 ) -> None:
     async with client(0) as caller:
@@ -165,7 +165,7 @@ async def test_on_the_way_out_it_is_not_ready_and_answers_what_was_asked(
             await caller.get(f"{address}/livez")
 
 
-async def test_a_request_that_is_no_http_is_refused(port: int) -> None:
+async def test_bytes_that_are_not_http_are_refused(port: int) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(b"\x16\x03\x01 not http\r\n\r\n")
     async with asyncio.timeout(5):

@@ -21,15 +21,15 @@ QUICK = Timing(wait_for_batch=10.0, back_off=BackOff(0.05, 0.2), stop=5.0)
 
 
 async def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
-    """Returns when the condition holds; fails when it does not in time."""
+    """Returns when the condition is true; fails when it is not in time."""
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, "it did not come true in time"
+        assert time.monotonic() < deadline, "the condition was not true in time"
         await asyncio.sleep(0.01)
 
 
 class Rig:
-    """Topics of its own on the real broker, and what a test needs around them."""
+    """Topics on the real broker for one test, with a producer, a subscription and what it received."""
 
     def __init__(self, bootstrap: str, stack: AsyncExitStack) -> None:
         self.bootstrap = bootstrap
@@ -51,7 +51,7 @@ class Rig:
     async def topic(
         self, name: str = "", *, partitions: int = 2, config: Mapping[str, str] | None = None
     ) -> str:
-        """Makes a topic and gives its name."""
+        """Creates a topic, and returns its name."""
         name = name or f"{self.name}.{uuid.uuid4().hex[:6]}"
         admin = AIOKafkaAdminClient(bootstrap_servers=self.bootstrap)
         await admin.start()
@@ -65,7 +65,7 @@ class Rig:
         return await self.producer.send_all([Outgoing(topic, partition, b"k", value) for value in values])
 
     async def keep(self, records: list[ConsumedRecord]) -> None:
-        """The simplest handler."""
+        """A handler that only collects records."""
         self.seen += records
 
     @property
@@ -93,7 +93,7 @@ class Rig:
         return subscription
 
     async def committed(self, topic: str, partition: int = 0) -> int | None:
-        """What the group has committed, asked from outside."""
+        """The offset that the group has committed, by the admin client."""
         admin = AIOKafkaAdminClient(bootstrap_servers=self.bootstrap)
         await admin.start()
         try:

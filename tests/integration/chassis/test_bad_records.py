@@ -17,7 +17,7 @@ from tests.raw_records import BAD_NAME, Raw, produce_raw
 GOOD = Raw(value=b"good")
 
 
-async def test_no_bad_header_and_no_body_loses_its_neighbours(rig: Rig) -> None:
+async def test_a_bad_header_or_body_does_not_affect_other_records(rig: Rig) -> None:
     topic = await rig.topic(config={"max.message.bytes": str(4 << 20)})
     odd = [
         Raw(value=b"null header", headers=[("content-type", None)]),
@@ -39,7 +39,7 @@ async def test_no_bad_header_and_no_body_loses_its_neighbours(rig: Rig) -> None:
     assert rig.bugs == []
 
 
-async def test_a_header_name_that_is_not_utf8_costs_its_own_record_and_no_other(rig: Rig) -> None:
+async def test_only_a_record_with_a_bad_header_name_becomes_a_dead_letter(rig: Rig) -> None:
     topic = await rig.topic()
     for partition in (0, 1):
         await produce_raw(rig.bootstrap, topic, [GOOD] * 3, partition=partition)
@@ -61,7 +61,7 @@ async def test_a_header_name_that_is_not_utf8_costs_its_own_record_and_no_other(
     await rig.committed_is(topic, 3, partition=0)
 
 
-async def test_a_batch_of_nothing_but_bad_names_is_stepped_over(rig: Rig) -> None:
+async def test_a_batch_with_only_bad_header_names_is_skipped(rig: Rig) -> None:
     topic = await rig.topic()
     await produce_raw(rig.bootstrap, topic, [BAD_NAME, BAD_NAME])
     await rig.subscribe(topic)
@@ -72,7 +72,7 @@ async def test_a_batch_of_nothing_but_bad_names_is_stepped_over(rig: Rig) -> Non
     await until(lambda: rig.values == [b"after"])
 
 
-async def test_what_a_handler_that_commits_itself_never_saw_is_committed_for_it(rig: Rig) -> None:
+async def test_in_manual_mode_a_batch_of_bad_names_is_committed(rig: Rig) -> None:
     topic = await rig.topic()
     subscription: Subscription | None = None
 
@@ -88,7 +88,7 @@ async def test_what_a_handler_that_commits_itself_never_saw_is_committed_for_it(
     assert rig.values == [b"before"]
 
 
-async def test_what_a_handler_sought_back_from_is_not_committed_for_it(rig: Rig) -> None:
+async def test_in_manual_mode_nothing_is_committed_after_seeking_back(rig: Rig) -> None:
     topic = await rig.topic()
     subscription: Subscription | None = None
     tp = TopicPartition(topic, 0)
@@ -107,7 +107,7 @@ async def test_what_a_handler_sought_back_from_is_not_committed_for_it(rig: Rig)
     assert rig.values == [b"good", b"good"]
 
 
-async def test_where_the_handler_commits_itself_a_bad_name_at_the_end_is_committed_for_it(rig: Rig) -> None:
+async def test_in_manual_mode_a_bad_name_at_the_end_is_committed(rig: Rig) -> None:
     topic, subscription = await rig.topic(), None
 
     async def handle(records: list[ConsumedRecord]) -> None:
@@ -121,7 +121,7 @@ async def test_where_the_handler_commits_itself_a_bad_name_at_the_end_is_committ
     assert [record.offset for record in rig.seen] == [0, 2]
 
 
-async def test_a_record_as_large_as_the_topic_takes_fits_a_dead_letter(rig: Rig) -> None:
+async def test_the_largest_record_of_a_topic_fits_into_a_dead_letter(rig: Rig) -> None:
     topic = await rig.topic(config={"max.message.bytes": str(4 << 20)})
     large = Raw(value=b"x" * (4_194_304 - 200), headers=[("h", b"v")])
     await produce_raw(rig.bootstrap, topic, [large])
@@ -135,7 +135,7 @@ async def test_a_record_as_large_as_the_topic_takes_fits_a_dead_letter(rig: Rig)
     assert letter.value == large.value
 
 
-async def test_a_partition_that_cannot_be_decompressed_waits_and_the_others_lose_nothing(
+async def test_a_partition_with_an_unknown_codec_waits_and_the_others_go_on(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     topic, read = await rig.topic(partitions=6), LenientBatch.__iter__

@@ -12,7 +12,7 @@ from services.chassis.process.errors import ConfigurationError, SendFailed, TryA
 from tests.integration.chassis.conftest import Rig
 
 
-async def test_records_arrive_as_given_and_in_order_with_the_offsets_answered(rig: Rig) -> None:
+async def test_records_arrive_unchanged_and_in_order_at_the_returned_offsets(rig: Rig) -> None:
     topic = await rig.topic(partitions=1)
     now = round(time.time() * 1000) - 5
     given = [
@@ -28,7 +28,7 @@ async def test_records_arrive_as_given_and_in_order_with_the_offsets_answered(ri
     assert [r.timestamp for r in found[1:]] == [now, now + 1]
 
 
-async def test_a_key_goes_to_its_partition_and_what_exceeds_a_batch_goes_after_it(rig: Rig) -> None:
+async def test_a_key_goes_to_its_partition_also_in_several_batches(rig: Rig) -> None:
     topic = await rig.topic(partitions=3)
     records = [Outgoing(topic, None, f"k{n}".encode(), b"x" * 40_000) for n in range(100)]
     offsets = await rig.producer.send_all(records)
@@ -65,7 +65,7 @@ async def test_a_refused_partition_fails_alone_and_the_next_send_works(rig: Rig)
     ]
 
 
-async def test_senders_side_by_side_get_their_own_offsets(rig: Rig) -> None:
+async def test_concurrent_senders_get_their_own_offsets(rig: Rig) -> None:
     topic = await rig.topic(partitions=1)
     calls = [rig.producer.send_all([Outgoing(topic, 0, b"k", str(n).encode())] * 3) for n in range(30)]
     offsets = await asyncio.gather(*calls)
@@ -76,7 +76,7 @@ async def test_senders_side_by_side_get_their_own_offsets(rig: Rig) -> None:
         assert {found[offset].value for offset in mine} == {str(number).encode()}
 
 
-async def test_without_kafka_a_send_says_try_again_in_time() -> None:
+async def test_without_kafka_a_send_raises_try_again_in_time() -> None:
     producer = Producer("127.0.0.1:1", client_id="test")
     await producer.start()
     started = time.monotonic()
@@ -88,12 +88,12 @@ async def test_without_kafka_a_send_says_try_again_in_time() -> None:
     await producer.stop()
 
 
-async def test_a_topic_that_nobody_made_says_try_again(rig: Rig) -> None:
+async def test_sending_to_a_missing_topic_raises_try_again(rig: Rig) -> None:
     with pytest.raises(TryAgain):
         await rig.producer.send_all([Outgoing(f"{rig.name}.none", 0, b"k", b"v")], timeout_seconds=2)
 
 
-async def test_with_failpoints_nothing_goes_to_brokers_that_kafka_says_are_elsewhere(
+async def test_with_failpoints_nothing_is_sent_to_brokers_on_other_machines(
     kafka: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As through a tunnel: the bootstrap address is here, and what it leads to is not."""

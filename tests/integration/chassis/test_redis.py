@@ -31,7 +31,7 @@ async def until_it_fails(client: Redis) -> None:
         await do(client, "GET", "k")
 
 
-async def test_a_full_memory_is_waited_for(redis: Redis) -> None:
+async def test_a_full_memory_is_try_again(redis: Redis) -> None:
     await redis.config_set("maxmemory", 1)
     with pytest.raises(TryAgain, match="redis did not answer: OutOfMemoryError"):
         await do(redis, "SET", "k", "v")
@@ -39,7 +39,7 @@ async def test_a_full_memory_is_waited_for(redis: Redis) -> None:
         await do(redis, "EVAL", "return redis.call('SET', KEYS[1], 'v')", 1, "k")
 
 
-async def test_a_script_of_somebody_else_is_waited_for(redis: Redis, fresh_redis: str) -> None:
+async def test_a_running_script_is_try_again(redis: Redis, fresh_redis: str) -> None:
     await redis.config_set("busy-reply-threshold", 10)
     other = connect(fresh_redis, 30)
     running = asyncio.create_task(do(other, "EVAL", "while true do end", 0))
@@ -59,7 +59,7 @@ async def test_a_script_of_somebody_else_is_waited_for(redis: Redis, fresh_redis
     assert isinstance(running.exception(), ResponseError)
 
 
-async def test_nobody_there_is_waited_for() -> None:
+async def test_a_missing_redis_is_try_again() -> None:
     with pytest.raises(TryAgain):
         await do(connect("redis://127.0.0.1:1/0"), "GET", "k")
 
@@ -71,7 +71,7 @@ async def test_an_unknown_script_and_a_wrong_call_pass_through(redis: Redis) -> 
         await do(redis, "NO_SUCH")
 
 
-async def test_too_few_replicas_are_waited_for(redis: Redis) -> None:
+async def test_too_few_replicas_are_try_again(redis: Redis) -> None:
     await redis.config_set("min-replicas-to-write", 1)
     try:
         with pytest.raises(TryAgain, match="redis did not answer: NOREPLICAS"):
@@ -87,7 +87,7 @@ async def test_too_few_replicas_are_waited_for(redis: Redis) -> None:
         await redis.config_set("min-replicas-to-write", 0)
 
 
-async def test_a_replica_without_its_master_is_waited_for(redis: Redis) -> None:
+async def test_a_replica_without_its_master_is_try_again(redis: Redis) -> None:
     await redis.config_set("replica-serve-stale-data", "no")
     await redis.replicaof("127.0.0.1", "1")
     try:
@@ -100,13 +100,13 @@ async def test_a_replica_without_its_master_is_waited_for(redis: Redis) -> None:
         await redis.config_set("replica-serve-stale-data", "yes")
 
 
-def test_a_full_disk_is_waited_for() -> None:
+def test_a_full_disk_is_try_again() -> None:
     said = "MISCONF Valkey is configured to save RDB snapshots, but it's currently unable to persist to disk."
     with pytest.raises(TryAgain, match="MISCONF"), answering("redis"):
         raise ResponseError(said)
 
 
-def test_the_nonce_stands_in_the_second_line() -> None:
+def test_the_nonce_is_in_the_second_line() -> None:
     text = script_with("abc1", "services.rules.ledger", "ledger.lua")
     assert text.split("\n")[1] == "local NONCE = 'abc1'"
     with pytest.raises(ValueError, match="letters and digits"):

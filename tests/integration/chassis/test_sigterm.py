@@ -100,7 +100,7 @@ async def running(
             await process.wait()
 
 
-async def test_sigterm_finishes_the_batch_in_hand_answers_requests_and_exits_0(rig: Rig) -> None:
+async def test_sigterm_finishes_the_batch_and_running_requests_and_exits_0(rig: Rig) -> None:
     topic = await rig.topic(partitions=1)
     await rig.put(topic, *[b"x"] * 7)
     async with running(rig.bootstrap, topic, rig.group) as service, httpx.AsyncClient(timeout=10) as client:
@@ -119,7 +119,7 @@ async def test_sigterm_finishes_the_batch_in_hand_answers_requests_and_exits_0(r
     assert await rig.committed(topic) == 7
 
 
-async def test_sigterm_gives_up_a_batch_that_does_not_end_and_leaves_it_to_the_next(rig: Rig) -> None:
+async def test_sigterm_abandons_a_batch_that_does_not_end_and_another_handles_it(rig: Rig) -> None:
     topic = await rig.topic(partitions=1)
     await rig.put(topic, b"1")
     async with running(rig.bootstrap, topic, rig.group, batch_seconds=60) as service:
@@ -135,7 +135,7 @@ async def test_sigterm_gives_up_a_batch_that_does_not_end_and_leaves_it_to_the_n
         await asyncio.sleep(0.05)
 
 
-async def test_a_service_that_is_killed_leaves_its_batch_to_the_next(rig: Rig) -> None:
+async def test_after_a_kill_another_service_handles_the_batch(rig: Rig) -> None:
     topic = await rig.topic(partitions=1)
     await rig.put(topic, b"1", b"2")
     async with running(rig.bootstrap, topic, rig.group) as service:

@@ -29,7 +29,7 @@ async def test_offsets_are_committed_when_the_handler_is_done_and_not_before(rig
     await rig.committed_is(topic, 3)
 
 
-async def test_after_try_again_the_same_records_come_again_in_order_and_nothing_is_lost(rig: Rig) -> None:
+async def test_after_try_again_the_same_records_are_delivered_again_in_order(rig: Rig) -> None:
     topic, attempts = await rig.topic(), list[list[bytes | None]]()
     times: list[float] = []
 
@@ -52,7 +52,7 @@ async def test_after_try_again_the_same_records_come_again_in_order_and_nothing_
     assert rig.bugs == []
 
 
-async def test_a_bug_stops_consumption_loudly_and_commits_nothing(rig: Rig) -> None:
+async def test_a_bug_is_reported_stops_consuming_and_commits_nothing(rig: Rig) -> None:
     topic, calls = await rig.topic(), list[int]()
 
     async def handle(records: list[ConsumedRecord]) -> None:
@@ -68,7 +68,7 @@ async def test_a_bug_stops_consumption_loudly_and_commits_nothing(rig: Rig) -> N
     assert await rig.committed(topic) is None
 
 
-async def test_a_cancelled_error_out_of_the_handler_does_not_end_consumption(rig: Rig) -> None:
+async def test_a_cancelled_error_from_the_handler_does_not_stop_consuming(rig: Rig) -> None:
     topic, calls = await rig.topic(), list[int]()
 
     async def handle(records: list[ConsumedRecord]) -> None:
@@ -83,7 +83,7 @@ async def test_a_cancelled_error_out_of_the_handler_does_not_end_consumption(rig
     assert subscription.alive() is None
 
 
-async def test_a_rebalance_waits_for_the_batch_in_flight_and_nothing_is_handled_twice(rig: Rig) -> None:
+async def test_a_rebalance_waits_for_the_batch_so_that_nothing_is_handled_twice(rig: Rig) -> None:
     topic, started, finish = await rig.topic(partitions=2), asyncio.Event(), asyncio.Event()
     order: list[str] = []
 
@@ -124,7 +124,7 @@ async def test_a_rebalance_waits_for_the_batch_in_flight_and_nothing_is_handled_
     ]
 
 
-async def test_leaving_calls_on_revoked_and_the_other_goes_on_from_the_commit(rig: Rig) -> None:
+async def test_leaving_calls_on_revoked_and_another_member_goes_on(rig: Rig) -> None:
     topic, given_up = await rig.topic(), list[set[TopicPartition]]()
 
     async def revoked(partitions: set[TopicPartition]) -> None:
@@ -141,7 +141,7 @@ async def test_leaving_calls_on_revoked_and_the_other_goes_on_from_the_commit(ri
     assert rig.values == [b"1", b"2", b"3"]
 
 
-async def test_on_assigned_comes_before_any_record_and_is_repeated_while_the_outside_is_away(
+async def test_on_assigned_is_called_before_any_record_and_repeated_until_done(
     rig: Rig,
 ) -> None:
     topic, order = await rig.topic(), list[str]()
@@ -160,7 +160,7 @@ async def test_on_assigned_comes_before_any_record_and_is_repeated_while_the_out
     assert order == ["assigned"] * 3 + ["records"]
 
 
-async def test_on_idle_comes_soon_after_a_batch_and_every_second_and_never_beside_the_handler(
+async def test_on_idle_is_called_after_a_batch_and_every_second_never_during_one(
     rig: Rig,
 ) -> None:
     topic, idle, inside = await rig.topic(), list[float](), list[str]()
@@ -196,7 +196,7 @@ async def test_on_idle_comes_soon_after_a_batch_and_every_second_and_never_besid
     assert overlaps == []
 
 
-async def test_in_manual_mode_the_handler_commits_seeks_and_pauses_a_partition_while_others_go_on(
+async def test_in_manual_mode_the_handler_commits_seeks_and_pauses_partitions(
     rig: Rig,
 ) -> None:
     topic = await rig.topic(partitions=2)
@@ -228,9 +228,7 @@ async def test_in_manual_mode_the_handler_commits_seeks_and_pauses_a_partition_w
     await rig.committed_is(topic, 3, 0)
 
 
-async def test_a_commit_that_failed_is_noticed_and_made_before_more_is_read(
-    rig: Rig, monkeypatch: Any
-) -> None:
+async def test_a_failed_commit_is_repeated_before_the_next_poll(rig: Rig, monkeypatch: Any) -> None:
     topic = await rig.topic()
     subscription = await rig.subscribe(topic)
     await until(lambda: subscription.assigned)
@@ -250,9 +248,7 @@ async def test_a_commit_that_failed_is_noticed_and_made_before_more_is_read(
 
 
 @pytest.mark.parametrize("task", ["_fetcher._fetch_task", "_coordinator._coordination_task"])
-async def test_when_a_task_of_aiokafka_dies_in_silence_another_consumer_takes_over(
-    rig: Rig, task: str
-) -> None:
+async def test_when_a_task_of_aiokafka_dies_the_consumer_is_replaced(rig: Rig, task: str) -> None:
     topic = await rig.topic()
     subscription = await rig.subscribe(topic)
     await until(lambda: subscription.assigned)
@@ -264,7 +260,7 @@ async def test_when_a_task_of_aiokafka_dies_in_silence_another_consumer_takes_ov
     assert subscription.alive() is None
 
 
-async def test_when_the_loop_is_gone_its_age_tells(rig: Rig) -> None:
+async def test_the_age_of_the_loop_grows_when_it_is_gone(rig: Rig) -> None:
     topic = await rig.topic()
     subscription = await rig.subscribe(topic)
     await until(lambda: subscription.assigned)
@@ -272,13 +268,13 @@ async def test_when_the_loop_is_gone_its_age_tells(rig: Rig) -> None:
     assert subscription._loop is not None
     for task in subscription._loop._subscriber.tasks:
         task.cancel()
-    await until(lambda: subscription.loop_age_seconds() > 1)  # it turns several times a second while it lives
+    await until(lambda: subscription.loop_age_seconds() > 1)  # a live loop runs several times a second
 
 
-async def test_a_topic_that_does_not_exist_yet_is_waited_for(rig: Rig) -> None:
+async def test_a_member_waits_for_a_topic_that_is_missing(rig: Rig) -> None:
     topic = f"{rig.name}.later"
     subscription = await rig.subscribe(topic, timing=QUICK._replace(open=3.0))
-    await asyncio.sleep(1)  # for so long it is not there: that is what is tested
+    await asyncio.sleep(1)  # the test needs a topic that is missing for a while
     assert subscription.ready() is not None
     assert subscription.alive() is None
     await rig.topic(topic)

@@ -36,7 +36,7 @@ async def rows(rig: Rig, topic: str, **values: bytes | None) -> None:
     await rig.producer.send_all([Outgoing(topic, None, k.encode(), v) for k, v in values.items()])
 
 
-async def test_after_start_the_table_holds_the_newest_of_every_key(rig: Rig) -> None:
+async def test_after_start_the_table_has_the_newest_value_of_every_key(rig: Rig) -> None:
     topic = await rig.topic(config=COMPACTED)
     await rows(rig, topic, a=b"1", b=b"2", c=b"3", d=b"4")
     await rows(rig, topic, a=b"10", b=None, c=b"not a number")
@@ -46,7 +46,7 @@ async def test_after_start_the_table_holds_the_newest_of_every_key(rig: Rig) -> 
         assert table.ready() is None
 
 
-async def test_read_to_end_sees_all_that_was_acknowledged_before_the_call(rig: Rig) -> None:
+async def test_read_to_end_reads_all_that_was_acknowledged_before(rig: Rig) -> None:
     topic = await rig.topic(partitions=3, config=COMPACTED)
     async with a_table(rig, topic) as table:
         for number in range(30):
@@ -55,13 +55,13 @@ async def test_read_to_end_sees_all_that_was_acknowledged_before_the_call(rig: R
             assert table.get(f"k{number}") == number
 
 
-async def test_changes_are_told_with_old_and_new(rig: Rig) -> None:
-    topic, told = await rig.topic(config=COMPACTED), list[tuple[str, int | None, int | None]]()
-    async with a_table(rig, topic, lambda *change: told.append(change)) as table:
+async def test_on_change_gets_the_old_and_the_new_row(rig: Rig) -> None:
+    topic, changes = await rig.topic(config=COMPACTED), list[tuple[str, int | None, int | None]]()
+    async with a_table(rig, topic, lambda *change: changes.append(change)) as table:
         for value in (b"1", b"1", b"2", None):
             await rows(rig, topic, a=value)
         await table.read_to_end()
-    assert told == [("a", None, 1), ("a", 1, 2), ("a", 2, None)]
+    assert changes == [("a", None, 1), ("a", 1, 2), ("a", 2, None)]
 
 
 async def test_an_empty_topic_is_read_to_its_end(rig: Rig) -> None:
@@ -69,7 +69,7 @@ async def test_an_empty_topic_is_read_to_its_end(rig: Rig) -> None:
         assert len(table) == 0
 
 
-async def test_a_topic_that_comes_later_is_waited_for(rig: Rig) -> None:
+async def test_a_table_waits_for_a_topic_that_is_missing(rig: Rig) -> None:
     topic = f"{rig.name}.later"
     table = a_table(rig, topic)
     with capture_logs() as logged:
@@ -82,7 +82,7 @@ async def test_a_topic_that_comes_later_is_waited_for(rig: Rig) -> None:
     await table.stop()
 
 
-async def test_when_fetching_dies_the_table_goes_on_with_another_consumer(rig: Rig) -> None:
+async def test_when_fetching_ends_the_table_goes_on_with_another_reader(rig: Rig) -> None:
     topic = await rig.topic(config=COMPACTED)
     async with a_table(rig, topic) as table:
         await rows(rig, topic, a=b"1")

@@ -24,7 +24,7 @@ def test_that_does_not_end(backing):
     time.sleep(300)
 """
 
-# A shell has background processes ignore SIGINT, and what they start inherits that.
+# Processes that a shell runs in the background ignore SIGINT, and so do the processes that they start.
 LISTEN = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
 
 

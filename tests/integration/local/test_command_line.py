@@ -1,4 +1,4 @@
-"""`mandaat local` and `mandaat demo` as they are called: a process each, on a stack that is theirs alone."""
+"""`mandaat local` and `mandaat demo` as processes, on a stack of their own."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Mandaat = Callable[..., str]
 
 @pytest.fixture
 def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
-    """The stack that the commands of a test work on, which they start themselves."""
+    """The stack of a test, which its commands start."""
     ports = free_ports()
     monkeypatch.setenv("MANDAAT_STATE_DIR", str(tmp_path))
     for name, port in ports.model_dump().items():
@@ -54,7 +54,7 @@ def mandaat(own: Stack) -> Mandaat:
 
 
 def parts(mandaat: Mandaat) -> dict[str, dict[str, Any]]:
-    """As status tells them; it exits with 1 because the services do not run here."""
+    """The parts of `local status`, which exits with 1 because the services do not run."""
     found: dict[str, dict[str, Any]] = json.loads(mandaat("local", "status", "--json", code=1))["parts"]
     return found
 
@@ -69,9 +69,7 @@ async def how_many(stack: Stack, topic: str) -> int:
     return sum(ends.values())
 
 
-async def test_up_down_and_up_again_keeps_the_data_and_down_leaves_no_process(
-    own: Stack, mandaat: Mandaat
-) -> None:
+async def test_down_and_up_keep_the_data_and_down_leaves_no_process(own: Stack, mandaat: Mandaat) -> None:
     mandaat("local", "up", *PARTS)
     mandaat("publish", "staff", str(RETAIL / "staff.jsonl"))
     with redis.Redis.from_url(own.redis_url) as client:
@@ -98,10 +96,10 @@ def _family(pid: int) -> list[psutil.Process]:
     return [found, *found.children(recursive=True)]
 
 
-def test_the_demonstration_checks_what_came_out_and_leaves_nothing_running(
+def test_the_demonstration_checks_the_outcome_and_leaves_no_process(
     own: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """On a share of the cases; `make demo` takes all."""
+    """With some of the cases; `make demo` takes all."""
     share = retail.retail_cases()[:60]
     monkeypatch.setattr(retail, "retail_cases", lambda: share)
 

@@ -1,4 +1,4 @@
-"""The local stack on the real Kafka and Redis: topics, repeating, and getting up again."""
+"""The local stack with a real Kafka and Redis: topics, repeated starts, and restarts."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.fixture
 def command_line(backing: Stack, monkeypatch: pytest.MonkeyPatch) -> Stack:
-    """`mandaat` as it is called for the stack of this session."""
+    """The environment of commands for the stack of this session."""
     monkeypatch.setenv("MANDAAT_STATE_DIR", str(backing.state))
     for name, port in backing.ports.model_dump().items():
         monkeypatch.setenv(setting_of(name), str(port))
@@ -44,7 +44,7 @@ def pids(stack: Stack) -> list[int | None]:
     return [part.pid for part in stack.status() if part.name in BACKING]
 
 
-def test_bringing_up_what_runs_already_changes_nothing(backing: Stack) -> None:
+def test_up_changes_nothing_when_all_runs(backing: Stack) -> None:
     backing.up(BACKING)
     before = pids(backing)
     backing.up(BACKING)
@@ -53,16 +53,14 @@ def test_bringing_up_what_runs_already_changes_nothing(backing: Stack) -> None:
     assert all(part.ready for part in backing.status() if part.name in BACKING)
 
 
-async def test_every_topic_has_the_settings_it_must_have(kafka: str) -> None:
+async def test_every_topic_has_the_right_settings(kafka: str) -> None:
     outcome = await ensure_topics(kafka, SIZES)
     assert outcome.created == []
     assert outcome.differences == []
     assert outcome.checked == [topic.name for topic in TOPICS]
 
 
-async def test_a_topic_that_differs_is_named_with_setting_and_values(
-    kafka: str, make_topic: MakeTopic
-) -> None:
+async def test_a_wrong_topic_is_reported_with_setting_and_values(kafka: str, make_topic: MakeTopic) -> None:
     name = await make_topic("journal", partitions=2, settings={"message.timestamp.before.max.ms": "9000"})
     [journal] = [topic for topic in TOPICS if topic.name == DECISIONS]
     outcome = await ensure_topics(kafka, SIZES, [replace(journal, name=name)])
@@ -70,7 +68,7 @@ async def test_a_topic_that_differs_is_named_with_setting_and_values(
     assert f"{name}: message.timestamp.before.max.ms is 9000, must be 1000" in outcome.differences
 
 
-async def test_a_missing_topic_is_created_once_and_can_be_used_at_once(kafka: str) -> None:
+async def test_a_missing_topic_is_created_once_and_usable_at_once(kafka: str) -> None:
     topic = Topic(f"made-{uuid.uuid4().hex[:8]}", ("a test",), (), "to be made")
     first, second = await asyncio.gather(
         ensure_topics(kafka, SIZES, [topic]), ensure_topics(kafka, SIZES, [topic])
@@ -149,7 +147,7 @@ def test_status_for_programs_gives_addresses_process_ids_and_keys(command_line: 
     assert report["api_keys"]["retail"] == command_line.api_key("retail")
 
 
-def test_topics_are_checked_for_the_local_stack_unless_told_otherwise(
+def test_topics_are_checked_with_the_sizes_of_the_local_stack_by_default(
     command_line: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     command_line.up(["kafka"])
@@ -160,7 +158,7 @@ def test_topics_are_checked_for_the_local_stack_unless_told_otherwise(
     assert f"{DECISIONS}: partitions is 6, must be 12" in differing.stderr
 
 
-def test_a_second_stack_on_the_same_ports_says_which_and_how_to_change_it(
+def test_a_second_stack_on_the_same_ports_names_the_port_and_its_setting(
     command_line: Stack, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     command_line.up(["redis"])
@@ -171,7 +169,7 @@ def test_a_second_stack_on_the_same_ports_says_which_and_how_to_change_it(
     assert "MANDAAT_LOCAL_REDIS_PORT" in result.stderr
 
 
-def test_two_commands_at_once_start_one_stack(tmp_path: Path) -> None:
+def test_two_concurrent_commands_start_one_stack(tmp_path: Path) -> None:
     ports = free_ports()
     stacks = [Stack(tmp_path, ports) for _ in range(2)]
     with ThreadPoolExecutor(2) as pool:
@@ -184,5 +182,5 @@ def test_two_commands_at_once_start_one_stack(tmp_path: Path) -> None:
     assert not stacks[1].running("redis")
 
 
-def test_an_unknown_part_is_called_wrongly() -> None:
+def test_an_unknown_part_exits_with_2() -> None:
     assert RUNNER.invoke(build("local"), ["local", "up", "--only", "zookeeper"]).exit_code == 2

@@ -1,4 +1,4 @@
-"""A producer that failed is ended for good, whatever aiokafka's own tasks end in."""
+"""A failed producer is closed, after any error of aiokafka's own tasks."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from services.chassis.kafka.producer import Producer
 
 
 class Closing:
-    """Something to be closed, which ends as it is told to."""
+    """Something to close, which ends with the given error or after the given seconds."""
 
     def __init__(self, ends: BaseException | float | None = None) -> None:
         self._ends = ends
@@ -42,13 +42,13 @@ def a_producer(sender: Closing, client: Closing) -> Producer:
 @pytest.mark.parametrize(
     "ends", [None, KeyError("batch"), KafkaError("gone"), OSError("reset"), asyncio.CancelledError(), 60.0]
 )
-async def test_connections_are_closed_whatever_the_sender_ends_in(ends: Any) -> None:
+async def test_connections_are_closed_after_any_error_of_the_sender(ends: Any) -> None:
     sender, client = Closing(ends), Closing()
     async with asyncio.timeout(5.0):
         await a_producer(sender, client).stop()
     assert (sender.closed, client.closed) == (True, True)
 
 
-async def test_connections_that_cannot_be_closed_stop_nobody() -> None:
+async def test_an_error_while_closing_connections_does_not_matter() -> None:
     async with asyncio.timeout(5.0):
         await a_producer(Closing(), Closing(OSError("reset"))).stop()

@@ -47,7 +47,7 @@ async def letter_of(record: ConsumedRecord, why: Unreadable) -> Outgoing:
     return kept.records[0]
 
 
-async def test_a_dead_letter_keeps_bytes_key_and_headers_and_says_why_and_where() -> None:
+async def test_a_dead_letter_has_the_bytes_key_headers_reason_and_origin() -> None:
     record = a_record()
     letter = await letter_of(record, Unreadable("not_json", "The body ends at line 1."))
     assert (letter.topic, letter.key, letter.value) == (DEAD_LETTERS, b"acme/c-1", b"{")
@@ -68,7 +68,7 @@ async def test_null_stays_null_and_empty_stays_empty() -> None:
     assert (await letter_of(a_record(value=b""), why)).value == b""
 
 
-async def test_a_header_name_that_is_not_utf8_is_written_so_that_anybody_can_read_it() -> None:
+async def test_a_header_name_that_is_not_utf8_is_written_as_text() -> None:
     letter = await letter_of(
         a_record(headers=(("\udcff-x", b"1"),)), Unreadable("header_name_not_utf8", "A name.")
     )
@@ -76,7 +76,7 @@ async def test_a_header_name_that_is_not_utf8_is_written_so_that_anybody_can_rea
 
 
 @pytest.mark.parametrize("size", [0, 10_000_000])
-async def test_what_does_not_fit_the_topic_is_cut_and_says_so(size: int) -> None:
+async def test_a_letter_that_is_too_large_is_cut_and_marked(size: int) -> None:
     headers = (("big", b"h" * 6_000_000),) if size == 0 else ()
     record = a_record(value=b"x" * size, headers=headers)
     letter = await letter_of(record, Unreadable("too_large", "Too large."))
@@ -91,5 +91,5 @@ async def test_what_does_not_fit_the_topic_is_cut_and_says_so(size: int) -> None
     # From Kafka's own UtilsTest.testMurmur2.
     [(b"21", -973932308), (b"foobar", -790332482), (b"a-little-bit-long-string", -985981536)],
 )
-def test_keys_go_where_kafkas_default_partitioner_puts_them(key: bytes, hashed: int) -> None:
+def test_keys_are_partitioned_like_kafkas_default_partitioner_does(key: bytes, hashed: int) -> None:
     assert partition_for(key, 6) == (hashed & 0x7FFFFFFF) % 6

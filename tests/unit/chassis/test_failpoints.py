@@ -43,7 +43,7 @@ def started(text: str) -> subprocess.Popen[str]:
     )
 
 
-def test_what_is_killed_at_a_point_ends_there_the_n_th_time() -> None:
+def test_a_kill_happens_when_the_point_is_reached_the_nth_time() -> None:
     process = started("after-settle=kill@3")
     out, _ = process.communicate(timeout=20)
     assert process.returncode == -signal.SIGKILL
@@ -52,7 +52,7 @@ def test_what_is_killed_at_a_point_ends_there_the_n_th_time() -> None:
     assert '"failpoint"' in out
 
 
-def test_what_is_stopped_at_a_point_goes_on_when_it_is_told_to_and_only_stops_once() -> None:
+def test_a_stop_happens_once_and_ends_with_sigcont() -> None:
     process = started("after-publish=kill,after-settle=stop")
     wait_until(lambda: psutil.Process(process.pid).status() == psutil.STATUS_STOPPED)
     process.send_signal(signal.SIGCONT)
@@ -64,7 +64,7 @@ def test_what_is_stopped_at_a_point_goes_on_when_it_is_told_to_and_only_stops_on
 @pytest.mark.parametrize(
     "text", ["after-lunch=kill", "after-settle", "after-settle=explode", "after-settle=kill@0", "=stop,"]
 )
-def test_what_cannot_be_read_is_refused_and_says_what_there_is(text: str) -> None:
+def test_an_unknown_failpoint_is_refused_with_the_known_ones(text: str) -> None:
     with pytest.raises(ConfigurationError, match=r"MANDAAT_FAILPOINTS.*after-settle.*kill, stop"):
         failpoints.read(text)
 
@@ -98,7 +98,7 @@ THEIRS = {
     ("service", "setting"),
     [(service, setting) for service, settings in THEIRS.items() for setting in settings],
 )
-def test_a_service_with_failpoints_does_not_start_where_an_address_is_elsewhere(
+def test_a_service_with_failpoints_needs_all_addresses_on_this_machine(
     tmp_path: Path, service: str, setting: str
 ) -> None:
     value = ELSEWHERE[setting]
@@ -138,7 +138,7 @@ NO_ADDRESS = {
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_every_setting_that_is_text_is_known_to_be_an_address_or_none(service: str) -> None:
+def test_every_text_setting_is_known_as_an_address_or_not(service: str) -> None:
     """A new setting with an address must be looked at before failpoints are allowed."""
     settings = SERVICES[service]
     texts = {
@@ -150,7 +150,7 @@ def test_every_setting_that_is_text_is_known_to_be_an_address_or_none(service: s
     assert texts - looked_at <= NO_ADDRESS
 
 
-def test_the_pages_list_of_points_is_the_codes() -> None:
+def test_the_page_lists_the_same_points_as_the_code() -> None:
     page = (ROOT / "docs" / "faults.md").read_text()
     told = dict(re.findall(r"^\| `([a-z-]+)` \| (.+) \|$", page, re.MULTILINE))
     (point_class,) = ast.parse(inspect.getsource(Point)).body

@@ -30,7 +30,7 @@ async def test_every_error_has_one_family(error: BaseException | None, family: F
     assert (ended.family, ended.error) == (family, error)
 
 
-async def test_our_own_cancellation_goes_through() -> None:
+async def test_cancelling_the_caller_is_raised() -> None:
     task = asyncio.create_task(family_of(asyncio.Event().wait()))
     await asyncio.sleep(0)
     task.cancel()

@@ -20,14 +20,14 @@ def as_it_was() -> Iterator[None]:
     gc.unfreeze()
 
 
-def test_a_batch_is_not_looked_through_while_it_is_handled() -> None:
+def test_no_collection_runs_while_a_batch_is_handled() -> None:
     raise_thresholds()
 
     assert gc.isenabled()
     assert gc.get_threshold()[0] == YOUNG_OBJECTS
 
 
-def test_what_is_there_when_the_service_is_ready_is_never_looked_through() -> None:
+def test_frozen_objects_are_never_scanned() -> None:
     staff = [{"agent": n} for n in range(1000)]
     freeze_long_lived_objects()
 

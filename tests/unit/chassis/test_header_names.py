@@ -31,7 +31,7 @@ def test_aiokafka_alone_cannot_read_past_a_bad_name() -> None:
         list(records.next_batch())
 
 
-def test_a_record_with_a_bad_name_comes_through_at_its_offset_with_its_neighbours() -> None:
+def test_a_record_with_a_bad_name_keeps_its_offset_and_others_are_read() -> None:
     found = read(batch_of([GOOD, BAD_NAME, GOOD]))
     assert [offset for offset, _, _ in found] == [0, 1, 2]
     assert [value for _, value, _ in found] == [b"good", b"bad name", b"good"]
@@ -45,12 +45,12 @@ def test_the_batches_after_a_bad_name_are_read_too() -> None:
     assert [value for _, value, _ in found] == [b"bad name", b"good", b"good", b"bad name"]
 
 
-def test_a_batch_that_was_cut_off_at_the_end_of_a_fetch_waits_for_the_next() -> None:
+def test_an_incomplete_batch_at_the_end_of_a_fetch_is_left_for_the_next() -> None:
     whole = batch_of([BAD_NAME])
     assert [value for _, value, _ in read(whole + whole[: len(whole) // 2])] == [b"bad name"]
 
 
-def test_what_is_no_record_is_said_to_be_corrupt() -> None:
+def test_invalid_bytes_are_a_corrupt_record() -> None:
     data = bytearray(batch_of([GOOD]))
     data[61] ^= 0x55
     with pytest.raises(CorruptRecordException):
@@ -83,7 +83,7 @@ RAWS = st.builds(
 
 
 @given(st.lists(RAWS, min_size=1, max_size=8))
-def test_by_hand_reads_what_aiokafka_reads(raws: list[Raw]) -> None:
+def test_reading_by_hand_gives_the_same_as_aiokafka(raws: list[Raw]) -> None:
     data = batch_of(raws)
     theirs = [
         (r.offset, r.timestamp, r.timestamp_type, r.key, r.value, list(r.headers))

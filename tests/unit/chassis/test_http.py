@@ -88,7 +88,7 @@ async def test_every_error_is_a_problem_detail(client: httpx.AsyncClient) -> Non
     )
 
 
-async def test_a_flaw_is_named_by_its_pointer_or_parameter(client: httpx.AsyncClient) -> None:
+async def test_a_mistake_is_named_by_its_pointer_or_parameter(client: httpx.AsyncClient) -> None:
     body = is_problem(await client.post("/things/x", json={"inner": {"a/b": "no"}}), 422, "invalid")
     errors = body["errors"]
     assert isinstance(errors, list)
@@ -101,13 +101,13 @@ async def test_a_flaw_is_named_by_its_pointer_or_parameter(client: httpx.AsyncCl
     assert unreadable["errors"] == [{"detail": "is odd", "pointer": "/request/amount"}]
 
 
-async def test_a_bug_says_nothing_of_the_inside(client: httpx.AsyncClient) -> None:
+async def test_the_response_to_a_bug_shows_nothing_internal(client: httpx.AsyncClient) -> None:
     response = await client.get("/bug")
     is_problem(response, 500, "internal")
     assert "secret" not in response.text
 
 
-async def test_when_the_outside_is_away_the_caller_may_try_again(client: httpx.AsyncClient) -> None:
+async def test_try_again_is_503_with_retry_after(client: httpx.AsyncClient) -> None:
     response = await client.get("/away")
     is_problem(response, 503, "try-again")
     assert "10.0.0.1" not in response.text
@@ -120,21 +120,21 @@ async def chunks(number: int, size: int = 100) -> AsyncIterator[bytes]:
 
 
 @pytest.mark.parametrize("path", ["/raw", "/nowhere", "/things/1"])
-async def test_a_body_that_says_it_is_too_large_is_413(client: httpx.AsyncClient, path: str) -> None:
+async def test_a_stated_length_above_the_limit_is_413(client: httpx.AsyncClient, path: str) -> None:
     is_problem(await client.post(path, content=b"x" * (LIMIT + 1)), 413, "too-large")
 
 
-async def test_a_body_that_turns_out_too_large_is_413(client: httpx.AsyncClient) -> None:
+async def test_a_body_above_the_limit_is_413(client: httpx.AsyncClient) -> None:
     is_problem(await client.post("/raw", content=chunks(11)), 413, "too-large")
     is_problem(await client.post("/things/1", content=chunks(11)), 413, "too-large")
 
 
-async def test_a_body_of_exactly_the_limit_is_taken(client: httpx.AsyncClient) -> None:
+async def test_a_body_of_exactly_the_limit_is_accepted(client: httpx.AsyncClient) -> None:
     assert (await client.post("/raw", content=b"x" * LIMIT)).json() == LIMIT
     assert (await client.post("/raw", content=chunks(10))).json() == LIMIT
 
 
-async def test_a_body_that_does_not_come_is_408(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_body_that_does_not_arrive_is_408(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(middleware, "BODY_SECONDS", 0.05)
 
     async def never() -> AsyncIterator[bytes]:
@@ -145,7 +145,7 @@ async def test_a_body_that_does_not_come_is_408(monkeypatch: pytest.MonkeyPatch)
         is_problem(await client.post("/raw", content=never()), 408, "request-timeout")
 
 
-async def test_readyz_names_what_fails_and_livez_does_not_care(client: httpx.AsyncClient) -> None:
+async def test_readyz_names_failing_checks_and_livez_ignores_them(client: httpx.AsyncClient) -> None:
     async def redis() -> None:
         raise TryAgain("no answer")
 
@@ -173,7 +173,7 @@ async def test_while_stopping_the_service_is_not_ready() -> None:
         assert (await client.get("/livez")).status_code == 200
 
 
-async def test_metrics_have_few_labels_whatever_is_asked(client: httpx.AsyncClient) -> None:
+async def test_unknown_addresses_add_no_labels_to_metrics(client: httpx.AsyncClient) -> None:
     for number in range(20):
         await client.get(f"/nowhere/{number}")
         await client.post(f"/things/{number}", json={"amount": 1})
@@ -183,7 +183,7 @@ async def test_metrics_have_few_labels_whatever_is_asked(client: httpx.AsyncClie
     assert any('route="/things/{number}"' in line for line in lines)
 
 
-async def test_answers_carry_security_headers_and_there_is_no_page_of_docs(client: httpx.AsyncClient) -> None:
+async def test_responses_have_security_headers_and_there_is_no_docs_page(client: httpx.AsyncClient) -> None:
     answer = await client.get("/livez")
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert answer.headers["cache-control"] == "no-store"

@@ -37,7 +37,7 @@ def test_a_key_gives_its_tenant_and_scopes(file: Path) -> None:
 
 
 @pytest.mark.parametrize("header", [None, "", "Bearer", "Bearer ", "Bearer wrong", "Basic sesame", "sesame"])
-def test_without_a_known_key_the_answer_is_401_and_says_how(file: Path, header: str | None) -> None:
+def test_without_a_known_key_the_response_is_401_and_explains_itself(file: Path, header: str | None) -> None:
     problem = refusal(Keys.load(file), header)
     assert problem.status_code == 401
     assert (problem.headers or {})["WWW-Authenticate"].startswith("Bearer")
@@ -85,7 +85,7 @@ def test_a_file_that_others_can_write_is_refused(file: Path) -> None:
         Keys.load(file)
 
 
-def test_a_missing_or_empty_file_is_one_clear_line(tmp_path: Path) -> None:
+def test_a_missing_or_empty_file_is_a_configuration_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="does not exist"):
         Keys.load(tmp_path / "none.jsonl")
     (tmp_path / "empty.jsonl").touch(mode=0o600)
@@ -93,7 +93,7 @@ def test_a_missing_or_empty_file_is_one_clear_line(tmp_path: Path) -> None:
         Keys.load(tmp_path / "empty.jsonl")
 
 
-def test_a_changed_file_is_read_again_and_a_broken_one_leaves_what_was(
+def test_a_changed_file_is_read_again_and_a_broken_one_is_ignored(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(keys, "LOOK_AGAIN_SECONDS", 0.0)
@@ -107,7 +107,7 @@ def test_a_changed_file_is_read_again_and_a_broken_one_leaves_what_was(
 
 
 @pytest.mark.parametrize("gone", [lambda file: file.write_text(""), Path.unlink], ids=["emptied", "removed"])
-def test_taking_the_last_key_away_leaves_none(
+def test_removing_the_last_key_leaves_none(
     file: Path, gone: Callable[[Path], object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(keys, "LOOK_AGAIN_SECONDS", 0)

@@ -45,7 +45,7 @@ def test_a_line_is_json_with_time_level_service_and_ids(out: io.StringIO) -> Non
     }
 
 
-def test_what_people_are_or_wrote_is_left_out(out: io.StringIO) -> None:
+def test_names_and_texts_of_people_are_left_out(out: io.StringIO) -> None:
     structlog.stdlib.get_logger("mandaat").info(
         "x", email="a@example.org", customer={"id": 1}, other=object()
     )
@@ -55,7 +55,7 @@ def test_what_people_are_or_wrote_is_left_out(out: io.StringIO) -> None:
     assert lines(out)[0]["other"] == "<object>"
 
 
-def test_an_error_is_told_by_type_and_place_and_not_by_its_text_or_variables(out: io.StringIO) -> None:
+def test_an_error_is_logged_with_type_and_place_without_text_or_variables(out: io.StringIO) -> None:
     try:
         password = "hunter2"
         raise ValueError(f"bad input a@example.org {password}")
@@ -68,7 +68,7 @@ def test_an_error_is_told_by_type_and_place_and_not_by_its_text_or_variables(out
     assert "test_log.py" in lines(out)[0]["exception"][1]
 
 
-def test_a_line_of_a_library_comes_out_as_json_too_without_the_text_of_its_error(out: io.StringIO) -> None:
+def test_lines_of_libraries_are_json_too_without_texts_of_errors(out: io.StringIO) -> None:
     logging.getLogger("asyncio").error(
         "Task exception was never retrieved", exc_info=RuntimeError("a@example.org")
     )
@@ -78,7 +78,7 @@ def test_a_line_of_a_library_comes_out_as_json_too_without_the_text_of_its_error
     assert "example.org" not in out.getvalue()
 
 
-def test_a_cause_is_told_too() -> None:
+def test_the_cause_of_an_error_is_logged() -> None:
     try:
         try:
             raise OSError(111, "Connection refused")
@@ -90,7 +90,7 @@ def test_a_cause_is_told_too() -> None:
     assert "builtins.ConnectionRefusedError: [Errno 111] Connection refused" in told
 
 
-def test_a_library_that_repeats_itself_is_damped_and_we_are_not() -> None:
+def test_repeated_lines_of_libraries_are_dropped_and_ours_are_not() -> None:
     damper = RepetitionFilter(burst=3, seconds=10)
 
     def passes(name: str) -> int:
@@ -101,13 +101,13 @@ def test_a_library_that_repeats_itself_is_damped_and_we_are_not() -> None:
     assert passes("mandaat") == 100
 
 
-def test_libraries_do_not_write_keys_values_or_addresses(out: io.StringIO) -> None:
+def test_libraries_do_not_log_keys_values_or_addresses(out: io.StringIO) -> None:
     logging.getLogger("aiokafka.producer").debug("Sending (key=%s value=%s)", "k", "secret")
     logging.getLogger("httpx").info("HTTP Request: POST https://example.org/hook?token=secret")
     assert out.getvalue() == ""
 
 
-def test_many_lines_at_once_are_each_as_if_written_alone(out: io.StringIO) -> None:
+def test_lines_written_at_once_look_like_lines_written_alone(out: io.StringIO) -> None:
     rows = [{"outcome": "approved", "case_id": 'c-"1"\n'}, {"outcome": "refused", "case_id": "zaak-é"}]
     log_each("decided", rows)
     for row in rows:
@@ -119,7 +119,7 @@ def test_many_lines_at_once_are_each_as_if_written_alone(out: io.StringIO) -> No
     assert said[:2] == said[2:]
 
 
-def test_no_line_at_once_is_written_below_the_level(out: io.StringIO) -> None:
+def test_lines_written_at_once_respect_the_level(out: io.StringIO) -> None:
     configure("intake", "WARNING")
     log_each("decided", [{"case_id": "c-1"}])
     log_each("decided", [])
@@ -127,12 +127,12 @@ def test_no_line_at_once_is_written_below_the_level(out: io.StringIO) -> None:
     assert lines(out) == []
 
 
-def test_no_lines_at_once_are_no_line(out: io.StringIO) -> None:
+def test_no_rows_write_no_line(out: io.StringIO) -> None:
     log_each("decided", [])
 
     assert lines(out) == []
 
 
-def test_nothing_private_is_written_at_once(out: io.StringIO) -> None:
+def test_private_keys_cannot_be_written_at_once(out: io.StringIO) -> None:
     with pytest.raises(ValueError, match="private"):
         log_each("decided", [{"email": "a@example.org"}])

@@ -8,7 +8,7 @@ BUCKETS = (0.01, 0.1, 1.0)
 VALUES = (0.0, 0.01, 0.02, 0.1, 5.0, 5.0)
 
 
-def test_a_spread_says_what_a_histogram_says() -> None:
+def test_a_bulk_histogram_shows_the_same_as_a_histogram() -> None:
     one, other = CollectorRegistry(), CollectorRegistry()
     BulkHistogram("seconds", "How long", BUCKETS, one).observe_all(VALUES)
     histogram = Histogram("seconds", "How long", buckets=BUCKETS, registry=other)

@@ -109,9 +109,7 @@ def test_a_bug_reported_by_a_loop_closes_everything_and_exits_1() -> None:
         ("async def main(stop): pass", {"MANDAAT_LOG_LEVEL": "loud"}, "MANDAAT_LOG_LEVEL"),
     ],
 )
-def test_wrong_settings_are_one_clear_line_and_exit_2(
-    main: str, environment: dict[str, str], said: str
-) -> None:
+def test_wrong_settings_print_one_line_and_exit_2(main: str, environment: dict[str, str], said: str) -> None:
     process = start(main, **environment)
     _, err = process.communicate(timeout=10)
     assert process.returncode == 2
@@ -119,7 +117,7 @@ def test_wrong_settings_are_one_clear_line_and_exit_2(
     assert err.count("\n") == 1
 
 
-def test_an_end_that_takes_too_long_is_cut_off_within_10_seconds() -> None:
+def test_a_stop_that_takes_too_long_is_ended_within_10_seconds() -> None:
     process = start(
         """
         async def main(stop):

@@ -20,12 +20,14 @@ def as_it_was() -> Iterator[None]:
     sys.setswitchinterval(interval)
 
 
-def test_a_thread_that_computes_gives_the_loop_its_turn_within_half_a_millisecond() -> None:
+def test_a_computing_thread_yields_to_the_loop_within_half_a_millisecond() -> None:
     shorten_switch_interval()
     assert sys.getswitchinterval() == pytest.approx(SWITCH_SECONDS)
 
 
-async def test_rules_does_so_from_its_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_rules_shortens_the_switch_interval_at_its_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def no_keys(path: Path) -> None:
         raise ConfigurationError("no keys")
 

@@ -35,7 +35,7 @@ def test_keys_and_secrets_stay_when_the_address_changes(tmp_path: Path) -> None:
     assert first["url"] == "http://127.0.0.1:2/webhooks/retail"
 
 
-def test_keys_and_webhooks_that_somebody_added_stay(tmp_path: Path) -> None:
+def test_added_keys_and_webhooks_stay(tmp_path: Path) -> None:
     access.prepare(tmp_path, "http://127.0.0.1:1")
     mine = {"sha256": hashlib.sha256(b"my key").hexdigest(), "tenant": "shop", "scopes": ["submit"]}
     more = {**mine, "sha256": hashlib.sha256(b"another").hexdigest(), "tenant": "retail"}

@@ -1,4 +1,4 @@
-"""The demonstration counts a case as published only when the broker has it."""
+"""The demonstration counts a case as published only when the broker has acknowledged it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class LosesTheSecond:
         return future
 
 
-async def test_a_case_that_the_broker_does_not_take_is_said_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_case_that_the_broker_refuses_is_reported_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doors, "AIOKafkaProducer", LosesTheSecond)
     published: list[None] = []
 

@@ -1,4 +1,4 @@
-"""The demonstration tells right from wrong by what it reads, whatever order it comes in."""
+"""The demonstration compares what it reads with what is expected, in any order of events."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ def event(event_type: str, event_id: str, **data: Any) -> dict[str, Any]:
     }
 
 
-def told(about: str, audience: str, person: str | None, failed: str | None = None) -> dict[str, Any]:
+def notice(about: str, audience: str, person: str | None, failed: str | None = None) -> dict[str, Any]:
     kind = "notice.failed" if failed else "notice.delivered"
     return event(kind, f"n-{about}-{audience}", about=about, audience=audience, person=person, reason=failed)
 
 
-def escalated_and_told() -> list[tuple[str, dict[str, Any]]]:
+def escalated_with_notices() -> list[tuple[str, dict[str, Any]]]:
     return [
         (CASES, event("case.submitted", "e-0")),
         (DECISIONS, event("decision.escalated", "e-1", outcome="escalated")),
         (DECISIONS, event("approval.requested", "e-2", approval={"approvers": ["lead-01", "lead-02"]})),
-        (NOTICES, told("e-1", "customer", "cu-1")),
-        (NOTICES, told("e-1", "agent", "agent-01")),
-        (NOTICES, told("e-1", "webhook", None)),
-        (NOTICES, told("e-2", "approver", "lead-01")),
-        (NOTICES, told("e-2", "approver", "lead-02")),
+        (NOTICES, notice("e-1", "customer", "cu-1")),
+        (NOTICES, notice("e-1", "agent", "agent-01")),
+        (NOTICES, notice("e-1", "webhook", None)),
+        (NOTICES, notice("e-2", "approver", "lead-01")),
+        (NOTICES, notice("e-2", "approver", "lead-02")),
     ]
 
 
@@ -47,8 +47,8 @@ def seen(events: list[tuple[str, dict[str, Any]]]) -> Outcome:
     return outcome
 
 
-def test_a_case_that_was_decided_as_expected_and_told_to_everybody_is_right() -> None:
-    for events in (escalated_and_told(), escalated_and_told()[::-1]):
+def test_a_case_with_the_expected_decision_and_all_notices_is_right() -> None:
+    for events in (escalated_with_notices(), escalated_with_notices()[::-1]):
         outcome = seen(events)
         assert outcome.complete([ONE])
         assert outcome.differences([ONE]) == []
@@ -57,14 +57,14 @@ def test_a_case_that_was_decided_as_expected_and_told_to_everybody_is_right() ->
 
 
 def test_it_waits_for_each_approver() -> None:
-    outcome = seen(escalated_and_told()[:-1])
+    outcome = seen(escalated_with_notices()[:-1])
     assert not outcome.complete([ONE])
     assert outcome.differences([ONE]) == ["no notice to approver about e-2"]
 
 
-def test_another_outcome_than_expected_is_a_difference() -> None:
+def test_an_unexpected_outcome_is_a_difference() -> None:
     wanted = RetailCase("c-1", "refund", "approved", {})
-    assert seen(escalated_and_told()).differences([wanted]) == [
+    assert seen(escalated_with_notices()).differences([wanted]) == [
         "c-1 (refund): expected approved, got escalated"
     ]
 
@@ -73,15 +73,17 @@ def test_a_case_that_is_not_decided_is_a_difference() -> None:
     assert Outcome().differences([ONE]) == ["c-1 (refund): expected escalated, got no decision"]
 
 
-def test_a_second_first_decision_is_a_difference_and_a_repeat_of_the_same_is_none() -> None:
-    repeated = [*escalated_and_told(), escalated_and_told()[1]]
+def test_a_second_decision_is_a_difference_and_a_repeated_event_is_not() -> None:
+    repeated = [*escalated_with_notices(), escalated_with_notices()[1]]
     assert seen(repeated).differences([ONE]) == []
     twice = [*repeated, (DECISIONS, event("decision.approved", "e-9", outcome="approved"))]
     assert "c-1: decided more than once" in seen(twice).differences([ONE])
 
 
-def test_a_notice_that_failed_is_a_difference_with_its_reason() -> None:
-    outcome = seen([*escalated_and_told()[:-1], (NOTICES, told("e-2", "approver", "lead-02", "no address"))])
+def test_a_failed_notice_is_a_difference_with_its_reason() -> None:
+    outcome = seen(
+        [*escalated_with_notices()[:-1], (NOTICES, notice("e-2", "approver", "lead-02", "no address"))]
+    )
     assert outcome.complete([ONE])
     assert outcome.differences([ONE]) == ["not delivered: approver about e-2: no address"]
 
@@ -93,13 +95,13 @@ def test_a_dead_letter_ends_the_waiting_and_is_a_difference() -> None:
     assert "dead letter: unknown_tenant: no policy for retail" in outcome.differences([ONE])
 
 
-def test_percentiles_are_values_that_were_seen() -> None:
+def test_percentiles_are_existing_values() -> None:
     hundred = [float(number) for number in range(1, 101)]
     assert (percentile(hundred, 0.50), percentile(hundred, 0.99)) == (50.0, 99.0)
     assert (percentile([7.0], 0.5), percentile([], 0.5)) == (7.0, 0.0)
 
 
-def test_every_retail_case_says_what_it_must_come_to() -> None:
+def test_every_retail_case_has_an_expected_outcome() -> None:
     cases = retail_cases()
     assert len({case.case_id for case in cases}) == 1166
     assert {case.expected for case in cases} == {"approved", "escalated"}

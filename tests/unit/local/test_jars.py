@@ -1,4 +1,4 @@
-"""Kafka's jars: fetched once, checked always."""
+"""The jars of Kafka are fetched once, and checked each time."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ JAR = jars.Jar("org.example:thing:1.0", hashlib.sha256(CONTENT).hexdigest())
 
 @pytest.fixture
 def fetches(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What was asked for; each fetch brings CONTENT."""
+    """The coordinates that were fetched; each fetch returns CONTENT."""
     asked: list[str] = []
 
     def download(jar: jars.Jar) -> bytes:
@@ -28,13 +28,13 @@ def fetches(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return asked
 
 
-def test_a_whole_kafka_is_listed_with_checksums() -> None:
+def test_all_jars_of_kafka_are_listed_with_checksums() -> None:
     listed = jars.listed()
     assert len({jar.file_name for jar in listed}) == len(listed) == 33
     assert all(len(bytes.fromhex(jar.sha256)) == 32 for jar in listed)
 
 
-def test_what_is_in_the_cache_is_not_fetched_again(tmp_path: Path, fetches: list[str]) -> None:
+def test_a_cached_jar_is_not_fetched_again(tmp_path: Path, fetches: list[str]) -> None:
     seen: list[tuple[int, int]] = []
     for _ in range(2):
         paths = jars.ensure(tmp_path, lambda done, total: seen.append((done, total)))
@@ -43,14 +43,14 @@ def test_what_is_in_the_cache_is_not_fetched_again(tmp_path: Path, fetches: list
     assert seen == [(0, 1), (1, 1), (1, 1)]
 
 
-def test_a_jar_that_was_damaged_in_the_cache_is_fetched_again(tmp_path: Path, fetches: list[str]) -> None:
+def test_a_damaged_jar_in_the_cache_is_fetched_again(tmp_path: Path, fetches: list[str]) -> None:
     (tmp_path / JAR.file_name).write_bytes(b"damaged")
     jars.ensure(tmp_path)
     assert (tmp_path / JAR.file_name).read_bytes() == CONTENT
     assert fetches == [JAR.coordinates]
 
 
-def test_a_jar_with_another_checksum_is_refused_by_its_coordinates(
+def test_a_jar_with_another_checksum_is_refused(
     tmp_path: Path, fetches: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(jars, "listed", lambda: [jars.Jar(JAR.coordinates, "0" * 64)])
@@ -59,7 +59,7 @@ def test_a_jar_with_another_checksum_is_refused_by_its_coordinates(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_fetch_that_fails_is_tried_again(
+def test_a_failed_fetch_is_repeated(
     tmp_path: Path, fetches: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answers: list[bytes | None] = [None, CONTENT]
@@ -76,7 +76,7 @@ def test_a_fetch_that_fails_is_tried_again(
     assert (tmp_path / JAR.file_name).read_bytes() == CONTENT
 
 
-def test_what_cannot_be_fetched_is_named_by_its_coordinates(
+def test_a_jar_that_cannot_be_fetched_is_named(
     tmp_path: Path, fetches: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def unreachable(_jar: jars.Jar) -> bytes:

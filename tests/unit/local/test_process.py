@@ -1,4 +1,4 @@
-"""One process of the stack: found again, told from others, and gone when it must be."""
+"""A process of the stack can be found again, is not mistaken for another, and can be stopped."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def started(process: Process, program: str) -> Process:
     return process
 
 
-def test_a_later_command_finds_the_process_again(process: Process) -> None:
+def test_a_later_command_finds_the_process(process: Process) -> None:
     found = started(process, SLEEPS).running()
     again = Process("one", process.state).running()
     assert found is not None
@@ -42,7 +42,7 @@ def test_a_later_command_finds_the_process_again(process: Process) -> None:
     assert again.pid == found.pid
 
 
-def test_a_number_that_was_given_to_another_process_is_not_ours(process: Process) -> None:
+def test_a_reused_process_id_is_not_the_process(process: Process) -> None:
     started(process, SLEEPS)
     record = process.state / "processes" / "one.json"
     content = json.loads(record.read_text())
@@ -52,19 +52,19 @@ def test_a_number_that_was_given_to_another_process_is_not_ours(process: Process
     assert process.running() is not None
 
 
-def test_a_record_that_was_cut_off_counts_as_none(process: Process) -> None:
+def test_an_incomplete_record_is_ignored(process: Process) -> None:
     (process.state / "processes").mkdir()
     (process.state / "processes" / "one.json").write_text('{"pid": 1')
     assert process.running() is None
 
 
-def test_stopping_tells_how_it_ended(process: Process) -> None:
+def test_stop_returns_the_exit_code(process: Process) -> None:
     assert started(process, POLITE).stop(20) == 0
     assert process.running() is None
     assert process.recorded() is None
 
 
-def test_what_does_not_listen_to_sigterm_is_killed_in_the_end(process: Process) -> None:
+def test_a_process_that_ignores_sigterm_is_killed(process: Process) -> None:
     assert started(process, STUBBORN).stop(0.2) == -signal.SIGKILL
     assert process.running() is None
 
@@ -77,20 +77,20 @@ def test_a_paused_process_can_be_stopped(process: Process) -> None:
     assert process.stop(20) == 0
 
 
-def test_what_ends_while_starting_is_reported_with_the_end_of_its_log(process: Process) -> None:
+def test_a_failed_start_is_reported_with_the_end_of_the_log(process: Process) -> None:
     process.spawn([sys.executable, "-c", "raise SystemExit('no such setting')"], {}, {})
     with pytest.raises(StartError, match="one stopped while starting") as raised:
         process.wait_until(lambda: False, 20)
     assert "no such setting" in raised.value.log_tail
 
 
-def test_what_is_never_ready_is_reported(process: Process) -> None:
+def test_a_process_that_is_never_ready_is_reported(process: Process) -> None:
     started(process, SLEEPS)
     with pytest.raises(StartError, match="not ready within"):
         process.wait_until(lambda: False, 0.1)
 
 
-def test_a_port_that_is_taken_is_named_with_its_setting_and_who_has_it(process: Process) -> None:
+def test_a_taken_port_is_reported_with_its_setting_and_process(process: Process) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         part = Part(process, {"rules_port": port}, list, dict, lambda: True, 1, 1)

@@ -1,4 +1,4 @@
-"""Where the local stack listens and keeps its things."""
+"""Ports and folders of the local stack."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ def _no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("MANDAAT_STATE_DIR", str(tmp_path / "state"))
 
 
-def test_each_part_has_a_port_of_its_own() -> None:
+def test_each_part_has_its_own_port() -> None:
     for ports in (Ports(), free_ports()):
         numbers = list(ports.model_dump().values())
         assert len(set(numbers)) == len(numbers)
 
 
-def test_a_port_is_changed_by_the_setting_that_is_named_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_port_can_be_changed_by_its_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(setting_of("kafka_port"), "29092")
     assert Ports().kafka_port == 29092
 
@@ -39,7 +39,7 @@ def test_downloads_are_kept_in_the_users_cache(monkeypatch: pytest.MonkeyPatch, 
 
 
 @pytest.mark.parametrize("home", [None, "", "/proc/nobody"])
-def test_without_a_home_to_write_in_downloads_stay_with_the_state(
+def test_without_a_writable_home_downloads_go_to_the_state_directory(
     home: str | None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     if home is not None:

@@ -1,4 +1,4 @@
-"""The sinks keep what they get, and say what is wrong with it."""
+"""The sinks store what they receive, and refuse what is invalid."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def caller(folder: Path) -> httpx.AsyncClient:
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://sink")
 
 
-async def test_a_well_signed_webhook_is_accepted_and_kept(tmp_path: Path) -> None:
+async def test_a_webhook_with_a_valid_signature_is_accepted_and_stored(tmp_path: Path) -> None:
     async with caller(tmp_path) as client:
         answer = await client.post("/webhooks/acme", content=BODY, headers=signed())
     assert answer.status_code == 204
@@ -53,7 +53,7 @@ async def test_a_well_signed_webhook_is_accepted_and_kept(tmp_path: Path) -> Non
         ("nobody", signed(), 404),
     ],
 )
-async def test_a_webhook_that_cannot_be_trusted_is_refused_and_kept(
+async def test_a_webhook_with_an_invalid_signature_is_refused_and_stored(
     tenant: str, headers: dict[str, str], status: int, tmp_path: Path
 ) -> None:
     async with caller(tmp_path) as client:
@@ -69,7 +69,7 @@ async def test_a_receiver_can_be_told_to_fail(tmp_path: Path) -> None:
     assert answer.status_code == 503
 
 
-async def test_a_mail_is_kept_whole_and_can_be_found_by_its_index(tmp_path: Path) -> None:
+async def test_a_mail_is_stored_whole_and_listed_in_the_index(tmp_path: Path) -> None:
     port = free_ports().smtp_port
     server = await asyncio.get_running_loop().create_server(
         lambda: SMTP(MailSink(tmp_path), enable_SMTPUTF8=True), "127.0.0.1", port

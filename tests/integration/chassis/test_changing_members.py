@@ -11,7 +11,7 @@ from tests.integration.chassis.conftest import Rig, until
 NUMBER = 1_200
 
 
-async def test_while_members_come_and_go_every_record_is_handled_once_and_in_order(rig: Rig) -> None:
+async def test_every_record_is_handled_once_and_in_order_while_members_come_and_go(rig: Rig) -> None:
     topic, dice = await rig.topic(partitions=4), random.Random(7)
     busy: set[int] = set()
     order: defaultdict[int, list[int]] = defaultdict(list)

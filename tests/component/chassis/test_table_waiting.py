@@ -1,4 +1,4 @@
-"""A start that takes a moment alarms nobody; one that goes on waiting does."""
+"""A table that waits for its topic logs a warning only when it waits long."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from services.chassis.process.errors import TryAgain
 
 
 class NotOpenYet(Table[bytes]):
-    """Opens at the second try."""
+    """A table that can be read at the second try."""
 
     tries = 0
 
@@ -25,7 +25,7 @@ class NotOpenYet(Table[bytes]):
 
 
 @pytest.mark.parametrize(("quiet_seconds", "level"), [(60.0, "debug"), (-1.0, "warning")])
-async def test_waiting_for_a_topic_is_a_warning_only_when_it_lasts(
+async def test_only_long_waiting_for_a_topic_is_a_warning(
     quiet_seconds: float, level: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(table_module, "QUIET_SECONDS", quiet_seconds)
