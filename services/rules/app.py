@@ -24,8 +24,9 @@ from services.rules.ledger.client import Ledger
 from services.rules.ledger.counters import CounterReader
 from services.rules.ledger.settings_check import check_settings
 from services.rules.ledger.take_over import Fence
+from services.rules.mandate.inquiry import MandateInquiry
+from services.rules.mandate.route import add_routes
 from services.rules.metrics import RulesMetrics
-from services.rules.routes import Inquiry, add_routes
 from services.rules.settings import RulesSettings
 from services.rules.worker.held_partitions import HeldPartitions
 from services.rules.worker.input_topics import TOPICS
@@ -52,7 +53,7 @@ async def main(stop: Stop) -> None:
         tables = Tables(bootstrap=settings.kafka_bootstrap, on_bug=stop.fail)
         app = create_app("Mandaat rules", health=health, metrics=metrics)
         words = Sentences.parse(files("engine.explain").joinpath(WORDS).read_text("utf-8"))
-        add_routes(app, Inquiry(tables, CounterReader(redis), words, lambda: datetime.now(UTC)), keys)
+        add_routes(app, MandateInquiry(tables, CounterReader(redis), words, lambda: datetime.now(UTC)), keys)
         await stack.enter_async_context(serving(app, settings.http_host, settings.http_port, health))
         health.ready["started"] = lambda: "not started yet"
 

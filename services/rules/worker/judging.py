@@ -53,13 +53,14 @@ def judge(inputs: Sequence[ReceivedInput], authority: Authority, prefetched: Pre
     unjudged: list[Unjudged] = []
     dead_letters: list[DeadLetter] = []
     for record, one in inputs:
-        if any(request in prefetched.elsewhere for request in one.needs.newest):
+        needs = one.needs
+        if not prefetched.elsewhere.isdisjoint(needs.newest):
             dead_letters.append(DeadLetter(record, DECIDED_ELSEWHERE))
             continue
         try:
             proposal = propose(one, authority, prefetched.states, prefetched.newest)
-            stored = sum(len(prefetched.states.get(state_id, b"")) for state_id in one.needs.states)
-            check_size(len(record.value or b"") + stored, proposal)
+            states = [prefetched.states.get(state_id, b"") for state_id in needs.states]
+            check_size(len(record.value or b"") + sum(map(len, states)), proposal)
         except Unreadable as why:
             unjudged.append(Unjudged(record, one, why))
         else:

@@ -28,8 +28,8 @@ class Prefetched:
     states: Mapping[str, bytes] = field(default_factory=dict)
     """States of approvals, by `state_id`."""
     newest: Mapping[str, Sequence[Event]] = field(default_factory=dict)
-    """Events of the newest decision on each request that is withdrawn, by index id."""
-    elsewhere: Collection[str] = ()
+    """Events of the newest decision on each request that an input needs, by index id."""
+    elsewhere: frozenset[str] = frozenset()
     """Index ids of known requests whose events stand in another partition of the journal."""
     outcome: BatchOutcome = FINISHED
 
@@ -58,7 +58,7 @@ async def prefetch(
     return Prefetched(
         states,
         {request: _events(stored[place]) for request, place in places.items() if place in stored},
-        {request for request, place in places.items() if place not in stored},
+        frozenset(request for request, place in places.items() if place not in stored),
         outcome,
     )
 

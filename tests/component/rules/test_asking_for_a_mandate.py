@@ -24,7 +24,8 @@ from services.chassis.http.server import Health, create_app
 from services.chassis.process.errors import TryAgain
 from services.chassis.process.metrics import Metrics
 from services.rules.ledger.counters import CounterReading
-from services.rules.routes import MOST_WAITING, Inquiry, add_routes
+from services.rules.mandate.inquiry import MOST_WAITING, MandateInquiry
+from services.rules.mandate.route import add_routes
 from tests.builders.policies import a_book, a_mandate
 from tests.builders.staff import a_member, a_staff
 
@@ -126,7 +127,7 @@ async def client(world: World, tmp_path: Path) -> AsyncIterator[httpx.AsyncClien
     path.chmod(0o600)
     app = create_app("Mandaat rules", health=Health(), metrics=Metrics())
     words = Sentences.parse(files("engine.explain").joinpath(FILE).read_text("utf-8"))
-    add_routes(app, Inquiry(world, cast("Any", world.counted), words, lambda: NOW), Keys.load(path))
+    add_routes(app, MandateInquiry(world, cast("Any", world.counted), words, lambda: NOW), Keys.load(path))
     transport = httpx.ASGITransport(app)
     headers = {"Authorization": "Bearer reader"}
     async with httpx.AsyncClient(transport=transport, base_url="http://rules", headers=headers) as opened:

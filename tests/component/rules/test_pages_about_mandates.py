@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 import deploy.local
 from engine.policy_tests.document import Expectation, StepEntry
 from services.cli.app import build
-from services.rules.routes import MandateView
+from services.rules.mandate.view import MandateView
 
 DOCS = Path(__file__).parents[3] / "docs"
 HOTEL = Path(deploy.local.__path__[0]) / "hotel"
