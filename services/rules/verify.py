@@ -37,7 +37,7 @@ async def compared(kafka_bootstrap: str, redis_url: str) -> Report:
     journal = FollowedJournal(kafka_bootstrap, producer)
     redis = connect(redis_url, REDIS_SECONDS)
     try:
-        return await verify(redis=redis, journal=journal, effects_of=applied, tell=_tell)
+        return await verify(redis=redis, journal=journal, effects_of=applied, progress=_show_progress)
     finally:
         await journal.stop()
         await redis.aclose()
@@ -51,11 +51,11 @@ def said(report: Report) -> dict[str, Any]:
         "records": report.records,
         "compared": dict(report.compared),
         "differences": report.differences,
-        "examples": [one._asdict() for one in report.told],
+        "examples": [one._asdict() for one in report.examples],
     }
 
 
-def _tell(what: str, done: int, total: int | None) -> None:
+def _show_progress(what: str, done: int, total: int | None) -> None:
     _say({what: done} if total is None else {what: done, "of": total})
 
 

@@ -12,9 +12,10 @@ from redis.asyncio import Redis
 from services.chassis.kafka.producer import Producer
 from services.chassis.process.errors import TryAgain
 from services.rules.journal.journal import FollowedJournal, Journal
-from services.rules.ledger import verify as verify_module
 from services.rules.ledger.protocol import New, Part, Settled, SettledBefore, Wanted, place
 from services.rules.ledger.verify import SHADOW, Difference, Report, verify
+from services.rules.ledger.verify import keys as keys_module
+from services.rules.ledger.verify import report as report_module
 from tests.integration.ledger.hands import Hands, a_request, a_verdict
 from tests.integration.ledger.world import (
     Input,
@@ -35,20 +36,20 @@ class Verifier:
     def __init__(self, redis: Redis, journal: FollowedJournal) -> None:
         self.redis: Any = redis
         self.journal = journal
-        self.told: list[tuple[str, int, int | None]] = []
+        self.progress: list[tuple[str, int, int | None]] = []
 
     async def report(self) -> Report:
         return await verify(
             redis=self.redis,
             journal=self.journal,
             effects_of=effects_of,
-            tell=lambda *said: self.told.append(said),
+            progress=lambda *done: self.progress.append(done),
         )
 
     async def differences(self) -> list[Difference]:
         report = await self.report()
-        assert report.differences == len(report.told)
-        return report.told
+        assert report.differences == len(report.examples)
+        return report.examples
 
 
 @pytest.fixture
@@ -102,7 +103,7 @@ async def test_what_the_workers_wrote_is_what_the_journal_says(decided: Hands, v
     assert report.compared["counters"] >= 4
     (_, end), (_, other), _ = (await decided.journal.bounds(range(3))).values()
     assert report.records == end + other
-    assert ("records", end + other, end + other) in verifier.told
+    assert ("records", end + other, end + other) in verifier.progress
 
 
 async def test_what_is_pending_is_taken_off_and_what_is_unconfirmed_is_no_difference(
@@ -118,7 +119,7 @@ async def test_what_is_pending_is_taken_off_and_what_is_unconfirmed_is_no_differ
 async def test_a_large_state_or_index_is_compared_in_pieces(
     decided: Hands, verifier: Verifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(verify_module, "FIELDS_A_READ", 3)
+    monkeypatch.setattr(keys_module, "FIELDS_A_READ", 3)
     await decided.decide(*(a_request(f"many-{n}e") for n in range(600)))  # more than a listpack takes
     await decided.confirm()
     report = await verifier.report()
@@ -134,7 +135,7 @@ async def test_a_field_lost_from_a_hash_that_is_large_only_in_the_ledger_is_foun
     decided: Hands, verifier: Verifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     states = await verifier.redis.hkeys("{L0}:s:1")
-    monkeypatch.setattr(verify_module, "FIELDS_A_READ", len(states))
+    monkeypatch.setattr(keys_module, "FIELDS_A_READ", len(states))
     await verifier.redis.hdel("{L0}:s:1", states[0])
     await verifier.redis.hset("{L0}:s:1", mapping={"made up 1": "x", "made up 2": "x"})
     found = {one.field: one.ledger for one in await verifier.differences()}
@@ -172,7 +173,7 @@ async def test_it_is_exact_while_workers_decide(decided: Hands, verifier: Verifi
     try:
         for _ in range(3):
             report = await verifier.report()
-            assert (report.differences, report.told) == (0, [])
+            assert (report.differences, report.examples) == (0, [])
     finally:
         stop.set()
         await deciding
@@ -224,13 +225,13 @@ async def test_a_position_that_the_journal_does_not_reach_is_a_difference(
     assert (one.key, one.field, one.ledger) == ("meta", "pos:2", "99")
 
 
-async def test_differences_are_counted_and_only_some_are_told(
+async def test_differences_are_counted_and_only_some_are_shown(
     decided: Hands, verifier: Verifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(verify_module, "MOST_TOLD", 2)
+    monkeypatch.setattr(report_module, "MOST_EXAMPLES", 2)
     await verifier.redis.hset("{L0}:s:1", mapping={f"made-up-{n}": "x" for n in range(7)})
     report = await verifier.report()
-    assert (report.differences, len(report.told)) == (7, 2)
+    assert (report.differences, len(report.examples)) == (7, 2)
 
 
 async def test_what_an_earlier_one_left_is_removed_first_and_two_at_once_are_refused(
@@ -240,7 +241,7 @@ async def test_what_an_earlier_one_left_is_removed_first_and_two_at_once_are_ref
     await verifier.redis.hset(f"{SHADOW}:i:00000", "left", "over")
     assert (await verifier.report()).differences == 0
     await verifier.redis.set(f"{SHADOW}:lock", "somebody else")
-    with pytest.raises(TryAgain, match="somebody else verifies"):
+    with pytest.raises(TryAgain, match="another verify"):
         await verifier.report()
     await verifier.redis.delete(f"{SHADOW}:lock")
 
