@@ -20,7 +20,7 @@ from services.rules.worker.held_partitions import HeldPartitions
 from services.rules.worker.walk import BatchDecider
 from tests.builders.records import a_record, key_of
 from tests.doubles.rules import FakeJournal, FakeLedger, FakeLetters, FakeTables
-from tests.integration.ledger.hands import warm
+from tests.integration.ledger.manual_worker import warm_ledger
 from tests.laws import engine
 from tests.laws.charges import Json
 from tests.laws.worlds import TENANT
@@ -88,7 +88,7 @@ class OnRedis:
     @classmethod
     async def empty(cls, redis: Redis) -> OnRedis:
         await redis.flushdb()
-        return cls(redis, await warm(redis, PARTITIONS))
+        return cls(redis, await warm_ledger(redis, PARTITIONS))
 
     async def counters(self) -> Contents:
         held = await self._read("{L0}", "b")

@@ -19,7 +19,7 @@ from tests.doubles.rules import FakeJournal, FakeLedger, FakeLetters, FakeTables
 LEADS = (a_mandate(id="small", limit=40), a_mandate(id="lead", grants="*", to="team_lead", limit=500))
 
 
-class Bench:
+class DeciderHarness:
     """The decider with everything around them, holding partitions 0 to 5."""
 
     def __init__(self, book: PolicyBook | None = None) -> None:
@@ -62,5 +62,5 @@ class Bench:
 
 
 @pytest.fixture
-def bench() -> Bench:
-    return Bench()
+def harness() -> DeciderHarness:
+    return DeciderHarness()

@@ -16,7 +16,7 @@ from tests.builders.cases import a_case_body
 from tests.builders.events import a_submitted_event, a_verdict_event, a_withdrawn_event
 from tests.builders.policies import a_book, a_budget, a_mandate
 from tests.builders.records import a_record
-from tests.component.rules.conftest import Bench
+from tests.component.rules.conftest import DeciderHarness
 from tests.doubles.rules import FakeLedger
 
 DAY = "acme|day|day|EUR|agent:agent-01"
@@ -36,8 +36,8 @@ BOOK = a_book(
 
 
 @pytest.fixture
-def bench() -> Bench:
-    return Bench(BOOK)
+def harness() -> DeciderHarness:
+    return DeciderHarness(BOOK)
 
 
 def case(case_id: str, amount: str = "20.00", partition: int = 0, **request: Any) -> ConsumedRecord:
@@ -59,179 +59,187 @@ def counted(ledger: FakeLedger, key: str = DAY) -> int:
     return sum(ledger.counters._counters.get(key, {}).values())
 
 
-async def confirmed(bench: Bench) -> None:
+async def confirmed(harness: DeciderHarness) -> None:
     """The next call."""
-    parts = bench.partitions.parts(range(6))
-    await bench.ledger.call(parts)
-    bench.partitions.confirmed(parts)
+    parts = harness.partitions.parts(range(6))
+    await harness.ledger.call(parts)
+    harness.partitions.confirmed(parts)
 
 
-async def test_requests_of_one_round_fight_for_the_room_that_is_left(bench: Bench) -> None:
-    await bench.decide(*(case(f"c-{n}", partition=n) for n in range(3)))
+async def test_requests_of_one_round_fight_for_the_room_that_is_left(harness: DeciderHarness) -> None:
+    await harness.decide(*(case(f"c-{n}", partition=n) for n in range(3)))
     outcomes = {
-        event["subject"]: event["data"]["outcome"] for event in bench.events() if "outcome" in event["data"]
+        event["subject"]: event["data"]["outcome"] for event in harness.events() if "outcome" in event["data"]
     }
     assert outcomes == {"c-0": "approved", "c-1": "approved", "c-2": "escalated"}
-    (refusal,) = (event for event in bench.events(2) if event["type"].endswith("escalated.v1"))
+    (refusal,) = (event for event in harness.events(2) if event["type"].endswith("escalated.v1"))
     (reason,) = refusal["data"]["reasons"]
     assert (reason["code"], reason["figures"]["left"]) == ("budget_exhausted", "10.00")
     assert refusal["data"]["on_the_spot"] == "10.00"
-    assert counted(bench.ledger) == 4000
+    assert counted(harness.ledger) == 4000
 
 
-async def test_what_is_charged_counts_once_however_it_is_confirmed(bench: Bench) -> None:
-    await bench.decide(case("c-1"))
-    await confirmed(bench)
-    assert counted(bench.ledger) == 2000
+async def test_what_is_charged_counts_once_however_it_is_confirmed(harness: DeciderHarness) -> None:
+    await harness.decide(case("c-1"))
+    await confirmed(harness)
+    assert counted(harness.ledger) == 2000
 
 
-async def test_a_round_that_did_not_land_takes_nothing(bench: Bench) -> None:
-    bench.journal.refuses = {0}
-    await bench.decide(case("c-1", "40.00"))
-    assert counted(bench.ledger) == 4000
-    await taken_over(bench)
-    assert counted(bench.ledger) == 0
+async def test_a_round_that_did_not_land_takes_nothing(harness: DeciderHarness) -> None:
+    harness.journal.refuses = {0}
+    await harness.decide(case("c-1", "40.00"))
+    assert counted(harness.ledger) == 4000
+    await taken_over(harness)
+    assert counted(harness.ledger) == 0
 
 
-async def test_a_round_that_landed_unheard_takes_what_the_journal_says(bench: Bench) -> None:
-    bench.journal.loses = {0}
-    await bench.decide(case("c-1", "40.00"), case("c-2", "45.00"))
-    await taken_over(bench)
-    assert counted(bench.ledger) == 4000
+async def test_a_round_that_landed_unheard_takes_what_the_journal_says(harness: DeciderHarness) -> None:
+    harness.journal.loses = {0}
+    await harness.decide(case("c-1", "40.00"), case("c-2", "45.00"))
+    await taken_over(harness)
+    assert counted(harness.ledger) == 4000
 
 
-async def taken_over(bench: Bench, p: int = 0) -> None:
+async def taken_over(harness: DeciderHarness, p: int = 0) -> None:
     """The partition is taken, and the ledger brought to what the journal says."""
-    taken = await bench.ledger.take(p)
+    taken = await harness.ledger.take(p)
     grouping = Grouping()
-    records = bench.journal.records[p][taken.pos :]
+    records = harness.journal.records[p][taken.pos :]
     groups = [*grouping.add(records), *grouping.end()]
     landed = [applied(group.events) for group in groups]
-    await bench.ledger.resolve(p, taken.gen, taken.pos, landed, taken.pos + len(records))
-    bench.partitions.hold(p, taken.gen)
+    await harness.ledger.resolve(p, taken.gen, taken.pos, landed, taken.pos + len(records))
+    harness.partitions.hold(p, taken.gen)
 
 
-async def test_a_verdict_charges_the_budgets_of_its_giver(bench: Bench) -> None:
-    await bench.decide(case("c-1", "50.00"), verdict("c-1"))
-    await bench.decide(case("c-2", "50.00"), verdict("c-2"))
-    assert counted(bench.ledger, MONTH) == 5000
-    assert bench.kinds()[-1] == "approval.not_entitled"
+async def test_a_verdict_charges_the_budgets_of_its_giver(harness: DeciderHarness) -> None:
+    await harness.decide(case("c-1", "50.00"), verdict("c-1"))
+    await harness.decide(case("c-2", "50.00"), verdict("c-2"))
+    assert counted(harness.ledger, MONTH) == 5000
+    assert harness.kinds()[-1] == "approval.not_entitled"
 
 
-async def test_what_is_withdrawn_gives_back_its_charges_from_the_confirm_on(bench: Bench) -> None:
-    await bench.decide(case("c-1", "40.00"), withdrawal("c-1"))
-    assert bench.kinds() == ["decision.approved", "decision.withdrawn"]
-    assert [charge["amount"] for event in bench.events() for charge in event["data"]["charges"]] == [
+async def test_what_is_withdrawn_gives_back_its_charges_from_the_confirm_on(harness: DeciderHarness) -> None:
+    await harness.decide(case("c-1", "40.00"), withdrawal("c-1"))
+    assert harness.kinds() == ["decision.approved", "decision.withdrawn"]
+    assert [charge["amount"] for event in harness.events() for charge in event["data"]["charges"]] == [
         "40.00",
         "-40.00",
     ]
-    assert counted(bench.ledger) == 4000
-    assert (await bench.decide(case("c-2", "40.00", 1))).take_over == {}
-    assert bench.kinds(1)[0] == "decision.escalated"
-    await confirmed(bench)
-    assert counted(bench.ledger) == 0
-    await bench.decide(case("c-3", "40.00", 1))
-    assert bench.kinds(1)[-1] == "decision.approved"
+    assert counted(harness.ledger) == 4000
+    assert (await harness.decide(case("c-2", "40.00", 1))).take_over == {}
+    assert harness.kinds(1)[0] == "decision.escalated"
+    await confirmed(harness)
+    assert counted(harness.ledger) == 0
+    await harness.decide(case("c-3", "40.00", 1))
+    assert harness.kinds(1)[-1] == "decision.approved"
 
 
-async def test_withdrawing_what_a_person_approved_gives_back_what_that_took(bench: Bench) -> None:
-    await bench.decide(case("c-1", "50.00"), verdict("c-1"), withdrawal("c-1"))
-    await confirmed(bench)
-    assert bench.kinds()[2:] == ["decision.approved", "approval.closed", "decision.withdrawn"]
-    assert counted(bench.ledger, MONTH) == 0
+async def test_withdrawing_what_a_person_approved_gives_back_what_that_took(harness: DeciderHarness) -> None:
+    await harness.decide(case("c-1", "50.00"), verdict("c-1"), withdrawal("c-1"))
+    await confirmed(harness)
+    assert harness.kinds()[2:] == ["decision.approved", "approval.closed", "decision.withdrawn"]
+    assert counted(harness.ledger, MONTH) == 0
 
 
-async def test_withdrawing_what_waits_closes_its_approval_and_a_verdict_comes_late(bench: Bench) -> None:
-    await bench.decide(case("c-1", "50.00"), withdrawal("c-1"), verdict("c-1"))
-    assert bench.kinds()[2:] == ["decision.withdrawn", "approval.closed", "approval.late"]
-    assert bench.events()[3]["data"]["approval"]["closing"]["outcome"] == "withdrawn"
+async def test_withdrawing_what_waits_closes_its_approval_and_a_verdict_comes_late(
+    harness: DeciderHarness,
+) -> None:
+    await harness.decide(case("c-1", "50.00"), withdrawal("c-1"), verdict("c-1"))
+    assert harness.kinds()[2:] == ["decision.withdrawn", "approval.closed", "approval.late"]
+    assert harness.events()[3]["data"]["approval"]["closing"]["outcome"] == "withdrawn"
 
 
-async def test_what_is_withdrawn_before_it_comes_is_answered_so_whatever_it_asks(bench: Bench) -> None:
-    await bench.decide(withdrawal("c-1"), case("c-1"), case("c-1", "30.00"))
-    assert bench.kinds() == ["decision.withdrawn"] * 3
-    first, *others = bench.journal.entries
+async def test_what_is_withdrawn_before_it_comes_is_answered_so_whatever_it_asks(
+    harness: DeciderHarness,
+) -> None:
+    await harness.decide(withdrawal("c-1"), case("c-1"), case("c-1", "30.00"))
+    assert harness.kinds() == ["decision.withdrawn"] * 3
+    first, *others = harness.journal.entries
     assert all(other.records == first.records for other in others)
-    assert bench.letters.reasons == []
-    assert counted(bench.ledger) == 0
+    assert harness.letters.reasons == []
+    assert counted(harness.ledger) == 0
 
 
-async def test_a_request_is_withdrawn_once(bench: Bench) -> None:
-    await bench.decide(case("c-1"), withdrawal("c-1"), withdrawal("c-1", reason="again"), case("c-1"))
-    assert bench.kinds() == ["decision.approved", *["decision.withdrawn"] * 3]
-    assert len({event["id"] for event in bench.events()}) == 2
-    await confirmed(bench)
-    assert counted(bench.ledger) == 0
+async def test_a_request_is_withdrawn_once(harness: DeciderHarness) -> None:
+    await harness.decide(case("c-1"), withdrawal("c-1"), withdrawal("c-1", reason="again"), case("c-1"))
+    assert harness.kinds() == ["decision.approved", *["decision.withdrawn"] * 3]
+    assert len({event["id"] for event in harness.events()}) == 2
+    await confirmed(harness)
+    assert counted(harness.ledger) == 0
 
 
-async def test_other_content_of_a_withdrawn_request_is_still_a_conflict(bench: Bench) -> None:
-    await bench.decide(case("c-1"), withdrawal("c-1"), case("c-1", "30.00"))
-    assert bench.letters.reasons == ["conflict"]
+async def test_other_content_of_a_withdrawn_request_is_still_a_conflict(harness: DeciderHarness) -> None:
+    await harness.decide(case("c-1"), withdrawal("c-1"), case("c-1", "30.00"))
+    assert harness.letters.reasons == ["conflict"]
 
 
 @pytest.mark.parametrize("how", ["refuses", "loses"])
-async def test_a_withdrawal_waits_for_a_decision_that_has_not_landed(bench: Bench, how: str) -> None:
-    setattr(bench.journal, how, {0})
-    outcome = await bench.decide(case("c-1"), withdrawal("c-1"))
+async def test_a_withdrawal_waits_for_a_decision_that_has_not_landed(
+    harness: DeciderHarness, how: str
+) -> None:
+    setattr(harness.journal, how, {0})
+    outcome = await harness.decide(case("c-1"), withdrawal("c-1"))
     assert outcome.take_over.keys() == {0}
-    assert "decision.withdrawn" not in bench.kinds()
-    setattr(bench.journal, how, set())
-    await taken_over(bench)
-    assert not (await bench.decide(case("c-1"), withdrawal("c-1"))).unfinished
-    approved, withdrawn = bench.events()[0], bench.events()[-1]
+    assert "decision.withdrawn" not in harness.kinds()
+    setattr(harness.journal, how, set())
+    await taken_over(harness)
+    assert not (await harness.decide(case("c-1"), withdrawal("c-1"))).unfinished
+    approved, withdrawn = harness.events()[0], harness.events()[-1]
     assert (approved["data"]["outcome"], withdrawn["data"]["outcome"]) == ("approved", "withdrawn")
     assert approved["sequence"] < withdrawn["sequence"]
-    await confirmed(bench)
-    assert counted(bench.ledger) == 0
+    await confirmed(harness)
+    assert counted(harness.ledger) == 0
 
 
-async def test_a_withdrawal_confirms_the_decision_before_it_reads_it(bench: Bench) -> None:
-    await bench.decide(case("c-1"))
-    assert bench.due(0) is not None
-    await bench.decide(withdrawal("c-1"))
-    name, parts = bench.ledger.calls[-2]
+async def test_a_withdrawal_confirms_the_decision_before_it_reads_it(harness: DeciderHarness) -> None:
+    await harness.decide(case("c-1"))
+    assert harness.due(0) is not None
+    await harness.decide(withdrawal("c-1"))
+    name, parts = harness.ledger.calls[-2]
     assert name == "read"
     assert parts[0].confirm is not None
 
 
-async def test_what_somebody_left_pending_is_not_withdrawn(bench: Bench) -> None:
-    await bench.decide(case("c-1"))
-    bench.partitions.hold(0, 0)  # as if the confirm had been lost
-    outcome = await bench.decide(withdrawal("c-1"))
+async def test_what_somebody_left_pending_is_not_withdrawn(harness: DeciderHarness) -> None:
+    await harness.decide(case("c-1"))
+    harness.partitions.hold(0, 0)  # as if the confirm had been lost
+    outcome = await harness.decide(withdrawal("c-1"))
     assert outcome.take_over == {0: None}
-    assert bench.kinds() == ["decision.approved"]
+    assert harness.kinds() == ["decision.approved"]
 
 
-async def test_a_withdrawal_waits_while_the_journal_cannot_be_read(bench: Bench) -> None:
-    await bench.decide(case("c-1"))
-    bench.journal.away = TryAgain("kafka is away")
-    outcome = await bench.decide(withdrawal("c-1"), case("c-2", partition=1))
+async def test_a_withdrawal_waits_while_the_journal_cannot_be_read(harness: DeciderHarness) -> None:
+    await harness.decide(case("c-1"))
+    harness.journal.away = TryAgain("kafka is away")
+    outcome = await harness.decide(withdrawal("c-1"), case("c-2", partition=1))
     assert (outcome.retry, outcome.take_over) == ({0}, {})
-    bench.journal.away = None
-    await bench.decide(withdrawal("c-1"))
-    assert bench.kinds(0) == ["decision.approved", "decision.withdrawn"]
+    harness.journal.away = None
+    await harness.decide(withdrawal("c-1"))
+    assert harness.kinds(0) == ["decision.approved", "decision.withdrawn"]
 
 
-async def test_a_withdrawal_in_another_partition_than_its_request_is_a_dead_letter(bench: Bench) -> None:
-    await bench.decide(case("c-1", partition=1))
-    outcome = await bench.decide(withdrawal("c-1", 2), withdrawal("c-9", 2))
+async def test_a_withdrawal_in_another_partition_than_its_request_is_a_dead_letter(
+    harness: DeciderHarness,
+) -> None:
+    await harness.decide(case("c-1", partition=1))
+    outcome = await harness.decide(withdrawal("c-1", 2), withdrawal("c-9", 2))
     assert not outcome.unfinished
-    assert bench.letters.reasons == ["key_mismatch"]
-    assert bench.kinds(2) == ["decision.withdrawn"]
+    assert harness.letters.reasons == ["key_mismatch"]
+    assert harness.kinds(2) == ["decision.withdrawn"]
 
 
-async def test_what_the_journal_says_counts_the_same_as_what_was_settled(bench: Bench) -> None:
+async def test_what_the_journal_says_counts_the_same_as_what_was_settled(harness: DeciderHarness) -> None:
     for number in range(12):
-        await bench.decide(case(f"c-{number}", f"{number}.00"), case(f"e-{number}", "45.00"))
+        await harness.decide(case(f"c-{number}", f"{number}.00"), case(f"e-{number}", "45.00"))
         if number % 3 == 0:
-            await bench.decide(withdrawal(f"c-{number}"), withdrawal(f"e-{number}"))
-        await bench.decide(verdict(f"e-{number}"))
-    await confirmed(bench)
+            await harness.decide(withdrawal(f"c-{number}"), withdrawal(f"e-{number}"))
+        await harness.decide(verdict(f"e-{number}"))
+    await confirmed(harness)
     again = FakeLedger()
     grouping = Grouping()
-    groups = [*grouping.add(bench.journal.records[0]), *grouping.end()]
+    groups = [*grouping.add(harness.journal.records[0]), *grouping.end()]
     assert await again.resolve(0, 0, 0, [applied(group.events) for group in groups], 99) == "ok"
-    live = bench.ledger
+    live = harness.ledger
     assert (again.index, again.states[0]) == (live.index, live.states[0])
     assert plain(again) == plain(live)
     assert plain(live)

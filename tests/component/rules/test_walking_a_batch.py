@@ -16,7 +16,7 @@ from tests.builders.cases import a_case_body
 from tests.builders.events import a_submitted_event, a_verdict_event, a_withdrawn_event
 from tests.builders.policies import a_book, a_mandate
 from tests.builders.records import a_record
-from tests.component.rules.conftest import Bench
+from tests.component.rules.conftest import DeciderHarness
 
 
 def case(
@@ -37,284 +37,296 @@ def verdict(
     return a_record(a_verdict_event(said, subject=case_id, data=data), partition=partition)
 
 
-async def test_good_cases_are_decided_whatever_stands_between_them(bench: Bench) -> None:
-    outcome = await bench.decide(
+async def test_good_cases_are_decided_whatever_stands_between_them(harness: DeciderHarness) -> None:
+    outcome = await harness.decide(
         case("c-1"), a_record(b"{"), case("c-2", amount="12,50"), case("c-3", amount="40.00"), a_record(None)
     )
     assert not outcome.unfinished
-    assert bench.kinds() == ["decision.escalated", "approval.requested", "decision.approved"]
-    assert bench.letters.reasons == ["not_json", "invalid", "null_value"]
+    assert harness.kinds() == ["decision.escalated", "approval.requested", "decision.approved"]
+    assert harness.letters.reasons == ["not_json", "invalid", "null_value"]
 
 
-async def test_a_round_is_published_in_order_with_its_sequence_as_its_time(bench: Bench) -> None:
-    await bench.decide(*(case(f"c-{place}", partition=place % 2) for place in range(6)))
+async def test_a_round_is_published_in_order_with_its_sequence_as_its_time(harness: DeciderHarness) -> None:
+    await harness.decide(*(case(f"c-{place}", partition=place % 2) for place in range(6)))
     for p in (0, 1):
-        sequences = [int(event["sequence"]) for event in bench.events(p)]
+        sequences = [int(event["sequence"]) for event in harness.events(p)]
         assert sequences == sorted(sequences)
-    for entry in bench.journal.entries:
+    for entry in harness.journal.entries:
         assert f'"sequence":"{entry.timestamp_ms}'.encode() in entry.records[0].value
 
 
-async def test_what_has_landed_is_confirmed_with_the_next_call(bench: Bench) -> None:
-    await bench.decide(case("c-1"))
-    due = bench.due(0)
+async def test_what_has_landed_is_confirmed_with_the_next_call(harness: DeciderHarness) -> None:
+    await harness.decide(case("c-1"))
+    due = harness.due(0)
     assert due is not None
-    assert (due.first_sequence, due.next_offset, len(due.effects)) == (bench.ledger.pending[0][0], 2, 1)
-    await bench.decide(case("c-2"))
-    assert list(bench.ledger.states[0]) == [f"acme/{an_approval_id('c-1')}"]
-    assert bench.ledger.positions[0] == 2
+    assert (due.first_sequence, due.next_offset, len(due.effects)) == (harness.ledger.pending[0][0], 2, 1)
+    await harness.decide(case("c-2"))
+    assert list(harness.ledger.states[0]) == [f"acme/{an_approval_id('c-1')}"]
+    assert harness.ledger.positions[0] == 2
 
 
 @pytest.mark.parametrize("how", ["refuses", "loses"])
 async def test_where_one_partition_lands_and_another_does_not_only_that_one_is_undone(
-    bench: Bench, how: str
+    harness: DeciderHarness, how: str
 ) -> None:
-    setattr(bench.journal, how, {2})
-    outcome = await bench.decide(case("c-1", 1), case("c-2", 2), case("c-3", 1), case("c-4", 2))
+    setattr(harness.journal, how, {2})
+    outcome = await harness.decide(case("c-1", 1), case("c-2", 2), case("c-3", 1), case("c-4", 2))
     assert outcome.take_over.keys() == {2}
     assert outcome.take_over[2] is not None
     assert outcome.take_over[2].gen == 0
     assert not outcome.retry
-    assert (bench.due(1) is not None, bench.due(2)) == (True, None)
-    assert len(bench.events(1)) == 4
+    assert (harness.due(1) is not None, harness.due(2)) == (True, None)
+    assert len(harness.events(1)) == 4
 
 
-async def test_a_partition_that_failed_gets_no_further_round_of_the_batch(bench: Bench) -> None:
-    bench.journal.refuses = {0}
-    outcome = await bench.decide(case("c-1", 0), case("c-2", 1), verdict("c-2", 1), verdict("c-1", 0))
+async def test_a_partition_that_failed_gets_no_further_round_of_the_batch(harness: DeciderHarness) -> None:
+    harness.journal.refuses = {0}
+    outcome = await harness.decide(case("c-1", 0), case("c-2", 1), verdict("c-2", 1), verdict("c-1", 0))
     assert outcome.take_over.keys() == {0}
-    assert bench.kinds(1)[-2:] == ["decision.approved", "approval.closed"]
-    assert bench.kinds(0) == []
-    assert bench.letters.reasons == []
+    assert harness.kinds(1)[-2:] == ["decision.approved", "approval.closed"]
+    assert harness.kinds(0) == []
+    assert harness.letters.reasons == []
 
 
-async def test_a_verdict_right_behind_its_case_finds_the_approval(bench: Bench) -> None:
-    await bench.decide(case("c-1"), verdict("c-1"))
-    assert bench.kinds()[2:] == ["decision.approved", "approval.closed"]
-    names = [name for name, _ in bench.ledger.calls]
+async def test_a_verdict_right_behind_its_case_finds_the_approval(harness: DeciderHarness) -> None:
+    await harness.decide(case("c-1"), verdict("c-1"))
+    assert harness.kinds()[2:] == ["decision.approved", "approval.closed"]
+    names = [name for name, _ in harness.ledger.calls]
     assert names == ["call", "read", "call"]
-    assert bench.ledger.calls[1][1][0].confirm is not None  # before the state is read
+    assert harness.ledger.calls[1][1][0].confirm is not None  # before the state is read
 
 
-async def test_of_two_verdicts_in_one_batch_the_first_wins(bench: Bench) -> None:
-    await bench.decide(case("c-1"), verdict("c-1"), verdict("c-1", reply_id="reply-2", said="reject"))
-    assert bench.kinds()[2:] == ["decision.approved", "approval.closed", "approval.late"]
+async def test_of_two_verdicts_in_one_batch_the_first_wins(harness: DeciderHarness) -> None:
+    await harness.decide(case("c-1"), verdict("c-1"), verdict("c-1", reply_id="reply-2", said="reject"))
+    assert harness.kinds()[2:] == ["decision.approved", "approval.closed", "approval.late"]
 
 
-async def test_a_repeat_in_one_round_gets_the_same_bytes_from_memory(bench: Bench) -> None:
-    await bench.decide(case("c-1", event="one"), case("c-1", event="two"))
-    first, again = bench.journal.entries
+async def test_a_repeat_in_one_round_gets_the_same_bytes_from_memory(harness: DeciderHarness) -> None:
+    await harness.decide(case("c-1", event="one"), case("c-1", event="two"))
+    first, again = harness.journal.entries
     assert first.records == again.records
-    assert bench.journal.looked_up == []
+    assert harness.journal.looked_up == []
 
 
 async def test_a_repeat_later_gets_the_same_bytes_from_the_journal_at_the_time_of_the_call(
-    bench: Bench,
+    harness: DeciderHarness,
 ) -> None:
-    await bench.decide(case("c-1"))
-    await bench.decide(case("c-1"), case("c-2"))
-    first, other, again = bench.journal.entries
+    await harness.decide(case("c-1"))
+    await harness.decide(case("c-1"), case("c-2"))
+    first, other, again = harness.journal.entries
     assert first.records == again.records
-    assert again.timestamp_ms == other.timestamp_ms == bench.ledger.clock_us // 1000
-    due = bench.due(0)
+    assert again.timestamp_ms == other.timestamp_ms == harness.ledger.clock_us // 1000
+    due = harness.due(0)
     assert due is not None
     assert due.next_offset == 6
 
 
-async def test_a_round_of_repeats_only_settles_nothing_and_moves_on(bench: Bench) -> None:
-    await bench.decide(case("c-1"))
-    await bench.decide(case("c-1"))
-    due = bench.due(0)
+async def test_a_round_of_repeats_only_settles_nothing_and_moves_on(harness: DeciderHarness) -> None:
+    await harness.decide(case("c-1"))
+    await harness.decide(case("c-1"))
+    due = harness.due(0)
     assert due is not None
     assert (due.first_sequence, due.next_offset, due.effects) == (None, 4, ())
 
 
-async def test_a_repeat_of_an_answered_request_gets_what_closed_it(bench: Bench) -> None:
-    await bench.decide(case("c-1"), verdict("c-1"))
-    await bench.decide(case("c-1"), verdict("c-1"))
-    assert bench.kinds()[4:] == ["decision.approved", "approval.closed"] * 2
+async def test_a_repeat_of_an_answered_request_gets_what_closed_it(harness: DeciderHarness) -> None:
+    await harness.decide(case("c-1"), verdict("c-1"))
+    await harness.decide(case("c-1"), verdict("c-1"))
+    assert harness.kinds()[4:] == ["decision.approved", "approval.closed"] * 2
 
 
 @pytest.mark.parametrize("together", [True, False])
-async def test_a_conflict_is_a_dead_letter_and_changes_nothing(bench: Bench, together: bool) -> None:
+async def test_a_conflict_is_a_dead_letter_and_changes_nothing(
+    harness: DeciderHarness, together: bool
+) -> None:
     one, other = case("c-1"), case("c-1", amount="46.00")
     for batch in [(one, other)] if together else [(one,), (other,)]:
-        await bench.decide(*batch)
-    assert bench.letters.reasons == ["conflict"]
-    assert bench.letters.letters[0][0] is other
-    assert len(bench.journal.entries) == 1
+        await harness.decide(*batch)
+    assert harness.letters.reasons == ["conflict"]
+    assert harness.letters.letters[0][0] is other
+    assert len(harness.journal.entries) == 1
 
 
-async def test_a_conflicting_reply_is_a_dead_letter(bench: Bench) -> None:
-    await bench.decide(case("c-1"), verdict("c-1"), verdict("c-1", said="reject"))
-    assert bench.letters.reasons == ["conflict"]
-    assert bench.kinds()[2:] == ["decision.approved", "approval.closed"]
+async def test_a_conflicting_reply_is_a_dead_letter(harness: DeciderHarness) -> None:
+    await harness.decide(case("c-1"), verdict("c-1"), verdict("c-1", said="reject"))
+    assert harness.letters.reasons == ["conflict"]
+    assert harness.kinds()[2:] == ["decision.approved", "approval.closed"]
 
 
 async def test_while_the_ledger_is_away_its_partitions_are_undone_and_nothing_is_published(
-    bench: Bench,
+    harness: DeciderHarness,
 ) -> None:
-    bench.ledger.fails = [TryAgain("away")]
-    outcome = await bench.decide(case("c-1", 1), case("c-2", 2))
+    harness.ledger.fails = [TryAgain("away")]
+    outcome = await harness.decide(case("c-1", 1), case("c-2", 2))
     assert outcome.take_over == {1: None, 2: None}
-    assert bench.journal.entries == []
+    assert harness.journal.entries == []
 
 
-async def test_a_ledger_that_goes_away_in_the_middle_keeps_the_round_that_landed(bench: Bench) -> None:
-    bench.ledger.fails = [None, TryAgain("away")]
-    outcome = await bench.decide(case("c-1", 1), case("c-2", 2), verdict("c-1", 1), case("c-3", 2))
+async def test_a_ledger_that_goes_away_in_the_middle_keeps_the_round_that_landed(
+    harness: DeciderHarness,
+) -> None:
+    harness.ledger.fails = [None, TryAgain("away")]
+    outcome = await harness.decide(case("c-1", 1), case("c-2", 2), verdict("c-1", 1), case("c-3", 2))
     assert outcome.take_over.keys() == {1}  # the read for the verdict failed; partition 2 went on
-    assert len(bench.kinds(1)) == 2
-    assert len(bench.kinds(2)) == 4
+    assert len(harness.kinds(1)) == 2
+    assert len(harness.kinds(2)) == 4
 
 
-async def test_a_cold_ledger_is_said_as_such(bench: Bench) -> None:
-    bench.ledger.fails = [None, Cold("epoch")]
+async def test_a_cold_ledger_is_said_as_such(harness: DeciderHarness) -> None:
+    harness.ledger.fails = [None, Cold("epoch")]
     with pytest.raises(Cold):
-        await bench.decide(case("c-1"), verdict("c-1"))
+        await harness.decide(case("c-1"), verdict("c-1"))
 
 
-async def test_what_another_worker_took_is_left_alone_and_the_rest_goes_on(bench: Bench) -> None:
-    bench.ledger.gens[2] = 7
-    outcome = await bench.decide(case("c-1", 1), case("c-2", 2))
+async def test_what_another_worker_took_is_left_alone_and_the_rest_goes_on(harness: DeciderHarness) -> None:
+    harness.ledger.gens[2] = 7
+    outcome = await harness.decide(case("c-1", 1), case("c-2", 2))
     assert outcome.take_over == {2: None}
-    assert bench.kinds(2) == []
-    assert len(bench.kinds(1)) == 2
+    assert harness.kinds(2) == []
+    assert len(harness.kinds(1)) == 2
 
 
-async def test_what_is_pending_from_before_is_not_built_upon(bench: Bench) -> None:
-    bench.ledger.pending[2] = (1, [])
-    outcome = await bench.decide(case("c-1", 1), case("c-2", 2), verdict("c-9", 2))
+async def test_what_is_pending_from_before_is_not_built_upon(harness: DeciderHarness) -> None:
+    harness.ledger.pending[2] = (1, [])
+    outcome = await harness.decide(case("c-1", 1), case("c-2", 2), verdict("c-9", 2))
     assert outcome.take_over == {2: None}
 
 
-async def test_dead_letters_that_are_away_hold_up_their_partitions_only(bench: Bench) -> None:
-    bench.letters.away = True
-    outcome = await bench.decide(case("c-1", 1), a_record(b"{", partition=2), case("c-2", 2))
+async def test_dead_letters_that_are_away_hold_up_their_partitions_only(harness: DeciderHarness) -> None:
+    harness.letters.away = True
+    outcome = await harness.decide(case("c-1", 1), a_record(b"{", partition=2), case("c-2", 2))
     assert (outcome.retry, outcome.take_over) == ({2}, {})
-    assert len(bench.kinds(1)) == 2
-    assert bench.kinds(2) == []
+    assert len(harness.kinds(1)) == 2
+    assert harness.kinds(2) == []
 
 
-async def test_a_conflict_that_cannot_be_written_down_comes_again(bench: Bench) -> None:
-    await bench.decide(case("c-1", 1))
-    bench.letters.away = True
-    outcome = await bench.decide(case("c-1", 1, amount="46.00"), case("c-2", 1), case("c-3", 2))
+async def test_a_conflict_that_cannot_be_written_down_comes_again(harness: DeciderHarness) -> None:
+    await harness.decide(case("c-1", 1))
+    harness.letters.away = True
+    outcome = await harness.decide(case("c-1", 1, amount="46.00"), case("c-2", 1), case("c-3", 2))
     assert (outcome.retry, outcome.take_over) == ({1}, {})
-    bench.letters.away = False
-    assert not (await bench.decide(case("c-1", 1, amount="46.00"), case("c-2", 1))).unfinished
-    assert bench.letters.reasons == ["conflict"]
+    harness.letters.away = False
+    assert not (await harness.decide(case("c-1", 1, amount="46.00"), case("c-2", 1))).unfinished
+    assert harness.letters.reasons == ["conflict"]
 
 
-async def test_no_dead_letter_is_written_for_what_comes_again(bench: Bench) -> None:
-    bench.journal.refuses = {1}
-    await bench.decide(case("c-1", 1), case("c-1", 1, amount="46.00"))
-    assert bench.letters.reasons == []
+async def test_no_dead_letter_is_written_for_what_comes_again(harness: DeciderHarness) -> None:
+    harness.journal.refuses = {1}
+    await harness.decide(case("c-1", 1), case("c-1", 1, amount="46.00"))
+    assert harness.letters.reasons == []
 
 
-async def test_stored_events_that_are_away_hold_up_repeats_and_not_what_is_new(bench: Bench) -> None:
-    await bench.decide(case("c-1", 1))
-    bench.journal.away = TryAgain("kafka is away")
-    outcome = await bench.decide(case("c-1", 1), case("c-2", 1), case("c-3", 2))
+async def test_stored_events_that_are_away_hold_up_repeats_and_not_what_is_new(
+    harness: DeciderHarness,
+) -> None:
+    await harness.decide(case("c-1", 1))
+    harness.journal.away = TryAgain("kafka is away")
+    outcome = await harness.decide(case("c-1", 1), case("c-2", 1), case("c-3", 2))
     assert (outcome.retry, outcome.take_over) == ({1}, {})
-    assert len(bench.kinds(1)) == 4
-    assert len(bench.kinds(2)) == 2
-    assert bench.due(1) is not None
+    assert len(harness.kinds(1)) == 4
+    assert len(harness.kinds(2)) == 2
+    assert harness.due(1) is not None
 
 
-async def test_what_is_new_waits_for_no_look_up_of_repeats(bench: Bench) -> None:
-    await bench.decide(case("c-1", 1))
+async def test_what_is_new_waits_for_no_look_up_of_repeats(harness: DeciderHarness) -> None:
+    await harness.decide(case("c-1", 1))
     seen: list[int] = []
-    real = bench.journal.stored
+    real = harness.journal.stored
 
     async def look_up(wanted: Any) -> Any:
-        seen.append(len(bench.kinds(1)))
+        seen.append(len(harness.kinds(1)))
         return await real(wanted)
 
-    bench.journal.stored = look_up  # type: ignore[method-assign] # looks on
-    await bench.decide(case("c-1", 1), case("c-2", 1))
+    harness.journal.stored = look_up  # type: ignore[method-assign] # looks on
+    await harness.decide(case("c-1", 1), case("c-2", 1))
     assert seen == [4]
-    assert len(bench.kinds(1)) == 6
-    due = bench.due(1)
+    assert len(harness.kinds(1)) == 6
+    due = harness.due(1)
     assert due is not None
-    assert (due.first_sequence, due.next_offset, len(due.effects)) == (bench.ledger.pending[1][0], 6, 1)
+    assert (due.first_sequence, due.next_offset, len(due.effects)) == (harness.ledger.pending[1][0], 6, 1)
 
 
-async def test_repeats_that_do_not_land_leave_what_landed_before_them(bench: Bench) -> None:
-    await bench.decide(case("c-1", 1))
-    real = bench.journal.publish
+async def test_repeats_that_do_not_land_leave_what_landed_before_them(harness: DeciderHarness) -> None:
+    await harness.decide(case("c-1", 1))
+    real = harness.journal.publish
 
     async def publish(entries: Any) -> Any:
         outcomes = await real(entries)
-        bench.journal.refuses = {1}
+        harness.journal.refuses = {1}
         return outcomes
 
-    bench.journal.publish = publish  # type: ignore[method-assign] # refuses the second time
-    outcome = await bench.decide(case("c-1", 1), case("c-2", 1))
+    harness.journal.publish = publish  # type: ignore[method-assign] # refuses the second time
+    outcome = await harness.decide(case("c-1", 1), case("c-2", 1))
     assert outcome.take_over.keys() == {1}
-    assert [event["subject"] for event in bench.events(1)] == ["c-1", "c-1", "c-2", "c-2"]
+    assert [event["subject"] for event in harness.events(1)] == ["c-1", "c-1", "c-2", "c-2"]
 
 
-async def test_a_request_that_was_decided_in_another_partition_is_a_dead_letter(bench: Bench) -> None:
-    await bench.decide(case("c-1", 1), case("c-2", 2))
-    outcome = await bench.decide(case("c-1", 2), case("c-2", 2), case("c-3", 2))
+async def test_a_request_that_was_decided_in_another_partition_is_a_dead_letter(
+    harness: DeciderHarness,
+) -> None:
+    await harness.decide(case("c-1", 1), case("c-2", 2))
+    outcome = await harness.decide(case("c-1", 2), case("c-2", 2), case("c-3", 2))
     assert not outcome.unfinished
-    assert bench.letters.reasons == ["key_mismatch"]
-    assert [event["subject"] for event in bench.events(2)] == ["c-2", "c-2", "c-3", "c-3", "c-2", "c-2"]
+    assert harness.letters.reasons == ["key_mismatch"]
+    assert [event["subject"] for event in harness.events(2)] == ["c-2", "c-2", "c-3", "c-3", "c-2", "c-2"]
 
 
-async def test_tables_are_read_again_once_a_batch_and_only_for_who_is_unknown(bench: Bench) -> None:
-    await bench.decide(case("c-1"))
-    assert bench.tables.refreshed == 0
+async def test_tables_are_read_again_once_a_batch_and_only_for_who_is_unknown(
+    harness: DeciderHarness,
+) -> None:
+    await harness.decide(case("c-1"))
+    assert harness.tables.refreshed == 0
     stranger = a_record(a_submitted_event(a_case_body(case_id="c-2", agent_id="agent-77")))
-    await bench.decide(stranger, case("c-3", tenant="other"), case("c-4", tenant="another"))
-    assert bench.tables.refreshed == 1
-    assert bench.events()[2]["data"]["reasons"][0]["code"] == "unknown_agent"
-    assert bench.letters.reasons == ["unknown_tenant", "unknown_tenant"]
+    await harness.decide(stranger, case("c-3", tenant="other"), case("c-4", tenant="another"))
+    assert harness.tables.refreshed == 1
+    assert harness.events()[2]["data"]["reasons"][0]["code"] == "unknown_agent"
+    assert harness.letters.reasons == ["unknown_tenant", "unknown_tenant"]
 
 
-async def test_a_policy_that_was_published_a_moment_ago_counts(bench: Bench) -> None:
-    bench.tables.published = {"other": a_book(a_mandate(), policy="other")}
-    await bench.decide(case("c-1", tenant="other"))
-    assert bench.letters.reasons == []
-    assert bench.events()[0]["data"]["policy"]["name"] == "other"
+async def test_a_policy_that_was_published_a_moment_ago_counts(harness: DeciderHarness) -> None:
+    harness.tables.published = {"other": a_book(a_mandate(), policy="other")}
+    await harness.decide(case("c-1", tenant="other"))
+    assert harness.letters.reasons == []
+    assert harness.events()[0]["data"]["policy"]["name"] == "other"
 
 
-async def test_tables_that_are_away_leave_the_batch_unsettled(bench: Bench) -> None:
-    bench.tables.away = True
+async def test_tables_that_are_away_leave_the_batch_unsettled(harness: DeciderHarness) -> None:
+    harness.tables.away = True
     with pytest.raises(TryAgain):
-        await bench.decide(case("c-1"), case("c-2", tenant="other"))
-    assert bench.ledger.calls == []
+        await harness.decide(case("c-1"), case("c-2", tenant="other"))
+    assert harness.ledger.calls == []
 
 
-async def test_a_partition_that_is_no_longer_held_comes_again(bench: Bench) -> None:
-    bench.partitions.drop([1])
-    outcome = await bench.decide(case("c-1", 1), case("c-2", 2), verdict("c-3", 1))
+async def test_a_partition_that_is_no_longer_held_comes_again(harness: DeciderHarness) -> None:
+    harness.partitions.drop([1])
+    outcome = await harness.decide(case("c-1", 1), case("c-2", 2), verdict("c-3", 1))
     assert (outcome.retry, outcome.take_over) == ({1}, {})
-    assert len(bench.kinds(2)) == 2
+    assert len(harness.kinds(2)) == 2
 
 
-async def test_a_cold_start_while_a_round_is_on_its_way_is_no_bug(bench: Bench) -> None:
-    bench.journal.meanwhile = lambda: bench.partitions.drop(range(6))
-    outcome = await bench.decide(case("c-1", 1), verdict("c-1", 1), case("c-2", 2))
+async def test_a_cold_start_while_a_round_is_on_its_way_is_no_bug(harness: DeciderHarness) -> None:
+    harness.journal.meanwhile = lambda: harness.partitions.drop(range(6))
+    outcome = await harness.decide(case("c-1", 1), verdict("c-1", 1), case("c-2", 2))
     assert (outcome.retry, outcome.take_over) == ({1, 2}, {})
-    assert len(bench.kinds(1)) == 2
+    assert len(harness.kinds(1)) == 2
 
 
-async def test_a_confirm_of_an_earlier_holding_is_forgotten(bench: Bench) -> None:
-    bench.journal.meanwhile = lambda: bench.partitions.hold(1, 5)
-    await bench.decide(case("c-1", 1))
-    assert bench.due(1) is None
+async def test_a_confirm_of_an_earlier_holding_is_forgotten(harness: DeciderHarness) -> None:
+    harness.journal.meanwhile = lambda: harness.partitions.hold(1, 5)
+    await harness.decide(case("c-1", 1))
+    assert harness.due(1) is None
 
 
-async def test_what_would_not_fit_the_journal_is_a_dead_letter_and_not_settled(bench: Bench) -> None:
+async def test_what_would_not_fit_the_journal_is_a_dead_letter_and_not_settled(
+    harness: DeciderHarness,
+) -> None:
     large = a_record(a_submitted_event(a_case_body(case_id="c-1", facts={"long": "x" * 900_000})))
-    await bench.decide(large, case("c-2"))
-    assert bench.letters.reasons == ["too_large"]
-    assert len(bench.ledger.index) == 1
+    await harness.decide(large, case("c-2"))
+    assert harness.letters.reasons == ["too_large"]
+    assert len(harness.ledger.index) == 1
 
 
-async def test_one_of_each_kind_in_every_batch_ends_in_events_or_letters(bench: Bench) -> None:
+async def test_one_of_each_kind_in_every_batch_ends_in_events_or_letters(harness: DeciderHarness) -> None:
     records = [
         case("c-1"),
         verdict("c-1"),
@@ -324,10 +336,10 @@ async def test_one_of_each_kind_in_every_batch_ends_in_events_or_letters(bench: 
         verdict("c-2"),
         a_record(as_bytes({"type": "mandaat.case.reopened.v1"})),
     ]
-    outcome = await bench.decide(*records)
+    outcome = await harness.decide(*records)
     assert not outcome.unfinished
-    assert sorted(bench.letters.reasons) == ["conflict", "unknown_approval", "unknown_type"]
-    assert bench.kinds() == [
+    assert sorted(harness.letters.reasons) == ["conflict", "unknown_approval", "unknown_type"]
+    assert harness.kinds() == [
         "decision.escalated",
         "approval.requested",
         *["decision.approved", "approval.closed"] * 3,
@@ -342,110 +354,120 @@ def a_heavy_book() -> Any:
 
 
 async def test_what_asks_much_of_the_ledger_is_settled_in_several_calls_in_order() -> None:
-    bench = Bench(a_heavy_book())
-    outcome = await bench.decide(*(case(f"c-{n}", partition=n % 2) for n in range(100)))
+    harness = DeciderHarness(a_heavy_book())
+    outcome = await harness.decide(*(case(f"c-{n}", partition=n % 2) for n in range(100)))
     assert not outcome.unfinished
-    assert len(bench.ledger.calls) > 2
-    for _, parts in bench.ledger.calls[1:]:  # what a call settled is confirmed before the next settles
+    assert len(harness.ledger.calls) > 2
+    for _, parts in harness.ledger.calls[1:]:  # what a call settled is confirmed before the next settles
         assert all(part.confirm is not None for part in parts)
     for p in (0, 1):
-        decided = [one for one in bench.events(p) if one["type"].startswith("mandaat.decision")]
+        decided = [one for one in harness.events(p) if one["type"].startswith("mandaat.decision")]
         assert [one["subject"] for one in decided] == [f"c-{n}" for n in range(p, 100, 2)]
         assert [one["sequence"] for one in decided] == sorted(one["sequence"] for one in decided)
 
 
 async def test_where_a_call_fails_the_later_ones_settle_nothing_on_its_partitions() -> None:
-    bench = Bench(a_heavy_book())
-    bench.ledger.fails = [None, TryAgain("too late")]
-    outcome = await bench.decide(*(case(f"c-{n}") for n in range(100)))
+    harness = DeciderHarness(a_heavy_book())
+    harness.ledger.fails = [None, TryAgain("too late")]
+    outcome = await harness.decide(*(case(f"c-{n}") for n in range(100)))
     assert outcome.take_over == {0: None}
-    assert len(bench.ledger.calls) == 2
+    assert len(harness.ledger.calls) == 2
 
 
-async def test_after_a_call_that_failed_less_is_settled_at_once_until_it_goes_through(bench: Bench) -> None:
+async def test_after_a_call_that_failed_less_is_settled_at_once_until_it_goes_through(
+    harness: DeciderHarness,
+) -> None:
     """A call that takes too long is never sent again as it was: it would take too long for ever."""
 
     batch = [case(f"c-{n}", amount="40.00") for n in range(16)]
     for _ in range(9):
-        bench.ledger.fails = [TryAgain("too late")]
-        assert (await bench.decide(*batch)).take_over == {0: None}
-        bench.partitions.hold(0, 0)  # after its take-over
-    failed = len(bench.ledger.calls)
-    assert not (await bench.decide(*batch)).unfinished
-    assert len(bench.ledger.calls) - failed == 16
-    assert len(bench.events()) == 16
+        harness.ledger.fails = [TryAgain("too late")]
+        assert (await harness.decide(*batch)).take_over == {0: None}
+        harness.partitions.hold(0, 0)  # after its take-over
+    failed = len(harness.ledger.calls)
+    assert not (await harness.decide(*batch)).unfinished
+    assert len(harness.ledger.calls) - failed == 16
+    assert len(harness.events()) == 16
 
 
 @pytest.mark.parametrize(("soon", "left"), [(float("inf"), 0), (0.0, 3)])
 async def test_partitions_that_were_slow_are_trusted_again_where_calls_are_answered_soon(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch, soon: float, left: int
+    harness: DeciderHarness, monkeypatch: pytest.MonkeyPatch, soon: float, left: int
 ) -> None:
     monkeypatch.setattr(settling, "SOON_SECONDS", soon)
-    bench.partitions.slow_down([0, 0, 0, 1])
-    assert (bench.partitions.halvings([0, 1]), bench.partitions.halvings([1, 2])) == (3, 1)
+    harness.partitions.slow_down([0, 0, 0, 1])
+    assert (harness.partitions.halvings([0, 1]), harness.partitions.halvings([1, 2])) == (3, 1)
     for n in range(3):
-        await bench.decide(case(f"c-{n}"))
-    assert (bench.partitions.halvings([0]), bench.partitions.halvings([1])) == (left, 1)
+        await harness.decide(case(f"c-{n}"))
+    assert (harness.partitions.halvings([0]), harness.partitions.halvings([1])) == (left, 1)
 
 
 @pytest.mark.parametrize("how", ["policy", "size"])
-async def test_a_known_request_is_answered_though_it_could_not_be_judged_now(bench: Bench, how: str) -> None:
-    await bench.decide(case("c-1"), case("c-2"), verdict("c-1"))
-    known = len(bench.journal.entries)
+async def test_a_known_request_is_answered_though_it_could_not_be_judged_now(
+    harness: DeciderHarness, how: str
+) -> None:
+    await harness.decide(case("c-1"), case("c-2"), verdict("c-1"))
+    known = len(harness.journal.entries)
     again, other, new = case("c-1"), case("c-2", amount="46.00"), case("c-3")
     if how == "policy":
-        bench.tables.books.clear()
+        harness.tables.books.clear()
     else:
         facts = {"facts": {"all": "\u0001" * 200_000}}
         again, other, new = (
             a_record(a_submitted_event({**a_case_body(case_id, **request), **facts}))
             for case_id, request in (("c-1", {}), ("c-2", {"amount": "46.00"}), ("c-3", {}))
         )
-    outcome = await bench.decide(again, other, new)
+    outcome = await harness.decide(again, other, new)
     assert not outcome.unfinished
-    assert bench.letters.reasons == ["conflict", "unknown_tenant" if how == "policy" else "too_large"]
-    assert [record for record, _ in bench.letters.letters] == [other, new]
-    assert [one.records for one in bench.journal.entries[known:]] == [bench.journal.entries[2].records]
-    due = bench.due(0)
+    assert harness.letters.reasons == ["conflict", "unknown_tenant" if how == "policy" else "too_large"]
+    assert [record for record, _ in harness.letters.letters] == [other, new]
+    assert [one.records for one in harness.journal.entries[known:]] == [harness.journal.entries[2].records]
+    due = harness.due(0)
     assert due is not None
     assert (due.first_sequence, due.effects) == (None, ())
 
 
-async def test_a_verdict_and_a_withdrawal_that_are_known_are_answered_without_a_policy(bench: Bench) -> None:
+async def test_a_verdict_and_a_withdrawal_that_are_known_are_answered_without_a_policy(
+    harness: DeciderHarness,
+) -> None:
     batch = (case("c-1"), verdict("c-1"), a_record(a_withdrawn_event()))
-    await bench.decide(*batch)
-    opened, answered, withdrawn = (one.records for one in bench.journal.entries)
-    bench.tables.books.clear()
-    await bench.decide(*batch)
-    assert bench.letters.reasons == []
-    again = [one.records for one in bench.journal.entries[3:]]
+    await harness.decide(*batch)
+    opened, answered, withdrawn = (one.records for one in harness.journal.entries)
+    harness.tables.books.clear()
+    await harness.decide(*batch)
+    assert harness.letters.reasons == []
+    again = [one.records for one in harness.journal.entries[3:]]
     assert again == [withdrawn, answered, withdrawn]
     assert opened not in again
 
 
-async def test_a_repeat_too_large_to_judge_is_known_from_its_own_round(bench: Bench) -> None:
+async def test_a_repeat_too_large_to_judge_is_known_from_its_own_round(harness: DeciderHarness) -> None:
     grown = {**a_case_body("c-1"), "facts": {"all": "\u0001" * 200_000}}
-    await bench.decide(a_record(a_submitted_event(grown)), case("c-1"))
-    assert bench.letters.reasons == []
-    assert bench.journal.entries[0].records == bench.journal.entries[1].records
+    await harness.decide(a_record(a_submitted_event(grown)), case("c-1"))
+    assert harness.letters.reasons == []
+    assert harness.journal.entries[0].records == harness.journal.entries[1].records
 
 
-async def test_while_the_ledger_is_away_nothing_that_may_be_known_is_a_dead_letter(bench: Bench) -> None:
-    bench.tables.books.clear()
-    bench.ledger.fails = [TryAgain("away")]
-    outcome = await bench.decide(case("c-1"))
+async def test_while_the_ledger_is_away_nothing_that_may_be_known_is_a_dead_letter(
+    harness: DeciderHarness,
+) -> None:
+    harness.tables.books.clear()
+    harness.ledger.fails = [TryAgain("away")]
+    outcome = await harness.decide(case("c-1"))
     assert outcome.take_over == {0: None}
-    assert bench.letters.reasons == []
+    assert harness.letters.reasons == []
 
 
-async def test_cases_wait_where_the_active_policy_of_their_tenant_cannot_be_used(bench: Bench) -> None:
+async def test_cases_wait_where_the_active_policy_of_their_tenant_cannot_be_used(
+    harness: DeciderHarness,
+) -> None:
     """A worker that was restarted must not make dead letters of what the others decide."""
-    bench.tables.problems["late"] = "1:1: it is not YAML"
-    outcome = await bench.decide(case("c-1", 0), case("c-2", 1, tenant="late"), case("c-3", 1))
+    harness.tables.problems["late"] = "1:1: it is not YAML"
+    outcome = await harness.decide(case("c-1", 0), case("c-2", 1, tenant="late"), case("c-3", 1))
     assert (outcome.retry, outcome.take_over) == ({1}, {})
-    assert bench.letters.reasons == []
-    assert {event["subject"] for event in bench.events()} == {"c-1"}
-    bench.tables.published["late"] = a_book(policy="late")
-    outcome = await bench.decide(case("c-2", 1, tenant="late"), case("c-3", 1))
+    assert harness.letters.reasons == []
+    assert {event["subject"] for event in harness.events()} == {"c-1"}
+    harness.tables.published["late"] = a_book(policy="late")
+    outcome = await harness.decide(case("c-2", 1, tenant="late"), case("c-3", 1))
     assert not outcome.unfinished
-    assert {event["subject"] for event in bench.events()} == {"c-1", "c-2", "c-3"}
+    assert {event["subject"] for event in harness.events()} == {"c-1", "c-2", "c-3"}

@@ -13,7 +13,7 @@ from tests.faults.ledger.conftest import OpenField, only_in_faults
 from tests.faults.ledger.crew import Crew
 from tests.faults.ledger.field import Field
 from tests.faults.ledger.fighting import FIRST_DAY
-from tests.integration.rules.driving import case_ids_on
+from tests.integration.rules.input_sender import case_ids_in_partition
 from tests.waiting import eventually
 
 ASKED = {"kind": "refund", "amount": "30.00", "currency": "EUR"}
@@ -63,7 +63,7 @@ async def test_room_that_is_given_back_is_used_only_after_the_withdrawal_is_in_t
 ) -> None:
     one = await field(0.01)
     await one.activate(narrow(one))
-    first, last = case_ids_on(one.fight.tenant, 0, 4), case_ids_on(one.fight.tenant, 5, 4)
+    first, last = case_ids_in_partition(one.fight.tenant, 0, 4), case_ids_in_partition(one.fight.tenant, 5, 4)
     assert [await ask(one, first[0], "cu-0"), await ask(one, last[0], "cu-5")] == ["approved", "approved"]
     await crew.only("rules-2")
     await crew.arm({"rules": f"{point}=stop"})

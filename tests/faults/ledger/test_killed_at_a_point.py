@@ -12,7 +12,7 @@ from tests.faults.ledger.conftest import OpenField, only_in_faults
 from tests.faults.ledger.crew import Crew
 from tests.faults.ledger.field import fighting
 from tests.faults.ledger.fighting import FIRST_DAY
-from tests.integration.rules.driving import case_ids_on
+from tests.integration.rules.input_sender import case_ids_in_partition
 
 DEATHS: dict[str, dict[str, str]] = {
     "before anything was published": {"rules": "after-settle=kill@3"},
@@ -94,7 +94,7 @@ async def test_of_several_record_batches_the_first_stays_and_the_others_are_deci
 ) -> None:
     """Verdicts are small and what they lead to is not: those of one partition take at least three batches."""
     one = await field(0.01)
-    case_ids = case_ids_on(one.fight.tenant, 3, LARGE_CASES)
+    case_ids = case_ids_in_partition(one.fight.tenant, 3, LARGE_CASES)
     asked = {"kind": "refund", "amount": "450.00", "currency": "EUR"}
     large = [one.fight.case(case_id, asked, facts={"note": "x" * 9_000}) for case_id in case_ids]
     await one.send(CASES, [one.fight.submission(case, FIRST_DAY, case["case_id"]) for case in large])

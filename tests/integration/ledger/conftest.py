@@ -1,4 +1,4 @@
-"""A warm ledger in an emptied database, and a journal on a topic of its own with the fence of tests."""
+"""A warm ledger in an empty database, and a journal on a topic of its own with the fence of tests."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from services.rules.journal.journal import Journal
 from services.rules.ledger.client import Ledger
 from services.rules.ledger.take_over import Fence
 from tests.conftest import MakeTopic
-from tests.integration.ledger.hands import Hands, warm
+from tests.integration.ledger.manual_worker import ManualWorker, warm_ledger
 
 T_MS = 1000
 PARTITIONS = 3
@@ -28,7 +28,7 @@ async def redis(fresh_redis: str) -> AsyncIterator[Redis]:
 
 @pytest.fixture
 async def ledger(redis: Redis) -> Ledger:
-    return await warm(redis, PARTITIONS)
+    return await warm_ledger(redis, PARTITIONS)
 
 
 @pytest.fixture
@@ -52,6 +52,6 @@ async def journal(kafka: str, producer: Producer, make_topic: MakeTopic) -> Asyn
 
 
 @pytest.fixture
-async def hands(ledger: Ledger, journal: Journal, fence: Fence) -> Hands:
+async def worker(ledger: Ledger, journal: Journal, fence: Fence) -> ManualWorker:
     """A worker that holds partitions 0 and 1."""
-    return await Hands(ledger, journal, fence).take(0, 1)
+    return await ManualWorker(ledger, journal, fence).take(0, 1)

@@ -16,8 +16,14 @@ from schemas.withdrawal import WITHDRAWN
 from services.rules.journal.grouping import Grouping, Stored
 from services.rules.ledger.protocol import place
 from services.rules.ledger.rebuild import Begun, Rebuild
-from tests.integration.ledger.worker import Worker
-from tests.integration.ledger.world import Input, World, a_withdrawal, effects_of, request_id
+from tests.integration.ledger.simulated_cluster import (
+    Input,
+    SimulatedCluster,
+    a_withdrawal,
+    effects_of,
+    request_id,
+)
+from tests.integration.ledger.simulated_worker import SimulatedWorker
 
 REST_STEPS = 6000
 LOSSES = ({"data": True, "scripts": True}, {"data": True, "scripts": False}, {"data": False, "scripts": True})
@@ -96,7 +102,7 @@ def replayed(records: list[Stored]) -> Replayed:
     return said
 
 
-def check(world: World, seen: Look) -> None:
+def check(world: SimulatedCluster, seen: Look) -> None:
     """Redis = f(journal up to pos) + at most one pending round a partition."""
     if b"partitions" not in seen.meta:
         return
@@ -163,7 +169,7 @@ class Simulation:
     ) -> None:
         self.chance = random.Random(seed)
         partitions = self.chance.randint(1, 4)
-        self.world = World(
+        self.world = SimulatedCluster(
             redis,
             prefix,
             self.chance,
@@ -222,7 +228,7 @@ class Simulation:
 
     def _start_worker(self) -> None:
         number, self.next_number = self.next_number, self.next_number + 1
-        task = asyncio.create_task(Worker(self.world, number).run())
+        task = asyncio.create_task(SimulatedWorker(self.world, number).run())
         task.add_done_callback(lambda _: self.world.moved.set())
         self.tasks[number] = task
 

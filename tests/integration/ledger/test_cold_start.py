@@ -24,9 +24,9 @@ from services.rules.ledger.protocol import New, Part, SettledBefore
 from services.rules.ledger.rebuild import Begun, Locked, Lost, Rebuild, Warm
 from services.rules.ledger.script import Cold, NewerLedger
 from services.rules.ledger.take_over import Fence
-from tests.integration.ledger.hands import Hands, a_request, a_verdict, read
+from tests.integration.ledger.manual_worker import ManualWorker, a_request, a_verdict, read
+from tests.integration.ledger.simulated_cluster import effects_of
 from tests.integration.ledger.simulation import look
-from tests.integration.ledger.world import effects_of
 
 
 async def rebuilt(redis: Redis, journal: Journal, fence: Fence, ledger: Ledger | None = None) -> Ledger:
@@ -39,71 +39,71 @@ async def test_the_first_start_ever_is_a_cold_start(redis: Redis, journal: Journ
     since = time.monotonic()
     ledger = await rebuilt(redis, journal, fence)
     assert time.monotonic() - since >= fence.fence_seconds
-    hands = await Hands(ledger, journal, fence).take(0, 1, 2)
-    await hands.decide(a_request("c1"), a_request("c2", p=2))
+    worker = await ManualWorker(ledger, journal, fence).take(0, 1, 2)
+    await worker.decide(a_request("c1"), a_request("c2", p=2))
 
 
-async def test_an_emptied_redis_comes_back_the_same(hands: Hands, redis: Redis, fence: Fence) -> None:
+async def test_an_emptied_redis_comes_back_the_same(worker: ManualWorker, redis: Redis, fence: Fence) -> None:
     many = [a_request(f"c{n}{'e' if n % 3 else ''}", p=int(n % 10 == 1)) for n in range(2500)]
-    await hands.decide(*many)
-    await hands.decide(a_verdict("c1e", p=1), states={"c1e": "open 1"})
-    await hands.confirm()
+    await worker.decide(*many)
+    await worker.decide(a_verdict("c1e", p=1), states={"c1e": "open 1"})
+    await worker.confirm()
     before = await look(redis, "{L0}")
     await redis.flushdb()
     with pytest.raises(Cold):
-        await hands.confirm()
-    ledger = await rebuilt(redis, hands.journal, fence, hands.ledger)
+        await worker.confirm()
+    ledger = await rebuilt(redis, worker.journal, fence, worker.ledger)
     after = await look(redis, "{L0}")
     assert (after.entries, after.states) == (before.entries, before.states)
     assert after.counters == before.counters != {}
-    other = await Hands(ledger, hands.journal, fence).take(0, 1)
+    other = await ManualWorker(ledger, worker.journal, fence).take(0, 1)
     answers = (await other.settle(*many[:20])).answers
     assert all(isinstance(one, SettledBefore) for one in answers)
 
 
 async def test_a_restart_keeps_what_was_published_and_forgets_what_was_not(
-    hands: Hands, redis: Redis, fence: Fence
+    worker: ManualWorker, redis: Redis, fence: Fence
 ) -> None:
-    decided = await hands.decide(a_request("c1e"))
-    await hands.settle(a_request("c3"))
-    hands.held.pop(1)
-    unconfirmed = await hands.settle()
+    decided = await worker.decide(a_request("c1e"))
+    await worker.settle(a_request("c3"))
+    worker.held.pop(1)
+    unconfirmed = await worker.settle()
     assert unconfirmed.refused
     await redis.script_flush()
-    ledger = await rebuilt(redis, hands.journal, fence, hands.ledger)
-    other = await Hands(ledger, hands.journal, fence).take(0)
+    ledger = await rebuilt(redis, worker.journal, fence, worker.ledger)
+    other = await ManualWorker(ledger, worker.journal, fence).take(0)
     assert (await read(ledger, Part(0, other.held[0]), states=["c1e"])).states == {"c1e": b"open 1"}
     again = await other.settle(a_request("c1e"), a_request("c3"))
     assert again.answers == (SettledBefore("digest-1", decided["request/c1e"]), New(again.first_sequence, 0))
 
 
 async def test_what_was_charged_and_not_published_has_room_again_after_a_restart(
-    hands: Hands, redis: Redis, fence: Fence
+    worker: ManualWorker, redis: Redis, fence: Fence
 ) -> None:
-    await hands.decide(a_request("c1"))
-    await hands.confirm()
+    await worker.decide(a_request("c1"))
+    await worker.confirm()
     before = (await look(redis, "{L0}")).counters
-    await hands.settle(a_request("c2"), a_request("c2e"))
+    await worker.settle(a_request("c2"), a_request("c2e"))
     assert (await look(redis, "{L0}")).counters != before
     await redis.script_flush()
-    await rebuilt(redis, hands.journal, fence, hands.ledger)
+    await rebuilt(redis, worker.journal, fence, worker.ledger)
     assert (await look(redis, "{L0}")).counters == before
 
 
 async def test_a_redis_that_was_killed_and_started_again_is_cold_and_knows_all_that_was_decided(
-    hands: Hands, fence: Fence, backing: Stack
+    worker: ManualWorker, fence: Fence, backing: Stack
 ) -> None:
-    decided = await hands.decide(a_request("c1e"), a_request("c2", p=1))
-    await hands.confirm()
-    await hands.settle(a_request("c3"))
+    decided = await worker.decide(a_request("c1e"), a_request("c2", p=1))
+    await worker.confirm()
+    await worker.settle(a_request("c3"))
     backing.kill("redis")
     with pytest.raises(TryAgain):
-        await hands.confirm()
+        await worker.confirm()
     backing.start("redis")
     with pytest.raises(Cold):
-        await hands.confirm()
-    ledger = await rebuilt(hands.ledger.redis, hands.journal, fence, hands.ledger)
-    other = await Hands(ledger, hands.journal, fence).take(0, 1)
+        await worker.confirm()
+    ledger = await rebuilt(worker.ledger.redis, worker.journal, fence, worker.ledger)
+    other = await ManualWorker(ledger, worker.journal, fence).take(0, 1)
     again = await other.settle(a_request("c1e"), a_request("c2", p=1), a_request("c3"))
     assert again.answers == (
         SettledBefore("digest-1", decided["request/c1e"]),
@@ -122,43 +122,43 @@ async def test_of_many_workers_one_rebuilds_and_all_go_on_under_its_epoch(
 
 
 async def test_who_finds_the_ledger_cold_late_does_not_rebuild_it_again(
-    hands: Hands, redis: Redis, fence: Fence
+    worker: ManualWorker, redis: Redis, fence: Fence
 ) -> None:
     late = Ledger(redis)
     await late.adopt()
     await redis.script_flush()
-    await rebuilt(redis, hands.journal, fence, hands.ledger)
+    await rebuilt(redis, worker.journal, fence, worker.ledger)
     since = time.monotonic()
-    await rebuilt(redis, hands.journal, fence, late)
+    await rebuilt(redis, worker.journal, fence, late)
     assert time.monotonic() - since < 0.5
-    assert late.nonce == hands.ledger.nonce
+    assert late.nonce == worker.ledger.nonce
 
 
 async def test_a_ledger_that_is_ahead_of_the_journal_is_refused_and_says_where(
-    hands: Hands, redis: Redis, fence: Fence
+    worker: ManualWorker, redis: Redis, fence: Fence
 ) -> None:
-    await hands.decide(a_request("c1"))
-    await hands.confirm()
+    await worker.decide(a_request("c1"))
+    await worker.confirm()
     client: Any = redis
     await client.hset("{L0}:meta", "pos:2", "99")
     await redis.script_flush()
     with pytest.raises(PositionsDisagree, match="partition 2: the ledger goes on at 99"):
-        await rebuilt(redis, hands.journal, fence, hands.ledger)
+        await rebuilt(redis, worker.journal, fence, worker.ledger)
     with pytest.raises(Cold):
-        await hands.confirm()
+        await worker.confirm()
 
 
 async def test_an_emptied_redis_is_not_filled_from_a_journal_whose_beginning_is_gone(
-    hands: Hands, redis: Redis, fence: Fence, kafka: str
+    worker: ManualWorker, redis: Redis, fence: Fence, kafka: str
 ) -> None:
-    await hands.decide(a_request("c1"), a_request("c2"), a_request("c3", p=1))
+    await worker.decide(a_request("c1"), a_request("c2"), a_request("c3", p=1))
     admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
     await admin.start()
-    await admin.delete_records({TopicPartition(hands.journal.topic, 0): RecordsToDelete(1)})
+    await admin.delete_records({TopicPartition(worker.journal.topic, 0): RecordsToDelete(1)})
     await admin.close()
     await redis.flushdb()
     with pytest.raises(PositionsDisagree, match=r"partition 0: .* at 0, the journal holds 1 to 2"):
-        await rebuilt(redis, hands.journal, fence)
+        await rebuilt(redis, worker.journal, fence)
 
 
 async def test_a_ledger_of_another_number_of_partitions_is_refused(
@@ -218,24 +218,24 @@ async def test_what_other_services_keep_in_the_same_redis_is_left_alone(
 
 
 async def test_workers_of_two_versions_side_by_side_come_to_rest_with_the_newer(
-    hands: Hands, redis: Redis, fence: Fence, monkeypatch: pytest.MonkeyPatch
+    worker: ManualWorker, redis: Redis, fence: Fence, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await hands.decide(a_request("c1"))
-    await hands.confirm()
-    older = hands.ledger
+    await worker.decide(a_request("c1"))
+    await worker.confirm()
+    older = worker.ledger
     with monkeypatch.context() as newer_worker:
         of_version(newer_worker, script.VERSION + 1)
         newer = Ledger(redis)
         assert await newer.adopt()
         with pytest.raises(Cold):
             await newer.take(0)
-        await rebuilt(redis, hands.journal, fence, newer)
+        await rebuilt(redis, worker.journal, fence, newer)
     epoch: Any = await redis.execute_command("HGET", "{L0}:meta", "epoch")  # type: ignore[no-untyped-call] # redis-py has no type for it
     with pytest.raises(Cold):
-        await hands.confirm()
+        await worker.confirm()
     for ledger in (older, Ledger(redis)):
         with pytest.raises(NewerLedger, match=f"version {script.VERSION + 1}"):
-            await rebuilt(redis, hands.journal, fence, ledger)
+            await rebuilt(redis, worker.journal, fence, ledger)
     with pytest.raises(NewerLedger):
         await Ledger(redis).adopt()
     assert await redis.execute_command("HGET", "{L0}:meta", "epoch") == epoch  # type: ignore[no-untyped-call] # as above

@@ -15,8 +15,8 @@ from services.rules.journal.journal import Journal
 from services.rules.journal.publisher import JournalEntry, JournalRecord, Landed, NotLanded
 from tests.conftest import MakeTopic
 from tests.integration.ledger.conftest import T_MS
-from tests.integration.ledger.hands import a_request
-from tests.integration.ledger.world import render
+from tests.integration.ledger.manual_worker import a_request
+from tests.integration.ledger.simulated_cluster import render
 from tests.waiting import eventually
 
 

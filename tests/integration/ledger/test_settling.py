@@ -29,7 +29,7 @@ from services.rules.ledger.protocol import (
     Wanted,
 )
 from services.rules.ledger.script import Cold
-from tests.integration.ledger.hands import read
+from tests.integration.ledger.manual_worker import read
 from tests.integration.ledger.simulation import look
 
 ASKED = Item(0, "acme/c1/r1", "digest-1")

@@ -16,10 +16,10 @@ from services.rules.ledger.protocol import New, Part, Settled, SettledBefore, Wa
 from services.rules.ledger.verify import SHADOW, Difference, Report, verify
 from services.rules.ledger.verify import keys as keys_module
 from services.rules.ledger.verify import report as report_module
-from tests.integration.ledger.hands import Hands, a_request, a_verdict
-from tests.integration.ledger.world import (
+from tests.integration.ledger.manual_worker import ManualWorker, a_request, a_verdict
+from tests.integration.ledger.simulated_cluster import (
+    CaseFacts,
     Input,
-    Seen,
     a_withdrawal,
     charged_by,
     effects_of,
@@ -62,32 +62,34 @@ async def verifier(redis: Redis, kafka: str, producer: Producer, journal: Journa
 
 
 @pytest.fixture
-async def decided(hands: Hands) -> Hands:
+async def decided(worker: ManualWorker) -> ManualWorker:
     """Requests that charged budgets, one that waits, one that was answered, one withdrawn; all confirmed."""
-    await hands.decide(*(a_request(case, p=n % 2) for n, case in enumerate(CHARGED)))
-    await hands.decide(a_verdict("c8e", p=CHARGED.index("c8e") % 2), states={"c8e": "open 1"})
-    await withdraw(hands, *CHARGED[:5], "never-asked")
-    await hands.confirm()
-    return hands
+    await worker.decide(*(a_request(case, p=n % 2) for n, case in enumerate(CHARGED)))
+    await worker.decide(a_verdict("c8e", p=CHARGED.index("c8e") % 2), states={"c8e": "open 1"})
+    await withdraw(worker, *CHARGED[:5], "never-asked")
+    await worker.confirm()
+    return worker
 
 
-async def withdraw(hands: Hands, *cases: str) -> None:
+async def withdraw(worker: ManualWorker, *cases: str) -> None:
     """As a worker does: what was decided is confirmed, then read, then given back."""
     inputs = [a_withdrawal(CHARGED.index(case) % 2 if case in CHARGED else 0, case) for case in cases]
-    await hands.confirm()
-    ids = {p: tuple(request_id(one.case) for one in inputs if one.p == p) for p in hands.held}
-    reading = await hands.ledger.read(hands.parts(), [Wanted(p, ids=mine) for p, mine in ids.items()])
+    await worker.confirm()
+    ids = {p: tuple(request_id(one.case) for one in inputs if one.p == p) for p in worker.held}
+    reading = await worker.ledger.read(worker.parts(), [Wanted(p, ids=mine) for p, mine in ids.items()])
     seen = {}
     for one in inputs:
         known = reading.found[one.p].entries.get(request_id(one.case))
-        records = (await hands.journal.stored([(one.p, known.seq)]))[one.p, known.seq] if known else ()
-        seen[one.id] = Seen(None, charged_by(records))
-    settled = await hands.settle(*inputs)
-    await hands.publish(settled, with_grounds(hands, inputs, settled, seen))
+        records = (await worker.journal.stored([(one.p, known.seq)]))[one.p, known.seq] if known else ()
+        seen[one.id] = CaseFacts(None, charged_by(records))
+    settled = await worker.settle(*inputs)
+    await worker.publish(settled, with_grounds(worker, inputs, settled, seen))
 
 
-def with_grounds(hands: Hands, inputs: list[Input], settled: Settled, seen: dict[str, Seen]) -> list[Any]:
-    entries = hands.entries(inputs, settled)
+def with_grounds(
+    worker: ManualWorker, inputs: list[Input], settled: Settled, seen: dict[str, CaseFacts]
+) -> list[Any]:
+    entries = worker.entries(inputs, settled)
     return [
         entry._replace(records=render(one, answer.seq, seen[one.id], answer.chosen_option))
         for entry, one, answer in zip(entries, inputs, settled.answers, strict=True)
@@ -95,7 +97,9 @@ def with_grounds(hands: Hands, inputs: list[Input], settled: Settled, seen: dict
     ]
 
 
-async def test_what_the_workers_wrote_is_what_the_journal_says(decided: Hands, verifier: Verifier) -> None:
+async def test_what_the_workers_wrote_is_what_the_journal_says(
+    decided: ManualWorker, verifier: Verifier
+) -> None:
     report = await verifier.report()
     assert report.differences == 0
     assert report.compared["requests"] == len(CHARGED) + 1 + 6 + 1  # a verdict, withdrawals, one never asked
@@ -107,7 +111,7 @@ async def test_what_the_workers_wrote_is_what_the_journal_says(decided: Hands, v
 
 
 async def test_what_is_pending_is_taken_off_and_what_is_unconfirmed_is_no_difference(
-    decided: Hands, verifier: Verifier
+    decided: ManualWorker, verifier: Verifier
 ) -> None:
     settled = await decided.settle(*(a_request(f"new-{n}", p=n % 2) for n in range(40)))
     assert any(isinstance(one, New) and one.chosen_option for one in settled.answers)
@@ -117,7 +121,7 @@ async def test_what_is_pending_is_taken_off_and_what_is_unconfirmed_is_no_differ
 
 
 async def test_a_large_state_or_index_is_compared_in_pieces(
-    decided: Hands, verifier: Verifier, monkeypatch: pytest.MonkeyPatch
+    decided: ManualWorker, verifier: Verifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(keys_module, "FIELDS_A_READ", 3)
     await decided.decide(*(a_request(f"many-{n}e") for n in range(600)))  # more than a listpack takes
@@ -132,7 +136,7 @@ async def test_a_large_state_or_index_is_compared_in_pieces(
 
 
 async def test_a_field_lost_from_a_hash_that_is_large_only_in_the_ledger_is_found(
-    decided: Hands, verifier: Verifier, monkeypatch: pytest.MonkeyPatch
+    decided: ManualWorker, verifier: Verifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     states = await verifier.redis.hkeys("{L0}:s:1")
     monkeypatch.setattr(keys_module, "FIELDS_A_READ", len(states))
@@ -144,7 +148,7 @@ async def test_a_field_lost_from_a_hash_that_is_large_only_in_the_ledger_is_foun
 
 @pytest.mark.parametrize("left", [None, 1])
 async def test_a_sequence_below_the_journals_is_a_difference(
-    decided: Hands, verifier: Verifier, left: int | None
+    decided: ManualWorker, verifier: Verifier, left: int | None
 ) -> None:
     newest = int(await verifier.redis.hget("{L0}:meta", "seq"))
     if left is None:
@@ -157,7 +161,7 @@ async def test_a_sequence_below_the_journals_is_a_difference(
     assert await verifier.differences() == []
 
 
-async def test_it_is_exact_while_workers_decide(decided: Hands, verifier: Verifier) -> None:
+async def test_it_is_exact_while_workers_decide(decided: ManualWorker, verifier: Verifier) -> None:
     stop = asyncio.Event()
     rounds = 0
 
@@ -186,7 +190,7 @@ def index_key(case: str) -> tuple[str, bytes]:
 
 
 async def test_each_piece_that_somebody_changed_is_found_and_named(
-    decided: Hands, verifier: Verifier
+    decided: ManualWorker, verifier: Verifier
 ) -> None:
     redis = verifier.redis
     counters = sorted(key.decode() for key in await redis.keys("{L0}:b:*"))
@@ -218,7 +222,7 @@ async def test_each_piece_that_somebody_changed_is_found_and_named(
 
 
 async def test_a_position_that_the_journal_does_not_reach_is_a_difference(
-    decided: Hands, verifier: Verifier
+    decided: ManualWorker, verifier: Verifier
 ) -> None:
     await verifier.redis.hset("{L0}:meta", "pos:2", 99)
     (one,) = await verifier.differences()
@@ -226,7 +230,7 @@ async def test_a_position_that_the_journal_does_not_reach_is_a_difference(
 
 
 async def test_differences_are_counted_and_only_some_are_shown(
-    decided: Hands, verifier: Verifier, monkeypatch: pytest.MonkeyPatch
+    decided: ManualWorker, verifier: Verifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(report_module, "MOST_EXAMPLES", 2)
     await verifier.redis.hset("{L0}:s:1", mapping={f"made-up-{n}": "x" for n in range(7)})
@@ -235,7 +239,7 @@ async def test_differences_are_counted_and_only_some_are_shown(
 
 
 async def test_what_an_earlier_one_left_is_removed_first_and_two_at_once_are_refused(
-    decided: Hands, verifier: Verifier
+    decided: ManualWorker, verifier: Verifier
 ) -> None:
     await verifier.redis.hset(f"{SHADOW}:meta", mapping={"partitions": 1, "pos:0": 7})
     await verifier.redis.hset(f"{SHADOW}:i:00000", "left", "over")
@@ -252,7 +256,7 @@ async def test_a_ledger_that_is_empty_is_not_compared(redis: Redis, verifier: Ve
         await verifier.report()
 
 
-async def test_workers_go_on_as_if_nobody_had_looked(decided: Hands, verifier: Verifier) -> None:
+async def test_workers_go_on_as_if_nobody_had_looked(decided: ManualWorker, verifier: Verifier) -> None:
     before = await decided.ledger.read([Part(0, decided.held[0])], [Wanted(0, ids=(request_id("c9"),))])
     await verifier.report()
     (again,) = (await decided.settle(a_request("c9", p=CHARGED.index("c9") % 2))).answers

@@ -12,8 +12,8 @@ import redis
 
 from deploy.local.settings import free_ports
 from deploy.local.stack import Stack, temporary_stack
-from tests.integration.rules.driving import Office
-from tests.integration.rules.watching import Watch
+from tests.integration.rules.input_sender import InputSender
+from tests.integration.rules.journal_watch import JournalWatch
 from tests.waiting import wait_until
 
 WORKERS = ("rules", "rules-2", "rules-3")
@@ -63,17 +63,17 @@ def running(backing: Stack) -> Stack:
 
 
 @pytest.fixture
-async def office(running: Stack, tenant: str) -> AsyncIterator[Office]:
+async def sender(running: Stack, tenant: str) -> AsyncIterator[InputSender]:
     """A tenant with a policy and staff that sends cases and verdicts."""
-    async with Office(running, tenant) as one:
+    async with InputSender(running, tenant) as one:
         await one.open()
         yield one
 
 
 @pytest.fixture
-async def watch(running: Stack, tenant: str) -> AsyncIterator[Watch]:
+async def watch(running: Stack, tenant: str) -> AsyncIterator[JournalWatch]:
     """What anybody sees who reads the topics."""
-    async with Watch(running.bootstrap, tenant) as one:
+    async with JournalWatch(running.bootstrap, tenant) as one:
         yield one
 
 

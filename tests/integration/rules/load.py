@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 
 from services.chassis.kafka.producer import Outgoing
 from services.chassis.process.errors import TryAgain
-from tests.integration.rules.driving import Office, Place
-from tests.integration.rules.watching import Seen, Watch, keeps_its_promises
+from tests.integration.rules.input_sender import InputSender, RecordPosition
+from tests.integration.rules.journal_watch import JournalEvent, JournalWatch, assert_promises_kept
 from tests.waiting import eventually
 
 CHUNK = 20
@@ -24,12 +24,12 @@ class Load:
     Of three cases two are escalated; every tenth is sent again, every twentieth with another amount.
     """
 
-    office: Office
-    watch: Watch
+    sender: InputSender
+    watch: JournalWatch
     number: int
     per_second: float = 250.0
     sent: int = 0
-    conflicts: list[Place] = field(default_factory=list)
+    conflicts: list[RecordPosition] = field(default_factory=list)
     _answered: set[str] = field(default_factory=set)
     _read: int = 0
 
@@ -41,7 +41,7 @@ class Load:
                 [self._case(n) for n in numbers] + [self._case(n) for n in numbers if n % 10 == 0]
             )
             self.conflicts += await self._send(
-                [self.office.case(f"c-{n}", amount="77.00") for n in numbers if n % 20 == 7]
+                [self.sender.case(f"c-{n}", amount="77.00") for n in numbers if n % 20 == 7]
             )
             self.sent += len(numbers)
             await self._answer()
@@ -51,7 +51,7 @@ class Load:
         """Until every request is decided, every approval answered and every conflict a dead letter."""
         await self.watch.until(self._done, seconds=seconds, what=f"everything done; {self._missing()}")
         await self.watch.to_the_end()
-        keeps_its_promises(self.watch.all)
+        assert_promises_kept(self.watch.all)
         letters = Counter(letter.place for letter in self.watch.letters if self._ours(letter.key))
         assert letters.keys() == set(self.conflicts)
         assert {letter.reason for letter in self.watch.letters if self._ours(letter.key)} == {"conflict"}
@@ -61,16 +61,16 @@ class Load:
             assert decided[f"c-{n}"]["outcome"] == ("approved" if n % 3 == 0 else "escalated")
 
     def _case(self, n: int) -> Outgoing:
-        return self.office.case(f"c-{n}", amount=self._amount(n))
+        return self.sender.case(f"c-{n}", amount=self._amount(n))
 
     def _amount(self, n: int) -> str:
         return "12.00" if n % 3 == 0 else "45.00"
 
-    async def _send(self, records: list[Outgoing]) -> list[Place]:
+    async def _send(self, records: list[Outgoing]) -> list[RecordPosition]:
         """As intake does: what was not acknowledged is sent again."""
         while records:
             try:
-                return await self.office.send(*records)
+                return await self.sender.send(*records)
             except TryAgain:
                 await asyncio.sleep(0.2)
         return []
@@ -92,13 +92,13 @@ class Load:
 
     def _verdicts(self, case_id: str) -> list[Outgoing]:
         n = int(case_id.removeprefix("c-"))
-        said = [self.office.verdict(case_id, "reject" if n % 7 == 0 else "approve")]
+        said = [self.sender.verdict(case_id, "reject" if n % 7 == 0 else "approve")]
         if n % 5 == 0:
             said.append(said[0])
         if n % 11 == 0:
-            said.append(self.office.verdict(case_id, reply_id="reply-late"))
+            said.append(self.sender.verdict(case_id, reply_id="reply-late"))
         if n % 13 == 0:
-            said.append(self.office.verdict(case_id, amount="1.00"))
+            said.append(self.sender.verdict(case_id, amount="1.00"))
         return said
 
     @staticmethod
@@ -106,9 +106,9 @@ class Load:
         return b'"amount": "1.00"' in (record.value or b"")
 
     def _ours(self, key: bytes | None) -> bool:
-        return key is not None and key.startswith(f"{self.office.tenant}/".encode())
+        return key is not None and key.startswith(f"{self.sender.tenant}/".encode())
 
-    def _firsts(self) -> list[Seen]:
+    def _firsts(self) -> list[JournalEvent]:
         return [
             one
             for one in self.watch.seen
@@ -134,10 +134,10 @@ class Load:
 
 @asynccontextmanager
 async def under_load(
-    office: Office, watch: Watch, number: int, per_second: float = 250.0
+    sender: InputSender, watch: JournalWatch, number: int, per_second: float = 250.0
 ) -> AsyncIterator[Load]:
     """Cases go on coming while the block runs, and all of them come to what they must afterwards."""
-    load = Load(office, watch, number, per_second)
+    load = Load(sender, watch, number, per_second)
     sending = asyncio.create_task(load.run())
     try:
         yield load

@@ -17,8 +17,8 @@ from schemas.ids import uuid7
 from services.chassis.kafka.producer import Outgoing
 from services.cli.publish import publish_app
 from tests.builders.policies import a_mandate, a_policy
-from tests.integration.rules.driving import Office
-from tests.integration.rules.watching import Watch, keeps_its_promises
+from tests.integration.rules.input_sender import InputSender
+from tests.integration.rules.journal_watch import JournalWatch, assert_promises_kept
 from tests.waiting import eventually
 
 LEAD = "lead-north"
@@ -87,7 +87,7 @@ def now(record: Outgoing) -> Outgoing:
 
 
 async def test_what_is_left_goes_down_and_policies_and_staff_change_without_a_restart(
-    worker: Stack, office: Office, watch: Watch, client: httpx.AsyncClient, publish: Publisher
+    worker: Stack, sender: InputSender, watch: JournalWatch, client: httpx.AsyncClient, publish: Publisher
 ) -> None:
     agent, new = f"agent-{uuid7()}", f"agent-{uuid7()}"
     pid = worker.part("rules").process.running()
@@ -96,16 +96,16 @@ async def test_what_is_left_goes_down_and_policies_and_staff_change_without_a_re
     await publish.staff(LEAD, "team_lead")
     await eventually(lambda: _is(client, agent, ("first", "80.00")), seconds=30, what="the first policy")
 
-    await office.send(now(office.case("m-1", agent_id=agent)))
+    await sender.send(now(sender.case("m-1", agent_id=agent)))
     await watch.until(lambda: watch.kinds("m-1") == ["decision.approved"])
     assert await budget(client, agent) == ("first", "35.00")
-    await office.send(now(office.case("m-2", agent_id=agent)))
+    await sender.send(now(sender.case("m-2", agent_id=agent)))
     await watch.until(lambda: "decision.escalated" in watch.kinds("m-2"))
     assert await budget(client, agent) == ("first", "35.00")
 
     await publish.policy("second", 200)
     await eventually(lambda: _is(client, agent, ("second", "155.00")), seconds=30, what="the second policy")
-    await office.send(now(office.case("m-3", agent_id=agent)))
+    await sender.send(now(sender.case("m-3", agent_id=agent)))
     await watch.until(lambda: watch.kinds("m-3") == ["decision.approved"])
     assert await budget(client, agent) == ("second", "110.00")
     versions = [watch.of(case)[0].event["data"]["policy"]["version"] for case in ("m-1", "m-2", "m-3")]
@@ -113,16 +113,16 @@ async def test_what_is_left_goes_down_and_policies_and_staff_change_without_a_re
 
     assert (await client.get(f"/v1/agents/{new}/mandate")).status_code == 404
     await publish.staff(new)
-    await office.send(now(office.case("m-4", agent_id=new)))
+    await sender.send(now(sender.case("m-4", agent_id=new)))
     await watch.until(lambda: watch.kinds("m-4") == ["decision.approved"])
     assert await budget(client, new) == ("second", "155.00")
 
     assert worker.part("rules").process.running() == pid
-    keeps_its_promises(watch.all)
+    assert_promises_kept(watch.all)
 
 
 async def test_the_ledger_being_away_is_said_and_passes(
-    worker: Stack, office: Office, client: httpx.AsyncClient, publish: Publisher
+    worker: Stack, sender: InputSender, client: httpx.AsyncClient, publish: Publisher
 ) -> None:
     agent = f"agent-{uuid7()}"
     await publish.policy("first", 80)

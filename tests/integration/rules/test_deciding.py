@@ -13,106 +13,112 @@ from services.chassis.kafka.producer import Outgoing
 from tests.builders.bodies import as_bytes, nested
 from tests.builders.cases import a_case_body, a_request_body
 from tests.builders.events import a_submitted_event
-from tests.integration.rules.driving import Office, case_ids_on
-from tests.integration.rules.watching import Watch, keeps_its_promises
+from tests.integration.rules.input_sender import InputSender, case_ids_in_partition
+from tests.integration.rules.journal_watch import JournalWatch, assert_promises_kept
 from tests.raw_records import BAD_NAME, Raw
 
 pytestmark = pytest.mark.usefixtures("worker")
 
 
-async def test_a_repeat_gets_the_same_events_byte_for_byte(office: Office, watch: Watch) -> None:
-    await office.send(office.case("c-1"), office.case("c-2", amount="10.00"))
+async def test_a_repeat_gets_the_same_events_byte_for_byte(sender: InputSender, watch: JournalWatch) -> None:
+    await sender.send(sender.case("c-1"), sender.case("c-2", amount="10.00"))
     await watch.until(lambda: len(watch.seen) == 3)
-    await office.send(office.case("c-1", facts={"days_late": 99}), office.case("c-2", amount="10"))
+    await sender.send(sender.case("c-1", facts={"days_late": 99}), sender.case("c-2", amount="10"))
     await watch.until(lambda: len(watch.seen) == 6)
     for case_id, number in (("c-1", 2), ("c-2", 1)):
         events = [(one.key, one.value, one.headers) for one in watch.of(case_id)]
         assert events[:number] == events[number:]
-    keeps_its_promises(watch.all)
+    assert_promises_kept(watch.all)
 
 
 async def test_a_repeat_is_known_to_a_worker_that_starts_anew(
-    worker: Stack, office: Office, watch: Watch
+    worker: Stack, sender: InputSender, watch: JournalWatch
 ) -> None:
-    await office.send(office.case("c-1"))
+    await sender.send(sender.case("c-1"))
     await watch.until(lambda: len(watch.seen) == 2)
     worker.kill("rules")
     worker.start("rules")
-    await office.send(office.case("c-1"))
+    await sender.send(sender.case("c-1"))
     await watch.until(lambda: len(watch.seen) == 4)
     assert watch.seen[0].value == watch.seen[2].value
-    keeps_its_promises(watch.all)
+    assert_promises_kept(watch.all)
 
 
-async def test_a_conflict_is_a_dead_letter_and_changes_nothing(office: Office, watch: Watch) -> None:
-    await office.send(office.case("c-1"))
-    other = office.case("c-1", amount="46.00")
-    (place,) = await office.send(other)
+async def test_a_conflict_is_a_dead_letter_and_changes_nothing(
+    sender: InputSender, watch: JournalWatch
+) -> None:
+    await sender.send(sender.case("c-1"))
+    other = sender.case("c-1", amount="46.00")
+    (place,) = await sender.send(other)
     await watch.until(lambda: watch.letter_at(place))
     (letter,) = watch.letter_at(place)
     assert letter.reason == "conflict"
     assert (letter.key, letter.value, letter.headers) == (other.key, other.value, tuple(other.headers))
-    await office.send(office.case("c-1"))
+    await sender.send(sender.case("c-1"))
     await watch.until(lambda: len(watch.seen) == 4)
     assert watch.seen[0].value == watch.seen[2].value
 
 
 async def test_a_tenant_without_a_policy_is_a_dead_letter_until_it_has_one(
-    office: Office, watch: Watch, tenant: str
+    sender: InputSender, watch: JournalWatch, tenant: str
 ) -> None:
     stranger = f"{tenant}-new"
-    record = office.case("c-1")._replace(key=f"{stranger}/c-1".encode())
+    record = sender.case("c-1")._replace(key=f"{stranger}/c-1".encode())
     event = json.loads(record.value or b"")
     event["tenant"] = event["data"]["tenant"] = stranger
-    (place,) = await office.send(record._replace(value=as_bytes(event)))
+    (place,) = await sender.send(record._replace(value=as_bytes(event)))
     await watch.until(lambda: watch.letter_at(place))
     (letter,) = watch.letter_at(place)
     assert letter.reason == "unknown_tenant"
     assert stranger in letter.detail
-    await office.activate(tenant=stranger)
+    await sender.activate(tenant=stranger)
     again = Outgoing(place.topic, place.partition, letter.key, letter.value, letter.headers)
-    await office.send(again)
+    await sender.send(again)
     await watch.until(lambda: any(one.event.get("tenant") == stranger for one in watch.all))
     assert len(watch.letter_at(place)) == 1
 
 
 async def test_a_verdict_closes_the_approval_once_however_often_it_is_sent(
-    office: Office, watch: Watch
+    sender: InputSender, watch: JournalWatch
 ) -> None:
-    await office.send(office.case("c-1"))
+    await sender.send(sender.case("c-1"))
     await watch.until(lambda: watch.kinds("c-1") == ["decision.escalated", "approval.requested"])
-    await office.send(office.verdict("c-1"))
+    await sender.send(sender.verdict("c-1"))
     await watch.until(lambda: len(watch.seen) == 4)
-    await office.send(office.verdict("c-1"), office.verdict("c-1", reply_id="reply-2"))
+    await sender.send(sender.verdict("c-1"), sender.verdict("c-1", reply_id="reply-2"))
     await watch.until(lambda: len(watch.seen) == 7)
     assert watch.kinds("c-1")[2:] == [*["decision.approved", "approval.closed"] * 2, "approval.late"]
     assert [one.value for one in watch.seen[2:4]] == [one.value for one in watch.seen[4:6]]
-    keeps_its_promises(watch.all)
+    assert_promises_kept(watch.all)
 
 
-async def test_a_reply_id_with_another_verdict_is_a_dead_letter(office: Office, watch: Watch) -> None:
-    await office.send(office.case("c-1"), office.verdict("c-1"))
+async def test_a_reply_id_with_another_verdict_is_a_dead_letter(
+    sender: InputSender, watch: JournalWatch
+) -> None:
+    await sender.send(sender.case("c-1"), sender.verdict("c-1"))
     await watch.until(lambda: "approval.closed" in watch.kinds("c-1") or watch.letters)
-    await office.send(office.verdict("c-1"))  # the first may have come before its case: topics have no order
+    await sender.send(sender.verdict("c-1"))  # the first may have come before its case: topics have no order
     await watch.until(lambda: "approval.closed" in watch.kinds("c-1"))
-    (place,) = await office.send(office.verdict("c-1", "reject"))
+    (place,) = await sender.send(sender.verdict("c-1", "reject"))
     await watch.until(lambda: watch.letter_at(place))
     assert [letter.reason for letter in watch.letter_at(place)] == ["conflict"]
     assert "decision.refused" not in watch.kinds("c-1")
 
 
-async def test_a_verdict_on_nothing_is_a_dead_letter(office: Office, watch: Watch) -> None:
-    (place,) = await office.send(office.verdict("c-404"))
+async def test_a_verdict_on_nothing_is_a_dead_letter(sender: InputSender, watch: JournalWatch) -> None:
+    (place,) = await sender.send(sender.verdict("c-404"))
     await watch.until(lambda: watch.letter_at(place))
     assert watch.letter_at(place)[0].reason == "unknown_approval"
 
 
-async def test_a_repeat_after_the_verdict_gets_what_closed_it(office: Office, watch: Watch) -> None:
-    await office.send(office.case("c-1"))
+async def test_a_repeat_after_the_verdict_gets_what_closed_it(
+    sender: InputSender, watch: JournalWatch
+) -> None:
+    await sender.send(sender.case("c-1"))
     await watch.until(lambda: len(watch.seen) == 2)
-    await office.send(office.verdict("c-1", amount="44.00"))
+    await sender.send(sender.verdict("c-1", amount="44.00"))
     await watch.until(lambda: len(watch.seen) == 4)
-    await office.send(office.case("c-1"))
+    await sender.send(sender.case("c-1"))
     await watch.until(lambda: len(watch.seen) == 6)
     assert [one.value for one in watch.seen[2:4]] == [one.value for one in watch.seen[4:6]]
     assert watch.seen[2].event["data"]["amount"] == "44.00"
@@ -153,22 +159,22 @@ def bad_bodies(tenant: str, case_id: str) -> dict[str, tuple[bytes | None, str]]
 
 
 async def test_every_kind_of_bad_input_between_good_cases_is_a_dead_letter_and_the_good_are_decided(
-    office: Office, watch: Watch, tenant: str
+    sender: InputSender, watch: JournalWatch, tenant: str
 ) -> None:
     bad = bad_bodies(tenant, "c-bad")
-    good = case_ids_on(tenant, 0, len(bad) + 3)
+    good = case_ids_in_partition(tenant, 0, len(bad) + 3)
     headers = [("content-type", b"application/cloudevents+json"), ("x", b"\xff"), ("null", None)]
     records: list[Raw] = []
     expected: list[tuple[int, bytes | None, str]] = []
     for case_id, (body, reason) in zip(good, bad.values(), strict=False):
         expected.append((len(records), body, reason))
         records.append(Raw(body, f"{tenant}/c-bad".encode(), headers))
-        records.append(Raw(office.case(case_id).value, f"{tenant}/{case_id}".encode(), headers))
+        records.append(Raw(sender.case(case_id).value, f"{tenant}/{case_id}".encode(), headers))
     records.insert(7, BAD_NAME)
     records.append(BAD_NAME)
     # A header that is not ours may hold anything, or nothing.
-    records.append(Raw(office.case(good[-1]).value, f"{tenant}/{good[-1]}".encode(), headers))
-    places = await office.put_raw(topics.CASES, 0, records)
+    records.append(Raw(sender.case(good[-1]).value, f"{tenant}/{good[-1]}".encode(), headers))
+    places = await sender.put_raw(topics.CASES, 0, records)
     decided = [*good[: len(bad)], good[-1]]
     await watch.until(lambda: {one.event["subject"] for one in watch.seen} == set(decided))
     await watch.to_the_end()
@@ -183,16 +189,16 @@ async def test_every_kind_of_bad_input_between_good_cases_is_a_dead_letter_and_t
         assert len(letter.detail) > 20
     for place in (places[7], places[-2]):
         assert [letter.reason for letter in watch.letter_at(place)] == ["header_name_not_utf8"]
-    keeps_its_promises(watch.all)
+    assert_promises_kept(watch.all)
 
 
 async def test_bad_replies_are_dead_letters_and_the_good_ones_count(
-    office: Office, watch: Watch, tenant: str
+    sender: InputSender, watch: JournalWatch, tenant: str
 ) -> None:
-    (case_id,) = case_ids_on(tenant, 1, 1)
-    await office.send(office.case(case_id))
+    (case_id,) = case_ids_in_partition(tenant, 1, 1)
+    await sender.send(sender.case(case_id))
     await watch.until(lambda: len(watch.seen) == 2)
-    good = office.verdict(case_id)
+    good = sender.verdict(case_id)
     event = json.loads(good.value or b"")
     key = good.key
     bad = [
@@ -204,7 +210,7 @@ async def test_bad_replies_are_dead_letters_and_the_good_ones_count(
         Raw(good.value, b"other/c-1"),
         BAD_NAME,
     ]
-    places = await office.put_raw(topics.REPLIES, 1, [*bad, Raw(good.value, key)])
+    places = await sender.put_raw(topics.REPLIES, 1, [*bad, Raw(good.value, key)])
     await watch.until(lambda: "approval.closed" in watch.kinds(case_id))
     await watch.to_the_end()
     reasons = [letter.reason for place in places for letter in watch.letter_at(place)]
@@ -215,8 +221,8 @@ async def test_bad_replies_are_dead_letters_and_the_good_ones_count(
     assert not watch.letter_at(places[-1])
 
 
-async def test_nothing_personal_is_logged(worker: Stack, office: Office, watch: Watch) -> None:
-    await office.send(office.case("c-1"), office.case("c-1", amount="46.00"))
+async def test_nothing_personal_is_logged(worker: Stack, sender: InputSender, watch: JournalWatch) -> None:
+    await sender.send(sender.case("c-1"), sender.case("c-1", amount="46.00"))
     await watch.until(lambda: len(watch.seen) == 2 and watch.letters)
     log = worker.log("rules").read_text()
     assert '"case_id": "c-1"' in log

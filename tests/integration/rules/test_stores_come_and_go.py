@@ -9,10 +9,10 @@ from deploy.local.stack import Stack
 from services.chassis.redis import connect
 from services.rules.ledger.client import Ledger
 from services.rules.ledger.protocol import Item, Part
-from tests.integration.rules.driving import PARTITIONS, Office, case_ids_on
+from tests.integration.rules.input_sender import PARTITIONS, InputSender, case_ids_in_partition
+from tests.integration.rules.journal_watch import JournalWatch
+from tests.integration.rules.ledger_comparison import assert_ledger_equals_journal
 from tests.integration.rules.load import in_thread
-from tests.integration.rules.same_ledger import is_the_journals
-from tests.integration.rules.watching import Watch
 from tests.waiting import eventually
 
 
@@ -34,7 +34,7 @@ async def until_ready(stack: Stack) -> None:
 
 
 async def test_while_one_partition_is_taken_over_the_others_go_on(
-    worker: Stack, office: Office, watch: Watch, ledger_store: redis.Redis, tenant: str
+    worker: Stack, sender: InputSender, watch: JournalWatch, ledger_store: redis.Redis, tenant: str
 ) -> None:
     """Somebody takes partition 2, settles there, and dies before publishing."""
     client = connect(worker.redis_url)
@@ -43,8 +43,8 @@ async def test_while_one_partition_is_taken_over_the_others_go_on(
     taken = await ledger.take(2)
     await ledger.call([Part(2, taken.gen)], [Item(2, "of somebody who died", "8 signs.")])
     await client.aclose()
-    case_ids = [case_ids_on(tenant, p, 1)[0] for p in range(PARTITIONS)]
-    await office.send(*(office.case(case_id, amount="12.00") for case_id in case_ids))
+    case_ids = [case_ids_in_partition(tenant, p, 1)[0] for p in range(PARTITIONS)]
+    await sender.send(*(sender.case(case_id, amount="12.00") for case_id in case_ids))
     await eventually(
         lambda: not_ready(worker).get("ledger") == "partitions [2] are being taken over",
         what="it says which partition is taken over",
@@ -58,16 +58,16 @@ async def test_while_one_partition_is_taken_over_the_others_go_on(
     await until_ready(worker)
     markers = [one for one in watch.all if one.key == b"ledger/2"]
     assert markers
-    await is_the_journals(worker)
+    await assert_ledger_equals_journal(worker)
 
 
 async def test_while_somebody_else_rebuilds_the_worker_says_so_and_waits(
-    worker: Stack, office: Office, watch: Watch, ledger_store: redis.Redis
+    worker: Stack, sender: InputSender, watch: JournalWatch, ledger_store: redis.Redis
 ) -> None:
     ledger_store.set("{L0}:lock", "somebody", px=15_000)
     ledger_store.hdel("{L0}:meta", "epoch")
     await eventually(lambda: not_ready(worker) == {"ledger": "the ledger is being rebuilt"})
-    (place,) = await office.send(office.case("c-1", amount="12.00"))
+    (place,) = await sender.send(sender.case("c-1", amount="12.00"))
     assert lives(worker)
     ledger_store.delete("{L0}:lock")  # they died
     await watch.until(lambda: watch.kinds("c-1") == ["decision.approved"], what="it went on")
@@ -76,16 +76,16 @@ async def test_while_somebody_else_rebuilds_the_worker_says_so_and_waits(
 
 
 async def test_a_ledger_that_does_not_belong_to_the_journal_is_not_worked_with(
-    worker: Stack, office: Office, watch: Watch, ledger_store: redis.Redis
+    worker: Stack, sender: InputSender, watch: JournalWatch, ledger_store: redis.Redis
 ) -> None:
     position = ledger_store.hget("{L0}:meta", "pos:3")
     ledger_store.hset("{L0}:meta", "pos:3", 10**9)
     ledger_store.hdel("{L0}:meta", "epoch")
     await eventually(lambda: "partition 3" in not_ready(worker).get("ledger", ""), what="it says which")
-    await office.send(office.case("c-1", amount="12.00"))
+    await sender.send(sender.case("c-1", amount="12.00"))
     ledger_store.hset("{L0}:meta", "pos:3", position)
     await watch.until(lambda: watch.kinds("c-1") == ["decision.approved"], what="it went on")
-    await is_the_journals(worker)
+    await assert_ledger_equals_journal(worker)
 
 
 async def test_with_settings_that_differ_rules_is_not_ready_and_says_which(stack: Stack) -> None:

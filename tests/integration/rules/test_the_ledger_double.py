@@ -27,7 +27,7 @@ from services.rules.ledger.protocol import (
     Wanted,
 )
 from tests.doubles.rules import FakeLedger
-from tests.integration.ledger.hands import warm
+from tests.integration.ledger.manual_worker import warm_ledger
 
 PARTITIONS = 3
 STEPS = 120
@@ -153,7 +153,7 @@ async def store(fresh_redis: str) -> AsyncIterator[Redis]:
 
 @pytest.mark.parametrize("seed", range(12))
 async def test_the_double_answers_as_the_script_does(store: Redis, seed: int) -> None:
-    real = await Program(await warm(store, PARTITIONS), seed).run()
+    real = await Program(await warm_ledger(store, PARTITIONS), seed).run()
     double = await Program(FakeLedger(PARTITIONS), seed).run()
     for one, other in zip(real, double, strict=True):
         assert one == other

@@ -14,8 +14,8 @@ from typing import Any
 import redis
 
 from deploy.local.stack import Stack
-from tests.integration.rules.driving import Office
-from tests.integration.rules.watching import Watch
+from tests.integration.rules.input_sender import InputSender
+from tests.integration.rules.journal_watch import JournalWatch
 
 COMMAND = [sys.executable, "-c", "from services.cli.app import main; main()", "ledger", "verify"]
 
@@ -37,7 +37,7 @@ async def verified(stack: Stack) -> tuple[int, dict[str, Any]]:
 
 
 @asynccontextmanager
-async def deciding(office: Office) -> AsyncIterator[None]:
+async def deciding(sender: InputSender) -> AsyncIterator[None]:
     """Cases that charge, are withdrawn, wait and are answered, until the end."""
     stop = asyncio.Event()
 
@@ -46,8 +46,8 @@ async def deciding(office: Office) -> AsyncIterator[None]:
         while not stop.is_set():
             number += 1
             some = [f"busy-{number}-{n}" for n in range(10)]
-            await office.send(*(office.case(one, amount=f"{15 * n}.00") for n, one in enumerate(some)))
-            await office.send(office.withdrawal(some[1]), office.withdrawal(some[8]), office.verdict(some[9]))
+            await sender.send(*(sender.case(one, amount=f"{15 * n}.00") for n, one in enumerate(some)))
+            await sender.send(sender.withdrawal(some[1]), sender.withdrawal(some[8]), sender.verdict(some[9]))
 
     sending = asyncio.create_task(send())
     try:
@@ -58,18 +58,18 @@ async def deciding(office: Office) -> AsyncIterator[None]:
 
 
 async def test_a_ledger_is_found_equal_while_a_worker_decides_and_whatever_was_changed_is_named(
-    worker: Stack, office: Office, watch: Watch, ledger_store: redis.Redis
+    worker: Stack, sender: InputSender, watch: JournalWatch, ledger_store: redis.Redis
 ) -> None:
-    await office.send(*(office.case(f"c-{n}", amount=f"{10 * n}.00") for n in range(12)))
-    await office.send(office.withdrawal("c-1"), office.withdrawal("c-11"), office.withdrawal("c-99"))
+    await sender.send(*(sender.case(f"c-{n}", amount=f"{10 * n}.00") for n in range(12)))
+    await sender.send(sender.withdrawal("c-1"), sender.withdrawal("c-11"), sender.withdrawal("c-99"))
     await watch.until(lambda: len({one.event["id"] for one in watch.seen}) >= 12 + 7 + 3 + 1)
-    async with deciding(office):
+    async with deciding(sender):
         code, said = await verified(worker)
     assert (code, said["equal"], said["differences"]) == (0, True, 0)
     assert all(said["compared"][what] > 0 for what in ("requests", "counters", "states"))
 
     store: Any = ledger_store
-    key = min(key for key in store.scan_iter("{L0}:b:*") if office.tenant in key.decode())
+    key = min(key for key in store.scan_iter("{L0}:b:*") if sender.tenant in key.decode())
     field = min(store.hgetall(key))
     store.hincrby(key, field, 5)
     code, said = await verified(worker)

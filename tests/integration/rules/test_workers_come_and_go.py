@@ -11,9 +11,9 @@ import time
 import httpx
 
 from deploy.local.stack import Stack
-from tests.integration.rules.driving import Office
+from tests.integration.rules.input_sender import InputSender
+from tests.integration.rules.journal_watch import JournalWatch
 from tests.integration.rules.load import in_thread, under_load, until_sent
-from tests.integration.rules.watching import Watch
 from tests.waiting import eventually
 
 FENCE_SECONDS = 1.0
@@ -43,11 +43,11 @@ async def share(stack: Stack, *names: str) -> None:
 
 
 async def test_a_worker_that_stands_still_for_a_moment_goes_on(
-    stack: Stack, office: Office, watch: Watch
+    stack: Stack, sender: InputSender, watch: JournalWatch
 ) -> None:
     stack.begin("rules")
     await share(stack, "rules")
-    async with under_load(office, watch, 500) as load:
+    async with under_load(sender, watch, 500) as load:
         for number in (100, 300):
             await until_sent(load, number)
             stack.pause("rules")
@@ -56,9 +56,9 @@ async def test_a_worker_that_stands_still_for_a_moment_goes_on(
 
 
 async def test_sigterm_in_the_middle_of_a_batch_finishes_it_and_exits_0(
-    stack: Stack, office: Office, watch: Watch
+    stack: Stack, sender: InputSender, watch: JournalWatch
 ) -> None:
-    await office.send(*(office.case(f"c-{n}", amount="12.00") for n in range(MANY)))
+    await sender.send(*(sender.case(f"c-{n}", amount="12.00") for n in range(MANY)))
     stack.begin("rules")
     await watch.until(lambda: len(watch.seen) > 0, seconds=60.0)
     started = time.monotonic()

@@ -33,9 +33,9 @@ from tests.builders.events import a_submitted_event
 from tests.builders.policies import a_book, a_mandate
 from tests.builders.records import a_record
 from tests.doubles.rules import FakeLetters, FakeSubscription, FakeTables
-from tests.integration.rules.driving import case_ids_on
-from tests.integration.rules.same_ledger import is_the_journals
-from tests.integration.rules.watching import Watch, keeps_its_promises
+from tests.integration.rules.input_sender import case_ids_in_partition
+from tests.integration.rules.journal_watch import JournalWatch, assert_promises_kept
+from tests.integration.rules.ledger_comparison import assert_ledger_equals_journal
 from tests.waiting import eventually
 
 FENCE_SECONDS = SIZES.fence_ms / 1000
@@ -146,13 +146,15 @@ async def held_up(worker: OneWorker, batch: list[ConsumedRecord]) -> AsyncIterat
     worker.journal.hold = None
 
 
-def versions(watch: Watch, case_id: str) -> list[str]:
+def versions(watch: JournalWatch, case_id: str) -> list[str]:
     """By which policies the case was decided, as the journal says."""
     return [one.event["data"]["policy"]["version"] for one in watch.of(case_id)]
 
 
-async def test_what_lands_in_time_is_what_the_heir_finds(opened: Opened, watch: Watch, tenant: str) -> None:
-    (case_id,) = case_ids_on(tenant, 3, 1)
+async def test_what_lands_in_time_is_what_the_heir_finds(
+    opened: Opened, watch: JournalWatch, tenant: str
+) -> None:
+    (case_id,) = case_ids_in_partition(tenant, 3, 1)
     zombie, heir = await opened("zombie"), await opened("heir")
     await zombie.has(3)
     async with held_up(zombie, [zombie.case(case_id, 3, 0)]) as release:
@@ -164,14 +166,14 @@ async def test_what_lands_in_time_is_what_the_heir_finds(opened: Opened, watch: 
     await watch.to_the_end()
     assert versions(watch, case_id) == ["zombie", "zombie"]
     assert watch.of(case_id)[0].value == watch.of(case_id)[1].value
-    keeps_its_promises(watch.all)
+    assert_promises_kept(watch.all)
     await heir.worker.on_idle()
 
 
 async def test_of_a_round_that_lands_in_one_partition_only_the_other_is_decided_again(
-    stack: Stack, opened: Opened, watch: Watch, tenant: str
+    stack: Stack, opened: Opened, watch: JournalWatch, tenant: str
 ) -> None:
-    (on_4,), (on_5,) = case_ids_on(tenant, 4, 1), case_ids_on(tenant, 5, 1)
+    (on_4,), (on_5,) = case_ids_in_partition(tenant, 4, 1), case_ids_in_partition(tenant, 5, 1)
     worker = await opened("1")
     await worker.has(4, 5)
 
@@ -192,6 +194,6 @@ async def test_of_a_round_that_lands_in_one_partition_only_the_other_is_decided_
     (first_5,) = watch.of(on_5)
     assert [one.value for one in again_4] == [first_4.value]
     assert int(first_5.event["sequence"]) > int(first_4.event["sequence"]) + 1_000_000
-    keeps_its_promises(watch.all)
+    assert_promises_kept(watch.all)
     await worker.worker.on_idle()
-    await is_the_journals(stack)
+    await assert_ledger_equals_journal(stack)

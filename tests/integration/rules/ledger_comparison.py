@@ -19,7 +19,7 @@ from tests.waiting import eventually
 ELSEWHERE = "{VERIFY}"
 
 
-async def is_the_journals(stack: Stack) -> None:
+async def assert_ledger_equals_journal(stack: Stack) -> None:
     """Fail unless index, counters and states are what the journal says. Nobody may decide meanwhile."""
     with redis.Redis.from_url(stack.redis_url) as store:
         await eventually(lambda: not list(store.scan_iter("{L0}:pend:*")), what="nothing pending")

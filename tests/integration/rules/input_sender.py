@@ -35,7 +35,7 @@ PEOPLE = {
 
 
 @dataclass(frozen=True)
-class Place:
+class RecordPosition:
     """Where a record stands."""
 
     topic: str
@@ -43,15 +43,15 @@ class Place:
     offset: int
 
 
-class Office:
+class InputSender:
     """Sends for one tenant: up to 40.00 is approved on the spot, more needs the lead of team north."""
 
     def __init__(self, stack: Stack, tenant: str) -> None:
         self.stack = stack
         self.tenant = tenant
-        self._producer = Producer(stack.bootstrap, client_id="office")
+        self._producer = Producer(stack.bootstrap, client_id="sender")
 
-    async def __aenter__(self) -> Office:
+    async def __aenter__(self) -> InputSender:
         await self._producer.start()
         return self
 
@@ -107,11 +107,11 @@ class Office:
         )
         return self._record(topics.CASES, self.tenant, case_id, event)
 
-    async def send(self, *records: Outgoing) -> list[Place]:
+    async def send(self, *records: Outgoing) -> list[RecordPosition]:
         """Append them all, and say where they stand."""
         offsets = await self._producer.send_all(records)
         return [
-            Place(record.topic, record.partition or 0, offset)
+            RecordPosition(record.topic, record.partition or 0, offset)
             for record, offset in zip(records, offsets, strict=True)
         ]
 
@@ -119,17 +119,17 @@ class Office:
         """One record of a table."""
         await self._producer.send_all([Outgoing(topic, None, key.encode(), value)])
 
-    async def put_raw(self, topic: str, partition: int, records: Sequence[Raw]) -> list[Place]:
+    async def put_raw(self, topic: str, partition: int, records: Sequence[Raw]) -> list[RecordPosition]:
         """Any bytes, in one record batch."""
         first = await produce_raw(self.stack.bootstrap, topic, records, partition=partition)
-        return [Place(topic, partition, first + number) for number in range(len(records))]
+        return [RecordPosition(topic, partition, first + number) for number in range(len(records))]
 
     def _record(self, topic: str, tenant: str, case_id: str, event: dict[str, Any]) -> Outgoing:
         key = f"{tenant}/{case_id}".encode()
         return Outgoing(topic, partition_for(key, PARTITIONS), key, json.dumps(event).encode(), HEADERS)
 
 
-def case_ids_on(tenant: str, partition: int, number: int) -> list[str]:
+def case_ids_in_partition(tenant: str, partition: int, number: int) -> list[str]:
     """Ids of cases whose records stand in that partition."""
     found: list[str] = []
     attempt = 0

@@ -17,7 +17,7 @@ from services.rules.metrics import RulesMetrics
 from services.rules.worker.held_partitions import HeldPartitions
 from services.rules.worker.lag import LagMonitor
 from tests.conftest import MakeTopic
-from tests.integration.ledger.hands import Hands, a_request
+from tests.integration.ledger.manual_worker import ManualWorker, a_request
 
 
 class Reading:
@@ -40,12 +40,12 @@ class Reading:
 class Looking:
     """What is measured of a worker that is done by hand."""
 
-    def __init__(self, hands: Hands, bootstrap: str) -> None:
+    def __init__(self, worker: ManualWorker, bootstrap: str) -> None:
         self.reading, self.partitions, self.metrics = Reading(), HeldPartitions(), Metrics()
         self.behind = LagMonitor(
             bootstrap=bootstrap,
-            ledger=hands.ledger,
-            journal=hands.journal,
+            ledger=worker.ledger,
+            journal=worker.journal,
             partitions=self.partitions,
             subscription=cast("Any", self.reading),
             metrics=RulesMetrics(self.metrics),
@@ -63,22 +63,22 @@ class Looking:
 
 
 @pytest.fixture
-async def looking(hands: Hands, kafka: str) -> AsyncIterator[Looking]:
-    looking = Looking(hands, kafka)
+async def looking(worker: ManualWorker, kafka: str) -> AsyncIterator[Looking]:
+    looking = Looking(worker, kafka)
     yield looking
     await looking.behind.__aexit__()
 
 
 async def test_what_the_ledger_lacks_of_the_journal_is_counted_by_partition(
-    hands: Hands, looking: Looking
+    worker: ManualWorker, looking: Looking
 ) -> None:
     looking.partitions.hold(0, 1)
     looking.partitions.hold(1, 1)
-    await hands.decide(a_request("c1e"), a_request("c2", p=1))
+    await worker.decide(a_request("c1e"), a_request("c2", p=1))
     await looking.behind.look_at_the_journal()
     name = "mandaat_journal_unapplied_records"
     assert looking.values(name) == {'{partition="0"}': 2, '{partition="1"}': 1}
-    await hands.confirm()
+    await worker.confirm()
     looking.partitions.drop([1])
     await looking.behind.look_at_the_journal()
     assert looking.values(name) == {'{partition="0"}': 0}
@@ -107,10 +107,10 @@ async def test_the_age_of_the_oldest_unread_record_is_told_and_grows(
 
 
 async def test_looking_waits_for_no_look_up_of_the_decisions_and_none_waits_for_it(
-    hands: Hands, looking: Looking
+    worker: ManualWorker, looking: Looking
 ) -> None:
     looking.partitions.hold(0, 1)
-    await hands.decide(a_request("c1"))
-    async with hands.journal._looking, asyncio.timeout(10):
+    await worker.decide(a_request("c1"))
+    async with worker.journal._looking, asyncio.timeout(10):
         await looking.behind.look_at_the_journal()
     assert looking.values("mandaat_journal_unapplied_records") == {'{partition="0"}': 1}

@@ -9,14 +9,14 @@ from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from tests.integration.rules.driving import Place
+from tests.integration.rules.input_sender import RecordPosition
 from tests.waiting import eventually
 
 DECISIONS, DEAD_LETTERS = "mandaat.decisions", "mandaat.dead-letters"
 UNHEARD = ("mandaat.approval.late.v1", "mandaat.approval.not_entitled.v1")
 
 
-class Seen(NamedTuple):
+class JournalEvent(NamedTuple):
     """One record of the journal."""
 
     partition: int
@@ -39,18 +39,18 @@ class Seen(NamedTuple):
         return self.event["tenant"], about["case_id"], about["request_id"]
 
 
-class Letter(NamedTuple):
+class WatchedDeadLetter(NamedTuple):
     """One dead letter."""
 
     reason: str
     detail: str
-    place: Place
+    place: RecordPosition
     key: bytes | None
     value: bytes | None
     headers: tuple[tuple[str, bytes | None], ...]
 
 
-class Watch:
+class JournalWatch:
     """Reads the journal and the dead letters from their beginning."""
 
     def __init__(self, bootstrap: str, tenant: str) -> None:
@@ -61,10 +61,10 @@ class Watch:
             max_partition_fetch_bytes=8 << 20,
             retry_backoff_ms=200,
         )
-        self.all: list[Seen] = []
-        self.letters: list[Letter] = []
+        self.all: list[JournalEvent] = []
+        self.letters: list[WatchedDeadLetter] = []
 
-    async def __aenter__(self) -> Watch:
+    async def __aenter__(self) -> JournalWatch:
         await self._consumer.start()
         cluster = await self._consumer._client.fetch_all_metadata()
         self._consumer.assign(
@@ -81,7 +81,7 @@ class Watch:
         await self._consumer.stop()
 
     @property
-    def seen(self) -> list[Seen]:
+    def seen(self) -> list[JournalEvent]:
         """The events of our tenant."""
         return [one for one in self.all if one.event.get("tenant") == self._tenant]
 
@@ -89,11 +89,11 @@ class Watch:
         """What was published about a case, in order."""
         return [one.kind for one in self.seen if one.event["subject"] == case_id]
 
-    def of(self, case_id: str) -> list[Seen]:
+    def of(self, case_id: str) -> list[JournalEvent]:
         """All that was published about a case, in order."""
         return [one for one in self.seen if one.event["subject"] == case_id]
 
-    def letter_at(self, place: Place) -> list[Letter]:
+    def letter_at(self, place: RecordPosition) -> list[WatchedDeadLetter]:
         """The dead letters of one record."""
         return [letter for letter in self.letters if letter.place == place]
 
@@ -107,7 +107,7 @@ class Watch:
                 else:
                     event = json.loads(record.value)
                     place = (tp.partition, record.offset, record.timestamp)
-                    self.all.append(Seen(*place, record.key, record.value, headers, event))
+                    self.all.append(JournalEvent(*place, record.key, record.value, headers, event))
 
     async def until(self, condition: Callable[[], Any], *, seconds: float = 30.0, what: str = "") -> None:
         """Look until the condition holds."""
@@ -130,11 +130,13 @@ class Watch:
         await self.until(reached, what="the end of the topics")
 
 
-def _letter(key: bytes | None, value: bytes | None, headers: tuple[tuple[str, bytes | None], ...]) -> Letter:
+def _letter(
+    key: bytes | None, value: bytes | None, headers: tuple[tuple[str, bytes | None], ...]
+) -> WatchedDeadLetter:
     said = {name: (text or b"").decode() for name, text in headers if name.startswith("mandaat-")}
-    place = Place(said["mandaat-topic"], int(said["mandaat-partition"]), int(said["mandaat-offset"]))
+    place = RecordPosition(said["mandaat-topic"], int(said["mandaat-partition"]), int(said["mandaat-offset"]))
     theirs = tuple(pair for pair in headers if not pair[0].startswith("mandaat-"))
-    return Letter(said["mandaat-reason"], said["mandaat-detail"], place, key, value, theirs)
+    return WatchedDeadLetter(said["mandaat-reason"], said["mandaat-detail"], place, key, value, theirs)
 
 
 def _which(decision: Any) -> str:
@@ -144,7 +146,7 @@ def _which(decision: Any) -> str:
     return "closing" if decision["decided_by"] else "first"
 
 
-def keeps_its_promises(seen: Iterable[Seen]) -> None:
+def assert_promises_kept(seen: Iterable[JournalEvent]) -> None:
     """One content an event id, rising sequences, one decision a request, versions that rise by one."""
     contents: dict[str, tuple[bytes, bytes, Any, int]] = {}
     newest: defaultdict[int, int] = defaultdict(int)

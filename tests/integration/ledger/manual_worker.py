@@ -24,10 +24,10 @@ from services.rules.ledger.protocol import (
 )
 from services.rules.ledger.rebuild import Begun, Rebuild
 from services.rules.ledger.take_over import Fence, take_over
-from tests.integration.ledger.world import Input, Seen, effects_of, left_to_confirm, render
+from tests.integration.ledger.simulated_cluster import CaseFacts, Input, effects_of, left_to_confirm, render
 
 
-async def warm(redis: Redis, partitions: int) -> Ledger:
+async def warm_ledger(redis: Redis, partitions: int) -> Ledger:
     """A ledger in an empty Redis, opened without looking at a journal."""
     ledger = Ledger(redis)
     rebuild = Rebuild(redis, "opener", prefix=ledger.prefix)
@@ -63,7 +63,7 @@ def effects(records: Sequence[JournalRecord]) -> tuple[Effect, ...]:
     return left_to_confirm(effects_of([json.loads(record.value) for record in records]).effects)
 
 
-class Hands:
+class ManualWorker:
     """What one worker would do, on what it holds."""
 
     def __init__(self, ledger: Ledger, journal: Journal, fence: Fence) -> None:
@@ -73,7 +73,7 @@ class Hands:
         self.held: dict[int, int] = {}
         self.confirms: dict[int, Confirm] = {}
 
-    async def take(self, *partitions: int) -> Hands:
+    async def take(self, *partitions: int) -> ManualWorker:
         for p in partitions:
             held = await take_over(
                 p, ledger=self.ledger, journal=self.journal, effects_of=effects_of, fence=self.fence
@@ -98,7 +98,7 @@ class Hands:
             JournalEntry(
                 one.p,
                 answer.seq // 1000,
-                render(one, answer.seq, Seen((states or {}).get(one.case)), answer.chosen_option),
+                render(one, answer.seq, CaseFacts((states or {}).get(one.case)), answer.chosen_option),
             )
             for one, answer in zip(inputs, settled.answers, strict=True)
             if isinstance(answer, New)

@@ -1,4 +1,4 @@
-"""A worker of the small world: the loop of LEDGER.md (Worker) around the real adapters."""
+"""A worker of the small world: the loop of LEDGER.md (SimulatedWorker) around the real adapters."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from services.rules.ledger.protocol import (
 )
 from services.rules.ledger.script import Cold
 from services.rules.ledger.take_over import FailedPublish, Fence, take_over
-from tests.integration.ledger.world import (
+from tests.integration.ledger.simulated_cluster import (
     S_STEPS,
     T_STEPS,
+    CaseFacts,
+    FaultyRedis,
     Input,
-    Seen,
-    World,
-    WorldJournal,
-    WorldRedis,
+    SimulatedCluster,
+    SimulatedJournal,
     charged_by,
     effects_of,
     left_to_confirm,
@@ -43,15 +43,15 @@ from tests.integration.ledger.world import (
 Fresh = dict[int, list[tuple[JournalRecord, ...]]]
 
 
-class Worker:
+class SimulatedWorker:
     """Holds partitions by generation; forgets them all after anything that went wrong."""
 
-    def __init__(self, world: World, number: int) -> None:
+    def __init__(self, world: SimulatedCluster, number: int) -> None:
         self.world = world
         self.number = number
-        self.redis = WorldRedis(world, number)
+        self.redis = FaultyRedis(world, number)
         self.ledger = Ledger(cast("Redis", self.redis), prefix=world.prefix)
-        self.world_journal = WorldJournal(world, number)
+        self.world_journal = SimulatedJournal(world, number)
         self.journal = cast("Journal", self.world_journal)
         self.fence = Fence(T_STEPS, S_STEPS, monotonic=lambda: world.now, sleep=self._sleep)
         self.held: dict[int, int] = {}
@@ -148,7 +148,7 @@ class Worker:
             if not isinstance(outcome, Landed):
                 self.failed_publishes[p] = FailedPublish(self.held.pop(p), settled_at)
 
-    async def _seen(self, inputs: list[Input]) -> dict[str, Seen]:
+    async def _seen(self, inputs: list[Input]) -> dict[str, CaseFacts]:
         """What verdicts and withdrawals are judged on, read after the confirm of the round before."""
         about = [one for one in inputs if one.verdict]
         if not about:
@@ -175,18 +175,18 @@ class Worker:
             state = reading.found[one.p].states.get(one.case)
             assert state is not None or one.withdraws, f"a verdict on an approval that nobody knows: {one}"
             charged = charged_by(stored[one.p, known.seq]) if known and one.withdraws else ()
-            seen[one.id] = Seen(None if state is None else state.decode(), charged)
+            seen[one.id] = CaseFacts(None if state is None else state.decode(), charged)
         return seen
 
     async def _rendered(
-        self, inputs: list[Input], settled: Settled, seen: dict[str, Seen]
+        self, inputs: list[Input], settled: Settled, seen: dict[str, CaseFacts]
     ) -> tuple[list[JournalEntry], Fresh]:
         known: dict[tuple[int, int], tuple[JournalRecord, ...]] = {}
         fresh: Fresh = {}
         repeats = []
         for one, answer in zip(inputs, settled.answers, strict=True):
             if isinstance(answer, New):
-                records = render(one, answer.seq, seen.get(one.id, Seen()), answer.chosen_option)
+                records = render(one, answer.seq, seen.get(one.id, CaseFacts()), answer.chosen_option)
                 known[one.p, answer.seq] = records
                 fresh.setdefault(one.p, []).append(records)
             elif isinstance(answer, SettledBefore) and answer.digest in (one.digest, WITHDRAWN):

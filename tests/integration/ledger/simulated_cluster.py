@@ -110,23 +110,23 @@ def left_to_confirm(effects: Iterable[Effect]) -> tuple[Effect, ...]:
     return tuple(one for one in effects if not isinstance(one, Credit) or one.amount < 0)
 
 
-class Seen(NamedTuple):
+class CaseFacts(NamedTuple):
     """What a worker read of a case before it settled: the approval's state, and what its decision charged."""
 
     state: str | None = None
     charged: tuple[CounterCharge, ...] = ()
 
 
-def credits_of(seen: Seen) -> tuple[CounterCharge, ...]:
+def credits_of(seen: CaseFacts) -> tuple[CounterCharge, ...]:
     """What a withdrawal gives back."""
     return tuple(one._replace(amount=-one.amount) for one in seen.charged if one.amount > 0)
 
 
-NOTHING_SEEN = Seen()
+NO_FACTS = CaseFacts()
 
 
 def render(
-    one: Input, seq: int, seen: Seen = NOTHING_SEEN, chosen_option: int = 0
+    one: Input, seq: int, seen: CaseFacts = NO_FACTS, chosen_option: int = 0
 ) -> tuple[JournalRecord, ...]:
     """The events of an input. Their content depends on `seq`, so that nobody decides twice unseen."""
     data: dict[str, Any] = {"id": one.id, "digest": one.digest, "outcome": f"settled at {seq}"}
@@ -176,7 +176,7 @@ class Flight:
 
 
 @dataclass
-class World:
+class SimulatedCluster:
     """Everything outside a worker, and the order in which things happen."""
 
     redis: Redis
@@ -260,10 +260,10 @@ class World:
                 self.replicated[p] = len(self.journal[p])
 
 
-class WorldRedis:
+class FaultyRedis:
     """One worker's client of the real Redis: a turn before each command; sometimes an answer is lost."""
 
-    def __init__(self, world: World, worker: int) -> None:
+    def __init__(self, world: SimulatedCluster, worker: int) -> None:
         self._world = world
         self._worker = worker
         self.done_at = 0
@@ -296,10 +296,10 @@ class WorldRedis:
         return answer
 
 
-class WorldJournal:
+class SimulatedJournal:
     """One worker's journal: appends that are lost, late, in halves, or not yet replicated."""
 
-    def __init__(self, world: World, worker: int) -> None:
+    def __init__(self, world: SimulatedCluster, worker: int) -> None:
         self._world = world
         self._worker = worker
         self.settled_at = 0
