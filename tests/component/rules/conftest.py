@@ -20,7 +20,7 @@ LEADS = (a_mandate(id="small", limit=40), a_mandate(id="lead", grants="*", to="t
 
 
 class DeciderHarness:
-    """The decider with everything around them, holding partitions 0 to 5."""
+    """A decider with doubles around it, which holds partitions 0 to 5."""
 
     def __init__(self, book: PolicyBook | None = None) -> None:
         self.ledger, self.journal, self.letters = FakeLedger(), FakeJournal(), FakeLetters()
@@ -42,7 +42,7 @@ class DeciderHarness:
         return await self.decider.decide_batch(list(records))
 
     def events(self, p: int | None = None) -> list[dict[str, Any]]:
-        """What the journal has, of one partition or of all."""
+        """The events in the journal, of one partition or of all."""
         return [
             event
             for place, records in self.journal.records.items()
@@ -52,11 +52,11 @@ class DeciderHarness:
         ]
 
     def kinds(self, p: int | None = None) -> list[str]:
-        """Their types, shortened."""
+        """The types of the events, shortened."""
         return [event["type"].removeprefix("mandaat.").removesuffix(".v1") for event in self.events(p)]
 
     def due(self, p: int) -> Confirm | None:
-        """The confirm of a partition that was not sent yet."""
+        """The confirm of a partition that is due."""
         (part,) = self.partitions.parts([p])
         return part.confirm
 

@@ -1,4 +1,4 @@
-"""A batch that charges budgets and gives them back (LEDGER.md, The script; DESIGN.md, Policy 6 and 9)."""
+"""Batches that charge budgets and give charges back (docs/ledger.md, The script)."""
 
 from __future__ import annotations
 
@@ -60,13 +60,13 @@ def counted(ledger: FakeLedger, key: str = DAY) -> int:
 
 
 async def confirmed(harness: DeciderHarness) -> None:
-    """The next call."""
+    """Make the next call, which confirms the round."""
     parts = harness.partitions.parts(range(6))
     await harness.ledger.call(parts)
     harness.partitions.confirmed(parts)
 
 
-async def test_requests_of_one_round_fight_for_the_room_that_is_left(harness: DeciderHarness) -> None:
+async def test_requests_of_one_round_share_the_room_that_is_left(harness: DeciderHarness) -> None:
     await harness.decide(*(case(f"c-{n}", partition=n) for n in range(3)))
     outcomes = {
         event["subject"]: event["data"]["outcome"] for event in harness.events() if "outcome" in event["data"]
@@ -79,13 +79,13 @@ async def test_requests_of_one_round_fight_for_the_room_that_is_left(harness: De
     assert counted(harness.ledger) == 4000
 
 
-async def test_what_is_charged_counts_once_however_it_is_confirmed(harness: DeciderHarness) -> None:
+async def test_a_charge_counts_once_after_its_confirm(harness: DeciderHarness) -> None:
     await harness.decide(case("c-1"))
     await confirmed(harness)
     assert counted(harness.ledger) == 2000
 
 
-async def test_a_round_that_did_not_land_takes_nothing(harness: DeciderHarness) -> None:
+async def test_a_round_that_did_not_land_charges_nothing(harness: DeciderHarness) -> None:
     harness.journal.refuses = {0}
     await harness.decide(case("c-1", "40.00"))
     assert counted(harness.ledger) == 4000
@@ -93,7 +93,9 @@ async def test_a_round_that_did_not_land_takes_nothing(harness: DeciderHarness) 
     assert counted(harness.ledger) == 0
 
 
-async def test_a_round_that_landed_unheard_takes_what_the_journal_says(harness: DeciderHarness) -> None:
+async def test_a_round_that_landed_without_acknowledgement_charges_what_the_journal_says(
+    harness: DeciderHarness,
+) -> None:
     harness.journal.loses = {0}
     await harness.decide(case("c-1", "40.00"), case("c-2", "45.00"))
     await taken_over(harness)
@@ -101,7 +103,7 @@ async def test_a_round_that_landed_unheard_takes_what_the_journal_says(harness: 
 
 
 async def taken_over(harness: DeciderHarness, p: int = 0) -> None:
-    """The partition is taken, and the ledger brought to what the journal says."""
+    """Take the partition over, so that the ledger equals the journal."""
     taken = await harness.ledger.take(p)
     grouping = Grouping()
     records = harness.journal.records[p][taken.pos :]
@@ -118,7 +120,7 @@ async def test_a_verdict_charges_the_budgets_of_its_giver(harness: DeciderHarnes
     assert harness.kinds()[-1] == "approval.not_entitled"
 
 
-async def test_what_is_withdrawn_gives_back_its_charges_from_the_confirm_on(harness: DeciderHarness) -> None:
+async def test_a_withdrawal_gives_back_charges_from_its_confirm_on(harness: DeciderHarness) -> None:
     await harness.decide(case("c-1", "40.00"), withdrawal("c-1"))
     assert harness.kinds() == ["decision.approved", "decision.withdrawn"]
     assert [charge["amount"] for event in harness.events() for charge in event["data"]["charges"]] == [
@@ -134,14 +136,14 @@ async def test_what_is_withdrawn_gives_back_its_charges_from_the_confirm_on(harn
     assert harness.kinds(1)[-1] == "decision.approved"
 
 
-async def test_withdrawing_what_a_person_approved_gives_back_what_that_took(harness: DeciderHarness) -> None:
+async def test_withdrawing_a_persons_approval_gives_back_its_charges(harness: DeciderHarness) -> None:
     await harness.decide(case("c-1", "50.00"), verdict("c-1"), withdrawal("c-1"))
     await confirmed(harness)
     assert harness.kinds()[2:] == ["decision.approved", "approval.closed", "decision.withdrawn"]
     assert counted(harness.ledger, MONTH) == 0
 
 
-async def test_withdrawing_what_waits_closes_its_approval_and_a_verdict_comes_late(
+async def test_withdrawing_an_escalated_request_closes_its_approval(
     harness: DeciderHarness,
 ) -> None:
     await harness.decide(case("c-1", "50.00"), withdrawal("c-1"), verdict("c-1"))
@@ -149,7 +151,7 @@ async def test_withdrawing_what_waits_closes_its_approval_and_a_verdict_comes_la
     assert harness.events()[3]["data"]["approval"]["closing"]["outcome"] == "withdrawn"
 
 
-async def test_what_is_withdrawn_before_it_comes_is_answered_so_whatever_it_asks(
+async def test_a_request_withdrawn_before_it_comes_is_answered_as_withdrawn(
     harness: DeciderHarness,
 ) -> None:
     await harness.decide(withdrawal("c-1"), case("c-1"), case("c-1", "30.00"))
@@ -168,7 +170,7 @@ async def test_a_request_is_withdrawn_once(harness: DeciderHarness) -> None:
     assert counted(harness.ledger) == 0
 
 
-async def test_other_content_of_a_withdrawn_request_is_still_a_conflict(harness: DeciderHarness) -> None:
+async def test_a_withdrawn_request_with_other_content_is_a_conflict(harness: DeciderHarness) -> None:
     await harness.decide(case("c-1"), withdrawal("c-1"), case("c-1", "30.00"))
     assert harness.letters.reasons == ["conflict"]
 
@@ -200,9 +202,9 @@ async def test_a_withdrawal_confirms_the_decision_before_it_reads_it(harness: De
     assert parts[0].confirm is not None
 
 
-async def test_what_somebody_left_pending_is_not_withdrawn(harness: DeciderHarness) -> None:
+async def test_a_pending_decision_of_another_worker_is_not_withdrawn(harness: DeciderHarness) -> None:
     await harness.decide(case("c-1"))
-    harness.partitions.hold(0, 0)  # as if the confirm had been lost
+    harness.partitions.hold(0, 0)  # the confirm is lost
     outcome = await harness.decide(withdrawal("c-1"))
     assert outcome.take_over == {0: None}
     assert harness.kinds() == ["decision.approved"]
@@ -228,7 +230,7 @@ async def test_a_withdrawal_in_another_partition_than_its_request_is_a_dead_lett
     assert harness.kinds(2) == ["decision.withdrawn"]
 
 
-async def test_what_the_journal_says_counts_the_same_as_what_was_settled(harness: DeciderHarness) -> None:
+async def test_a_replay_counts_the_same_as_settling(harness: DeciderHarness) -> None:
     for number in range(12):
         await harness.decide(case(f"c-{number}", f"{number}.00"), case(f"e-{number}", "45.00"))
         if number % 3 == 0:
@@ -246,5 +248,5 @@ async def test_what_the_journal_says_counts_the_same_as_what_was_settled(harness
 
 
 def plain(ledger: FakeLedger) -> dict[str, Any]:
-    """The counters that hold anything."""
-    return json.loads(json.dumps({key: one for key, one in ledger.counters._counters.items() if one}))  # type: ignore[no-any-return] # as it went in
+    """The counters that are not empty."""
+    return json.loads(json.dumps({key: one for key, one in ledger.counters._counters.items() if one}))  # type: ignore[no-any-return] # the same type as before

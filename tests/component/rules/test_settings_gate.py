@@ -1,4 +1,4 @@
-"""Nothing is consumed before Kafka and Redis are set as they must be (LEDGER.md, Topics)."""
+"""Nothing is consumed before Kafka and Redis have the right settings (docs/ledger.md, Topics)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.waiting import eventually
 
 
 class Checks:
-    """What the next checks find; the last for ever."""
+    """The results of the next checks; the last one repeats."""
 
     def __init__(self, found: Sequence[list[str] | TryAgain]) -> None:
         self.found = list(found)
@@ -27,14 +27,14 @@ class Checks:
         return found
 
 
-async def test_good_settings_pass_at_once() -> None:
+async def test_correct_settings_pass_at_once() -> None:
     gate = SettingsGate(Checks([[]]))
     assert gate.ready() == "not checked yet"
     await gate.passed()
     assert gate.ready() is None
 
 
-async def test_what_differs_is_said_until_it_does_not() -> None:
+async def test_a_wrong_setting_is_reported_until_it_is_corrected() -> None:
     checks = Checks([["retention.ms is 7"]])
     gate = SettingsGate(checks)
     passing = asyncio.create_task(gate.passed(pause_seconds=0.001))
@@ -47,7 +47,7 @@ async def test_what_differs_is_said_until_it_does_not() -> None:
     assert gate.ready() is None
 
 
-async def test_waiting_for_good_settings_can_be_given_up() -> None:
+async def test_waiting_for_correct_settings_can_be_cancelled() -> None:
     gate = SettingsGate(Checks([["retention.ms is 7"]]))
     passing = asyncio.create_task(gate.passed(pause_seconds=10.0))
     await eventually(lambda: gate.ready() == "retention.ms is 7")

@@ -1,4 +1,4 @@
-"""The active policies and the staff, as their topics say (LEDGER.md, Worker: batch)."""
+"""The active policies and the staff, as their topics say (docs/ledger.md, The worker)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.builders.staff import a_member
 
 
 class Published:
-    """Tables, and what their topics hold."""
+    """The tables, and publishing to their topics."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.bugs: list[BaseException] = []
@@ -29,25 +29,25 @@ class Published:
             monkeypatch.setattr(getattr(self.tables, name), "read_to_end", self._reads(name))
 
     async def policy(self, key: str, value: bytes | None) -> None:
-        """One more record of mandaat.policies."""
+        """Publish a record to mandaat.policies."""
         record = a_record(value, topic=POLICIES, key=key.encode())
         await self.tables._policies._apply_all([record])
 
     async def activate(self, key: str = "acme", **changes: Any) -> None:
-        """A policy, as the command line publishes it."""
+        """Publish a policy as the command line does."""
         await self.policy(key, as_bytes(a_policy_record(a_policy(a_mandate(), **changes))))
 
     async def publish_json(self, canonical_json: str, key: str = "acme") -> None:
-        """A record whose JSON is not checked, as another publisher may write it."""
+        """Publish a record with any JSON, as another publisher may."""
         digest = digest_of(canonical_json)
         await self.policy(key, as_bytes(a_record_of(digest, canonical_json)))
 
     async def member(self, key: str, value: bytes | None) -> None:
-        """One more record of mandaat.staff."""
+        """Publish a record to mandaat.staff."""
         await self.tables._members._apply_all([a_record(value, topic=STAFF, key=key.encode())])
 
     async def hire(self, agent_id: str = "agent-01", **changes: Any) -> None:
-        """Somebody, or what changed about them."""
+        """Publish a staff member, or a change of one."""
         person = a_member(agent_id, **changes)
         await self.member(f"acme/{agent_id}", person.model_dump_json(by_alias=True).encode())
 
@@ -103,7 +103,7 @@ async def test_a_policy_that_cannot_be_used_leaves_the_former_one_active(
 
 
 @pytest.mark.parametrize("text", ["{", a_policy(a_mandate(), policy="other")])
-async def test_who_starts_with_a_policy_that_cannot_be_used_has_its_cases_wait_and_is_not_ready(
+async def test_cases_wait_if_the_first_policy_cannot_be_used(
     published: Published, monkeypatch: pytest.MonkeyPatch, text: str
 ) -> None:
     monkeypatch.setattr(published.tables._policies, "_read_once", True)
@@ -117,11 +117,11 @@ async def test_who_starts_with_a_policy_that_cannot_be_used_has_its_cases_wait_a
     assert tables.ready() == f"acme: {why}"
     await published.activate(version="2")
     assert (tables.ready(), tables.held_back("acme")) == (None, None)
-    await published.publish_json(text)  # there is a former one now
+    await published.publish_json(text)  # now there is an earlier policy
     assert (tables.ready(), tables.held_back("acme"), version(published)) == (None, None, "2")
 
 
-async def test_a_policy_of_an_older_version_is_to_be_published_again(published: Published) -> None:
+async def test_a_policy_record_of_an_older_format_asks_to_be_published_again(published: Published) -> None:
     book = book_of(a_policy(a_mandate()))
     await published.policy("acme", as_bytes(a_record_of(book.digest, None)))
     assert "published by an older version, without JSON: publish it again" in str(
@@ -157,7 +157,7 @@ async def test_a_null_removes_the_policy_also_after_one_that_could_not_be_used(p
     await published.policy("acme", None)
 
 
-async def test_staff_comes_changes_and_goes(published: Published) -> None:
+async def test_staff_can_be_added_changed_and_removed(published: Published) -> None:
     staff = published.tables.staff
     await published.hire("agent-01")
     await published.hire("agent-01", team="south")
@@ -169,19 +169,19 @@ async def test_staff_comes_changes_and_goes(published: Published) -> None:
     assert staff("acme").get("agent-01") is None
 
 
-async def test_a_member_under_another_key_is_kept_out(published: Published) -> None:
+async def test_a_staff_record_under_another_key_is_ignored(published: Published) -> None:
     await published.member("acme/agent-02", a_member("agent-01").model_dump_json().encode())
     await published.member("other/agent-01", a_member("agent-01").model_dump_json().encode())
     assert published.tables.staff("acme").get("agent-01") is None
     assert published.tables.staff("acme").get("agent-02") is None
 
 
-async def test_tenants_have_nobody_in_common(published: Published) -> None:
+async def test_tenants_do_not_share_staff(published: Published) -> None:
     await published.hire("agent-01")
     assert published.tables.staff("other").get("agent-01") is None
 
 
-async def test_the_topics_are_read_again_only_for_who_is_not_known(published: Published) -> None:
+async def test_the_topics_are_read_again_only_for_unknown_tenants_and_people(published: Published) -> None:
     await published.activate()
     await published.hire("agent-01")
     await published.tables.refresh([a_submission()])
@@ -190,12 +190,12 @@ async def test_the_topics_are_read_again_only_for_who_is_not_known(published: Pu
     assert sorted(published.read_to_end) == ["_members", "_policies"]
 
 
-async def test_many_unknown_in_one_batch_are_one_reading(published: Published) -> None:
+async def test_several_unknown_people_in_one_batch_cause_one_read(published: Published) -> None:
     await published.tables.refresh([a_submission(a_case_body(f"c-{n}")) for n in range(20)])
     assert len(published.read_to_end) == 2
 
 
-async def test_topics_that_are_away_are_said_to_be(
+async def test_topics_that_cannot_be_read_raise_try_again(
     published: Published, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def away(_seconds: float = 10.0) -> None:

@@ -1,4 +1,4 @@
-"""The walk of a batch, with what a broker cannot be made to do (LEDGER.md, Worker and One round)."""
+"""The walk of a batch, with faults that a real broker cannot be made to have (docs/ledger.md, One round)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.component.rules.conftest import DeciderHarness
 def case(
     case_id: str, partition: int = 0, *, event: str = "evt", tenant: str = "acme", **request: Any
 ) -> ConsumedRecord:
-    """A record with a case of 45.00, which needs a team lead, or what `request` says."""
+    """A record with a case of 45.00, which needs a team lead, or with the given request."""
     submitted = a_submitted_event(
         {**a_case_body(case_id, **request), "tenant": tenant}, id=f"{event}-{case_id}"
     )
@@ -32,12 +32,12 @@ def case(
 def verdict(
     case_id: str, partition: int = 0, reply_id: str = "reply-1", said: str = "approve"
 ) -> ConsumedRecord:
-    """A record with the team lead's verdict on it."""
+    """A record with the team lead's verdict on a case."""
     data = {"case_id": case_id, "approval_id": an_approval_id(case_id), "reply_id": reply_id}
     return a_record(a_verdict_event(said, subject=case_id, data=data), partition=partition)
 
 
-async def test_good_cases_are_decided_whatever_stands_between_them(harness: DeciderHarness) -> None:
+async def test_good_cases_are_decided_between_unreadable_records(harness: DeciderHarness) -> None:
     outcome = await harness.decide(
         case("c-1"), a_record(b"{"), case("c-2", amount="12,50"), case("c-3", amount="40.00"), a_record(None)
     )
@@ -46,7 +46,7 @@ async def test_good_cases_are_decided_whatever_stands_between_them(harness: Deci
     assert harness.letters.reasons == ["not_json", "invalid", "null_value"]
 
 
-async def test_a_round_is_published_in_order_with_its_sequence_as_its_time(harness: DeciderHarness) -> None:
+async def test_a_round_is_published_in_order_of_sequence_with_that_time(harness: DeciderHarness) -> None:
     await harness.decide(*(case(f"c-{place}", partition=place % 2) for place in range(6)))
     for p in (0, 1):
         sequences = [int(event["sequence"]) for event in harness.events(p)]
@@ -55,7 +55,7 @@ async def test_a_round_is_published_in_order_with_its_sequence_as_its_time(harne
         assert f'"sequence":"{entry.timestamp_ms}'.encode() in entry.records[0].value
 
 
-async def test_what_has_landed_is_confirmed_with_the_next_call(harness: DeciderHarness) -> None:
+async def test_a_published_round_is_confirmed_with_the_next_call(harness: DeciderHarness) -> None:
     await harness.decide(case("c-1"))
     due = harness.due(0)
     assert due is not None
@@ -66,9 +66,7 @@ async def test_what_has_landed_is_confirmed_with_the_next_call(harness: DeciderH
 
 
 @pytest.mark.parametrize("how", ["refuses", "loses"])
-async def test_where_one_partition_lands_and_another_does_not_only_that_one_is_undone(
-    harness: DeciderHarness, how: str
-) -> None:
+async def test_only_the_partition_that_did_not_land_is_taken_over(harness: DeciderHarness, how: str) -> None:
     setattr(harness.journal, how, {2})
     outcome = await harness.decide(case("c-1", 1), case("c-2", 2), case("c-3", 1), case("c-4", 2))
     assert outcome.take_over.keys() == {2}
@@ -88,7 +86,7 @@ async def test_a_partition_that_failed_gets_no_further_round_of_the_batch(harnes
     assert harness.letters.reasons == []
 
 
-async def test_a_verdict_right_behind_its_case_finds_the_approval(harness: DeciderHarness) -> None:
+async def test_a_verdict_directly_after_its_case_finds_the_approval(harness: DeciderHarness) -> None:
     await harness.decide(case("c-1"), verdict("c-1"))
     assert harness.kinds()[2:] == ["decision.approved", "approval.closed"]
     names = [name for name, _ in harness.ledger.calls]
@@ -108,7 +106,7 @@ async def test_a_repeat_in_one_round_gets_the_same_bytes_from_memory(harness: De
     assert harness.journal.looked_up == []
 
 
-async def test_a_repeat_later_gets_the_same_bytes_from_the_journal_at_the_time_of_the_call(
+async def test_a_later_repeat_gets_the_same_bytes_from_the_journal_at_a_new_time(
     harness: DeciderHarness,
 ) -> None:
     await harness.decide(case("c-1"))
@@ -121,7 +119,7 @@ async def test_a_repeat_later_gets_the_same_bytes_from_the_journal_at_the_time_o
     assert due.next_offset == 6
 
 
-async def test_a_round_of_repeats_only_settles_nothing_and_moves_on(harness: DeciderHarness) -> None:
+async def test_a_round_of_repeats_settles_nothing_and_moves_the_position(harness: DeciderHarness) -> None:
     await harness.decide(case("c-1"))
     await harness.decide(case("c-1"))
     due = harness.due(0)
@@ -129,7 +127,7 @@ async def test_a_round_of_repeats_only_settles_nothing_and_moves_on(harness: Dec
     assert (due.first_sequence, due.next_offset, due.effects) == (None, 4, ())
 
 
-async def test_a_repeat_of_an_answered_request_gets_what_closed_it(harness: DeciderHarness) -> None:
+async def test_a_repeat_of_a_closed_request_gets_the_closing_events(harness: DeciderHarness) -> None:
     await harness.decide(case("c-1"), verdict("c-1"))
     await harness.decide(case("c-1"), verdict("c-1"))
     assert harness.kinds()[4:] == ["decision.approved", "approval.closed"] * 2
@@ -153,7 +151,7 @@ async def test_a_conflicting_reply_is_a_dead_letter(harness: DeciderHarness) -> 
     assert harness.kinds()[2:] == ["decision.approved", "approval.closed"]
 
 
-async def test_while_the_ledger_is_away_its_partitions_are_undone_and_nothing_is_published(
+async def test_nothing_is_published_while_the_ledger_is_away(
     harness: DeciderHarness,
 ) -> None:
     harness.ledger.fails = [TryAgain("away")]
@@ -162,7 +160,7 @@ async def test_while_the_ledger_is_away_its_partitions_are_undone_and_nothing_is
     assert harness.journal.entries == []
 
 
-async def test_a_ledger_that_goes_away_in_the_middle_keeps_the_round_that_landed(
+async def test_a_round_that_landed_stays_when_the_ledger_goes_away_after_it(
     harness: DeciderHarness,
 ) -> None:
     harness.ledger.fails = [None, TryAgain("away")]
@@ -172,13 +170,13 @@ async def test_a_ledger_that_goes_away_in_the_middle_keeps_the_round_that_landed
     assert len(harness.kinds(2)) == 4
 
 
-async def test_a_cold_ledger_is_said_as_such(harness: DeciderHarness) -> None:
+async def test_a_cold_ledger_raises_cold(harness: DeciderHarness) -> None:
     harness.ledger.fails = [None, Cold("epoch")]
     with pytest.raises(Cold):
         await harness.decide(case("c-1"), verdict("c-1"))
 
 
-async def test_what_another_worker_took_is_left_alone_and_the_rest_goes_on(harness: DeciderHarness) -> None:
+async def test_a_partition_of_another_worker_is_left_alone(harness: DeciderHarness) -> None:
     harness.ledger.gens[2] = 7
     outcome = await harness.decide(case("c-1", 1), case("c-2", 2))
     assert outcome.take_over == {2: None}
@@ -186,13 +184,13 @@ async def test_what_another_worker_took_is_left_alone_and_the_rest_goes_on(harne
     assert len(harness.kinds(1)) == 2
 
 
-async def test_what_is_pending_from_before_is_not_built_upon(harness: DeciderHarness) -> None:
+async def test_a_partition_with_something_pending_is_taken_over(harness: DeciderHarness) -> None:
     harness.ledger.pending[2] = (1, [])
     outcome = await harness.decide(case("c-1", 1), case("c-2", 2), verdict("c-9", 2))
     assert outcome.take_over == {2: None}
 
 
-async def test_dead_letters_that_are_away_hold_up_their_partitions_only(harness: DeciderHarness) -> None:
+async def test_unwritten_dead_letters_hold_up_only_their_partitions(harness: DeciderHarness) -> None:
     harness.letters.away = True
     outcome = await harness.decide(case("c-1", 1), a_record(b"{", partition=2), case("c-2", 2))
     assert (outcome.retry, outcome.take_over) == ({2}, {})
@@ -200,7 +198,7 @@ async def test_dead_letters_that_are_away_hold_up_their_partitions_only(harness:
     assert harness.kinds(2) == []
 
 
-async def test_a_conflict_that_cannot_be_written_down_comes_again(harness: DeciderHarness) -> None:
+async def test_a_conflict_whose_dead_letter_cannot_be_written_comes_again(harness: DeciderHarness) -> None:
     await harness.decide(case("c-1", 1))
     harness.letters.away = True
     outcome = await harness.decide(case("c-1", 1, amount="46.00"), case("c-2", 1), case("c-3", 2))
@@ -210,13 +208,13 @@ async def test_a_conflict_that_cannot_be_written_down_comes_again(harness: Decid
     assert harness.letters.reasons == ["conflict"]
 
 
-async def test_no_dead_letter_is_written_for_what_comes_again(harness: DeciderHarness) -> None:
+async def test_no_dead_letter_is_written_for_a_record_that_comes_again(harness: DeciderHarness) -> None:
     harness.journal.refuses = {1}
     await harness.decide(case("c-1", 1), case("c-1", 1, amount="46.00"))
     assert harness.letters.reasons == []
 
 
-async def test_stored_events_that_are_away_hold_up_repeats_and_not_what_is_new(
+async def test_an_unreadable_journal_holds_up_repeats_and_not_new_requests(
     harness: DeciderHarness,
 ) -> None:
     await harness.decide(case("c-1", 1))
@@ -228,7 +226,7 @@ async def test_stored_events_that_are_away_hold_up_repeats_and_not_what_is_new(
     assert harness.due(1) is not None
 
 
-async def test_what_is_new_waits_for_no_look_up_of_repeats(harness: DeciderHarness) -> None:
+async def test_new_decisions_are_published_before_repeats_are_looked_up(harness: DeciderHarness) -> None:
     await harness.decide(case("c-1", 1))
     seen: list[int] = []
     real = harness.journal.stored
@@ -237,7 +235,7 @@ async def test_what_is_new_waits_for_no_look_up_of_repeats(harness: DeciderHarne
         seen.append(len(harness.kinds(1)))
         return await real(wanted)
 
-    harness.journal.stored = look_up  # type: ignore[method-assign] # looks on
+    harness.journal.stored = look_up  # type: ignore[method-assign] # notes what is published already
     await harness.decide(case("c-1", 1), case("c-2", 1))
     assert seen == [4]
     assert len(harness.kinds(1)) == 6
@@ -246,7 +244,7 @@ async def test_what_is_new_waits_for_no_look_up_of_repeats(harness: DeciderHarne
     assert (due.first_sequence, due.next_offset, len(due.effects)) == (harness.ledger.pending[1][0], 6, 1)
 
 
-async def test_repeats_that_do_not_land_leave_what_landed_before_them(harness: DeciderHarness) -> None:
+async def test_repeats_that_do_not_land_leave_new_decisions_in_place(harness: DeciderHarness) -> None:
     await harness.decide(case("c-1", 1))
     real = harness.journal.publish
 
@@ -271,7 +269,7 @@ async def test_a_request_that_was_decided_in_another_partition_is_a_dead_letter(
     assert [event["subject"] for event in harness.events(2)] == ["c-2", "c-2", "c-3", "c-3", "c-2", "c-2"]
 
 
-async def test_tables_are_read_again_once_a_batch_and_only_for_who_is_unknown(
+async def test_tables_are_read_again_once_a_batch_for_unknown_tenants_and_agents(
     harness: DeciderHarness,
 ) -> None:
     await harness.decide(case("c-1"))
@@ -283,14 +281,14 @@ async def test_tables_are_read_again_once_a_batch_and_only_for_who_is_unknown(
     assert harness.letters.reasons == ["unknown_tenant", "unknown_tenant"]
 
 
-async def test_a_policy_that_was_published_a_moment_ago_counts(harness: DeciderHarness) -> None:
+async def test_a_policy_published_a_moment_ago_counts(harness: DeciderHarness) -> None:
     harness.tables.published = {"other": a_book(a_mandate(), policy="other")}
     await harness.decide(case("c-1", tenant="other"))
     assert harness.letters.reasons == []
     assert harness.events()[0]["data"]["policy"]["name"] == "other"
 
 
-async def test_tables_that_are_away_leave_the_batch_unsettled(harness: DeciderHarness) -> None:
+async def test_a_batch_is_not_settled_while_the_tables_are_away(harness: DeciderHarness) -> None:
     harness.tables.away = True
     with pytest.raises(TryAgain):
         await harness.decide(case("c-1"), case("c-2", tenant="other"))
@@ -304,20 +302,20 @@ async def test_a_partition_that_is_no_longer_held_comes_again(harness: DeciderHa
     assert len(harness.kinds(2)) == 2
 
 
-async def test_a_cold_start_while_a_round_is_on_its_way_is_no_bug(harness: DeciderHarness) -> None:
+async def test_a_cold_start_during_a_publish_is_no_bug(harness: DeciderHarness) -> None:
     harness.journal.meanwhile = lambda: harness.partitions.drop(range(6))
     outcome = await harness.decide(case("c-1", 1), verdict("c-1", 1), case("c-2", 2))
     assert (outcome.retry, outcome.take_over) == ({1, 2}, {})
     assert len(harness.kinds(1)) == 2
 
 
-async def test_a_confirm_of_an_earlier_holding_is_forgotten(harness: DeciderHarness) -> None:
+async def test_a_confirm_under_an_older_generation_is_forgotten(harness: DeciderHarness) -> None:
     harness.journal.meanwhile = lambda: harness.partitions.hold(1, 5)
     await harness.decide(case("c-1", 1))
     assert harness.due(1) is None
 
 
-async def test_what_would_not_fit_the_journal_is_a_dead_letter_and_not_settled(
+async def test_a_case_too_large_for_the_journal_is_a_dead_letter_and_not_settled(
     harness: DeciderHarness,
 ) -> None:
     large = a_record(a_submitted_event(a_case_body(case_id="c-1", facts={"long": "x" * 900_000})))
@@ -326,7 +324,7 @@ async def test_what_would_not_fit_the_journal_is_a_dead_letter_and_not_settled(
     assert len(harness.ledger.index) == 1
 
 
-async def test_one_of_each_kind_in_every_batch_ends_in_events_or_letters(harness: DeciderHarness) -> None:
+async def test_every_record_of_a_mixed_batch_ends_in_events_or_dead_letters(harness: DeciderHarness) -> None:
     records = [
         case("c-1"),
         verdict("c-1"),
@@ -353,12 +351,12 @@ def a_heavy_book() -> Any:
     return a_book(*mandates, timezone="Europe/Amsterdam")
 
 
-async def test_what_asks_much_of_the_ledger_is_settled_in_several_calls_in_order() -> None:
+async def test_expensive_inputs_are_settled_in_several_calls_in_order() -> None:
     harness = DeciderHarness(a_heavy_book())
     outcome = await harness.decide(*(case(f"c-{n}", partition=n % 2) for n in range(100)))
     assert not outcome.unfinished
     assert len(harness.ledger.calls) > 2
-    for _, parts in harness.ledger.calls[1:]:  # what a call settled is confirmed before the next settles
+    for _, parts in harness.ledger.calls[1:]:  # each call confirms what the call before settled
         assert all(part.confirm is not None for part in parts)
     for p in (0, 1):
         decided = [one for one in harness.events(p) if one["type"].startswith("mandaat.decision")]
@@ -366,7 +364,7 @@ async def test_what_asks_much_of_the_ledger_is_settled_in_several_calls_in_order
         assert [one["sequence"] for one in decided] == sorted(one["sequence"] for one in decided)
 
 
-async def test_where_a_call_fails_the_later_ones_settle_nothing_on_its_partitions() -> None:
+async def test_after_a_failed_call_nothing_more_is_settled_on_its_partitions() -> None:
     harness = DeciderHarness(a_heavy_book())
     harness.ledger.fails = [None, TryAgain("too late")]
     outcome = await harness.decide(*(case(f"c-{n}") for n in range(100)))
@@ -374,10 +372,10 @@ async def test_where_a_call_fails_the_later_ones_settle_nothing_on_its_partition
     assert len(harness.ledger.calls) == 2
 
 
-async def test_after_a_call_that_failed_less_is_settled_at_once_until_it_goes_through(
+async def test_a_call_is_halved_after_each_failure_until_it_goes_through(
     harness: DeciderHarness,
 ) -> None:
-    """A call that takes too long is never sent again as it was: it would take too long for ever."""
+    """The same call would take too long every time, so it gets smaller."""
 
     batch = [case(f"c-{n}", amount="40.00") for n in range(16)]
     for _ in range(9):
@@ -391,7 +389,7 @@ async def test_after_a_call_that_failed_less_is_settled_at_once_until_it_goes_th
 
 
 @pytest.mark.parametrize(("soon", "left"), [(float("inf"), 0), (0.0, 3)])
-async def test_partitions_that_were_slow_are_trusted_again_where_calls_are_answered_soon(
+async def test_calls_grow_again_once_they_are_answered_soon(
     harness: DeciderHarness, monkeypatch: pytest.MonkeyPatch, soon: float, left: int
 ) -> None:
     monkeypatch.setattr(settling, "SOON_SECONDS", soon)
@@ -403,7 +401,7 @@ async def test_partitions_that_were_slow_are_trusted_again_where_calls_are_answe
 
 
 @pytest.mark.parametrize("how", ["policy", "size"])
-async def test_a_known_request_is_answered_though_it_could_not_be_judged_now(
+async def test_a_known_request_is_answered_even_if_it_cannot_be_judged_now(
     harness: DeciderHarness, how: str
 ) -> None:
     await harness.decide(case("c-1"), case("c-2"), verdict("c-1"))
@@ -427,7 +425,7 @@ async def test_a_known_request_is_answered_though_it_could_not_be_judged_now(
     assert (due.first_sequence, due.effects) == (None, ())
 
 
-async def test_a_verdict_and_a_withdrawal_that_are_known_are_answered_without_a_policy(
+async def test_a_known_verdict_and_withdrawal_are_answered_without_a_policy(
     harness: DeciderHarness,
 ) -> None:
     batch = (case("c-1"), verdict("c-1"), a_record(a_withdrawn_event()))
@@ -441,14 +439,14 @@ async def test_a_verdict_and_a_withdrawal_that_are_known_are_answered_without_a_
     assert opened not in again
 
 
-async def test_a_repeat_too_large_to_judge_is_known_from_its_own_round(harness: DeciderHarness) -> None:
+async def test_a_repeat_too_large_to_judge_is_recognised_in_its_own_round(harness: DeciderHarness) -> None:
     grown = {**a_case_body("c-1"), "facts": {"all": "\u0001" * 200_000}}
     await harness.decide(a_record(a_submitted_event(grown)), case("c-1"))
     assert harness.letters.reasons == []
     assert harness.journal.entries[0].records == harness.journal.entries[1].records
 
 
-async def test_while_the_ledger_is_away_nothing_that_may_be_known_is_a_dead_letter(
+async def test_no_possibly_known_request_is_a_dead_letter_while_the_ledger_is_away(
     harness: DeciderHarness,
 ) -> None:
     harness.tables.books.clear()
@@ -458,10 +456,10 @@ async def test_while_the_ledger_is_away_nothing_that_may_be_known_is_a_dead_lett
     assert harness.letters.reasons == []
 
 
-async def test_cases_wait_where_the_active_policy_of_their_tenant_cannot_be_used(
+async def test_cases_wait_while_the_policy_of_their_tenant_cannot_be_used(
     harness: DeciderHarness,
 ) -> None:
-    """A worker that was restarted must not make dead letters of what the others decide."""
+    """A restarted worker must not make dead letters of cases that other workers decide."""
     harness.tables.problems["late"] = "1:1: it is not YAML"
     outcome = await harness.decide(case("c-1", 0), case("c-2", 1, tenant="late"), case("c-3", 1))
     assert (outcome.retry, outcome.take_over) == ({1}, {})

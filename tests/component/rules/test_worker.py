@@ -1,4 +1,4 @@
-"""What a worker does with its partitions when something goes wrong (LEDGER.md, Worker)."""
+"""What a worker does with its partitions when something goes wrong (docs/ledger.md, The worker)."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def case(case_id: str, partition: int, offset: int = 0) -> ConsumedRecord:
 
 
 class WorkerHarness(DeciderHarness):
-    """A worker on the harness, with T + S = 0 and cold starts that only count."""
+    """A worker with doubles around it, with T + S = 0 and cold starts that are only counted."""
 
     def __init__(self, commit_seconds: float = 0) -> None:
         super().__init__()
@@ -61,7 +61,7 @@ class WorkerHarness(DeciderHarness):
         self.worker.attach(cast("Any", self.subscription))
 
     async def cold_start(self, **_: object) -> None:
-        """As the real one, as far as a worker sees it."""
+        """Does what a worker sees of the real one."""
         await asyncio.sleep(0)
         if self.rebuild_fails:
             raise self.rebuild_fails.pop(0)
@@ -97,7 +97,7 @@ async def test_a_partition_waits_until_it_is_taken(harness: WorkerHarness) -> No
     assert harness.worker.ready() is None
 
 
-async def test_a_batch_is_committed_where_it_landed_and_comes_again_where_it_did_not(
+async def test_only_partitions_whose_round_landed_are_committed(
     harness: WorkerHarness,
 ) -> None:
     await harness.hold(1, 2)
@@ -117,7 +117,9 @@ async def test_a_batch_is_committed_where_it_landed_and_comes_again_where_it_did
     assert [event["subject"] for event in harness.events(2)] == ["c-2", "c-2", "c-4", "c-4"]
 
 
-async def test_what_landed_although_nobody_heard_is_not_decided_again(harness: WorkerHarness) -> None:
+async def test_a_round_that_landed_without_acknowledgement_is_not_decided_again(
+    harness: WorkerHarness,
+) -> None:
     await harness.hold(1)
     harness.journal.loses = {1}
     await harness.worker.on_batch([case("c-1", 1)])
@@ -128,14 +130,14 @@ async def test_what_landed_although_nobody_heard_is_not_decided_again(harness: W
     assert first.records == again.records
 
 
-async def test_records_of_a_partition_that_is_not_held_are_left_for_later(harness: WorkerHarness) -> None:
+async def test_records_of_a_partition_that_is_not_held_are_read_again_later(harness: WorkerHarness) -> None:
     await harness.hold(1)
     await harness.worker.on_batch([case("c-1", 1, 3), case("c-2", 4, 9)])
     assert harness.subscription.position == {TopicPartition(CASES, 4): 9}
     assert harness.subscription.committed == {TopicPartition(CASES, 1): 4}
 
 
-async def test_what_is_decided_in_a_hurry_is_committed_together_when_there_is_time() -> None:
+async def test_offsets_of_several_batches_are_committed_together() -> None:
     harness = WorkerHarness(commit_seconds=3600 + time.monotonic())
     await harness.hold(1, 2)
     await harness.worker.on_batch([case("c-1", 1, 3)])
@@ -145,7 +147,7 @@ async def test_what_is_decided_in_a_hurry_is_committed_together_when_there_is_ti
     assert harness.subscription.committed == {TopicPartition(CASES, 1): 5, TopicPartition(CASES, 2): 6}
 
 
-async def test_a_commit_that_fails_goes_with_the_next_and_decides_nothing_again(
+async def test_a_failed_commit_goes_with_the_next_one(
     harness: WorkerHarness,
 ) -> None:
     await harness.hold(1, 2)
@@ -158,7 +160,7 @@ async def test_a_commit_that_fails_goes_with_the_next_and_decides_nothing_again(
     assert len(harness.journal.entries) == 2
 
 
-async def test_a_commit_that_failed_is_tried_again_when_nothing_comes(harness: WorkerHarness) -> None:
+async def test_a_failed_commit_is_tried_again_when_idle(harness: WorkerHarness) -> None:
     await harness.hold(1)
     harness.subscription.commits_fail = True
     await harness.worker.on_batch([case("c-1", 1, 3)])
@@ -167,7 +169,7 @@ async def test_a_commit_that_failed_is_tried_again_when_nothing_comes(harness: W
     assert harness.subscription.committed == {TopicPartition(CASES, 1): 4}
 
 
-async def test_whoever_is_next_finds_nothing_pending_and_nothing_to_repeat(harness: WorkerHarness) -> None:
+async def test_a_revoked_partition_is_confirmed_and_committed(harness: WorkerHarness) -> None:
     await harness.hold(1, 2)
     harness.subscription.commits_fail = True
     await harness.worker.on_batch([case("c-1", 1, 3)])
@@ -178,7 +180,7 @@ async def test_whoever_is_next_finds_nothing_pending_and_nothing_to_repeat(harne
     assert harness.partitions.held == {2}
 
 
-async def test_a_revocation_while_the_ledger_is_away_goes_through(harness: WorkerHarness) -> None:
+async def test_a_partition_can_be_revoked_while_the_ledger_is_away(harness: WorkerHarness) -> None:
     await harness.hold(1)
     await harness.worker.on_batch([case("c-1", 1, 3)])
     harness.ledger.fails = [TryAgain("away")]
@@ -187,7 +189,7 @@ async def test_a_revocation_while_the_ledger_is_away_goes_through(harness: Worke
     assert harness.worker.ready() is None
 
 
-async def test_nothing_is_asked_of_the_ledger_when_nothing_is_due_at_a_revocation(
+async def test_a_revocation_without_a_due_confirm_does_not_call_the_ledger(
     harness: WorkerHarness,
 ) -> None:
     await harness.hold(1)
@@ -196,7 +198,7 @@ async def test_nothing_is_asked_of_the_ledger_when_nothing_is_due_at_a_revocatio
     assert len(harness.ledger.calls) == before
 
 
-async def test_a_revocation_ends_the_taking(harness: WorkerHarness) -> None:
+async def test_a_revocation_stops_the_take_over(harness: WorkerHarness) -> None:
     harness.subscription.counted_in = False
     await harness.worker.on_assigned(both(1, 2))
     await harness.worker.on_revoked(both(1, 2))
@@ -206,15 +208,17 @@ async def test_a_revocation_ends_the_taking(harness: WorkerHarness) -> None:
     assert harness.ledger.gens[1] == 0
 
 
-async def test_partitions_that_went_without_a_word_are_forgotten(harness: WorkerHarness) -> None:
+async def test_partitions_that_were_never_revoked_are_forgotten_at_the_next_assignment(
+    harness: WorkerHarness,
+) -> None:
     await harness.hold(1, 2)
     await harness.worker.on_assigned(both(2, 3))
     await harness.until_held(2, 3)
-    assert harness.ledger.gens[2] == 2  # others may have had it since
+    assert harness.ledger.gens[2] == 2  # another worker may have had it since
     assert harness.worker.ready() is None
 
 
-async def test_nothing_is_taken_before_the_group_counts_us_in(harness: WorkerHarness) -> None:
+async def test_no_partition_is_taken_before_the_group_confirms_membership(harness: WorkerHarness) -> None:
     harness.subscription.counted_in = False
     await harness.worker.on_assigned(both(1))
     await eventually(lambda: harness.worker.ready() != "partitions [1] are being taken over")
@@ -227,7 +231,7 @@ async def test_nothing_is_taken_before_the_group_counts_us_in(harness: WorkerHar
     await harness.until_held(1)
 
 
-async def test_who_was_fenced_takes_nothing_back_unless_the_group_counts_them_in(
+async def test_a_fenced_worker_takes_nothing_back_without_membership(
     harness: WorkerHarness,
 ) -> None:
     await harness.hold(1)
@@ -239,7 +243,7 @@ async def test_who_was_fenced_takes_nothing_back_unless_the_group_counts_them_in
     assert harness.ledger.gens[1] == 2
 
 
-async def test_a_consumer_that_is_being_replaced_is_waited_for(harness: WorkerHarness) -> None:
+async def test_a_take_over_waits_for_a_consumer_that_is_being_replaced(harness: WorkerHarness) -> None:
     await harness.hold(1)
     harness.subscription.joined = False
     harness.ledger.fails = [TryAgain("away")]
@@ -249,13 +253,13 @@ async def test_a_consumer_that_is_being_replaced_is_waited_for(harness: WorkerHa
     await harness.until_held(1)
 
 
-async def test_taking_goes_on_when_the_ledger_is_back(harness: WorkerHarness) -> None:
+async def test_a_take_over_goes_on_when_the_ledger_is_back(harness: WorkerHarness) -> None:
     harness.ledger.fails = [TryAgain("away"), TryAgain("away")]
     await harness.hold(1)
     assert harness.worker.ready() is None
 
 
-async def test_a_takeover_of_one_partition_leaves_the_others_alone(harness: WorkerHarness) -> None:
+async def test_other_partitions_go_on_during_a_take_over(harness: WorkerHarness) -> None:
     await harness.hold(1, 2)
     harness.subscription.counted_in = False
     harness.journal.refuses = {1}
@@ -267,7 +271,7 @@ async def test_a_takeover_of_one_partition_leaves_the_others_alone(harness: Work
     assert harness.subscription.waits([1])
 
 
-async def test_dead_letters_that_are_away_let_their_partition_rest_for_a_moment(
+async def test_a_partition_rests_while_its_dead_letters_cannot_be_written(
     harness: WorkerHarness,
 ) -> None:
     await harness.hold(1, 2)
@@ -280,7 +284,7 @@ async def test_dead_letters_that_are_away_let_their_partition_rest_for_a_moment(
     await eventually(lambda: not harness.subscription.paused)
 
 
-async def test_confirms_that_are_due_are_sent_when_nothing_comes(harness: WorkerHarness) -> None:
+async def test_due_confirms_are_sent_when_idle(harness: WorkerHarness) -> None:
     await harness.hold(1)
     await harness.worker.on_batch([case("c-1", 1)])
     await harness.worker.on_idle()
@@ -288,7 +292,7 @@ async def test_confirms_that_are_due_are_sent_when_nothing_comes(harness: Worker
     assert harness.partitions.due == frozenset()
 
 
-async def test_an_idle_worker_looks_at_the_ledger_once_a_second_and_no_more(harness: WorkerHarness) -> None:
+async def test_an_idle_worker_calls_the_ledger_once_a_second(harness: WorkerHarness) -> None:
     await harness.hold(1)
     await harness.worker.on_idle()
     before = len(harness.ledger.calls)
@@ -297,7 +301,7 @@ async def test_an_idle_worker_looks_at_the_ledger_once_a_second_and_no_more(harn
     assert len(harness.ledger.calls) == before
 
 
-async def test_an_idle_worker_that_loses_the_ledger_takes_its_partitions_again(
+async def test_an_idle_worker_whose_call_fails_takes_its_partitions_again(
     harness: WorkerHarness,
 ) -> None:
     await harness.hold(1)
@@ -317,7 +321,7 @@ async def test_a_worker_without_partitions_says_when_the_ledger_is_away(harness:
     assert harness.worker.ready() is None
 
 
-async def test_a_cold_ledger_in_a_batch_is_rebuilt_and_everything_taken_again(harness: WorkerHarness) -> None:
+async def test_a_ledger_found_cold_in_a_batch_is_rebuilt(harness: WorkerHarness) -> None:
     await harness.hold(1, 2)
     harness.ledger.fails = [Cold("another epoch")]
     await harness.worker.on_batch([case("c-1", 1, 3), case("c-2", 2, 5)])
@@ -339,14 +343,14 @@ async def test_a_worker_without_partitions_finds_a_cold_ledger_too(harness: Work
     assert harness.worker.ready() is None
 
 
-async def test_many_takings_that_find_it_cold_rebuild_it_once(harness: WorkerHarness) -> None:
+async def test_several_take_overs_that_find_it_cold_rebuild_it_once(harness: WorkerHarness) -> None:
     harness.ledger.nonce = None
     await harness.worker.on_assigned(both(0, 1, 2, 3, 4, 5))
     await harness.until_held(0, 1, 2, 3, 4, 5)
     assert harness.cold_starts == 1
 
 
-async def test_a_rebuild_that_cannot_go_on_says_why_and_goes_on_later(harness: WorkerHarness) -> None:
+async def test_a_rebuild_that_cannot_go_on_says_why(harness: WorkerHarness) -> None:
     harness.rebuild_fails = [TryAgain("partition 3: the ledger goes on at 9")] * 1000
     await harness.hold(1)
     harness.ledger.nonce = None
@@ -358,7 +362,7 @@ async def test_a_rebuild_that_cannot_go_on_says_why_and_goes_on_later(harness: W
     assert harness.worker.ready() is None
 
 
-async def test_partitions_that_come_while_the_ledger_is_rebuilt_are_taken_after_it(
+async def test_partitions_assigned_during_a_rebuild_are_taken_after_it(
     harness: WorkerHarness,
 ) -> None:
     harness.rebuild_fails = [TryAgain("wait")] * 2
@@ -370,16 +374,18 @@ async def test_partitions_that_come_while_the_ledger_is_rebuilt_are_taken_after_
     assert not harness.subscription.paused
 
 
-async def test_a_batch_in_flight_survives_a_taking_that_finds_it_cold(harness: WorkerHarness) -> None:
+async def test_a_batch_in_flight_survives_a_take_over_that_finds_the_ledger_cold(
+    harness: WorkerHarness,
+) -> None:
     await harness.hold(1)
     harness.journal.meanwhile = lambda: harness.worker.owner.rebuild("found by another task")
     await harness.worker.on_batch([case("c-1", 1, 3)])
-    assert harness.subscription.committed == {TopicPartition(CASES, 1): 4}  # it landed
+    assert harness.subscription.committed == {TopicPartition(CASES, 1): 4}  # the round landed
     await harness.until_held(1)
     assert harness.due(1) is None
 
 
-async def test_a_confirm_that_finds_a_partition_fenced_hands_it_to_take_over(harness: WorkerHarness) -> None:
+async def test_a_partition_found_fenced_at_a_confirm_is_taken_again(harness: WorkerHarness) -> None:
     await harness.hold(1, 2)
     harness.ledger.gens[1] += 1
     harness.worker._called_at = 0.0
@@ -388,14 +394,14 @@ async def test_a_confirm_that_finds_a_partition_fenced_hands_it_to_take_over(har
     await harness.until_held(1, 2)
 
 
-async def test_a_bug_while_taking_stops_the_worker_loudly(harness: WorkerHarness) -> None:
+async def test_a_bug_in_a_take_over_stops_the_worker(harness: WorkerHarness) -> None:
     harness.ledger.fails = [ValueError("not of this world")]
     await harness.worker.on_assigned(both(1))
     await eventually(lambda: harness.bugs)
     assert str(harness.bugs.pop()) == "not of this world"
 
 
-async def test_stopping_ends_what_goes_on_in_the_background(harness: WorkerHarness) -> None:
+async def test_stop_ends_the_tasks_in_the_background(harness: WorkerHarness) -> None:
     harness.subscription.counted_in = False
     await harness.worker.on_assigned(both(1, 2))
     await harness.worker.stop()
@@ -403,7 +409,7 @@ async def test_stopping_ends_what_goes_on_in_the_background(harness: WorkerHarne
     assert not any(name.startswith(("take", "cold")) for name in names)
 
 
-async def test_a_partition_that_only_repeated_is_confirmed_without_a_round(harness: WorkerHarness) -> None:
+async def test_a_partition_with_repeats_only_is_confirmed_without_a_round(harness: WorkerHarness) -> None:
     await harness.hold(1)
     await harness.worker.on_batch([case("c-1", 1)])
     await harness.worker.on_batch([case("c-1", 1, 1)])
@@ -412,7 +418,7 @@ async def test_a_partition_that_only_repeated_is_confirmed_without_a_round(harne
     assert harness.ledger.positions[1] == 4
 
 
-async def test_a_worker_leaves_a_newer_ledger_alone_and_says_so(harness: WorkerHarness) -> None:
+async def test_a_worker_does_not_touch_a_newer_ledger(harness: WorkerHarness) -> None:
     harness.ledger.nonce = None
     harness.ledger.fails = [NewerLedger(7)]
     with pytest.raises(TryAgain):
@@ -424,7 +430,7 @@ async def test_a_worker_leaves_a_newer_ledger_alone_and_says_so(harness: WorkerH
     assert harness.worker.ready() is None
 
 
-async def test_a_worker_whose_ledger_went_on_to_a_newer_version_waits_and_says_so(
+async def test_a_worker_waits_when_the_ledger_gets_a_newer_version(
     harness: WorkerHarness,
 ) -> None:
     await harness.hold(1)

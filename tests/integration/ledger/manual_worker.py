@@ -1,4 +1,4 @@
-"""A worker done by hand, one step at a time."""
+"""A worker that does one step at a time, when the test says so."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tests.integration.ledger.simulated_cluster import CaseFacts, Input, effects
 
 
 async def warm_ledger(redis: Redis, partitions: int) -> Ledger:
-    """A ledger in an empty Redis, opened without looking at a journal."""
+    """A ledger in an empty Redis, opened without a journal."""
     ledger = Ledger(redis)
     rebuild = Rebuild(redis, "opener", prefix=ledger.prefix)
     assert isinstance(await rebuild.begin(None), Begun)
@@ -44,7 +44,7 @@ def a_request(case: str = "c1", *, p: int = 0, digest: str = "digest-1") -> Inpu
 
 
 def a_verdict(case: str = "c1e", *, p: int = 0, number: str = "v1") -> Input:
-    """A verdict on what was escalated in the case."""
+    """A verdict on the escalated request of the case."""
     return Input(p, case, number, "verdict1")
 
 
@@ -54,17 +54,17 @@ async def read(ledger: Ledger, part: Part, *, states: Sequence[str] = (), ids: S
 
 
 def items(inputs: Sequence[Input]) -> list[Item]:
-    """As the ledger takes them."""
+    """The inputs as items of a call."""
     return [Item(one.p, one.id, one.digest, one.charge_options, one.probes) for one in inputs]
 
 
 def effects(records: Sequence[JournalRecord]) -> tuple[Effect, ...]:
-    """What the events of one input do."""
+    """The effects of the events of one input."""
     return left_to_confirm(effects_of([json.loads(record.value) for record in records]).effects)
 
 
 class ManualWorker:
-    """What one worker would do, on what it holds."""
+    """The steps of a worker, on the partitions that it holds."""
 
     def __init__(self, ledger: Ledger, journal: Journal, fence: Fence) -> None:
         self.ledger = ledger
@@ -85,7 +85,7 @@ class ManualWorker:
         return [Part(p, gen, self.confirms.get(p)) for p, gen in self.held.items()]
 
     async def settle(self, *inputs: Input) -> Settled:
-        """Settle only: nothing is published."""
+        """Settle, and publish nothing."""
         settled = await self.ledger.call(self.parts(), items(inputs))
         self.confirms = {}
         return settled
@@ -93,7 +93,7 @@ class ManualWorker:
     def entries(
         self, inputs: Sequence[Input], settled: Settled, states: dict[str, str] | None = None
     ) -> list[JournalEntry]:
-        """What there is to publish for what is new."""
+        """The journal entries of the new inputs."""
         return [
             JournalEntry(
                 one.p,
@@ -105,7 +105,7 @@ class ManualWorker:
         ]
 
     async def publish(self, settled: Settled, entries: Sequence[JournalEntry]) -> dict[int, Outcome]:
-        """Publish, and keep the confirms of what landed for the next call."""
+        """Publish; the next call confirms what landed."""
         outcomes = await self.journal.publish(entries)
         for p, outcome in outcomes.items():
             if isinstance(outcome, Landed):
@@ -114,14 +114,14 @@ class ManualWorker:
         return outcomes
 
     async def decide(self, *inputs: Input, states: dict[str, str] | None = None) -> dict[str, int]:
-        """A whole round; answers the sequence of each input."""
+        """Settle and publish; answers the sequence of each input."""
         settled = await self.settle(*inputs)
         outcomes = await self.publish(settled, self.entries(inputs, settled, states))
         assert all(isinstance(outcome, Landed) for outcome in outcomes.values()), outcomes
         return {one.id: seq_of(answer) for one, answer in zip(inputs, settled.answers, strict=True)}
 
     async def confirm(self) -> None:
-        """An empty call."""
+        """Send the confirms in an empty call."""
         await self.settle()
 
 

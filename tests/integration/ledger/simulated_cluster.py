@@ -1,7 +1,7 @@
-"""A small world around the real script: partitions, a journal in memory, and everything that goes wrong.
+"""A simulated cluster around the real script: partitions, a journal in memory, and faults.
 
-Time is counted in steps: one step lets one worker do one thing. What a worker awaits (Redis, the journal, a
-wait) is a place where it may be overtaken, stopped for long, or killed, before or after the thing was done.
+Time is counted in steps: one step lets one worker do one thing. Wherever a worker awaits something (Redis,
+the journal, a wait), it may be overtaken, stopped for long, or killed, before or after the thing was done.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ T_STEPS, S_STEPS = 60, 10
 
 
 class Input(NamedTuple):
-    """What stands in the input log: a request, or a verdict on it, or its withdrawal; one request a case."""
+    """A request, a verdict on it, or its withdrawal. A case has one request."""
 
     p: int
     case: str
@@ -56,7 +56,7 @@ class Input(NamedTuple):
 
     @property
     def charge_options(self) -> tuple[tuple[CounterCharge, ...], ...]:
-        """What is tried for a request; the same for the same case."""
+        """The charges that are tried for a request, always the same for a case."""
         return () if self.verdict else charges_of(self.case)
 
     @property
@@ -73,12 +73,12 @@ def a_withdrawal(p: int, case: str) -> Input:
 
 
 COUNTERS = {"a": (0, 9), "b": (0, 15), "c": (2, 8), "d": (4, 12)}
-"""Budgets of the world that all fight for: N of an `Nd` window, and the cap."""
+"""The budgets, which all cases share: N of an `Nd` window, and the cap."""
 
 
 @cache
 def charges_of(case: str) -> tuple[tuple[CounterCharge, ...], ...]:
-    """Up to three variants, each out of up to three budgets; some cases charge nothing."""
+    """Up to three options, each with up to three charges; some cases charge nothing."""
     chance = random.Random(case)
     return tuple(
         tuple(_charge(chance, name) for name in chance.sample(sorted(COUNTERS), chance.randint(1, 3)))
@@ -92,7 +92,7 @@ def _charge(chance: random.Random, name: str) -> CounterCharge:
 
 
 def effects_of(events: Sequence[Event]) -> Applied:
-    """The world's rule: an event says in its data what it did."""
+    """An event of the simulation says in its data what it did."""
     effects: list[Effect] = []
     for event in events:
         data = event["data"]
@@ -106,19 +106,19 @@ def effects_of(events: Sequence[Event]) -> Applied:
 
 
 def left_to_confirm(effects: Iterable[Effect]) -> tuple[Effect, ...]:
-    """What is charged counts since it was settled."""
+    """The effects without charges, which count since they were settled."""
     return tuple(one for one in effects if not isinstance(one, Credit) or one.amount < 0)
 
 
 class CaseFacts(NamedTuple):
-    """What a worker read of a case before it settled: the approval's state, and what its decision charged."""
+    """What a worker read about a case before settling: the approval's state, the charges of its decision."""
 
     state: str | None = None
     charged: tuple[CounterCharge, ...] = ()
 
 
 def credits_of(seen: CaseFacts) -> tuple[CounterCharge, ...]:
-    """What a withdrawal gives back."""
+    """The credits of a withdrawal."""
     return tuple(one._replace(amount=-one.amount) for one in seen.charged if one.amount > 0)
 
 
@@ -128,7 +128,7 @@ NO_FACTS = CaseFacts()
 def render(
     one: Input, seq: int, seen: CaseFacts = NO_FACTS, chosen_option: int = 0
 ) -> tuple[JournalRecord, ...]:
-    """The events of an input. Their content depends on `seq`, so that nobody decides twice unseen."""
+    """The events of an input. Their content depends on `seq`, so a second decision would be seen."""
     data: dict[str, Any] = {"id": one.id, "digest": one.digest, "outcome": f"settled at {seq}"}
     decision = dict(data)
     events = [(f"decision/{one.id}", decision)]
@@ -153,7 +153,7 @@ def render(
 
 
 def charged_by(records: Iterable[JournalRecord]) -> tuple[CounterCharge, ...]:
-    """What stored events took and gave."""
+    """The charges and credits of stored events."""
     return tuple(
         CounterCharge(*charge)
         for record in records
@@ -177,7 +177,7 @@ class Flight:
 
 @dataclass
 class SimulatedCluster:
-    """Everything outside a worker, and the order in which things happen."""
+    """Everything outside the workers, and the order in which things happen."""
 
     redis: Redis
     prefix: str
@@ -205,14 +205,14 @@ class SimulatedCluster:
             self.assign(p, 0)
 
     def assign(self, p: int, worker: int) -> None:
-        """Give a partition to a worker, who hears of it when it looks; a commit under an older turn fails."""
+        """Assign a partition to a worker, which notices at its next turn. Its former owner cannot commit."""
         self.owner[p] = (worker, self.now)
 
     def happens(self, probability: float) -> bool:
         return self.faults and self.chance.random() < probability
 
     async def turn(self, worker: int, until: int = 0) -> None:
-        """Park until the world lets this worker go on, not before step `until`; it may stop for long."""
+        """Wait until this worker may go on, not before step `until`. It may be stopped for long."""
         if self.happens(0.02):
             until = max(until, self.now + self.chance.randint(20, 3 * T_STEPS))
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -221,7 +221,7 @@ class SimulatedCluster:
         await future
 
     async def step(self, alive: Callable[[], set[int]]) -> None:
-        """Let one parked worker go on until all stand still again."""
+        """Let one waiting worker go on until all wait again."""
         self.now += 1
         ready = [one for one, (until, _) in self.parked.items() if until <= self.now]
         if not ready and self.parked:
@@ -251,7 +251,7 @@ class SimulatedCluster:
         return base
 
     def drift(self) -> None:
-        """What happens by itself: flights land or are lost, followers catch up, some of them late."""
+        """What happens by itself: batches land or are lost, and followers catch up."""
         for flight in list(self.flights):
             if flight.due <= self.now:
                 self.flights.remove(flight) if self.happens(0.2) else self.land(flight)
@@ -261,13 +261,13 @@ class SimulatedCluster:
 
 
 class FaultyRedis:
-    """One worker's client of the real Redis: a turn before each command; sometimes an answer is lost."""
+    """A worker's client of the real Redis. Sometimes a command or an answer is lost."""
 
     def __init__(self, world: SimulatedCluster, worker: int) -> None:
         self._world = world
         self._worker = worker
         self.done_at = 0
-        """When Redis did the last command, which may be long before its answer came."""
+        """The step in which Redis did the last command; its answer may come long after."""
 
     async def execute_command(self, *command: Any) -> Any:
         client: Any = self._world.redis
@@ -297,7 +297,7 @@ class FaultyRedis:
 
 
 class SimulatedJournal:
-    """One worker's journal: appends that are lost, late, in halves, or not yet replicated."""
+    """A worker's journal, whose appends may be lost, late, partial, or not yet replicated."""
 
     def __init__(self, world: SimulatedCluster, worker: int) -> None:
         self._world = world
@@ -343,7 +343,7 @@ class SimulatedJournal:
         return found
 
     async def publish(self, entries: Sequence[JournalEntry]) -> dict[int, Outcome]:
-        """Each partition by itself; a batch goes only after the acknowledgement of the former."""
+        """Publish each partition by itself; a batch waits for the acknowledgement of the one before."""
         world = self._world
         outcomes: dict[int, Outcome] = {}
         for p in sorted({entry.p for entry in entries}):

@@ -1,4 +1,4 @@
-"""A worker of the small world: the loop of LEDGER.md (SimulatedWorker) around the real adapters."""
+"""A worker of the simulation: the loop of docs/ledger.md, The worker, around the real ledger client."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ Fresh = dict[int, list[tuple[JournalRecord, ...]]]
 
 
 class SimulatedWorker:
-    """Holds partitions by generation; forgets them all after anything that went wrong."""
+    """Holds partitions by generation, and forgets all of them after any failure."""
 
     def __init__(self, world: SimulatedCluster, number: int) -> None:
         self.world = world
@@ -60,7 +60,7 @@ class SimulatedWorker:
         self.failed_publishes: dict[int, FailedPublish] = {}
 
     async def run(self) -> None:
-        """Until it is killed."""
+        """Run until it is killed."""
         while True:
             try:
                 if self.ledger.nonce is None and not await self.ledger.adopt():
@@ -106,7 +106,7 @@ class SimulatedWorker:
             await self._round(*self._inputs())
 
     async def _let_go(self, p: int) -> None:
-        if self.world.chance.random() < 0.5:  # else it was revoked without a word
+        if self.world.chance.random() < 0.5:  # else nobody said that it was revoked
             await self.ledger.call([self._part(p)])
         self.held.pop(p)
         self.confirms.pop(p, None)
@@ -149,7 +149,7 @@ class SimulatedWorker:
                 self.failed_publishes[p] = FailedPublish(self.held.pop(p), settled_at)
 
     async def _seen(self, inputs: list[Input]) -> dict[str, CaseFacts]:
-        """What verdicts and withdrawals are judged on, read after the confirm of the round before."""
+        """Read what verdicts and withdrawals are judged on, after the confirm of the round before."""
         about = [one for one in inputs if one.verdict]
         if not about:
             return {}

@@ -1,4 +1,4 @@
-"""Runs the small world from a seed, and looks at every step whether ledger and journal still agree."""
+"""Runs a simulated cluster from a seed, and compares ledger and journal after every step."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ return all
 
 
 class Look(NamedTuple):
-    """All of the ledger at one moment, as it stands in Redis."""
+    """The whole ledger at one moment, as Redis has it."""
 
     meta: dict[bytes, bytes]
     entries: dict[tuple[str, bytes], bytes]
@@ -52,7 +52,7 @@ class Look(NamedTuple):
 
 
 async def look(redis: Redis, prefix: str) -> Look:
-    """Read the whole ledger in one moment."""
+    """Read the whole ledger at one moment."""
     found = Look({}, {}, {}, {}, {})
     client: Any = redis
     for key, value in await client.eval(_LOOK, 0, prefix):
@@ -83,7 +83,7 @@ class Replayed(NamedTuple):
 
 
 def replayed(records: list[Stored]) -> Replayed:
-    """Record by record, as plainly as can be."""
+    """Apply the journal record by record, in the simplest way."""
     said = Replayed({}, {}, [])
     contents: dict[str, bytes] = {}
     for _, record in records:
@@ -103,7 +103,7 @@ def replayed(records: list[Stored]) -> Replayed:
 
 
 def check(world: SimulatedCluster, seen: Look) -> None:
-    """Redis = f(journal up to pos) + at most one pending round a partition."""
+    """The ledger equals the journal up to `pos`, plus at most one pending round a partition."""
     if b"partitions" not in seen.meta:
         return
     expected: dict[tuple[str, bytes], bytes] = {}
@@ -140,7 +140,7 @@ def check(world: SimulatedCluster, seen: Look) -> None:
 
 
 def check_budgets(events: Iterable[dict[str, Any]]) -> None:
-    """By sequence, each charge fits with all before it under its cap, also in every run of N days."""
+    """In order of sequence, each charge fits under its cap with all before it, in every run of N days too."""
     used: dict[str, Counter] = defaultdict(lambda: defaultdict(int))
     for event in sorted(events, key=lambda one: int(one["sequence"])):
         for key, field, amount, cap, days in event["data"].get("charges", ()):
@@ -156,7 +156,7 @@ def check_budgets(events: Iterable[dict[str, Any]]) -> None:
 
 
 class Simulation:
-    """One run: `steps` with faults, then without until all is decided, then the promises."""
+    """One run: so many steps with faults, then steps without until all is decided, then the promises."""
 
     def __init__(
         self,
@@ -186,7 +186,7 @@ class Simulation:
         self.counts: defaultdict[str, int] = defaultdict(int)
 
     async def run(self, steps: int) -> None:
-        """Raises AssertionError where a promise is broken; `counts` says what happened."""
+        """Raises AssertionError if a promise is broken. `counts` says what happened."""
         try:
             for _ in range(self.workers):
                 self._start_worker()
@@ -233,7 +233,7 @@ class Simulation:
         self.tasks[number] = task
 
     def _ask(self) -> None:
-        """New requests, repeats, conflicts, and verdicts on what may have been escalated."""
+        """Add new requests, repeats, conflicts, withdrawals, and verdicts on escalated requests."""
         world, chance = self.world, self.chance
         if chance.random() > 0.25:
             return
@@ -292,7 +292,7 @@ class Simulation:
         self.counts["killed"] += 1
 
     async def _lose(self, *, data: bool, scripts: bool) -> None:
-        """A restart loses the scripts, FLUSHALL the data, a new machine both."""
+        """Lose the scripts (a restart), the data (FLUSHALL), or both (a new machine)."""
         if scripts:
             await self.redis.script_flush()
         if data:
@@ -303,7 +303,7 @@ class Simulation:
         self.counts["emptied" if data else "restarted"] += 1
 
     async def _free_lock(self, probability: float) -> None:
-        """The lock expires, of whoever stalls or died; its 15 s are not those of this world."""
+        """Let the lock expire when its owner stalls or died: its 15 s are not steps of the simulation."""
         if self.chance.random() < probability:
             await self.redis.delete(self.world.prefix + ":lock")
 
@@ -344,7 +344,7 @@ class Simulation:
         )
 
     async def _check_rebuilt(self) -> None:
-        """From nothing, into another place: the same ledger."""
+        """Rebuild the ledger under another prefix, and compare."""
         world, live = self.world, await look(self.redis, self.world.prefix)
         prefix = world.prefix[:-1] + "-again}"
         rebuild = Rebuild(self.redis, "token", prefix=prefix)

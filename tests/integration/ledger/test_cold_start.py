@@ -1,4 +1,4 @@
-"""A ledger that is cold comes back as the journal says, on a real Kafka and Redis."""
+"""A cold ledger is rebuilt from the journal, on a real Kafka and Redis."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ async def test_an_emptied_redis_comes_back_the_same(worker: ManualWorker, redis:
     assert all(isinstance(one, SettledBefore) for one in answers)
 
 
-async def test_a_restart_keeps_what_was_published_and_forgets_what_was_not(
+async def test_a_restart_keeps_published_rounds_and_forgets_the_others(
     worker: ManualWorker, redis: Redis, fence: Fence
 ) -> None:
     decided = await worker.decide(a_request("c1e"))
@@ -77,7 +77,7 @@ async def test_a_restart_keeps_what_was_published_and_forgets_what_was_not(
     assert again.answers == (SettledBefore("digest-1", decided["request/c1e"]), New(again.first_sequence, 0))
 
 
-async def test_what_was_charged_and_not_published_has_room_again_after_a_restart(
+async def test_an_unpublished_charge_is_given_back_after_a_restart(
     worker: ManualWorker, redis: Redis, fence: Fence
 ) -> None:
     await worker.decide(a_request("c1"))
@@ -90,7 +90,7 @@ async def test_what_was_charged_and_not_published_has_room_again_after_a_restart
     assert (await look(redis, "{L0}")).counters == before
 
 
-async def test_a_redis_that_was_killed_and_started_again_is_cold_and_knows_all_that_was_decided(
+async def test_a_killed_and_restarted_redis_is_cold_and_has_every_decision(
     worker: ManualWorker, fence: Fence, backing: Stack
 ) -> None:
     decided = await worker.decide(a_request("c1e"), a_request("c2", p=1))
@@ -121,7 +121,7 @@ async def test_of_many_workers_one_rebuilds_and_all_go_on_under_its_epoch(
     assert end - first == 1, "one marker: one rebuild"
 
 
-async def test_who_finds_the_ledger_cold_late_does_not_rebuild_it_again(
+async def test_a_worker_that_finds_the_ledger_cold_late_does_not_rebuild_it_again(
     worker: ManualWorker, redis: Redis, fence: Fence
 ) -> None:
     late = Ledger(redis)
@@ -134,7 +134,7 @@ async def test_who_finds_the_ledger_cold_late_does_not_rebuild_it_again(
     assert late.nonce == worker.ledger.nonce
 
 
-async def test_a_ledger_that_is_ahead_of_the_journal_is_refused_and_says_where(
+async def test_a_ledger_ahead_of_the_journal_is_refused_with_the_partition(
     worker: ManualWorker, redis: Redis, fence: Fence
 ) -> None:
     await worker.decide(a_request("c1"))
@@ -172,7 +172,7 @@ async def test_a_ledger_of_another_number_of_partitions_is_refused(
         await rebuilt(redis, journal, fence)
 
 
-async def test_while_one_rebuilds_the_others_wait_and_a_stalled_one_does_no_harm(redis: Redis) -> None:
+async def test_others_wait_during_a_rebuild_and_a_stalled_one_does_no_harm(redis: Redis) -> None:
     first, second = Rebuild(redis, "one", prefix="{L0}"), Rebuild(redis, "two", prefix="{L0}")
     assert await first.begin(None) == Begun(())
     assert await second.begin(None) == Locked()
@@ -195,7 +195,7 @@ async def test_while_one_rebuilds_the_others_wait_and_a_stalled_one_does_no_harm
     assert await first.begin("theirs") == Begun((0,))
 
 
-async def test_the_epoch_opens_only_where_every_partition_stands_as_it_was_left(redis: Redis) -> None:
+async def test_the_epoch_opens_only_if_no_position_has_changed(redis: Redis) -> None:
     rebuild = Rebuild(redis, "one", prefix="{L0}")
     await rebuild.begin(None)
     await rebuild.lay(2)
@@ -207,9 +207,7 @@ async def test_the_epoch_opens_only_where_every_partition_stands_as_it_was_left(
     await rebuild.activate("nonce", [0, 3])
 
 
-async def test_what_other_services_keep_in_the_same_redis_is_left_alone(
-    redis: Redis, journal: Journal, fence: Fence
-) -> None:
+async def test_keys_of_other_services_are_left_alone(redis: Redis, journal: Journal, fence: Fence) -> None:
     await redis.set("intake:known", "yes")
     await redis.set("{L0}:i:left-over", "no")
     await rebuilt(redis, journal, fence)
@@ -217,7 +215,7 @@ async def test_what_other_services_keep_in_the_same_redis_is_left_alone(
     assert await redis.exists("{L0}:i:left-over") == 0
 
 
-async def test_workers_of_two_versions_side_by_side_come_to_rest_with_the_newer(
+async def test_workers_of_two_versions_settle_on_the_newer_one(
     worker: ManualWorker, redis: Redis, fence: Fence, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await worker.decide(a_request("c1"))
@@ -249,7 +247,7 @@ async def test_an_epoch_without_a_version_is_an_old_one(redis: Redis, journal: J
     await rebuild.begin(None)
     await rebuild.lay(3)
     await rebuild.activate("0123456789abcdef", [0, 0, 0])
-    await redis.script_flush()  # what it loaded was another text
+    await redis.script_flush()  # the script that it loaded had another text
     ledger = Ledger(redis)
     assert await ledger.adopt()
     with pytest.raises(Cold):
@@ -258,7 +256,7 @@ async def test_an_epoch_without_a_version_is_an_old_one(redis: Redis, journal: J
 
 
 def of_version(patch: pytest.MonkeyPatch, version: int) -> None:
-    """What runs now is a worker with another text of the script."""
+    """Let this process be a worker with another version of the script."""
     patch.setattr(script, "VERSION", version)
     patch.setattr(ledger_module, "VERSION", version)
     whole = script.text

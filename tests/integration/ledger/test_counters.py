@@ -1,4 +1,4 @@
-"""What the script does with counters, against the counters in memory that judging offline uses."""
+"""The counters of the script, compared with the counters in memory that offline judging uses."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ PLAIN = ("acme|d|day|EUR|agent:a|b", "acme|m|month|EUR|tenant")
 
 
 class Hand:
-    """The script, called by hand; a sequence is not looked at."""
+    """Calls the script; sequences do not matter."""
 
     def __init__(self, store: redis.Redis) -> None:
         self.store: Any = store  # redis-py types its commands for both kinds of client at once
@@ -43,7 +43,7 @@ class Hand:
         self.due: Confirm | None = None
 
     def reset(self) -> None:
-        """One partition, held, and nothing in it."""
+        """Hold one empty partition."""
         self.store.flushdb()
         self.store.hset(META, mapping={"epoch": "nonce", "pos:0": 0, "gen:0": 0, "partitions": 1})
         self.gen, self.due = 0, None
@@ -107,12 +107,12 @@ def charge_options(draw: st.DrawFn) -> CounterCharge:
 
 
 def at_once(size: int) -> st.SearchStrategy[tuple[CounterCharge, ...]]:
-    """Charges of one variant: no counter twice."""
+    """The charges of one option, no counter twice."""
     return st.lists(charge_options(), max_size=size, unique_by=lambda one: one.key).map(tuple)
 
 
 class Step(NamedTuple):
-    """A round, and whether its credits are confirmed or it is rolled back."""
+    """A round, and whether it is confirmed or rolled back."""
 
     items: list[tuple[tuple[tuple[CounterCharge, ...], ...], tuple[CounterCharge, ...]]]
     confirmed: bool
@@ -133,7 +133,7 @@ before = st.lists(
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(before, st.lists(steps, max_size=6))
-def test_the_script_takes_and_looks_as_the_counters_in_memory_do(
+def test_the_script_charges_and_probes_like_the_counters_in_memory(
     hand: Hand, begun: list[Credit], program: list[Step]
 ) -> None:
     hand.reset()
@@ -160,7 +160,7 @@ def test_the_script_takes_and_looks_as_the_counters_in_memory_do(
         assert hand.counters() == {key: fields for key, fields in model._counters.items() if fields}
 
 
-def test_a_charge_that_is_none_is_refused_before_anything_is_written(hand: Hand) -> None:
+def test_an_invalid_charge_is_refused_before_anything_is_written(hand: Hand) -> None:
     hand.reset()
     good = Item(0, "a", "12345678", ((CounterCharge(PLAIN[0], "2026", 5, 9),),))
     for bad in (
@@ -183,8 +183,8 @@ def test_amounts_of_sixteen_digits_are_counted_exactly(hand: Hand, amount: int) 
     assert answers == [(1, ())] * taken + [(0, ((taken * amount, None),) * 2)] * (5 - taken)
 
 
-def test_what_a_call_has_found_of_a_counter_it_does_not_ask_again(hand: Hand) -> None:
-    """Else budgets that are exhausted make a call last for seconds."""
+def test_a_call_reads_a_counter_once(hand: Hand) -> None:
+    """Otherwise exhausted budgets would make a call last for seconds."""
     hand.reset()
     full = [*(CounterCharge(f"{key}{n}", "2026-03-02", 5, 4) for key in PLAIN for n in range(3))]
     full += [CounterCharge(key, "20500", 5, 4, days) for key, days in RUNS.items()]

@@ -1,4 +1,4 @@
-"""The journal on a real Kafka: what was published is found again, and what is too old never lands."""
+"""The journal on a real Kafka: published events are found again, and records that are too old never land."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ async def timestamps(kafka: str, journal: Journal) -> list[int]:
         return [one.timestamp for one in (await consumer.getmany(tp, timeout_ms=5000))[tp]]
 
 
-async def test_the_stored_events_of_a_round_of_repeats_are_found_wherever_they_stand(
+async def test_stored_events_of_repeats_are_found_anywhere_in_the_journal(
     journal: Journal,
 ) -> None:
     base = now_us() - 100_000  # on a busy machine the rest of T may pass until it is published
@@ -73,7 +73,7 @@ async def test_the_stored_events_of_a_round_of_repeats_are_found_wherever_they_s
         assert found[0, base + 700 * n] == entries[n].records
 
 
-async def test_asking_for_what_the_journal_does_not_have_is_a_bug(journal: Journal) -> None:
+async def test_looking_up_a_sequence_that_the_journal_does_not_have_raises(journal: Journal) -> None:
     seq = now_us()
     await journal.publish([an_entry(seq), an_entry(seq + 10)])
     for missing in (seq + 5, seq + 5_000_000):
@@ -95,13 +95,13 @@ async def test_a_record_older_than_the_fence_is_refused_and_the_other_partitions
 async def test_without_the_fence_the_same_record_lands(
     kafka: str, producer: Producer, make_topic: MakeTopic
 ) -> None:
-    """The control of the test before: it is the broker that refuses."""
+    """The control of the test before: it is the broker that refuses the record."""
     journal = Journal(kafka, producer, topic=await make_topic("unfenced"))
     assert await journal.publish([an_entry(now_us() - (T_MS + 500) * 1000)]) == {0: Landed(2)}
     await journal.stop()
 
 
-async def test_what_follows_a_refused_record_batch_is_not_sent(journal: Journal) -> None:
+async def test_nothing_is_sent_after_a_refused_record_batch(journal: Journal) -> None:
     seq = now_us()
     old = (seq // 1000) - T_MS - 500
     entries = [padded(an_entry(seq + n), 500_000) for n in range(3)]
@@ -120,7 +120,7 @@ async def test_the_events_of_one_input_are_never_split_over_two_record_batches(j
     ]
 
 
-async def test_a_marker_follows_all_that_was_acknowledged(journal: Journal) -> None:
+async def test_a_marker_stands_after_all_acknowledged_records(journal: Journal) -> None:
     await journal.publish([an_entry(now_us())])
     assert await journal.mark(0, now_us()) == 3
     assert await journal.mark(0, now_us()) == 4
@@ -129,7 +129,7 @@ async def test_a_marker_follows_all_that_was_acknowledged(journal: Journal) -> N
     assert (await journal.bounds([0, 1])) == {0: (0, 4), 1: (0, 0)}
 
 
-async def test_reading_begins_and_ends_where_it_is_told(journal: Journal) -> None:
+async def test_reading_begins_and_ends_at_the_given_offsets(journal: Journal) -> None:
     seq = now_us()
     await journal.publish([an_entry(seq + n, f"c{n}") for n in range(50)])
     read = [one.offset async for stored in journal.read(0, 7, 31) for one in stored]
@@ -137,7 +137,7 @@ async def test_reading_begins_and_ends_where_it_is_told(journal: Journal) -> Non
     assert [one async for one in journal.read(0, 31, 31)] == []
 
 
-async def test_a_broker_that_is_away_is_a_round_that_did_not_land() -> None:
+async def test_a_round_does_not_land_while_the_broker_is_away() -> None:
     producer = Producer("127.0.0.1:1", client_id="away")
     journal = Journal("127.0.0.1:1", producer)
     outcomes = await journal.publish([JournalEntry(0, 0, (JournalRecord(b"k", b"v", ()),))])
@@ -148,7 +148,7 @@ async def test_a_broker_that_is_away_is_a_round_that_did_not_land() -> None:
 async def test_a_round_that_a_stopped_broker_did_not_acknowledge_never_lands(
     journal: Journal, backing: Stack
 ) -> None:
-    """It waits in the broker's socket, and is older than T when the broker goes on."""
+    """The round waits in the broker's socket, and is older than T when the broker goes on."""
     first = an_entry(now_us())
     await journal.publish([first])
     backing.pause("kafka")

@@ -1,4 +1,4 @@
-"""How far behind ledger and reading are, on a real Kafka and Redis."""
+"""How far the ledger is behind the journal, and reading behind its topics, on a real Kafka and Redis."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.integration.ledger.manual_worker import ManualWorker, a_request
 
 
 class Reading:
-    """A subscription that stands where it is told to."""
+    """A subscription with the positions that the test gives it."""
 
     def __init__(self) -> None:
         self.at: dict[TopicPartition, tuple[int | None, int]] = {}
@@ -38,7 +38,7 @@ class Reading:
 
 
 class Looking:
-    """What is measured of a worker that is done by hand."""
+    """The measurements of a manual worker."""
 
     def __init__(self, worker: ManualWorker, bootstrap: str) -> None:
         self.reading, self.partitions, self.metrics = Reading(), HeldPartitions(), Metrics()
@@ -53,7 +53,7 @@ class Looking:
         )
 
     def values(self, name: str) -> dict[str, float]:
-        """By labels, as Prometheus reads them."""
+        """The values by labels, as Prometheus reads them."""
         lines = generate_latest(self.metrics.registry).decode().splitlines()
         mine = (line.removeprefix(name).rsplit(" ", 1) for line in lines if line.startswith(name + "{"))
         return {labels: float(value) for labels, value in mine}
@@ -69,9 +69,7 @@ async def looking(worker: ManualWorker, kafka: str) -> AsyncIterator[Looking]:
     await looking.behind.__aexit__()
 
 
-async def test_what_the_ledger_lacks_of_the_journal_is_counted_by_partition(
-    worker: ManualWorker, looking: Looking
-) -> None:
+async def test_unapplied_records_are_counted_by_partition(worker: ManualWorker, looking: Looking) -> None:
     looking.partitions.hold(0, 1)
     looking.partitions.hold(1, 1)
     await worker.decide(a_request("c1e"), a_request("c2", p=1))
@@ -84,7 +82,7 @@ async def test_what_the_ledger_lacks_of_the_journal_is_counted_by_partition(
     assert looking.values(name) == {'{partition="0"}': 0}
 
 
-async def test_the_age_of_the_oldest_unread_record_is_told_and_grows(
+async def test_the_age_of_the_oldest_unread_record_is_measured_and_grows(
     looking: Looking, producer: Producer, make_topic: MakeTopic
 ) -> None:
     topic = await make_topic("inputs", 3)
@@ -106,7 +104,7 @@ async def test_the_age_of_the_oldest_unread_record_is_told_and_grows(
     assert list(looking.values(name).values()) == [0]
 
 
-async def test_looking_waits_for_no_look_up_of_the_decisions_and_none_waits_for_it(
+async def test_measuring_the_lag_and_looking_up_repeats_do_not_wait_for_each_other(
     worker: ManualWorker, looking: Looking
 ) -> None:
     looking.partitions.hold(0, 1)

@@ -1,4 +1,4 @@
-"""Counters are read in slices, near days only, and say what the whole counter would."""
+"""Counters are read in slices and near days only, with the same result as whole counters."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TODAY = day_number(DAY)
 
 
 def a_charge(days: int, name: str = "b") -> Charge:
-    """1.00 of 240.00 in any so many days."""
+    """A charge of 1.00 with a cap of 240.00 in any so many days."""
     budget = Budget(name, "tenant", Window("days", days), cap=240_00)
     (one,) = charges((budget,), Spender("acme", "a", "north", "cu-1"), Money(1_00, "EUR"), DAY)
     return one
@@ -41,11 +41,11 @@ async def held(redis: Redis, key: str, by_day: dict[int, int]) -> None:
         {TODAY: 5},
         {TODAY - back: 100 for back in range(3_000)},
         {TODAY - back: 8_00 for back in range(3_000)},
-        {TODAY - 1_500 + ahead: 240_00 for ahead in range(3_000)},  # of a clock that was ahead
+        {TODAY - 1_500 + ahead: 240_00 for ahead in range(3_000)},  # by a clock that was ahead
         {TODAY - 1_500 + 2 * ahead: 240_00 for ahead in range(1_500)},
     ],
 )
-async def test_what_is_read_tells_what_the_whole_counter_would(
+async def test_the_days_that_are_read_say_the_same_as_all_days(
     redis: Redis, ledger: Ledger, days: int, by_day: dict[int, int]
 ) -> None:
     charge = a_charge(days)
@@ -60,7 +60,7 @@ async def test_what_is_read_tells_what_the_whole_counter_would(
         assert len(found) < 100
 
 
-async def test_counters_of_all_kinds_are_read_in_slices_and_in_their_order(
+async def test_counters_of_all_kinds_are_read_in_slices_and_in_order(
     redis: Redis, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(adapter, "SLICE_FIELDS", 50)
@@ -79,7 +79,7 @@ async def test_counters_of_all_kinds_are_read_in_slices_and_in_their_order(
     assert await CounterReader(redis).read(wanted) == expected
 
 
-async def test_what_was_read_over_two_epochs_is_asked_for_again(
+async def test_counters_read_over_two_epochs_raise_try_again(
     redis: Redis, ledger: Ledger, fresh_redis: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Rebuilt:
@@ -100,6 +100,6 @@ async def test_what_was_read_over_two_epochs_is_asked_for_again(
         await CounterReader(cast("Any", Rebuilt())).read(wanted)
 
 
-async def test_nothing_is_read_of_a_ledger_that_is_being_rebuilt(redis: Redis) -> None:
+async def test_no_counter_is_read_while_the_ledger_is_rebuilt(redis: Redis) -> None:
     with pytest.raises(TryAgain, match="rebuilt"):
         await CounterReader(redis).read([CounterReading("a", "1")])

@@ -1,4 +1,4 @@
-"""Rules is not ready where Kafka or Redis is set so that a promise would not hold."""
+"""The check of the settings that the promises need, on a real Kafka and Redis."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from schemas.topics import DECISIONS, Sizes
 from services.rules.ledger.settings_check import check_kafka, check_redis, check_settings
 
 
-async def test_the_local_stack_is_set_as_the_ledger_needs_it(kafka: str, redis: Redis) -> None:
+async def test_the_local_stack_has_the_settings_that_the_ledger_needs(kafka: str, redis: Redis) -> None:
     assert await check_settings(bootstrap=kafka, redis=redis, sizes=SIZES) == []
 
 
@@ -26,7 +26,7 @@ async def test_the_local_stack_is_set_as_the_ledger_needs_it(kafka: str, redis: 
         ("hash-max-listpack-entries", "64"),
     ],
 )
-async def test_a_redis_that_forgets_is_named(redis: Redis, setting: str, value: str) -> None:
+async def test_a_redis_without_persistence_is_named(redis: Redis, setting: str, value: str) -> None:
     before = str((await redis.config_get(setting))[setting])
     await redis.config_set(setting, value)
     try:
@@ -45,7 +45,9 @@ async def test_a_redis_that_forgets_is_named(redis: Redis, setting: str, value: 
         ("message.timestamp.type", "LogAppendTime"),
     ],
 )
-async def test_a_journal_that_forgets_or_has_no_fence_is_named(kafka: str, setting: str, value: str) -> None:
+async def test_a_journal_with_a_retention_or_without_a_fence_is_named(
+    kafka: str, setting: str, value: str
+) -> None:
     before = await changed(kafka, setting, value)
     try:
         (problem,) = await check_kafka(kafka, SIZES)
@@ -55,7 +57,7 @@ async def test_a_journal_that_forgets_or_has_no_fence_is_named(kafka: str, setti
 
 
 async def changed(kafka: str, setting: str, value: str) -> str:
-    """Set it and answer what it was; the others of the topic stay."""
+    """Change one setting of a topic and answer the old value."""
     admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
     await admin.start()
     try:
@@ -77,5 +79,5 @@ async def changed(kafka: str, setting: str, value: str) -> str:
         (replace(SIZES, replication=3), "replication is 1, must be 3"),
     ],
 )
-async def test_topics_that_are_laid_out_otherwise_are_named(kafka: str, sizes: Sizes, problem: str) -> None:
+async def test_topics_with_another_layout_are_named(kafka: str, sizes: Sizes, problem: str) -> None:
     assert any(problem in one for one in await check_kafka(kafka, sizes))

@@ -1,4 +1,4 @@
-"""What the script promises a worker, on a real Redis."""
+"""Settling, confirming and resolving, on a real Redis."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ async def test_a_request_that_comes_twice_in_one_round_is_settled_once(ledger: L
     )
 
 
-async def test_other_content_under_a_known_id_is_seen_as_a_conflict(ledger: Ledger) -> None:
+async def test_a_known_id_with_other_content_is_a_conflict(ledger: Ledger) -> None:
     settled = await ledger.call([await held(ledger)], [ASKED, ASKED._replace(digest="digest-2")])
     assert settled.answers[1] == SettledBefore("digest-1", settled.first_sequence)
 
@@ -97,7 +97,7 @@ async def test_one_fenced_partition_does_not_hold_up_another(ledger: Ledger) -> 
     assert settled.answers == (Refusal.FENCED, New(settled.first_sequence, 0))
 
 
-async def test_a_partition_with_something_pending_takes_nothing_more(ledger: Ledger) -> None:
+async def test_a_partition_with_something_pending_is_busy(ledger: Ledger) -> None:
     part = await held(ledger)
     await ledger.call([part], [ASKED])
     busy = await ledger.call([part], [ASKED._replace(id="other")])
@@ -136,7 +136,7 @@ async def test_a_link_never_goes_back(ledger: Ledger) -> None:
     }
 
 
-async def test_a_link_to_what_was_never_settled_answers_whatever_is_asked_under_it(ledger: Ledger) -> None:
+async def test_a_link_to_an_unknown_id_answers_any_digest(ledger: Ledger) -> None:
     part = await held(ledger)
     settled = await ledger.call([part], [Item(0, "in/withdrawal", WITHDRAWN)])
     done = part._replace(
@@ -151,7 +151,7 @@ FULL = CounterCharge("budget", "2026-03-02", 5, 5)
 async def room_after_a_withdrawal_that_did_not_land(
     ledger: Ledger, withdrawal: Item
 ) -> tuple[Part, list[int], int]:
-    """What two requests of partition 1 get while that is pending on 0 and after it; and what is counted."""
+    """Settle two requests of partition 1 while a round of partition 0 is pending, and after it."""
     part, other = await held(ledger), await held(ledger, 1)
     asked = await ledger.call([part], [ASKED._replace(charge_options=((FULL,),))])
     assert asked.answers == (New(asked.first_sequence, 1),)
@@ -167,7 +167,7 @@ async def room_after_a_withdrawal_that_did_not_land(
     return Part(0, again.gen), [one.chosen_option, two.chosen_option], two.used[0].used
 
 
-async def test_nobody_has_the_room_that_a_withdrawal_gives_back_before_the_journal_has_it(
+async def test_room_that_a_withdrawal_gives_back_is_free_only_once_the_journal_has_it(
     ledger: Ledger,
 ) -> None:
     withdrawal = Item(0, "in/withdrawal", WITHDRAWN)
@@ -195,7 +195,7 @@ async def test_a_round_of_repeats_only_moves_the_position(ledger: Ledger) -> Non
     assert (await ledger.take(0)).pos == 6
 
 
-async def test_taking_says_what_is_pending_and_resolving_rolls_it_back(ledger: Ledger) -> None:
+async def test_take_says_that_something_is_pending_and_resolve_rolls_it_back(ledger: Ledger) -> None:
     part = await held(ledger)
     settled = await ledger.call([part], [ASKED, ASKED._replace(id="landed")])
     taken = await ledger.take(0)
@@ -212,7 +212,7 @@ async def test_taking_says_what_is_pending_and_resolving_rolls_it_back(ledger: L
     assert anew.first_sequence > settled.first_sequence + 1
 
 
-async def test_what_was_applied_is_not_applied_again(ledger: Ledger) -> None:
+async def test_an_applied_sequence_is_not_applied_again(ledger: Ledger) -> None:
     gen = (await ledger.take(0)).gen
     first = Applied(100, "a", "digest-1", (SetState("s", b"1"),))
     second = Applied(200, "b", "digest-1", (SetState("s", b"2"), Link("a", 200)))
@@ -223,14 +223,14 @@ async def test_what_was_applied_is_not_applied_again(ledger: Ledger) -> None:
     assert found.entries == {"a": SettledBefore("digest-1", 200), "b": SettledBefore("digest-1", 200)}
 
 
-async def test_only_the_owner_resolves_and_only_from_where_the_ledger_stands(ledger: Ledger) -> None:
+async def test_only_the_owner_resolves_and_only_from_the_ledgers_position(ledger: Ledger) -> None:
     gen = (await ledger.take(0)).gen
     assert await ledger.resolve(0, gen, 7, [], 9) == "moved"
     assert await ledger.resolve(0, gen - 1, 0, [], 9) == "fenced"
 
 
 @pytest.mark.parametrize("command", ["SCRIPT FLUSH", "FLUSHDB", "HSET {L0}:meta epoch another"])
-async def test_a_redis_that_forgot_is_noticed_at_the_next_call(
+async def test_a_restarted_redis_is_noticed_at_the_next_call(
     ledger: Ledger, redis: Redis, command: str
 ) -> None:
     part = await held(ledger)
@@ -245,9 +245,7 @@ async def test_a_redis_that_forgot_is_noticed_at_the_next_call(
             await call()
 
 
-async def test_data_older_than_this_worker_has_seen_makes_the_ledger_cold_for_all(
-    ledger: Ledger, redis: Redis
-) -> None:
+async def test_data_older_than_a_worker_has_seen_makes_the_ledger_cold(ledger: Ledger, redis: Redis) -> None:
     part = await held(ledger)
     settled = await ledger.call([part], [ASKED])
     other = Ledger(redis)
@@ -260,12 +258,12 @@ async def test_data_older_than_this_worker_has_seen_makes_the_ledger_cold_for_al
     assert not await Ledger(redis).adopt()
 
 
-async def test_a_partition_that_does_not_exist_is_a_bug(ledger: Ledger) -> None:
+async def test_taking_a_partition_that_does_not_exist_raises(ledger: Ledger) -> None:
     with pytest.raises(Exception, match="there is no partition 7"):
         await ledger.take(7)
 
 
-async def test_a_call_whose_answer_does_not_come_is_never_sent_twice() -> None:
+async def test_an_unanswered_call_is_never_sent_twice() -> None:
     received: list[bytes] = []
 
     async def greet_and_swallow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -286,7 +284,7 @@ async def test_a_call_whose_answer_does_not_come_is_never_sent_twice() -> None:
     assert b"".join(received).count(b"EVALSHA") == 1
 
 
-async def test_a_redis_that_is_away_means_try_again() -> None:
+async def test_a_redis_that_is_away_raises_try_again() -> None:
     redis = connect("redis://127.0.0.1:1/0", timeout_seconds=0.3)
     ledger = Ledger(redis)
     with pytest.raises(TryAgain):

@@ -1,4 +1,4 @@
-"""The ledger through thousands of small disasters, on a real Redis (LEDGER.md, Measured: a random model)."""
+"""The ledger under thousands of random faults, on a real Redis (docs/ledger.md, Measured)."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ async def run(redis_url: str, seed: int, **pieces: bool) -> None:
 
 
 @pytest.mark.parametrize("seed", range(SEEDS))
-async def test_the_ledger_says_what_the_journal_says_whatever_happens(redis_url: str, seed: int) -> None:
+async def test_the_ledger_equals_the_journal_whatever_happens(redis_url: str, seed: int) -> None:
     await run(redis_url, seed)
 
 
 async def breaks(redis_url: str, first: int, **pieces: bool) -> bool:
-    """Whether a run fails: of the seed that is known to, else of the next ones, for a change moves all."""
+    """Whether a run fails: with the seed that is known to fail, or with one after it."""
     for seed in itertools.islice(itertools.chain([first], itertools.count()), MOST_SEEDS):
         try:
             await run(redis_url, seed, **pieces)
@@ -44,7 +44,7 @@ async def breaks(redis_url: str, first: int, **pieces: bool) -> bool:
 
 @pytest.fixture
 def without(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[str, str]]]:
-    """Pieces of the script to be replaced, for as long as the test lasts."""
+    """Replace pieces of the script during the test."""
     pieces: list[tuple[str, str]] = []
 
     def text(nonce: str) -> str:
@@ -86,14 +86,14 @@ async def test_without_rolling_back_charges_it_breaks(redis_url: str, without: l
     assert await breaks(redis_url, 0)
 
 
-async def test_without_giving_back_what_a_variant_took_in_vain_it_breaks(
+async def test_without_giving_back_charges_of_a_failed_option_it_breaks(
     redis_url: str, without: list[tuple[str, str]]
 ) -> None:
     without.append(("for taken = charge - 5, i + 1, -5 do add(taken, -1) end", ""))
     assert await breaks(redis_url, 0)
 
 
-async def test_without_looking_at_every_run_of_days_it_breaks(
+async def test_without_checking_every_run_of_days_it_breaks(
     redis_url: str, without: list[tuple[str, str]]
 ) -> None:
     without.append(("if first <= day and sum > most", "if first == day and sum > most"))

@@ -1,4 +1,4 @@
-"""Taking a partition from a worker that left something pending, on a real Kafka and Redis."""
+"""Taking over a partition with something pending, on a real Kafka and Redis."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ async def test_a_partition_that_was_handed_over_is_taken_at_once(worker: ManualW
     assert isinstance(repeated.answers[0], SettledBefore)
 
 
-async def test_what_was_settled_and_never_published_is_decided_anew(
+async def test_a_round_that_was_settled_and_never_published_is_decided_anew(
     worker: ManualWorker, fence: Fence
 ) -> None:
     dead = await worker.settle(a_request("c1"))
@@ -37,7 +37,7 @@ async def test_what_was_settled_and_never_published_is_decided_anew(
     assert anew["request/c1"] > seq_of(dead.answers[0])
 
 
-async def test_what_landed_before_a_crash_stays_and_the_rest_is_decided_anew(
+async def test_after_a_crash_only_inputs_that_did_not_land_are_decided_anew(
     worker: ManualWorker, fence: Fence
 ) -> None:
     inputs = [a_request("c1e"), a_request("c2"), a_request("c3")]
@@ -57,7 +57,7 @@ async def states(ledger: Ledger, journal: Journal, fence: Fence, *cases: str) ->
     return (await read(ledger, Part(p, gen), states=cases)).states
 
 
-async def test_an_acknowledged_round_that_nobody_confirmed_is_not_decided_twice(
+async def test_an_acknowledged_and_unconfirmed_round_is_not_decided_twice(
     worker: ManualWorker, fence: Fence
 ) -> None:
     decided = await worker.decide(a_request("c1e"))
@@ -105,7 +105,7 @@ async def test_a_zombie_that_publishes_within_the_fence_has_decided(
     assert again.answers == (SettledBefore("digest-1", zombie.first_sequence),)
 
 
-async def test_after_an_own_failed_publish_the_wait_counts_from_the_settling(
+async def test_after_its_own_failed_publish_a_worker_waits_from_the_settling(
     worker: ManualWorker, fence: Fence
 ) -> None:
     await worker.settle(a_request("c1"))
@@ -123,7 +123,7 @@ async def test_after_an_own_failed_publish_the_wait_counts_from_the_settling(
     assert time.monotonic() - since < fence.fence_seconds
 
 
-async def test_the_whole_wait_is_kept_where_somebody_took_the_partition_in_between(
+async def test_the_wait_is_not_shortened_if_another_worker_took_the_partition(
     worker: ManualWorker, fence: Fence
 ) -> None:
     failed = FailedPublish(worker.held[0], time.monotonic() - 60)
@@ -141,7 +141,9 @@ async def test_the_whole_wait_is_kept_where_somebody_took_the_partition_in_betwe
     assert time.monotonic() - since >= fence.fence_seconds
 
 
-async def test_taken_by_another_during_the_wait_means_try_again(worker: ManualWorker, fence: Fence) -> None:
+async def test_a_partition_taken_by_another_worker_during_the_wait_raises_try_again(
+    worker: ManualWorker, fence: Fence
+) -> None:
     await worker.settle(a_request("c1"))
 
     async def overtaken(_: float) -> None:

@@ -1,4 +1,4 @@
-"""The ledger against the journal, replayed beside it, on a real Kafka and Redis."""
+"""Comparing the ledger with the journal, on a real Kafka and Redis."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ CHARGED = [f"c{n}{'e' if n % 4 == 0 else ''}" for n in range(1, 60)]
 
 
 class Verifier:
-    """What `mandaat ledger verify` asks, of the world's own events."""
+    """Runs `verify` on events of the simulation."""
 
     def __init__(self, redis: Redis, journal: FollowedJournal) -> None:
         self.redis: Any = redis
@@ -63,7 +63,7 @@ async def verifier(redis: Redis, kafka: str, producer: Producer, journal: Journa
 
 @pytest.fixture
 async def decided(worker: ManualWorker) -> ManualWorker:
-    """Requests that charged budgets, one that waits, one that was answered, one withdrawn; all confirmed."""
+    """Requests that charged budgets, an open one, an answered one and a withdrawn one; all confirmed."""
     await worker.decide(*(a_request(case, p=n % 2) for n, case in enumerate(CHARGED)))
     await worker.decide(a_verdict("c8e", p=CHARGED.index("c8e") % 2), states={"c8e": "open 1"})
     await withdraw(worker, *CHARGED[:5], "never-asked")
@@ -72,7 +72,7 @@ async def decided(worker: ManualWorker) -> ManualWorker:
 
 
 async def withdraw(worker: ManualWorker, *cases: str) -> None:
-    """As a worker does: what was decided is confirmed, then read, then given back."""
+    """Withdraw as a worker does: confirm the decision, read it, give it back."""
     inputs = [a_withdrawal(CHARGED.index(case) % 2 if case in CHARGED else 0, case) for case in cases]
     await worker.confirm()
     ids = {p: tuple(request_id(one.case) for one in inputs if one.p == p) for p in worker.held}
@@ -97,7 +97,7 @@ def with_grounds(
     ]
 
 
-async def test_what_the_workers_wrote_is_what_the_journal_says(
+async def test_a_ledger_that_only_workers_wrote_has_no_difference(
     decided: ManualWorker, verifier: Verifier
 ) -> None:
     report = await verifier.report()
@@ -110,7 +110,7 @@ async def test_what_the_workers_wrote_is_what_the_journal_says(
     assert ("records", end + other, end + other) in verifier.progress
 
 
-async def test_what_is_pending_is_taken_off_and_what_is_unconfirmed_is_no_difference(
+async def test_pending_and_unconfirmed_rounds_are_no_difference(
     decided: ManualWorker, verifier: Verifier
 ) -> None:
     settled = await decided.settle(*(a_request(f"new-{n}", p=n % 2) for n in range(40)))
@@ -124,7 +124,7 @@ async def test_a_large_state_or_index_is_compared_in_pieces(
     decided: ManualWorker, verifier: Verifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(keys_module, "FIELDS_A_READ", 3)
-    await decided.decide(*(a_request(f"many-{n}e") for n in range(600)))  # more than a listpack takes
+    await decided.decide(*(a_request(f"many-{n}e") for n in range(600)))  # more than fits into a listpack
     await decided.confirm()
     report = await verifier.report()
     assert report.differences == 0
@@ -161,7 +161,9 @@ async def test_a_sequence_below_the_journals_is_a_difference(
     assert await verifier.differences() == []
 
 
-async def test_it_is_exact_while_workers_decide(decided: ManualWorker, verifier: Verifier) -> None:
+async def test_the_comparison_is_exact_while_workers_decide(
+    decided: ManualWorker, verifier: Verifier
+) -> None:
     stop = asyncio.Event()
     rounds = 0
 
@@ -189,9 +191,7 @@ def index_key(case: str) -> tuple[str, bytes]:
     return f"i:{bucket}", field
 
 
-async def test_each_piece_that_somebody_changed_is_found_and_named(
-    decided: ManualWorker, verifier: Verifier
-) -> None:
+async def test_every_changed_piece_is_found_and_named(decided: ManualWorker, verifier: Verifier) -> None:
     redis = verifier.redis
     counters = sorted(key.decode() for key in await redis.keys("{L0}:b:*"))
     field = sorted(await redis.hgetall(counters[0]))[0]
@@ -238,7 +238,7 @@ async def test_differences_are_counted_and_only_some_are_shown(
     assert (report.differences, len(report.examples)) == (7, 2)
 
 
-async def test_what_an_earlier_one_left_is_removed_first_and_two_at_once_are_refused(
+async def test_remains_of_an_earlier_verify_are_removed_and_two_at_once_are_refused(
     decided: ManualWorker, verifier: Verifier
 ) -> None:
     await verifier.redis.hset(f"{SHADOW}:meta", mapping={"partitions": 1, "pos:0": 7})
@@ -250,13 +250,13 @@ async def test_what_an_earlier_one_left_is_removed_first_and_two_at_once_are_ref
     await verifier.redis.delete(f"{SHADOW}:lock")
 
 
-async def test_a_ledger_that_is_empty_is_not_compared(redis: Redis, verifier: Verifier) -> None:
+async def test_an_empty_ledger_is_not_compared(redis: Redis, verifier: Verifier) -> None:
     await redis.flushdb()
     with pytest.raises(TryAgain, match="the ledger is empty"):
         await verifier.report()
 
 
-async def test_workers_go_on_as_if_nobody_had_looked(decided: ManualWorker, verifier: Verifier) -> None:
+async def test_workers_go_on_unaffected_by_a_verify(decided: ManualWorker, verifier: Verifier) -> None:
     before = await decided.ledger.read([Part(0, decided.held[0])], [Wanted(0, ids=(request_id("c9"),))])
     await verifier.report()
     (again,) = (await decided.settle(a_request("c9", p=CHARGED.index("c9") % 2))).answers

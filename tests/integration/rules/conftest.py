@@ -1,6 +1,6 @@
-"""Rules as processes of their own, on a Kafka and Redis that nobody else writes to.
+"""Rules in processes of its own, on a Kafka and a Redis that nothing else writes to.
 
-The journal is rules' alone (LEDGER.md, Topics), and these tests empty Redis and stop Kafka under it.
+Only rules may write the journal (docs/ledger.md, Topics). These tests empty Redis and stop Kafka under it.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def stack(backing: Stack) -> Stack:
 
 @pytest.fixture
 def worker(backing: Stack) -> Stack:
-    """One worker, `rules`, that is ready."""
+    """A worker called `rules`, which is ready."""
     backing.up(["kafka", "redis"])
     for name in WORKERS[1:]:
         backing.resume(name)
@@ -49,7 +49,7 @@ def worker(backing: Stack) -> Stack:
 
 @pytest.fixture
 def ledger_store(running: Stack) -> Iterator[redis.Redis]:
-    """Redis, by hand."""
+    """A client of the ledger's Redis."""
     with redis.Redis.from_url(running.redis_url) as client:
         wait_until(client.ping)
         yield client
@@ -57,7 +57,7 @@ def ledger_store(running: Stack) -> Iterator[redis.Redis]:
 
 @pytest.fixture
 def running(backing: Stack) -> Stack:
-    """Kafka and Redis run, whatever the test before did."""
+    """Make sure that Kafka and Redis run, whatever the test before did."""
     backing.up(["kafka", "redis"])
     return backing
 
@@ -72,14 +72,14 @@ async def sender(running: Stack, tenant: str) -> AsyncIterator[InputSender]:
 
 @pytest.fixture
 async def watch(running: Stack, tenant: str) -> AsyncIterator[JournalWatch]:
-    """What anybody sees who reads the topics."""
+    """Reads the journal and the dead letters."""
     async with JournalWatch(running.bootstrap, tenant) as one:
         yield one
 
 
 @pytest.fixture(autouse=True)
 def no_bug(backing: Stack) -> Iterator[None]:
-    """No worker met a bug, whatever was done to it."""
+    """Fail if a worker logged a bug."""
     yield
     for name in WORKERS:
         log = backing.log(name)

@@ -1,4 +1,4 @@
-"""Cases and verdicts, sent as intake sends them: straight into mandaat.cases and mandaat.replies."""
+"""Sends cases and verdicts as intake does, straight into mandaat.cases and mandaat.replies."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.raw_records import Raw, produce_raw
 
 PARTITIONS = 6
 A_LOT = 10_000_000
-"""More than any test asks for: what it charges is counted, and changes no outcome."""
+"""More than any test asks for, so charges are counted and change no outcome."""
 MANDATES = (
     a_mandate(id="small", limit=40, budgets=["day", a_budget(per="customer", window="30d", cap=A_LOT)]),
     a_mandate(id="lead", grants="*", to="team_lead", limit=500, budgets=["day"]),
@@ -36,7 +36,7 @@ PEOPLE = {
 
 @dataclass(frozen=True)
 class RecordPosition:
-    """Where a record stands."""
+    """The topic, partition and offset of a record."""
 
     topic: str
     partition: int
@@ -59,7 +59,7 @@ class InputSender:
         await self._producer.stop()
 
     async def open(self) -> None:
-        """Activate the policy and hire the staff."""
+        """Publish the policy and the staff."""
         await self.activate()
         for agent_id, (role, team) in PEOPLE.items():
             record = {
@@ -83,7 +83,7 @@ class InputSender:
     def case(
         self, case_id: str, request_id: str = "r1", *, amount: str = "45.00", **changes: Any
     ) -> Outgoing:
-        """The record of a case, with an id of its own."""
+        """The record of a case, with a new event id."""
         request = a_request_body(request_id=request_id, amount=amount)
         case = a_case_body(case_id=case_id, tenant=self.tenant, request=request, **changes)
         event = a_submitted_event(case, id=uuid7(), tenant=case["tenant"])
@@ -92,7 +92,7 @@ class InputSender:
     def verdict(
         self, case_id: str, said: str = "approve", *, reply_id: str = "reply-1", **data: Any
     ) -> Outgoing:
-        """The record of a verdict by the lead of team north, always the same for the same reply id."""
+        """The record of a verdict by the lead of team north. The same reply id gives the same event id."""
         about = {"case_id": case_id, "approval_id": approval_id(case_id, "r1"), "reply_id": reply_id, **data}
         event = a_verdict_event(
             said, subject=case_id, tenant=self.tenant, data=about, id=derived_id(case_id, reply_id, said)
@@ -100,7 +100,7 @@ class InputSender:
         return self._record(topics.REPLIES, self.tenant, case_id, event)
 
     def withdrawal(self, case_id: str) -> Outgoing:
-        """The record that withdraws its request."""
+        """The record that withdraws the request of a case."""
         about = {"tenant": self.tenant, "case_id": case_id}
         event = a_withdrawn_event(
             subject=case_id, tenant=self.tenant, data=about, id=derived_id(case_id, "gone")
@@ -108,7 +108,7 @@ class InputSender:
         return self._record(topics.CASES, self.tenant, case_id, event)
 
     async def send(self, *records: Outgoing) -> list[RecordPosition]:
-        """Append them all, and say where they stand."""
+        """Append these records; answers their positions."""
         offsets = await self._producer.send_all(records)
         return [
             RecordPosition(record.topic, record.partition or 0, offset)
@@ -116,11 +116,11 @@ class InputSender:
         ]
 
     async def put(self, topic: str, key: str, value: bytes | None) -> None:
-        """One record of a table."""
+        """Write one record of a table."""
         await self._producer.send_all([Outgoing(topic, None, key.encode(), value)])
 
     async def put_raw(self, topic: str, partition: int, records: Sequence[Raw]) -> list[RecordPosition]:
-        """Any bytes, in one record batch."""
+        """Write any bytes, in one record batch."""
         first = await produce_raw(self.stack.bootstrap, topic, records, partition=partition)
         return [RecordPosition(topic, partition, first + number) for number in range(len(records))]
 
@@ -130,7 +130,7 @@ class InputSender:
 
 
 def case_ids_in_partition(tenant: str, partition: int, number: int) -> list[str]:
-    """Ids of cases whose records stand in that partition."""
+    """Ids of cases whose records go to this partition."""
     found: list[str] = []
     attempt = 0
     while len(found) < number:

@@ -1,4 +1,4 @@
-"""What anybody sees who reads the topics from outside, and the promises that it must keep (LEDGER.md)."""
+"""Reads the journal and the dead letters from outside, and checks the promises (docs/ledger.md, Promises)."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ class JournalEvent(NamedTuple):
 
     @property
     def kind(self) -> str:
-        """Its type, shortened."""
+        """The type of the event, shortened."""
         return str(self.event["type"]).removeprefix("mandaat.").removesuffix(".v1")
 
     @property
     def request(self) -> tuple[str, str, str]:
-        """What it is about."""
+        """The request that the event is about."""
         about = self.event["data"].get("approval") or self.event["data"]
         return self.event["tenant"], about["case_id"], about["request_id"]
 
@@ -86,11 +86,11 @@ class JournalWatch:
         return [one for one in self.all if one.event.get("tenant") == self._tenant]
 
     def kinds(self, case_id: str) -> list[str]:
-        """What was published about a case, in order."""
+        """The kinds of the events about a case, in order."""
         return [one.kind for one in self.seen if one.event["subject"] == case_id]
 
     def of(self, case_id: str) -> list[JournalEvent]:
-        """All that was published about a case, in order."""
+        """The events about a case, in order."""
         return [one for one in self.seen if one.event["subject"] == case_id]
 
     def letter_at(self, place: RecordPosition) -> list[WatchedDeadLetter]:
@@ -110,7 +110,7 @@ class JournalWatch:
                     self.all.append(JournalEvent(*place, record.key, record.value, headers, event))
 
     async def until(self, condition: Callable[[], Any], *, seconds: float = 30.0, what: str = "") -> None:
-        """Look until the condition holds."""
+        """Read on until the condition holds."""
 
         async def looked() -> Any:
             await self.look()
@@ -120,7 +120,7 @@ class JournalWatch:
         await eventually(looked, seconds=seconds, what=what)
 
     async def to_the_end(self) -> None:
-        """Read all that there is now."""
+        """Read up to the present end."""
         tps = list(self._consumer.assignment())
         ends = await self._consumer.end_offsets(tps)
 
@@ -140,14 +140,14 @@ def _letter(
 
 
 def _which(decision: Any) -> str:
-    """Which of the decisions that a request may have it is."""
+    """Whether a decision is the first on its request, the one that closes it, or its withdrawal."""
     if decision["outcome"] == "withdrawn":
         return "withdrawn"
     return "closing" if decision["decided_by"] else "first"
 
 
 def assert_promises_kept(seen: Iterable[JournalEvent]) -> None:
-    """One content an event id, rising sequences, one decision a request, versions that rise by one."""
+    """Each event id has one content, sequences rise, requests have one decision, versions rise by one."""
     contents: dict[str, tuple[bytes, bytes, Any, int]] = {}
     newest: defaultdict[int, int] = defaultdict(int)
     versions: defaultdict[tuple[str, str, str], list[int]] = defaultdict(list)

@@ -1,4 +1,4 @@
-"""Redis = f(journal): the live ledger against one that is rebuilt from the journal (LEDGER.md)."""
+"""Compares the live ledger with one that is rebuilt from the journal (docs/ledger.md, Promises)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ELSEWHERE = "{VERIFY}"
 
 
 async def assert_ledger_equals_journal(stack: Stack) -> None:
-    """Fail unless index, counters and states are what the journal says. Nobody may decide meanwhile."""
+    """Fail unless index, counters and states equal the journal's. No worker may decide meanwhile."""
     with redis.Redis.from_url(stack.redis_url) as store:
         await eventually(lambda: not list(store.scan_iter("{L0}:pend:*")), what="nothing pending")
         for key in store.scan_iter(f"{ELSEWHERE}:*", count=1000):

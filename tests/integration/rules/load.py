@@ -1,4 +1,4 @@
-"""A stream of cases with repeats, conflicts and verdicts, and whether all of it came to what it must."""
+"""A stream of cases with repeats, conflicts and verdicts, and the check of what became of it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Load:
     _read: int = 0
 
     async def run(self) -> None:
-        """Send everything, and answer what opens meanwhile."""
+        """Send everything, and answer the approvals that open meanwhile."""
         for first in range(0, self.number, CHUNK):
             numbers = range(first, min(first + CHUNK, self.number))
             await self._send(
@@ -48,7 +48,7 @@ class Load:
             await asyncio.sleep(CHUNK / self.per_second)  # the pace of the load, not a wait for anything
 
     async def all_done(self, seconds: float) -> None:
-        """Until every request is decided, every approval answered and every conflict a dead letter."""
+        """Wait until every request is decided, every approval answered and every conflict a dead letter."""
         await self.watch.until(self._done, seconds=seconds, what=f"everything done; {self._missing()}")
         await self.watch.to_the_end()
         assert_promises_kept(self.watch.all)
@@ -67,7 +67,7 @@ class Load:
         return "12.00" if n % 3 == 0 else "45.00"
 
     async def _send(self, records: list[Outgoing]) -> list[RecordPosition]:
-        """As intake does: what was not acknowledged is sent again."""
+        """Send again what was not acknowledged, as intake does."""
         while records:
             try:
                 return await self.sender.send(*records)
@@ -136,7 +136,7 @@ class Load:
 async def under_load(
     sender: InputSender, watch: JournalWatch, number: int, per_second: float = 250.0
 ) -> AsyncIterator[Load]:
-    """Cases go on coming while the block runs, and all of them come to what they must afterwards."""
+    """Send cases while the block runs; afterwards check what became of them."""
     load = Load(sender, watch, number, per_second)
     sending = asyncio.create_task(load.run())
     try:
@@ -148,10 +148,10 @@ async def under_load(
 
 
 async def until_sent(load: Load, number: int) -> None:
-    """Until so many cases were sent."""
+    """Wait until so many cases were sent."""
     await eventually(lambda: load.sent >= number, seconds=60.0, what=f"{number} cases sent")
 
 
 async def in_thread(step: Callable[..., object], *arguments: object) -> object:
-    """What waits for a process waits beside us."""
+    """Run a blocking call in a thread, so that the load goes on."""
     return await asyncio.to_thread(step, *arguments)

@@ -1,4 +1,4 @@
-"""What may I decide, and what is left: asked over HTTP while cases are decided, on a real stack."""
+"""The mandate page over HTTP while cases are decided, on a real stack."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LEAD = "lead-north"
 
 @pytest.fixture
 def tenant() -> str:
-    """A tenant of whom the stack has a key; nobody else here uses it."""
+    """A tenant with a key of the stack, which no other test uses."""
     return "acme"
 
 
@@ -38,14 +38,14 @@ async def client(worker: Stack) -> Any:
 
 
 class Publisher:
-    """`mandaat publish`, as operations call it."""
+    """Run `mandaat publish`."""
 
     def __init__(self, bootstrap: str, folder: Path) -> None:
         self._bootstrap = bootstrap
         self._folder = folder
 
     async def policy(self, version: str, cap: int) -> None:
-        """Agents grant up to 50, out of a pool a day."""
+        """A policy by which agents grant up to 50, from a daily pool."""
         small = a_mandate(id="small", limit=50, budgets=["day"])
         lead = a_mandate(id="lead", grants="*", to="team_lead", limit=500)
         pool = {"day": {"per": "agent", "window": "year", "cap": cap}}
@@ -53,7 +53,7 @@ class Publisher:
         await self._publish("policy", a_policy(small, lead, version=version, budgets=pool, timezone=zone))
 
     async def staff(self, agent_id: str, role: str = "agent") -> None:
-        """Hires somebody."""
+        """Publish a staff member."""
         record = {"agent_id": agent_id, "tenant": "acme", "name": agent_id, "role": role, "team": "north"}
         await self._publish("staff", json.dumps(record) + "\n")
 
@@ -71,7 +71,7 @@ def publish(worker: Stack, tmp_path: Path) -> Publisher:
 
 
 async def budget(client: httpx.AsyncClient, agent: str) -> tuple[str, str]:
-    """The version of the policy, and what is left of the pool; of nobody known, nothing."""
+    """The version of the policy and what is left of the pool; nothing for an unknown agent."""
     answer = await client.get(f"/v1/agents/{agent}/mandate")
     if answer.status_code != 200:
         return "", ""
@@ -81,12 +81,12 @@ async def budget(client: httpx.AsyncClient, agent: str) -> tuple[str, str]:
 
 
 def now(record: Outgoing) -> Outgoing:
-    """The same case, accepted at this moment."""
+    """The same case with the present time."""
     event = {**json.loads(record.value or b""), "time": datetime.now(UTC).isoformat()}
     return record._replace(value=json.dumps(event).encode())
 
 
-async def test_what_is_left_goes_down_and_policies_and_staff_change_without_a_restart(
+async def test_the_mandate_page_follows_decisions_policies_and_staff(
     worker: Stack, sender: InputSender, watch: JournalWatch, client: httpx.AsyncClient, publish: Publisher
 ) -> None:
     agent, new = f"agent-{uuid7()}", f"agent-{uuid7()}"
@@ -121,7 +121,7 @@ async def test_what_is_left_goes_down_and_policies_and_staff_change_without_a_re
     assert_promises_kept(watch.all)
 
 
-async def test_the_ledger_being_away_is_said_and_passes(
+async def test_the_mandate_page_answers_503_while_the_ledger_is_away(
     worker: Stack, sender: InputSender, client: httpx.AsyncClient, publish: Publisher
 ) -> None:
     agent = f"agent-{uuid7()}"

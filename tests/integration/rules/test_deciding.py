@@ -1,4 +1,4 @@
-"""What rules answers to what comes in, on the real Kafka and Redis."""
+"""What rules decides, on a real Kafka and Redis."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ async def test_a_repeat_gets_the_same_events_byte_for_byte(sender: InputSender, 
     assert_promises_kept(watch.all)
 
 
-async def test_a_repeat_is_known_to_a_worker_that_starts_anew(
+async def test_a_restarted_worker_recognises_a_repeat(
     worker: Stack, sender: InputSender, watch: JournalWatch
 ) -> None:
     await sender.send(sender.case("c-1"))
@@ -59,7 +59,7 @@ async def test_a_conflict_is_a_dead_letter_and_changes_nothing(
     assert watch.seen[0].value == watch.seen[2].value
 
 
-async def test_a_tenant_without_a_policy_is_a_dead_letter_until_it_has_one(
+async def test_a_case_of_a_tenant_without_a_policy_is_a_dead_letter(
     sender: InputSender, watch: JournalWatch, tenant: str
 ) -> None:
     stranger = f"{tenant}-new"
@@ -105,13 +105,15 @@ async def test_a_reply_id_with_another_verdict_is_a_dead_letter(
     assert "decision.refused" not in watch.kinds("c-1")
 
 
-async def test_a_verdict_on_nothing_is_a_dead_letter(sender: InputSender, watch: JournalWatch) -> None:
+async def test_a_verdict_on_an_unknown_approval_is_a_dead_letter(
+    sender: InputSender, watch: JournalWatch
+) -> None:
     (place,) = await sender.send(sender.verdict("c-404"))
     await watch.until(lambda: watch.letter_at(place))
     assert watch.letter_at(place)[0].reason == "unknown_approval"
 
 
-async def test_a_repeat_after_the_verdict_gets_what_closed_it(
+async def test_a_repeat_after_the_verdict_gets_the_closing_events(
     sender: InputSender, watch: JournalWatch
 ) -> None:
     await sender.send(sender.case("c-1"))
@@ -125,7 +127,7 @@ async def test_a_repeat_after_the_verdict_gets_what_closed_it(
 
 
 def bad_bodies(tenant: str, case_id: str) -> dict[str, tuple[bytes | None, str]]:
-    """What is wrong -> the body, and the reason that is expected."""
+    """Bad bodies by what is wrong with them, each with the expected reason."""
 
     def case(**changes: Any) -> bytes:
         changed = a_case_body(**{"tenant": tenant, "case_id": case_id, **changes})
@@ -158,7 +160,7 @@ def bad_bodies(tenant: str, case_id: str) -> dict[str, tuple[bytes | None, str]]
     }
 
 
-async def test_every_kind_of_bad_input_between_good_cases_is_a_dead_letter_and_the_good_are_decided(
+async def test_bad_records_are_dead_letters_and_good_cases_between_them_are_decided(
     sender: InputSender, watch: JournalWatch, tenant: str
 ) -> None:
     bad = bad_bodies(tenant, "c-bad")
@@ -172,7 +174,7 @@ async def test_every_kind_of_bad_input_between_good_cases_is_a_dead_letter_and_t
         records.append(Raw(sender.case(case_id).value, f"{tenant}/{case_id}".encode(), headers))
     records.insert(7, BAD_NAME)
     records.append(BAD_NAME)
-    # A header that is not ours may hold anything, or nothing.
+    # A header of others may hold anything, or nothing.
     records.append(Raw(sender.case(good[-1]).value, f"{tenant}/{good[-1]}".encode(), headers))
     places = await sender.put_raw(topics.CASES, 0, records)
     decided = [*good[: len(bad)], good[-1]]
@@ -192,7 +194,7 @@ async def test_every_kind_of_bad_input_between_good_cases_is_a_dead_letter_and_t
     assert_promises_kept(watch.all)
 
 
-async def test_bad_replies_are_dead_letters_and_the_good_ones_count(
+async def test_bad_replies_are_dead_letters_and_good_ones_count(
     sender: InputSender, watch: JournalWatch, tenant: str
 ) -> None:
     (case_id,) = case_ids_in_partition(tenant, 1, 1)

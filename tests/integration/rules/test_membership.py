@@ -1,4 +1,4 @@
-"""Whether Kafka still counts a worker in, asked of a real group coordinator."""
+"""Whether a worker is still a member of its group, asked of a real coordinator."""
 
 from __future__ import annotations
 
@@ -21,31 +21,31 @@ async def member(kafka: str) -> AsyncIterator[AIOKafkaConsumer]:
         bootstrap_servers=kafka,
         group_id=f"test-{uuid.uuid4().hex}",
         enable_auto_commit=False,
-        rebalance_timeout_ms=1000,  # who was left out joins again before it can be stopped
+        rebalance_timeout_ms=1000,  # a consumer that was left out joins again before it can be stopped
     )
     await consumer.start()
     yield consumer
     await consumer.stop()
 
 
-async def test_a_member_is_counted_in(member: AIOKafkaConsumer) -> None:
+async def test_a_member_is_confirmed(member: AIOKafkaConsumer) -> None:
     assert member.assignment()
     await check_membership(member)
 
 
-async def test_who_was_left_out_hears_so(member: AIOKafkaConsumer) -> None:
+async def test_a_consumer_that_left_the_group_is_not_confirmed(member: AIOKafkaConsumer) -> None:
     member._coordinator.member_id += "-forgotten"
     with pytest.raises(TryAgain, match="does not count us in"):
         await check_membership(member)
 
 
-async def test_who_missed_a_generation_hears_so(member: AIOKafkaConsumer) -> None:
+async def test_a_consumer_of_an_older_generation_is_not_confirmed(member: AIOKafkaConsumer) -> None:
     member._coordinator.generation -= 1
     with pytest.raises(TryAgain, match="does not count us in"):
         await check_membership(member)
 
 
-async def test_without_a_coordinator_nobody_is_counted_in(member: AIOKafkaConsumer) -> None:
+async def test_without_a_coordinator_no_member_is_confirmed(member: AIOKafkaConsumer) -> None:
     member._coordinator.coordinator_dead()
     with pytest.raises(TryAgain):
         await check_membership(member)

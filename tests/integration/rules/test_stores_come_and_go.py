@@ -1,4 +1,4 @@
-"""Redis lost, rebuilt by somebody else, or not the journal's: rules waits, and says so."""
+"""Redis is lost, is being rebuilt, or does not belong to the journal: rules waits, and says so."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.waiting import eventually
 
 
 def not_ready(stack: Stack, name: str = "rules") -> dict[str, str]:
-    """What the worker says is wrong, by check; empty when it is ready."""
+    """The checks that fail, by name; empty when the worker is ready."""
     answer = httpx.get(f"{stack.http(name)}/readyz", timeout=4)
     errors = answer.json().get("errors", [])
     assert (answer.status_code == 200) == (not errors)
@@ -25,7 +25,7 @@ def not_ready(stack: Stack, name: str = "rules") -> dict[str, str]:
 
 
 def lives(stack: Stack) -> bool:
-    """Whether nobody should start it anew."""
+    """Whether the worker says that it need not be restarted."""
     return httpx.get(f"{stack.http('rules')}/livez", timeout=4).status_code == 200
 
 
@@ -33,10 +33,10 @@ async def until_ready(stack: Stack) -> None:
     await eventually(lambda: not not_ready(stack), seconds=20.0, what="the worker is ready")
 
 
-async def test_while_one_partition_is_taken_over_the_others_go_on(
+async def test_the_other_partitions_go_on_during_a_take_over(
     worker: Stack, sender: InputSender, watch: JournalWatch, ledger_store: redis.Redis, tenant: str
 ) -> None:
-    """Somebody takes partition 2, settles there, and dies before publishing."""
+    """Another worker takes partition 2, settles there, and dies before publishing."""
     client = connect(worker.redis_url)
     ledger = Ledger(client)
     await ledger.adopt()
@@ -61,7 +61,7 @@ async def test_while_one_partition_is_taken_over_the_others_go_on(
     await assert_ledger_equals_journal(worker)
 
 
-async def test_while_somebody_else_rebuilds_the_worker_says_so_and_waits(
+async def test_a_worker_waits_while_another_rebuilds_the_ledger(
     worker: Stack, sender: InputSender, watch: JournalWatch, ledger_store: redis.Redis
 ) -> None:
     ledger_store.set("{L0}:lock", "somebody", px=15_000)
@@ -69,13 +69,13 @@ async def test_while_somebody_else_rebuilds_the_worker_says_so_and_waits(
     await eventually(lambda: not_ready(worker) == {"ledger": "the ledger is being rebuilt"})
     (place,) = await sender.send(sender.case("c-1", amount="12.00"))
     assert lives(worker)
-    ledger_store.delete("{L0}:lock")  # they died
+    ledger_store.delete("{L0}:lock")  # the other worker died
     await watch.until(lambda: watch.kinds("c-1") == ["decision.approved"], what="it went on")
     await until_ready(worker)
     assert not watch.letter_at(place)
 
 
-async def test_a_ledger_that_does_not_belong_to_the_journal_is_not_worked_with(
+async def test_a_ledger_that_does_not_belong_to_the_journal_is_not_used(
     worker: Stack, sender: InputSender, watch: JournalWatch, ledger_store: redis.Redis
 ) -> None:
     position = ledger_store.hget("{L0}:meta", "pos:3")
@@ -88,7 +88,7 @@ async def test_a_ledger_that_does_not_belong_to_the_journal_is_not_worked_with(
     await assert_ledger_equals_journal(worker)
 
 
-async def test_with_settings_that_differ_rules_is_not_ready_and_says_which(stack: Stack) -> None:
+async def test_rules_is_not_ready_with_wrong_settings_and_names_them(stack: Stack) -> None:
     stack.begin("rules", {"MANDAAT_PARTITIONS": "7"})
     part = stack.part("rules")
 

@@ -1,4 +1,4 @@
-"""The ledger in dictionaries answers as the real script does, whatever it is asked in whatever order."""
+"""The double of the ledger answers random calls as the real script does."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ IDS = ("a", "b", "c", "d")
 
 
 class Program:
-    """Random calls, the same for the same seed; what was answered, with sequences named by their order."""
+    """Random calls from a seed, and their answers, with sequences named by their order."""
 
     def __init__(self, ledger: Any, seed: int) -> None:
         self.ledger: Ledger = ledger
@@ -152,7 +152,7 @@ async def store(fresh_redis: str) -> AsyncIterator[Redis]:
 
 
 @pytest.mark.parametrize("seed", range(12))
-async def test_the_double_answers_as_the_script_does(store: Redis, seed: int) -> None:
+async def test_the_double_of_the_ledger_answers_as_the_script_does(store: Redis, seed: int) -> None:
     real = await Program(await warm_ledger(store, PARTITIONS), seed).run()
     double = await Program(FakeLedger(PARTITIONS), seed).run()
     for one, other in zip(real, double, strict=True):

@@ -1,4 +1,4 @@
-"""`mandaat ledger verify`, as a person calls it, beside a worker that decides."""
+"""`mandaat ledger verify` beside a worker that decides."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def called(stack: Stack, *options: str, **environment: str) -> subprocess.Comple
 
 
 async def verified(stack: Stack) -> tuple[int, dict[str, Any]]:
-    """Its exit code, and what it says."""
+    """The exit code, and what is printed."""
     done = await asyncio.to_thread(called, stack, "--json")
     assert done.returncode in (0, 1), done.stderr
     return done.returncode, json.loads(done.stdout)
@@ -38,7 +38,7 @@ async def verified(stack: Stack) -> tuple[int, dict[str, Any]]:
 
 @asynccontextmanager
 async def deciding(sender: InputSender) -> AsyncIterator[None]:
-    """Cases that charge, are withdrawn, wait and are answered, until the end."""
+    """Cases that charge, are withdrawn, wait and are answered; returns when all are decided."""
     stop = asyncio.Event()
 
     async def send() -> None:
@@ -57,7 +57,7 @@ async def deciding(sender: InputSender) -> AsyncIterator[None]:
         await sending
 
 
-async def test_a_ledger_is_found_equal_while_a_worker_decides_and_whatever_was_changed_is_named(
+async def test_verify_finds_the_ledger_equal_while_a_worker_decides_and_names_changes(
     worker: Stack, sender: InputSender, watch: JournalWatch, ledger_store: redis.Redis
 ) -> None:
     await sender.send(*(sender.case(f"c-{n}", amount=f"{10 * n}.00") for n in range(12)))
@@ -83,7 +83,7 @@ async def test_a_ledger_is_found_equal_while_a_worker_decides_and_whatever_was_c
     assert (await verified(worker))[0] == 0
 
 
-async def test_what_cannot_be_compared_is_said_in_one_line(running: Stack) -> None:
+async def test_verify_says_in_one_line_why_it_cannot_compare(running: Stack) -> None:
     done = await asyncio.to_thread(called, running, MANDAAT_REDIS_URL="redis://127.0.0.1:1/0")
     assert (done.returncode, done.stdout) == (2, "")
     assert "the ledger did not answer" in done.stderr

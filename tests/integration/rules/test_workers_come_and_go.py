@@ -1,4 +1,4 @@
-"""A worker that stands still for a moment, or is told to stop in the middle of a batch.
+"""A worker is paused for a moment, or gets SIGTERM in the middle of a batch.
 
 Those that join, leave, die and stand still for long: tests/faults/ledger.
 """
@@ -19,11 +19,11 @@ from tests.waiting import eventually
 FENCE_SECONDS = 1.0
 STOP_WITHIN_SECONDS = 10.0
 MANY = 4_000
-"""More than one worker decides while it is told to stop."""
+"""More than a worker decides between SIGTERM and its end."""
 
 
 def held(stack: Stack, name: str) -> int:
-    """How many partitions a worker holds, by its own account."""
+    """How many partitions a worker holds, by its metric."""
     try:
         text = httpx.get(f"{stack.http(name)}/metrics", timeout=2).text
     except httpx.HTTPError:
@@ -33,7 +33,7 @@ def held(stack: Stack, name: str) -> int:
 
 
 async def share(stack: Stack, *names: str) -> None:
-    """Until these workers hold all six partitions between them, each some."""
+    """Wait until these workers hold all six partitions, each at least one."""
 
     def shared() -> bool:
         numbers = [held(stack, name) for name in names]
@@ -42,7 +42,7 @@ async def share(stack: Stack, *names: str) -> None:
     await eventually(lambda: in_thread(shared), seconds=40.0, what=f"{names} share the partitions")
 
 
-async def test_a_worker_that_stands_still_for_a_moment_goes_on(
+async def test_a_worker_that_was_stopped_for_a_moment_goes_on(
     stack: Stack, sender: InputSender, watch: JournalWatch
 ) -> None:
     stack.begin("rules")

@@ -1,7 +1,7 @@
-"""A worker that is overtaken between settling and publishing (LEDGER.md, Topics: the fence; Take-over).
+"""A worker that loses its partition between settling and publishing (docs/ledger.md, Take-over).
 
-Two workers of this process on the real Kafka and Redis, each told which partitions it has; the journal of one
-can be held up.
+Two workers run in this process on a real Kafka and Redis. The test assigns their partitions, and can delay
+what one of them publishes.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ Hold = Callable[[Sequence[JournalEntry]], Awaitable[None]]
 
 
 class HeldJournal(Journal):
-    """A journal before which a round can be held up."""
+    """A journal that can delay a publish."""
 
     hold: Hold | None = None
 
@@ -54,7 +54,7 @@ class HeldJournal(Journal):
 
 
 class OneWorker:
-    """A worker with a policy of its own: what it decides shows who decided."""
+    """A worker with a policy version of its own, which its decisions name."""
 
     def __init__(self, stack: Stack, tenant: str, version: str) -> None:
         self.tenant = tenant
@@ -98,7 +98,7 @@ class OneWorker:
         exits.push_async_callback(self.worker.stop)
 
     async def has(self, *partitions: int) -> None:
-        """Kafka gave it these, and it holds them."""
+        """Assign these partitions, and wait until it holds them."""
         given = {TopicPartition(topic, p) for topic in (CASES, REPLIES) for p in partitions}
         await self.worker.on_assigned(given)
         await eventually(lambda: self.partitions.held == set(partitions), what="it holds them")
@@ -130,7 +130,7 @@ async def opened(stack: Stack, tenant: str) -> AsyncIterator[Opened]:
 
 @asynccontextmanager
 async def held_up(worker: OneWorker, batch: list[ConsumedRecord]) -> AsyncIterator[asyncio.Event]:
-    """The worker has settled the batch and stands before publishing, until the event is set."""
+    """Let the worker settle the batch, and delay its publish until the event is set."""
     settled, release = asyncio.Event(), asyncio.Event()
 
     async def hold(_: Sequence[JournalEntry]) -> None:
@@ -147,11 +147,11 @@ async def held_up(worker: OneWorker, batch: list[ConsumedRecord]) -> AsyncIterat
 
 
 def versions(watch: JournalWatch, case_id: str) -> list[str]:
-    """By which policies the case was decided, as the journal says."""
+    """The policy versions by which the case was decided, as the journal says."""
     return [one.event["data"]["policy"]["version"] for one in watch.of(case_id)]
 
 
-async def test_what_lands_in_time_is_what_the_heir_finds(
+async def test_the_next_owner_finds_a_round_that_landed_in_time(
     opened: Opened, watch: JournalWatch, tenant: str
 ) -> None:
     (case_id,) = case_ids_in_partition(tenant, 3, 1)
@@ -170,7 +170,7 @@ async def test_what_lands_in_time_is_what_the_heir_finds(
     await heir.worker.on_idle()
 
 
-async def test_of_a_round_that_lands_in_one_partition_only_the_other_is_decided_again(
+async def test_only_the_part_of_a_round_that_did_not_land_is_decided_again(
     stack: Stack, opened: Opened, watch: JournalWatch, tenant: str
 ) -> None:
     (on_4,), (on_5,) = case_ids_in_partition(tenant, 4, 1), case_ids_in_partition(tenant, 5, 1)

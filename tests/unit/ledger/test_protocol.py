@@ -1,4 +1,4 @@
-"""How things are written for the ledger's script, without one."""
+"""How the arguments of the ledger's script are written and its answers read."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_new_items_get_the_sequences_in_order_and_the_others_none() -> None:
     assert answers == (New(100, 0), SettledBefore("12345678", 5), Refusal.FENCED, New(101, 0), Refusal.BUSY)
 
 
-def test_what_was_used_is_read_with_what_was_taken() -> None:
+def test_counter_uses_are_read_with_the_chosen_option() -> None:
     answers = read_answers([2, [3, 70, None, 5, 19_785], 0], 100)
     assert answers == (New(100, 2), New(101, 3, (CounterUse(70), CounterUse(5, 19_785))), New(102, 0))
 
@@ -62,7 +62,7 @@ def test_parts_are_written_flat_with_what_they_confirm() -> None:
     assert written == [0, 1, -1, 0, 0, 1, 2, 7, 3, 3, *effects, 2, 3, 0, 8, 0]
 
 
-def test_what_an_item_takes_is_written_flat_and_what_it_looks_at_last() -> None:
+def test_charge_options_are_written_flat_and_probes_last() -> None:
     written: list[Argument] = []
     day, month, run = (
         CounterCharge("d", "2026-03-02", 5, 9),
@@ -80,7 +80,7 @@ def test_what_an_item_takes_is_written_flat_and_what_it_looks_at_last() -> None:
     assert written == [*first, *begins, 0, *begins, 1, 1, *run]
 
 
-def test_what_the_script_would_not_take_is_never_sent() -> None:
+def test_invalid_items_and_confirms_are_never_sent() -> None:
     part = Part(0, 1)
     with pytest.raises(ValueError, match="8 characters"):
         write_items([part], [Item(0, "id", "short")], [])
@@ -101,7 +101,7 @@ SHA_BY_VERSION = {3: "b39bfcc721b202b48d25f72394a9da02eaa35bc4"}
 
 
 def test_a_changed_script_has_a_new_version() -> None:
-    """Put the new sha beside a version that no release had (docs/decisions/0006)."""
+    """After a change of the script, raise VERSION and put the new SHA here (docs/decisions/0006)."""
     assert script.sha("") == SHA_BY_VERSION[script.VERSION]
 
 

@@ -1,4 +1,4 @@
-"""From records of the journal to groups of one sequence."""
+"""How records of the journal are grouped by sequence."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ def grouped(*chunks: list[JournalRecord]) -> list[Group]:
     return [*groups, *grouping.end()]
 
 
-def test_events_of_one_sequence_are_one_group_however_they_are_read() -> None:
+def test_events_of_one_sequence_are_one_group_however_they_are_split() -> None:
     groups = grouped([a_record(5, 1)], [a_record(5, 2), a_record(6, 1)], [a_record(6, 2)])
     assert [(one.seq, len(one.events), one.next_offset) for one in groups] == [(5, 2, 12), (6, 2, 14)]
     assert groups[1].records == (a_record(6, 1), a_record(6, 2))
 
 
-def test_a_repeat_that_follows_at_once_adds_nothing() -> None:
+def test_a_repeat_directly_after_its_events_adds_nothing() -> None:
     both = [a_record(5, 1), a_record(5, 2)]
     (group,) = grouped(both + both)
     assert (group.records, group.next_offset) == (tuple(both), 14)
 
 
-def test_a_marker_ends_a_group_and_is_none() -> None:
+def test_a_marker_ends_a_group_and_is_no_group() -> None:
     groups = grouped([a_record(5, 1), A_MARKER, a_record(5, 2), A_MARKER])
     assert [one.next_offset for one in groups] == [11, 13]
 
@@ -54,13 +54,13 @@ def test_a_case_of_a_tenant_named_ledger_is_no_marker() -> None:
 @pytest.mark.parametrize(
     "value", [b"[]", b"{}", b'{"id":"a","type":"x"}', b'{"id":"a","type":"x","sequence":7}', b"x"]
 )
-def test_what_rules_did_not_write_stops_the_reading(value: bytes) -> None:
+def test_a_record_that_rules_did_not_write_stops_the_reading(value: bytes) -> None:
     with pytest.raises(ValueError, match=r"journal|expected value"):
         grouped([JournalRecord(b"key", value, ())])
 
 
 def test_record_batches_hold_whole_inputs_and_no_more_than_fits() -> None:
-    record = JournalRecord(b"key", b"v" * 69, ())  # 200 bytes with what a record takes beside it
+    record = JournalRecord(b"key", b"v" * 69, ())  # 200 bytes with the overhead of a record
     entries = [JournalEntry(0, n, (record,) * (1 + n % 2)) for n in range(6)]
     batches = list(whole_batches(entries, limit_bytes=600))
     assert [entry for batch in batches for entry in batch] == entries

@@ -1,4 +1,4 @@
-"""How a batch is cut into rounds (LEDGER.md, Worker: round)."""
+"""How a batch is cut into rounds (docs/ledger.md, One round)."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def cut(inputs: Sequence[Input], most: int = MOST_INPUTS) -> list[list[Input]]:
 
 
 def mixed(inputs: list[Input]) -> bool:
-    """Whether two inputs of one case stand together that are not both submissions."""
+    """Whether one case has two inputs here that are not both submissions."""
     return any(
         one.case_key == other.case_key and not (isinstance(one, Submission) and isinstance(other, Submission))
         for place, one in enumerate(inputs)
@@ -63,7 +63,7 @@ def test_a_verdict_never_shares_a_round_with_another_input_of_its_case(
 
 
 @given(st.lists(INPUTS, max_size=40), st.integers(1, 7))
-def test_no_round_is_cut_without_a_reason(inputs: list[Input], most: int) -> None:
+def test_a_round_ends_only_when_it_is_full_or_must(inputs: list[Input], most: int) -> None:
     for one, following in pairwise(cut(inputs, most)):
         assert len(one) == most or mixed([*one, following[0]])
 
@@ -90,7 +90,9 @@ def charge(days: int = 0) -> Charge:
 
 
 @given(st.lists(st.integers(1, 2 * MOST_MICROSECONDS), max_size=40), st.integers(0, MOST_HALVINGS))
-def test_calls_keep_the_order_and_none_but_a_lone_input_is_too_much(taken: list[int], halvings: int) -> None:
+def test_calls_keep_the_order_and_only_a_single_input_may_exceed_the_limit(
+    taken: list[int], halvings: int
+) -> None:
     each_call = list(calls(taken, int, halvings))
     assert list(chain.from_iterable(each_call)) == taken
     for one in each_call:
@@ -106,11 +108,11 @@ def test_a_usual_round_is_one_call() -> None:
     assert len(list(calls([usual] * MOST_INPUTS, int))) == 1
 
 
-def test_what_many_candidates_or_long_windows_ask_becomes_several_calls() -> None:
+def test_many_candidates_or_long_windows_become_several_calls() -> None:
     many, long = microseconds([(charge(),)] * 400, ()), microseconds([(charge(366),)] * 10, ())
     assert len(list(calls([many] * MOST_INPUTS, int))) > 8
     assert len(list(calls([long] * MOST_INPUTS, int))) > 8
 
 
-def test_halved_often_enough_each_input_is_alone() -> None:
+def test_after_enough_halvings_each_input_has_its_own_call() -> None:
     assert [len(one) for one in calls([1, 1, 1], int, MOST_HALVINGS)] == [1, 1, 1]
