@@ -1,1 +1,1 @@
-"""The notifier: tells customer, agent and approver what was decided, and shows where a case stands."""
+"""The notifier tells customers, agents and approvers what was decided, and shows where a case stands."""

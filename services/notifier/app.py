@@ -164,7 +164,7 @@ def _now() -> datetime:
 
 
 def hooks_of(path: Path | None) -> Mapping[str, Hook]:
-    """The tenants' webhooks. Raises ConfigurationError."""
+    """The webhooks of the file, by tenant. Raises ConfigurationError."""
     if path is None:
         return {}
     try:

@@ -1,4 +1,4 @@
-"""The names of what the notifier measures, in one place. Labels: audiences, channels, outcomes."""
+"""The metrics of the notifier. Labels are audiences, channels and outcomes."""
 
 from __future__ import annotations
 
@@ -10,37 +10,42 @@ SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0,
 
 
 class NotifierMetrics:
-    """What is told, how fast, and what waits."""
+    """Notices that ended, how fast, and notices that wait."""
 
     def __init__(self, metrics: Metrics) -> None:
         registry = metrics.registry
-        # How notices ended: delivered or failed.
+        # Outcome: delivered or failed.
         self.notices = Counter(
             "mandaat_notices_total",
-            "Notices by how they ended",
+            "Notices that ended, by outcome",
             ("audience", "channel", "outcome"),
             registry=registry,
         )
-        # Tries that failed in passing and come again.
+        # Such a notice goes back into the outbox.
         self.retries = Counter(
-            "mandaat_notice_retries_total", "Tries that will be repeated", ("channel",), registry=registry
+            "mandaat_notice_retries_total",
+            "Tries that failed and will be repeated",
+            ("channel",),
+            registry=registry,
         )
-        # From the ledger's settling (`sequence`) to the other side's acceptance.
+        # From when the ledger settled the event (`sequence`) until the other side accepted the message.
         self.told_seconds = Histogram(
             "mandaat_told_seconds",
-            "From decision to told",
+            "Seconds from a decision to the delivery of its notice",
             ("channel",),
             buckets=SECONDS,
             registry=registry,
         )
-        # Of the partitions that this process owns; as of a few seconds ago.
-        self.outbox = Gauge("mandaat_outbox_notices", "Notices that wait", registry=registry)
+        # Of the partitions that this process owns, measured every few seconds.
+        self.outbox = Gauge("mandaat_outbox_notices", "Notices that wait in the outbox", registry=registry)
         self.oldest = Gauge(
-            "mandaat_outbox_oldest_seconds", "Age of the oldest notice that waits", registry=registry
+            "mandaat_outbox_oldest_seconds",
+            "Age of the oldest notice that waits in the outbox",
+            registry=registry,
         )
-        # Events past the age at which it can be known whether they were told (14 days).
+        # After 14 days nobody knows any more whether people were told.
         self.too_old = Counter(
-            "mandaat_events_too_old_total", "Events that nobody is told of any more", registry=registry
+            "mandaat_events_too_old_total", "Events that are too old to tell anybody about", registry=registry
         )
-        # Partitions taken, also anew after Redis was lost.
+        # Also counts partitions that are taken anew after Redis lost them.
         self.taken = Counter("mandaat_partitions_taken_total", "Partitions taken", registry=registry)

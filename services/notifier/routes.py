@@ -1,4 +1,4 @@
-"""The HTTP side: where a case stands."""
+"""The HTTP interface: where a case stands."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _CASE_ID: Final = TypeAdapter(CaseId)
 
 
 class RequestView(BaseModel):
-    """One request of a case: what was asked, what was decided, and the approval if it has one."""
+    """One request of a case, the decisions on it, and its approval if it has one."""
 
     request_id: str
     request: DecisionRequest
@@ -45,7 +45,7 @@ class CaseView(BaseModel):
 
 
 def add_routes(app: FastAPI, store: OutboxStore, keys: Keys) -> None:
-    """Add them to the application."""
+    """Add the routes to the application."""
 
     @app.get(
         "/v1/cases/{case_id:path}",
@@ -61,7 +61,7 @@ def add_routes(app: FastAPI, store: OutboxStore, keys: Keys) -> None:
         if _is_case_id(case_id):
             found = view(await store.case(record_key(caller.tenant, case_id)))
         if found is None:
-            raise HttpProblem(404, "unknown-case", "There is no such case, or it is not yours.")
+            raise HttpProblem(404, "unknown-case", "No case of your tenant has this id.")
         return found
 
 

@@ -23,7 +23,7 @@ from services.notifier.channels.mail.message import FromAddress
 class NotifierSettings(
     KafkaSettings, RedisSettings, HttpSettings, KeysSettings, LogSettings, FailpointSettings
 ):
-    """All that the notifier needs to know."""
+    """The settings of the notifier."""
 
     http_port: Annotated[int, Field(ge=0, le=65535)] = 8082
     smtp_host: str = "127.0.0.1"
@@ -31,35 +31,35 @@ class NotifierSettings(
     smtp_username: str | None = None
     smtp_password: SecretStr | None = None
     smtp_starttls: bool | None = Field(
-        default=None, description="true: demanded; false: never; unset: taken when the server offers it."
+        default=None, description="true: required; false: never used; unset: used when the server offers it."
     )
     smtp_connections: Annotated[int, Field(ge=1, le=100)] = 8
-    mail_from: str = Field(description='Who our mail comes from: "Mandaat <no-reply@example.org>".')
-    mail_reply_to: str | None = Field(default=None, description="Where answers to our mail go.")
+    mail_from: str = Field(description='The sender of our mail: "Mandaat <no-reply@example.org>".')
+    mail_reply_to: str | None = Field(default=None, description="The address for answers to our mail.")
     webhooks_file: Path | None = Field(
         default=None, description='JSON Lines of {"tenant", "url", "secret"}; unset: no webhooks.'
     )
     webhook_connections: Annotated[int, Field(ge=1, le=200)] = 16
     language: Literal["nl", "en"] = Field(
-        default="nl", description="Written to whoever's language is not known."
+        default="nl", description="The language of a reader whose language is not known."
     )
     give_up_hours: Annotated[float, Field(gt=0, le=72)] = Field(
-        default=6.0, description="A notice that fails in passing is tried for so long after its event."
+        default=6.0, description="Hours after its event that a failing notice is tried again."
     )
     case_file_days: Annotated[int, Field(ge=8, le=3650)] = Field(
-        default=30, description="A case file is kept so long after the last event of its case."
+        default=30, description="Days that a case file is kept after the last event of its case."
     )
 
     @field_validator("mail_from", "mail_reply_to")
     @classmethod
     def _an_address(cls, text: str | None) -> str | None:
         if text is not None and mailbox(parseaddr(text)[1]) is None:
-            raise ValueError("holds no mail address")
+            raise ValueError("it holds no mail address that can be used")
         return text
 
     @property
     def sender(self) -> FromAddress:
-        """Who our mail comes from."""
+        """The sender of our mail."""
         name, address = parseaddr(self.mail_from)
         reply_to = parseaddr(self.mail_reply_to)[1] if self.mail_reply_to else None
         return FromAddress(name, mailbox(address) or address, reply_to)

@@ -1,1 +1,1 @@
-"""How a notice reaches somebody: each channel owns its addresses, rendering, sending and fairness."""
+"""The channels over which people are told. Each owns its addresses, rendering, sending and fairness."""

@@ -1,4 +1,4 @@
-"""How one try to tell somebody ended, whatever the channel."""
+"""How one try over a channel ended."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import TypeAlias
 
 @dataclass(frozen=True)
 class Delivered:
-    """The other side took it."""
+    """The other side accepted it."""
 
 
 @dataclass(frozen=True)
 class Passing:
-    """It did not work now and may later. `reason` holds no address, name or text."""
+    """It failed now and may succeed later. `reason` holds no address, name or text."""
 
     reason: str
     retry_after_seconds: float | None = None
@@ -21,7 +21,7 @@ class Passing:
 
 @dataclass(frozen=True)
 class Permanent:
-    """It will never work. `reason` holds no address, name or text."""
+    """It will never succeed. `reason` holds no address, name or text."""
 
     reason: str
 

@@ -1,6 +1,6 @@
-"""Text of people made safe to show: no control characters, no tricks with direction, no endless lines.
+"""Makes text of people safe to show: no control characters, no change of direction, no endless lines.
 
-Escaping is the templates' work; this removes what no escaping helps against.
+The templates escape it. This removes what escaping does not help against.
 """
 
 from __future__ import annotations
@@ -18,30 +18,30 @@ _CONTROL: Final = "\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff"
 _REMOVED: Final = re.compile(f"[{_BIDI}{_INVISIBLE}{_TAGS}{_CONTROL}]")
 _BREAKS: Final = re.compile("\r\n?|[\u0085\u2028\u2029\x0b\x0c]")
 _SPACES: Final = re.compile("[^\\S\u00a0]+")
-"""Not the no-break space: amounts are written with it."""
+"""Not the no-break space, which amounts are written with."""
 _STACKED: Final = 4
-"""More combining marks on one letter than any script needs draw over the lines around."""
+"""More combining marks on one letter are used by no script, and would cover the lines around it."""
 
 
 def without_tricks(text: str) -> str:
-    """The text less what cannot be shown; its length and white space are left alone."""
+    """The text without the characters that must not be shown. Its spaces stay, and it is not cut."""
     return _REMOVED.sub("", _BREAKS.sub("\n", text))
 
 
 def clean_text(text: str, limit: int = 4000) -> str:
-    """Text of several lines, of at most `limit` characters; cut off with an ellipsis."""
+    """Text of several lines, cut to `limit` characters with an ellipsis."""
     kept = _unstacked(without_tricks(text[: 4 * limit]).replace("\t", " "))
     kept = re.sub(r"\n{3,}", "\n\n", kept).strip()
     return _cut(kept, limit)
 
 
 def clean_line(text: str, limit: int = 200) -> str:
-    """Text as one line, of at most `limit` characters; cut off with an ellipsis."""
+    """Text on one line, cut to `limit` characters with an ellipsis."""
     return _cut(_SPACES.sub(" ", clean_text(text, 4 * limit)).strip(), limit)
 
 
 def clean_code(text: str, limit: int = 400) -> str:
-    """An id as it stands, less what cannot be shown; inner spaces stay."""
+    """An id as it is, without the characters that must not be shown. Spaces inside it stay."""
     return _cut(_REMOVED.sub("", _BREAKS.sub("", text)).strip(), limit)
 
 

@@ -1,6 +1,6 @@
-"""The texts of mails: one template a letter and language, dressed as plain text and as HTML.
+"""Writes the letters: one template for each letter and language makes both plain text and HTML.
 
-What people wrote reaches a template only as a value: cleaned, escaped in HTML, never itself a template.
+Text of people reaches a template only as a value: cleaned, escaped in HTML, and never a template itself.
 A letter to a customer holds no internal reasons.
 """
 
@@ -39,7 +39,7 @@ LETTERS: Final[Mapping[tuple[Audience, str], str]] = {
 
 @dataclass(frozen=True)
 class Letter:
-    """One mail's words. The subject is one line."""
+    """The texts of one mail. The subject is one line."""
 
     subject: str
     text: str
@@ -48,7 +48,7 @@ class Letter:
 
 
 class LetterWriter:
-    """Writes letters. Templates are read through `loader`, once each."""
+    """Writes letters from the templates of `loader`, and reads each template once."""
 
     def __init__(self, loader: BaseLoader, words: Words) -> None:
         self._text = _environment(loader, autoescape=False)
@@ -162,12 +162,12 @@ def _environment(loader: BaseLoader, *, autoescape: bool) -> Environment:
 
 
 def _safe(value: Any) -> Any:
-    """Whatever a template puts out, cleaned once more; what it has escaped already stays as it is."""
+    """Clean a value once more when a template prints it. Markup that is escaped already stays."""
     return without_tricks(value) if type(value) is str else value
 
 
 def _wrapped(text: str, indent: str = "", first: str = "") -> str:
-    """A paragraph in lines for plain text; a long word stays whole."""
+    """A paragraph of plain text, broken into lines. A long word stays whole."""
     return textwrap.fill(
         " ".join(str(text).split(" ")),
         WIDTH,
@@ -183,7 +183,7 @@ def _money(amount: str | None, currency: str | None, language: Language) -> str:
 
 
 def _given(event: ApprovalEvent, language: Language) -> str:
-    """The other amount that somebody wanted to approve; empty where it is not told, or is what was asked."""
+    """The other amount that somebody wanted to approve; empty where there is none."""
     for reason in event.reasons:
         amount, currency = reason.figures.get("amount"), reason.figures.get("currency")
         if isinstance(amount, str) and isinstance(currency, str):
@@ -199,7 +199,7 @@ def _name(person: str | None, staff: Staff) -> str:
 
 
 def _why_withdrawn(decision: Decision) -> str:
-    """In the words of who withdrew it; empty where they gave none, and of any other decision."""
+    """The reason of the person who withdrew it; empty where they gave none, and for any other decision."""
     figures = next((reason.figures for reason in decision.reasons if reason.code == "withdrawn"), {})
     return clean_text(str(figures.get("reason") or ""), 2000)
 

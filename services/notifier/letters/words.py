@@ -27,7 +27,7 @@ _ROLES: Final = frozenset({"role", "step", "except"})
 
 @dataclass(frozen=True)
 class Words:
-    """Word lists by name and language."""
+    """Words and sentences, by name and language."""
 
     kinds: Mapping[str, Mapping[str, str]]
     signs: Mapping[str, Mapping[str, str]]
@@ -39,11 +39,11 @@ class Words:
         return cls(lists["kinds"], lists["signs"])
 
     def sign(self, name: str, language: Language) -> str:
-        """One of the small words."""
+        """A short word, such as yes."""
         return self.signs[name][language]
 
     def kind(self, kind: str, language: Language) -> str:
-        """What the kind of request is called; a kind of the tenant's own by its id, with spaces."""
+        """The name of a kind of request. A kind that is not in the list is shown by its id, with spaces."""
         known = self.kinds.get(kind)
         return (
             known[language] if known else clean_line(kind.replace("_", " ").replace("-", " ").strip() or kind)
@@ -72,7 +72,7 @@ class Words:
         )
 
     def facts(self, facts: Mapping[str, JsonValue] | None, language: Language) -> tuple[tuple[str, str], ...]:
-        """Facts as pairs of a name and a value for people; of very many only the first."""
+        """Facts as pairs of a name and a value, at most MOST_FACTS."""
         pairs = list((facts or {}).items())[:MOST_FACTS]
         return tuple(
             (clean_line(name.replace("_", " "), 80), self._fact(value, language)) for name, value in pairs

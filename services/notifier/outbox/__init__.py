@@ -1,1 +1,1 @@
-"""Notices that wait: kept in Redis, sent, tried again, and marked when they ended."""
+"""The outbox: notices wait here in Redis until they are sent, and are tried again until they end."""

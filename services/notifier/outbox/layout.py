@@ -1,7 +1,7 @@
-"""Whether how notices ended can be published under the partition numbers of their cases.
+"""Whether mandaat.notices has enough partitions.
 
-They are, and not by their key: what Redis knows of mandaat.notices is kept by partition, and its owner must
-be who owns the same number of mandaat.decisions.
+A notice event goes to the partition with the same number as that of its case, and not where its key would put
+it: one process owns that number of all topics, and Redis keeps their positions by number.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from services.chassis.process.errors import TryAgain
 
 
 class Topics(Protocol):
-    """Knows how topics are laid out."""
+    """Knows the partitions of topics."""
 
     async def partitions(self, topic: str, timeout_seconds: float = ...) -> int:
         """How many partitions a topic has. Raises TryAgain."""
@@ -21,14 +21,14 @@ class Topics(Protocol):
 
 
 class Layout:
-    """Asks until the answer is good, and then no more: partitions never become fewer."""
+    """Asks until there are enough partitions, and then no more: a topic never loses any."""
 
     def __init__(self, topics: Topics) -> None:
         self._topics = topics
         self._good = False
 
     async def check(self) -> None:
-        """Raises TryAgain where Kafka is away, or has too few partitions for notices."""
+        """Raises TryAgain where Kafka is away, or mandaat.notices has too few partitions."""
         if self._good:
             return
         decisions = await self._topics.partitions(DECISIONS, timeout_seconds=2.0)

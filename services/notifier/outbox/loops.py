@@ -1,4 +1,4 @@
-"""Steps that are repeated for ever side by side, and whether each of them still turns."""
+"""Loops that run side by side for ever, each repeating one step, and a check that none of them hangs."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from services.chassis.process.families import Family, family_of
 from services.chassis.process.log import log
 
 STUCK_SECONDS: Final = 180.0
-"""Longer than any turn may take: the longest is one mail, which is given up after two minutes."""
+"""Longer than any turn may take. The longest is one mail, which may take two minutes."""
 BACK_OFF: Final = BackOff()
 
 
 @dataclass
 class Turn:
-    """Since when a loop is at work; None while it waits for some."""
+    """Since when a loop has been busy; None while it waits for work."""
 
     since: float | None = field(default_factory=time.monotonic)
 
     def begins(self) -> None:
-        """There is work."""
+        """The loop is busy from now on."""
         self.since = time.monotonic()
 
     def waits(self) -> None:
-        """There is none, and that is nothing to worry about."""
+        """The loop waits for work, for however long."""
         self.since = None
 
 
@@ -36,7 +36,7 @@ Step: TypeAlias = Callable[[Turn], Awaitable[None]]
 
 
 class Loops:
-    """Repeats each step for ever, after TryAgain with a pause; a bug ends its loop and is reported."""
+    """Repeats each step for ever. After TryAgain it pauses first; a bug ends the loop and is reported."""
 
     def __init__(self, what: str, on_bug: Callable[[BaseException], None]) -> None:
         self._what = what
@@ -44,13 +44,13 @@ class Loops:
         self._turns: dict[asyncio.Task[None], Turn] = {}
 
     def start(self, steps: Mapping[str, Step]) -> None:
-        """Begins; the names are for /livez."""
+        """Start a loop for each step. The names are shown by /livez."""
         for name, step in steps.items():
             turn = Turn()
             self._turns[asyncio.create_task(self._for_ever(step, turn), name=name)] = turn
 
     async def stop(self) -> None:
-        """Ends them wherever they are."""
+        """Cancel all loops."""
         for task in self._turns:
             task.cancel()
         if self._turns:
@@ -63,7 +63,7 @@ class Loops:
             if task.done():
                 return f"{task.get_name()} ended"
             if turn.since is not None and now - turn.since > STUCK_SECONDS:
-                return f"{task.get_name()} has been at one turn for {now - turn.since:.0f} s"
+                return f"{task.get_name()} has been busy with one turn for {now - turn.since:.0f} s"
         return None
 
     async def _for_ever(self, step: Step, turn: Turn) -> None:

@@ -1,4 +1,4 @@
-"""Reads stretches of partitions to their end, without a group."""
+"""Reads partitions from a start to their present end, without a consumer group."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from services.chassis.process.errors import TryAgain
 
 @dataclass(frozen=True)
 class Start:
-    """Where a stretch begins: at an offset; else at the first record since a time; else at the first."""
+    """The first record to read: at an offset, else the first since a time, else the first of all."""
 
     offset: int | None = None
     since: datetime | None = None
 
 
 class Replay:
-    """Asks where partitions end with one Reader that is kept, and reads with a new one each time."""
+    """Keeps one Reader that asks where partitions end, and reads with a new one each time."""
 
     def __init__(self, bootstrap: str, client_id: str) -> None:
         self._bootstrap = bootstrap
@@ -29,7 +29,7 @@ class Replay:
         self._asking: Reader | None = None
 
     async def read(self, starts: Mapping[TopicPartition, Start]) -> AsyncGenerator[Fetched, None]:
-        """The records of each partition from its start to its end as of now. Raises TryAgain."""
+        """The records of each partition, from its start to its present end. Raises TryAgain."""
         try:
             stretches = await self._stretches(starts)
         except TryAgain:

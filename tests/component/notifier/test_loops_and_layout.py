@@ -46,7 +46,7 @@ async def test_a_loop_that_hangs_in_its_work_shows(monkeypatch: pytest.MonkeyPat
     loops = Loops("test", no_bug)
     loops.start({"mail 1": waiting, "mail 2": stuck})
     await until(lambda: loops.alive() is not None)
-    assert "mail 2 has been at one turn" in (loops.alive() or "")
+    assert "mail 2 has been busy with one turn" in (loops.alive() or "")
     await loops.stop()
 
 

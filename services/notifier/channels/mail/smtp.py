@@ -1,7 +1,7 @@
-"""Mail over SMTP (RFC 5321): connections that are kept, and what the server's answers mean.
+"""Mail over SMTP (RFC 5321): connections that are kept, and the meaning of the server's answers.
 
-An answer about the recipient or the message is about this notice: 5xx ends it, 4xx is tried again. An answer
-about us (the connection, the login, our sender address) is never held against the notice.
+An answer about the recipient or the message concerns this notice: after 5xx it failed, after 4xx it is tried
+again. An answer about us (the connection, the login, our sender address) never makes the notice fail.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from services.notifier.channels.outcome import Delivered, Outcome, Passing, Perm
 
 TOO_LARGE = 552
 MAIL_SECONDS = 120.0
-"""For one mail; `timeout_seconds` of the server bounds each of its answers."""
+"""For one mail. `Server.timeout_seconds` limits each answer."""
 _ENHANCED = re.compile(r"\b([245]\.\d{1,3}\.\d{1,3})\b")
 
 
 @dataclass(frozen=True)
 class Server:
-    """Where mail goes. `starttls`: True demands it, False never, None takes it when offered."""
+    """The mail server. `starttls`: True requires it, False never uses it, None uses it when offered."""
 
     host: str
     port: int
@@ -44,7 +44,7 @@ class Server:
 
 
 class Mailer:
-    """Sends mails, over at most `connections` connections at a time, which are kept."""
+    """Sends mails over at most `connections` connections, which are kept open."""
 
     def __init__(self, server: Server, connections: int) -> None:
         self._server = server
@@ -52,7 +52,7 @@ class Mailer:
         self._free = asyncio.Semaphore(connections)
 
     async def send(self, sender: str, to: str, message: bytes) -> Outcome:
-        """Hand over one mail for one person."""
+        """Send one mail to one person."""
         async with self._free:
             try:
                 async with asyncio.timeout(MAIL_SECONDS):
@@ -61,7 +61,7 @@ class Mailer:
                 return Passing("smtp: TimeoutError")
 
     async def close(self) -> None:
-        """Say goodbye on all connections that are idle."""
+        """Close the connections that are idle."""
         idle, self._idle = self._idle, []
         for connection in idle:
             await _quit(connection)
@@ -73,7 +73,7 @@ class Mailer:
             kept = connection.is_connected
             if kept:
                 outcome = await self._over(connection, sender, to, message)
-                # The server may have hung up on an idle connection: that says nothing about the mail.
+                # The server may have closed an idle connection. That says nothing about the mail.
                 if outcome != _HUNG_UP:
                     return outcome
         try:
@@ -145,7 +145,7 @@ def _answered(error: SMTPResponseException) -> Outcome:
 
 
 def _said(error: Exception) -> str:
-    """The code and the enhanced code (RFC 3463); never the text, which may repeat the address."""
+    """The code and the enhanced code (RFC 3463). Not the text, which may repeat the address."""
     if not isinstance(error, SMTPResponseException):
         return type(error).__name__
     enhanced = _ENHANCED.search(str(error.message))

@@ -1,1 +1,1 @@
-"""Webhooks: an event as it is, signed, posted to the address of a tenant."""
+"""Webhooks: events that are signed and posted to the address of a tenant."""

@@ -1,4 +1,4 @@
-"""The tenants' webhooks: where they are, and with which secret what we send is signed (Standard Webhooks)."""
+"""The file of the tenants' webhooks: the address of each, and the secret that signs its posts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from services.chassis.process.hosts import is_loopback
 
 
 class Hook(Frozen):
-    """One tenant's webhook. A secret is `whsec_` and 24 to 64 bytes in base64."""
+    """One tenant's webhook. The secret is `whsec_` and at least 16 bytes in base64 (Standard Webhooks)."""
 
     tenant: Tenant
     url: str
@@ -26,16 +26,16 @@ class Hook(Frozen):
 
 
 def open_hooks(path: Path) -> Mapping[str, Hook]:
-    """The webhooks of a file that nobody else can read. Raises ValueError, OSError."""
+    """Read the file. Raises OSError, and ValueError also where others can read it."""
     with path.open(encoding="utf-8") as opened:
         status = os.fstat(opened.fileno())
         if _is_open(status.st_mode, ours=status.st_uid == os.geteuid()):
-            raise ValueError(f"it holds secrets and others can read or write it; chmod 600 {path}")
+            raise ValueError(f"it holds secrets, and others can read or write it; run chmod 600 {path}")
         return read_hooks(opened.read())
 
 
 def _is_open(mode: int, *, ours: bool) -> bool:
-    """As OpenSSH judges keys: of what another has mounted for us, our group may be who reads it."""
+    """Whether others can read or write it. As in OpenSSH, our group may read a file that is not our own."""
     forbidden = stat.S_IRWXO | stat.S_IWGRP | (stat.S_IRGRP if ours else 0)
     return bool(mode & forbidden)
 
@@ -65,7 +65,7 @@ def _problem(hook: Hook) -> str | None:
         parts = urlsplit(hook.url)
         host, _ = parts.hostname, parts.port
     except ValueError:
-        return "the url is none"
+        return "the url cannot be read"
     if (
         not host
         or parts.scheme not in ("http", "https")
@@ -74,9 +74,9 @@ def _problem(hook: Hook) -> str | None:
     ):
         return "the url must be https://host/..., in ASCII"
     if parts.username or parts.password:
-        return "the url must not hold a user or password; what we send is signed instead"
+        return "the url must not hold a user or password; posts are signed instead"
     if parts.scheme == "http" and not is_loopback(host):
-        return "the url must be https, except to this machine itself"
+        return "the url must be https, except on this machine"
     try:
         secret = base64.b64decode(hook.secret.get_secret_value().removeprefix("whsec_") + "==")
     except (binascii.Error, ValueError):

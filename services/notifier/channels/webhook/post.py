@@ -1,4 +1,4 @@
-"""Signed webhooks (Standard Webhooks 1.0): one POST, and what the answer means."""
+"""Signed webhooks (Standard Webhooks 1.0): one POST, and the meaning of the answer."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from services.notifier.channels.outcome import Delivered, Outcome, Passing, Perm
 from services.notifier.channels.webhook.hooks_file import Hook
 
 ANSWER_SECONDS: Final = 15.0
-"""From the first byte that we send to the last that we read; httpx bounds only each read by itself."""
+"""From the first byte that we send to the last that we read; httpx limits only each single read."""
 CONNECT_SECONDS: Final = 5.0
 MOST_ANSWER_BYTES: Final = 64 * 1024
 _PASSING: Final = frozenset({408, 425, 429})
 
 
 class Hooks:
-    """Posts to the tenants' webhooks. Redirects are not followed, proxies of the environment not used."""
+    """Posts to the tenants' webhooks. It follows no redirects and uses no proxy of the environment."""
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class Hooks:
         )
 
     async def send(self, tenant: str, webhook_id: str, body: bytes, now: datetime) -> Outcome:
-        """Post one event as it is. `webhook_id` is the same at each try; the timestamp is of this one."""
+        """Post one event as it is. Every try has the same `webhook_id` and a timestamp of its own."""
         hook = self._hooks.get(tenant)
         if hook is None:
             return Permanent("no_webhook")
@@ -74,7 +74,7 @@ class Hooks:
 
 
 async def _drain(answer: httpx.Response) -> None:
-    """Read a short answer, so that the connection can be kept; a long one is left."""
+    """Read a short answer to its end, so that the connection can be kept. A long one is not read."""
     read = 0
     async for chunk in answer.aiter_raw():
         read += len(chunk)
@@ -92,7 +92,7 @@ def _meaning(answer: httpx.Response, now: datetime) -> Outcome:
 
 
 def _retry_after(text: str | None, now: datetime) -> float | None:
-    """Seconds, from seconds or a date (RFC 9110, 10.2.3); None where it is neither."""
+    """The seconds of a Retry-After in seconds or as a date (RFC 9110, 10.2.3); None where it is neither."""
     if text is None:
         return None
     if text.strip().isdecimal() and len(text) < 10:
