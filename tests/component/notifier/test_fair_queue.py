@@ -10,7 +10,7 @@ from services.notifier.channels.channel import fair_share
 from services.notifier.outbox.fair_queue import FairQueue
 
 
-async def test_a_tenant_whose_webhook_hangs_leaves_workers_for_the_others() -> None:
+async def test_a_tenant_whose_webhook_hangs_leaves_room_for_the_others() -> None:
     queue: FairQueue[str] = FairQueue(share=2)
     for number in range(5):
         queue.put("hangs", f"hangs-{number}")
@@ -21,7 +21,7 @@ async def test_a_tenant_whose_webhook_hangs_leaves_workers_for_the_others() -> N
     assert await waiting == "third-0"
 
 
-async def test_a_worker_that_is_done_makes_room_for_the_next_of_its_tenant() -> None:
+async def test_a_job_that_is_done_makes_room_for_the_next_of_its_tenant() -> None:
     queue: FairQueue[int] = FairQueue(share=1)
     queue.put("acme", 1)
     queue.put("acme", 2)

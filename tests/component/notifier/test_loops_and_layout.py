@@ -1,4 +1,4 @@
-"""What /livez and /readyz of the notifier say of its sending."""
+"""The loops that send, and the layout of topics, as /livez and /readyz report them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ async def stuck(_: Turn) -> None:
     await asyncio.Event().wait()
 
 
-async def test_a_loop_that_waits_for_work_is_well() -> None:
+async def test_a_loop_that_waits_for_work_is_alive() -> None:
     loops = Loops("test", no_bug)
     loops.start({"mail 1": waiting})
     await asyncio.sleep(0)
@@ -41,7 +41,7 @@ async def test_a_loop_that_waits_for_work_is_well() -> None:
     await loops.stop()
 
 
-async def test_a_loop_that_hangs_in_its_work_shows(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_loop_that_hangs_is_not_alive(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(of_loops, "STUCK_SECONDS", 0.01)
     loops = Loops("test", no_bug)
     loops.start({"mail 1": waiting, "mail 2": stuck})
@@ -50,7 +50,7 @@ async def test_a_loop_that_hangs_in_its_work_shows(monkeypatch: pytest.MonkeyPat
     await loops.stop()
 
 
-async def test_a_loop_that_a_bug_ended_shows_and_is_reported() -> None:
+async def test_a_loop_that_a_bug_ended_is_not_alive_and_is_reported() -> None:
     bugs: list[BaseException] = []
 
     async def broken(_: Turn) -> None:
@@ -64,7 +64,7 @@ async def test_a_loop_that_a_bug_ended_shows_and_is_reported() -> None:
     await loops.stop()
 
 
-async def test_a_loop_goes_on_after_the_outside_was_away() -> None:
+async def test_a_loop_goes_on_after_try_again() -> None:
     turns = 0
 
     async def away_once(_: Turn) -> None:
@@ -82,7 +82,7 @@ async def test_a_loop_goes_on_after_the_outside_was_away() -> None:
 
 
 class FakeTopics:
-    """Topics with so many partitions each; counts how often it is asked."""
+    """Topics with these numbers of partitions. It counts the questions."""
 
     def __init__(self, **partitions: int) -> None:
         self.of = partitions
@@ -94,7 +94,7 @@ class FakeTopics:
         return self.of[topic.removeprefix("mandaat.")]
 
 
-async def test_too_few_partitions_for_notices_are_said_until_they_are_enough_and_then_asked_no_more() -> None:
+async def test_too_few_partitions_for_notices_are_reported_until_there_are_enough() -> None:
     topics = FakeTopics(decisions=12, notices=6)
     layout = Layout(topics)
     with pytest.raises(TryAgain, match=f"{NOTICES} has 6 partitions and {DECISIONS} has 12"):

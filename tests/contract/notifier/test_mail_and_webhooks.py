@@ -1,4 +1,4 @@
-"""The real channels and their doubles: the same answers to the same outside."""
+"""The transports of mail and webhooks and their doubles give the same outcomes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ NOW = datetime.now(UTC)
 
 
 class MailSide(NamedTuple):
-    """A channel under test: what it sends with, how many arrived, and how its server goes away."""
+    """A transport under test: how to send, how many mails arrived, and how to stop its server."""
 
     send: Callable[[str, str, bytes], Awaitable[Outcome]]
     arrived: Callable[[], int]
@@ -69,12 +69,12 @@ async def mail(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[
         await mailer.close()
 
 
-async def test_a_mail_for_a_mailbox_that_is_there_is_delivered(mail: MailSide) -> None:
+async def test_a_mail_to_an_existing_mailbox_is_delivered(mail: MailSide) -> None:
     assert await mail.send("a@example.org", "b@example.org", MESSAGE) == Delivered()
     assert mail.arrived() == 1
 
 
-async def test_a_mailbox_that_is_not_there_is_refused_for_good_and_the_next_mail_goes_on(
+async def test_an_unknown_mailbox_fails_for_good_and_the_next_mail_is_sent(
     mail: MailSide,
 ) -> None:
     refused = await mail.send("a@example.org", "b@refused.example", MESSAGE)
@@ -83,19 +83,19 @@ async def test_a_mailbox_that_is_not_there_is_refused_for_good_and_the_next_mail
     assert mail.arrived() == 1
 
 
-async def test_a_mailbox_that_is_busy_may_take_it_later(mail: MailSide) -> None:
+async def test_a_busy_mailbox_may_accept_the_mail_later(mail: MailSide) -> None:
     assert await mail.send("a@example.org", "b@busy.example", MESSAGE) == Passing("smtp_refused: 451 4.3.0")
 
 
-async def test_a_server_that_is_away_may_be_back_later(mail: MailSide) -> None:
+async def test_a_mail_server_that_is_away_may_come_back(mail: MailSide) -> None:
     await mail.go_away()
     outcome = await mail.send("a@example.org", "b@example.org", MESSAGE)
     assert isinstance(outcome, Passing)
     assert outcome.reason.startswith("smtp_connect")
 
 
-class Moody:
-    """A server that answers as it is told, counts, and hangs up on a session's mail after so many."""
+class ScriptedServer:
+    """A server with given answers. It closes a session that sends more than so many mails."""
 
     def __init__(self, mail: str = "250 OK", data: str = "250 OK", most_in_a_session: int = 10**6) -> None:
         self.answers = {"mail": mail, "data": data}
@@ -127,7 +127,7 @@ class Moody:
         return self.answers["data"]
 
 
-async def through(handler: Moody, times: int = 1) -> list[Outcome]:
+async def through(handler: ScriptedServer, times: int = 1) -> list[Outcome]:
     async with smtp_server(handler) as server:
         port = server.sockets[0].getsockname()[1]
         mailer = Mailer(Server("127.0.0.1", port, starttls=False, timeout_seconds=5), connections=1)
@@ -136,32 +136,34 @@ async def through(handler: Moody, times: int = 1) -> list[Outcome]:
         return outcomes
 
 
-async def test_connections_are_kept_and_dots_arrive_as_they_are() -> None:
-    handler = Moody()
+async def test_connections_are_kept_and_lines_with_dots_arrive_unchanged() -> None:
+    handler = ScriptedServer()
     assert await through(handler, times=5) == [Delivered()] * 5
     assert handler.in_session == [5]
     assert {email.message_from_bytes(one).get_payload() for one in handler.contents} == {".\r\n..dots\r\n"}
 
 
-async def test_a_server_that_hangs_up_between_mails_costs_no_try() -> None:
-    handler = Moody(most_in_a_session=2)
+async def test_a_connection_that_the_server_closed_between_mails_costs_no_try() -> None:
+    handler = ScriptedServer(most_in_a_session=2)
     assert await through(handler, times=6) == [Delivered()] * 6
     assert handler.in_session == [2, 2, 2]
 
 
-async def test_an_answer_about_the_message_is_about_this_notice() -> None:
-    (refused,) = await through(Moody(data="554 5.7.1 b@example.org is a spammer"))
+async def test_an_answer_about_the_message_decides_on_this_notice() -> None:
+    (refused,) = await through(ScriptedServer(data="554 5.7.1 b@example.org is a spammer"))
     assert refused == Permanent("smtp_refused: 554 5.7.1"), "and the address in it is not repeated"
-    assert await through(Moody(data="452 4.2.2 full")) == [Passing("smtp_refused: 452 4.2.2")]
+    assert await through(ScriptedServer(data="452 4.2.2 full")) == [Passing("smtp_refused: 452 4.2.2")]
 
 
-async def test_an_answer_about_us_is_not_held_against_the_notice() -> None:
-    assert await through(Moody(mail="550 5.7.1 you may not send here")) == [Passing("smtp_setup: 550 5.7.1")]
-    assert await through(Moody(mail="552 5.3.4 too large")) == [Permanent("smtp_refused: 552 5.3.4")]
+async def test_an_answer_about_our_sender_address_does_not_fail_the_notice() -> None:
+    assert await through(ScriptedServer(mail="550 5.7.1 you may not send here")) == [
+        Passing("smtp_setup: 550 5.7.1")
+    ]
+    assert await through(ScriptedServer(mail="552 5.3.4 too large")) == [Permanent("smtp_refused: 552 5.3.4")]
 
 
-async def test_where_starttls_is_demanded_nothing_goes_out_in_clear() -> None:
-    handler = Moody()
+async def test_nothing_is_sent_unencrypted_where_starttls_is_required() -> None:
+    handler = ScriptedServer()
     async with smtp_server(handler) as server:
         port = server.sockets[0].getsockname()[1]
         mailer = Mailer(Server("127.0.0.1", port, starttls=True, timeout_seconds=5), connections=1)
@@ -172,7 +174,7 @@ async def test_where_starttls_is_demanded_nothing_goes_out_in_clear() -> None:
 
 
 class WebhookSide(NamedTuple):
-    """A channel under test, and how its receiver is told to answer."""
+    """A transport under test, how to set the answer of its receiver, and what arrived."""
 
     send: Callable[..., Awaitable[Outcome]]
     answer: Callable[[int], None]
@@ -180,7 +182,7 @@ class WebhookSide(NamedTuple):
 
 
 class Receiver:
-    """An HTTP server that answers with `status` and keeps what it was sent."""
+    """An HTTP server that answers with `status` and keeps the posts."""
 
     def __init__(self) -> None:
         self.status = 204
@@ -225,30 +227,30 @@ async def webhook(request: pytest.FixtureRequest) -> AsyncIterator[WebhookSide]:
         yield WebhookSide(hooks.send, partial(setattr, receiver, "status"), lambda: receiver.bodies)
 
 
-async def test_a_webhook_that_takes_it_has_it_as_it_was(webhook: WebhookSide) -> None:
+async def test_a_webhook_that_accepts_a_post_has_its_exact_bytes(webhook: WebhookSide) -> None:
     body = '{"id": "é"}'.encode()
     assert await webhook.send("acme", "n-1", body, NOW) == Delivered()
     assert webhook.arrived() == [body]
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 429, 408, 425])
-async def test_a_webhook_that_cannot_now_may_later(webhook: WebhookSide, status: int) -> None:
+async def test_a_status_of_a_webhook_that_may_pass_is_tried_again(webhook: WebhookSide, status: int) -> None:
     webhook.answer(status)
     assert await webhook.send("acme", "n-1", b"{}", NOW) == Passing(f"webhook: HTTP {status}")
 
 
 @pytest.mark.parametrize("status", [400, 401, 404, 410, 301, 307])
-async def test_a_webhook_that_will_not_is_left(webhook: WebhookSide, status: int) -> None:
+async def test_another_status_of_a_webhook_fails_for_good(webhook: WebhookSide, status: int) -> None:
     webhook.answer(status)
     assert await webhook.send("acme", "n-1", b"{}", NOW) == Permanent(f"webhook: HTTP {status}")
     assert len(webhook.arrived()) == 1, "a redirect is not followed"
 
 
-async def test_a_tenant_without_a_webhook_has_none(webhook: WebhookSide) -> None:
+async def test_a_post_for_a_tenant_without_a_webhook_fails(webhook: WebhookSide) -> None:
     assert await webhook.send("other", "n-1", b"{}", NOW) == Permanent("no_webhook")
 
 
-async def test_each_try_has_the_same_id_and_a_signature_of_its_own_time() -> None:
+async def test_every_try_has_the_same_id_and_a_signature_of_its_own_time() -> None:
     async with real_webhook() as (hooks, receiver):
         for minutes in (0, 2):
             await hooks.send("acme", "n-1", b'{"a": 1}', NOW + timedelta(minutes=minutes))
@@ -270,7 +272,7 @@ async def test_each_try_has_the_same_id_and_a_signature_of_its_own_time() -> Non
     ],
     ids=["seconds", "date", "word", "negative"],  # a date would name the test otherwise each second
 )
-async def test_a_webhook_says_when_to_come_back(retry_after: str, seconds: float | None) -> None:
+async def test_a_webhook_may_say_how_long_to_wait(retry_after: str, seconds: float | None) -> None:
     async with real_webhook() as (hooks, receiver):
         receiver.status, receiver.headers = 429, {"retry-after": retry_after}
         outcome = await hooks.send("acme", "n-1", b"{}", NOW)
@@ -278,7 +280,7 @@ async def test_a_webhook_says_when_to_come_back(retry_after: str, seconds: float
     assert outcome.retry_after_seconds == (None if seconds is None else pytest.approx(seconds, abs=1.1))
 
 
-async def test_a_webhook_that_is_away_may_be_back() -> None:
+async def test_a_webhook_that_is_away_may_come_back() -> None:
     async with real_webhook() as (hooks, _):
         pass
     line = json.dumps({"tenant": "acme", "url": "http://127.0.0.1:9/hook", "secret": SECRET})
@@ -288,7 +290,7 @@ async def test_a_webhook_that_is_away_may_be_back() -> None:
     assert outcome == Passing("webhook: ConnectError")
 
 
-async def test_a_webhook_that_drips_its_answer_is_left_in_time() -> None:
+async def test_a_webhook_that_never_ends_its_answer_times_out() -> None:
     async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n")

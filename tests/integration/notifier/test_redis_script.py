@@ -1,4 +1,4 @@
-"""What the script promises, on a real Redis."""
+"""The promises of the outbox script, on a real Redis."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ async def test_a_notice_is_put_into_the_outbox_once_however_often_it_is_recorded
     assert await store.waiting(0) == (0, None)
 
 
-async def test_who_takes_a_partition_reads_on_from_its_positions_and_finds_what_was_being_sent(
+async def test_a_new_owner_reads_on_from_the_positions_and_finds_the_notices_that_were_being_sent(
     store: OutboxStore,
 ) -> None:
     first = await store.take(0, TOPICS)
@@ -75,7 +75,7 @@ async def test_who_takes_a_partition_reads_on_from_its_positions_and_finds_what_
     assert await store.due(0, second.generation, "webhook", 10) == [b"entry of n-2"]
 
 
-async def test_a_former_owner_is_fenced_in_all_it_does(redis: Redis, store: OutboxStore) -> None:
+async def test_every_call_of_a_former_owner_is_refused(redis: Redis, store: OutboxStore) -> None:
     old = await store.take(0, TOPICS)
     other = await a_store(redis)
     new = await other.take(0, TOPICS)
@@ -92,7 +92,9 @@ async def test_a_former_owner_is_fenced_in_all_it_does(redis: Redis, store: Outb
 
 
 @pytest.mark.parametrize("command", ["FLUSHDB", "SCRIPT FLUSH"])
-async def test_a_redis_that_lost_something_says_so(redis: Redis, store: OutboxStore, command: str) -> None:
+async def test_a_redis_that_was_emptied_or_restarted_is_noticed(
+    redis: Redis, store: OutboxStore, command: str
+) -> None:
     taken = await store.take(0, TOPICS)
     await redis.execute_command(command)  # type: ignore[no-untyped-call] # redis-py
     with pytest.raises(StoreLost):
@@ -102,7 +104,7 @@ async def test_a_redis_that_lost_something_says_so(redis: Redis, store: OutboxSt
     assert int(again.generation) > int(taken.generation)
 
 
-async def test_what_is_tried_again_is_due_after_its_pause_with_its_new_entry(store: OutboxStore) -> None:
+async def test_a_postponed_notice_is_due_after_its_pause_with_its_new_entry(store: OutboxStore) -> None:
     taken = await store.take(0, TOPICS)
     await store.record(0, taken.generation, {DECISIONS: 1}, (), [an_entry()])
     await store.due(0, taken.generation, "mail", 1)
@@ -115,7 +117,7 @@ async def test_what_is_tried_again_is_due_after_its_pause_with_its_new_entry(sto
     assert (await store.waiting(0))[0] == 1
 
 
-async def test_what_ended_is_not_put_back_by_a_late_try(store: OutboxStore) -> None:
+async def test_a_notice_that_ended_is_not_put_back_by_a_late_try(store: OutboxStore) -> None:
     taken = await store.take(0, TOPICS)
     await store.record(0, taken.generation, {DECISIONS: 1}, (), [an_entry()])
     await store.settle(0, taken.generation, {NOTICES: 1}, [EndedNotice("n-1", "mail", CASE, b"{}")])
@@ -123,7 +125,7 @@ async def test_what_ended_is_not_put_back_by_a_late_try(store: OutboxStore) -> N
     assert await store.due(0, taken.generation, "mail", 1) == []
 
 
-async def test_a_case_with_an_open_approval_is_kept_and_the_others_for_some_days(
+async def test_a_case_file_is_kept_while_an_approval_is_open_and_some_days_after(
     redis: Redis, store: OutboxStore
 ) -> None:
     taken = await store.take(0, TOPICS)
@@ -137,13 +139,13 @@ async def test_a_case_with_an_open_approval_is_kept_and_the_others_for_some_days
     assert set(await store.case(CASE)) == {b"s:r1\x00d", b"e:1"}
 
 
-async def test_how_a_notice_ended_makes_no_case_that_is_gone(store: OutboxStore) -> None:
+async def test_a_notice_that_ends_creates_no_case_file(store: OutboxStore) -> None:
     taken = await store.take(0, TOPICS)
     await store.settle(0, taken.generation, {NOTICES: 1}, [EndedNotice("n-1", "mail", CASE, b"{}")])
     assert await store.case(CASE) == {}
 
 
-async def test_what_is_not_utf8_comes_back_as_it_went_in(store: OutboxStore) -> None:
+async def test_bytes_that_are_not_utf8_are_kept_as_they_are(store: OutboxStore) -> None:
     taken = await store.take(0, TOPICS)
     value = bytes(range(256)) * 300
     await store.record(

@@ -1,4 +1,4 @@
-"""What people get when something was decided."""
+"""The messages that people get about decisions."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def reasons(onlooker: Onlooker) -> dict[str, str | None]:
     return {notice["audience"]: notice["reason"] for notice in notices}
 
 
-async def test_customer_agent_approver_and_webhook_hear_of_an_escalation(
+async def test_customer_agent_approver_and_webhook_are_told_of_an_escalation(
     notifier: Stack, journal: Publisher, mark: str, mails: Mails, webhooks: Webhooks
 ) -> None:
     agent, lead = f"agent-{mark}", f"lead-{mark}"
@@ -68,7 +68,7 @@ async def test_customer_agent_approver_and_webhook_hear_of_an_escalation(
     assert [one.refusal for one in webhooks()] == [None]
 
 
-async def test_all_three_sides_hear_of_the_verdict_and_colleagues_read_its_words(
+async def test_customer_agent_and_approver_are_told_of_the_verdict_and_only_colleagues_read_its_remark(
     notifier: Stack, journal: Publisher, mark: str, mails: Mails
 ) -> None:
     agent, lead = f"agent-{mark}", f"lead-{mark}"
@@ -97,7 +97,7 @@ async def test_all_three_sides_hear_of_the_verdict_and_colleagues_read_its_words
     }
 
 
-async def test_all_three_sides_hear_that_a_request_was_withdrawn_and_approvers_only_while_they_are_asked(
+async def test_a_withdrawal_is_told_to_customer_and_agent_and_to_approvers_only_while_they_are_asked(
     notifier: Stack, journal: Publisher, mark: str, mails: Mails
 ) -> None:
     agent, lead = f"agent-{mark}", f"lead-{mark}"
@@ -202,7 +202,7 @@ async def test_a_decision_whose_case_nobody_submitted_is_a_dead_letter(
     ]
 
 
-async def test_what_cannot_be_read_and_what_is_not_known_holds_nothing_up(
+async def test_unreadable_records_and_unknown_events_hold_nothing_up(
     notifier: Stack, journal: Publisher, mark: str, onlooker: Watch
 ) -> None:
     case = marked(mark)
@@ -218,7 +218,7 @@ async def test_what_cannot_be_read_and_what_is_not_known_holds_nothing_up(
         await watching.until(ended(3), seconds=20, what="told all the same")
 
 
-async def test_a_conflicting_submission_does_not_get_the_mail(
+async def test_the_mail_does_not_go_to_the_address_of_a_conflicting_submission(
     notifier: Stack, journal: Publisher, mark: str, mails: Mails
 ) -> None:
     case = marked(mark)
@@ -229,7 +229,7 @@ async def test_a_conflicting_submission_does_not_get_the_mail(
     assert [mail.to for mail in mails()] == [(case.customer.email,)]
 
 
-async def test_what_is_older_than_a_week_is_told_to_nobody(
+async def test_nobody_is_told_of_an_event_older_than_a_week(
     notifier: Stack, journal: Publisher, mark: str, mails: Mails, onlooker: Watch
 ) -> None:
     week, fortnight, now = marked(mark, "week"), marked(mark, "fortnight"), marked(mark, "now")
@@ -248,7 +248,7 @@ async def test_what_is_older_than_a_week_is_told_to_nobody(
     assert fortnight.case_id not in told
 
 
-async def test_the_desk_shows_where_a_case_stands(
+async def test_the_notifier_shows_where_a_case_stands(
     notifier: Stack, journal: Publisher, mark: str, ask: Ask
 ) -> None:
     case = marked(f"{mark}/%2F é?#", email=f"cu-{mark}@example.org")
@@ -271,7 +271,7 @@ async def test_the_desk_shows_where_a_case_stands(
     assert {one["audience"] for one in shown["notices"]} == {"customer", "agent", "webhook", "approver"}
 
 
-async def test_another_tenants_case_is_not_there(
+async def test_a_case_of_another_tenant_is_not_found(
     notifier: Stack, journal: Publisher, mark: str, ask: Ask
 ) -> None:
     case = marked(mark)

@@ -1,4 +1,4 @@
-"""Nobody is left untold, and nobody is told twice where the channel allows it, whatever stops."""
+"""Whatever stops: nobody is left untold, and nobody is told twice where the channel allows it."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ async def many(journal: Publisher, mark: str, number: int) -> list[Case]:
     return cases
 
 
-async def test_killed_in_the_middle_everybody_is_told_and_a_second_copy_has_the_same_message_id(
+async def test_everybody_is_told_after_a_kill_and_a_second_copy_has_the_same_message_id(
     notifier: Stack, journal: Publisher, mark: str, mails: Mails, webhooks: Webhooks, onlooker: Watch
 ) -> None:
     cases = await many(journal, mark, 150)
@@ -61,7 +61,7 @@ async def test_killed_in_the_middle_everybody_is_told_and_a_second_copy_has_the_
     assert {one.refusal for one in webhooks()} == {None}
 
 
-async def test_told_to_end_it_finishes_and_leaves_nothing_twice(
+async def test_a_notifier_that_is_stopped_finishes_and_nobody_is_told_twice(
     notifier: Stack, journal: Publisher, mark: str, mails: Mails, onlooker: Watch
 ) -> None:
     cases = await many(journal, mark, 60)
@@ -85,7 +85,7 @@ async def test_a_second_notifier_that_joins_and_leaves_tells_nobody_twice(
     assert set(Counter(mail.message_id for mail in mails()).values()) == {1}
 
 
-async def test_a_notifier_that_stood_still_repeats_no_more_than_what_was_on_the_wire(
+async def test_a_notifier_that_stood_still_repeats_only_what_it_was_sending(
     notifier: Stack, journal: Publisher, mark: str, mails: Mails, onlooker: Watch
 ) -> None:
     cases = await many(journal, mark, 200)
@@ -108,7 +108,7 @@ async def test_a_notifier_that_stood_still_repeats_no_more_than_what_was_on_the_
     )
 
 
-async def test_a_mail_server_that_is_away_is_waited_for(
+async def test_notices_wait_for_a_mail_server_that_is_away(
     notifier: Stack, journal: Publisher, mark: str, mails: Mails
 ) -> None:
     notifier.kill("sinks")
@@ -118,7 +118,7 @@ async def test_a_mail_server_that_is_away_is_waited_for(
     await eventually(lambda: len(mails()) == 10, seconds=40)
 
 
-async def test_a_mailbox_that_is_busy_is_tried_again_and_holds_nobody_up(
+async def test_a_busy_mailbox_is_tried_again_and_holds_nobody_up(
     notifier: Stack, journal: Publisher, mark: str, mails: Mails
 ) -> None:
     busy = marked(mark, "busy", email=f"cu-{mark}@busy.example")
@@ -129,7 +129,7 @@ async def test_a_mailbox_that_is_busy_is_tried_again_and_holds_nobody_up(
     await eventually(lambda: tries(notifier, mark) >= 3, seconds=20, what="it is tried again")
 
 
-async def test_an_emptied_redis_tells_nobody_again_and_the_desk_comes_back(
+async def test_after_redis_is_emptied_nobody_is_told_again_and_the_case_files_come_back(
     notifier: Stack, journal: Publisher, mark: str, mails: Mails, onlooker: Watch, ask: Ask
 ) -> None:
     before = await many(journal, mark, 20)
@@ -147,7 +147,7 @@ async def test_an_emptied_redis_tells_nobody_again_and_the_desk_comes_back(
     assert set(Counter(mail.message_id for mail in mails()).values()) == {1}
 
 
-async def test_a_redis_that_is_away_is_waited_for(
+async def test_notices_wait_for_a_redis_that_is_away(
     notifier: Stack, journal: Publisher, mark: str, mails: Mails, onlooker: Watch
 ) -> None:
     cases = await many(journal, mark, 40)
@@ -165,7 +165,7 @@ async def test_a_redis_that_is_away_is_waited_for(
     assert len({mail.message_id for mail in mails()}) == 81
 
 
-async def test_a_kafka_that_is_away_is_waited_for(
+async def test_notices_wait_for_a_kafka_that_is_away(
     notifier: Stack, journal: Publisher, mark: str, mails: Mails, onlooker: Watch
 ) -> None:
     cases = await many(journal, mark, 100)

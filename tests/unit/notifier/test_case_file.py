@@ -31,7 +31,7 @@ def kept(*what: Any) -> dict[bytes, bytes]:
     return fields
 
 
-def test_a_case_that_nobody_submitted_is_not_there() -> None:
+def test_a_case_that_nobody_submitted_is_not_shown() -> None:
     assert case_file.view({}) is None
     assert case_file.view(kept(a_decision_event(a_decision(a_case())))) is None
 
@@ -56,7 +56,7 @@ def test_a_case_shows_its_requests_with_decisions_in_order_and_the_newest_approv
     assert (other["request_id"], other["decisions"], other["approval"]) == ("r2", [], None)
 
 
-def test_a_submission_that_was_refused_as_a_conflict_is_not_what_is_shown() -> None:
+def test_a_submission_that_was_refused_as_a_conflict_is_not_shown() -> None:
     case, conflict = a_case(), a_case(amount="99.00", name="Somebody Else")
     for order in ((case, conflict), (conflict, case)):
         shown = case_file.view(kept(*order, a_decision_event(a_decision(case))))
@@ -65,7 +65,7 @@ def test_a_submission_that_was_refused_as_a_conflict_is_not_what_is_shown() -> N
         assert shown["requests"][0]["request"]["amount"] == "45.00"
 
 
-def test_how_notices_ended_is_shown_in_order_of_time() -> None:
+def test_notices_are_shown_in_the_order_in_which_they_ended() -> None:
     case, event = a_case(), a_decision_event(a_decision(a_case()))
     fields = kept(case, event)
     for hour, audience in ((9, "agent"), (8, "customer")):
@@ -89,7 +89,7 @@ def test_an_approval_marks_its_case_as_open_until_it_closes() -> None:
     )
 
 
-def test_approvers_wait_to_be_heard_for_as_long_as_the_approval_is_open() -> None:
+def test_approvers_are_kept_while_the_approval_is_open() -> None:
     case = a_case()
     requested = an_approval_event(types.APPROVAL_REQUESTED, an_approval(case, "lead-01"))
     ended = an_approval_event(types.APPROVAL_CLOSED, a_closed_approval(case, "lead-01"))
@@ -101,7 +101,7 @@ def test_approvers_wait_to_be_heard_for_as_long_as_the_approval_is_open() -> Non
     assert b"p:r1" not in kept(case, requested, ended)
 
 
-def test_a_request_that_was_withdrawn_before_it_came_shows_that_when_it_comes() -> None:
+def test_a_request_that_was_withdrawn_before_it_came_shows_the_withdrawal_when_it_comes() -> None:
     case = a_case()
     early = a_decision_event(a_decision(case, "withdrawn", customer_id=None, request_digest=WITHDRAWN))
     assert case_file.view(kept(early)) is None

@@ -1,4 +1,4 @@
-"""What docs/notices.md says is so."""
+"""docs/notices.md describes what the notifier does."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ TEMPLATES = ROOT / "services" / "notifier" / "letters" / "templates"
 
 
 def block(name: str) -> str:
-    """The one code block of that name."""
+    """The code block of that name."""
     (found,) = re.findall(rf"(?ms)^```\w+ {name}\n(.*?)^```", PAGE)
     return str(found)
 
@@ -50,7 +50,7 @@ def row(type_: str) -> list[str]:
 
 
 @pytest.mark.parametrize("type_", TOLD)
-def test_the_table_of_who_is_told_is_what_happens(type_: str) -> None:
+def test_the_table_of_who_is_told_is_right(type_: str) -> None:
     case = a_case()
     outcomes = {name: outcome for outcome, name in types.DECISION_TYPES.items()}
     event: Any
@@ -67,7 +67,7 @@ def test_every_event_in_the_table_is_one_that_is_told() -> None:
     assert set(re.findall(r"(?m)^\| `(mandaat\.[a-z_.]+\.v1)` \|", PAGE)) == set(TOLD)
 
 
-def test_the_example_of_checking_a_signature_takes_ours_and_no_other() -> None:
+def test_the_example_that_checks_a_signature_accepts_ours_and_no_other() -> None:
     names: dict[str, Any] = {}
     exec(block("verify"), names)  # noqa: S102 - the example itself is what is tested
     secret = read_hooks(block("webhooks"))["acme"].secret.get_secret_value()
@@ -106,7 +106,7 @@ def holds(answer: Any, example: Any) -> None:
             holds(answer[0], one)
 
 
-def test_the_settings_that_the_page_names_are_there_with_the_defaults_that_it_says() -> None:
+def test_the_page_names_settings_that_exist_with_their_defaults() -> None:
     fields = NotifierSettings.model_fields
     named = {name.lower() for name in re.findall(r"MANDAAT_([A-Z_]+[A-Z])\b(?!_)", PAGE)}
     assert {name for name in named if name not in ("smtp", "mail")} <= fields.keys()
@@ -114,13 +114,13 @@ def test_the_settings_that_the_page_names_are_there_with_the_defaults_that_it_sa
     assert fields["mail_from"].is_required()
 
 
-def test_the_amounts_that_the_page_shows_are_how_they_look() -> None:
+def test_the_page_shows_amounts_as_letters_write_them() -> None:
     shown = PAGE.replace("\u00a0", " ")
     assert amount_text("1285.12", "EUR", "nl").replace("\u00a0", " ") in shown
     assert amount_text("1285.12", "EUR", "en") in shown
 
 
-def test_the_reasons_of_a_failure_that_the_page_lists_are_those_in_the_code() -> None:
+def test_the_page_lists_the_reasons_of_failure_that_are_in_the_code() -> None:
     sources = [path.read_text() for path in (ROOT / "services" / "notifier").rglob("*.py")]
     listed = {
         re.split(r"[:\s]", name)[0]

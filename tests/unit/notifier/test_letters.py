@@ -1,4 +1,4 @@
-"""What people read: in their language, what they need and no more, and nothing that others smuggle in."""
+"""Letters are in the reader's language, hold only what a reader may know, and keep text of people as text."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def a_letter(
 
 @pytest.mark.parametrize("language", ["nl", "en"])
 @pytest.mark.parametrize(("audience", "type_"), LETTERS)
-def test_every_letter_is_there_in_both_languages_and_greets_its_reader(
+def test_every_letter_exists_in_both_languages_and_greets_its_reader(
     audience: str, type_: str, language: str
 ) -> None:
     letter = a_letter(audience, type_, language)
@@ -106,7 +106,7 @@ def test_an_agent_sees_why_and_what_could_have_been_granted_on_the_spot() -> Non
     assert "Mandate “late-delivery” goes up to €40.00." in english.text
 
 
-def test_who_gave_too_much_reads_what_they_gave_beside_what_was_asked() -> None:
+def test_a_verdict_above_the_limit_is_answered_with_both_amounts() -> None:
     figures: dict[str, Any] = {"limit": "150.00", "amount": "200.00", "currency": "EUR"}
     reason = Reason(code="over_limit", text="too much", mandate="lead", figures=figures)
     case = a_case(amount="25.00")
@@ -123,7 +123,7 @@ def prohibited(**figures: str) -> Reason:
     return Reason(code="prohibited", text="only at the desk", prohibition="cash", figures=dict(figures))
 
 
-def test_an_agent_reads_to_whom_a_prohibition_does_not_apply() -> None:
+def test_an_agent_reads_which_roles_are_exempt_from_a_prohibition() -> None:
     reasons = (prohibited(**{"except": "team_lead, manager"}),)
     letter = a_letter("agent", types.DECISION_REFUSED, "nl", by="prohibition", reasons=reasons)
     text = flat(letter.text)
@@ -132,7 +132,7 @@ def test_an_agent_reads_to_whom_a_prohibition_does_not_apply() -> None:
     assert "Niemand kan" not in text
 
 
-def test_where_one_prohibition_binds_all_nobody_may() -> None:
+def test_nobody_can_grant_a_request_when_one_prohibition_has_no_exception() -> None:
     reasons = (prohibited(), prohibited(**{"except": "team_lead"}))
     letter = a_letter("agent", types.DECISION_REFUSED, "en", by="prohibition", reasons=reasons)
     assert "Nobody can grant your request" in flat(letter.text)
@@ -195,23 +195,23 @@ def test_a_letter_says_under_whose_authority_it_was_decided() -> None:
     "code",
     ["discretion_needs_reason", "nobody_may_grant", "amount_missing", "no_mandate", "budget_exhausted"],
 )
-def test_the_reasons_of_the_policy_are_told_in_the_readers_own_words(language: str, code: str) -> None:
+def test_known_reasons_are_written_in_the_readers_language(language: str, code: str) -> None:
     reason = budget_exhausted().model_copy(update={"code": code, "text": "in the words of rules"})
     letter = a_letter("agent", types.DECISION_ESCALATED, language, reasons=(reason,))
     assert "in the words of rules" not in letter.text
 
 
-def test_a_reason_that_this_version_does_not_know_is_told_in_the_words_of_rules() -> None:
+def test_an_unknown_reason_is_shown_in_the_words_of_rules() -> None:
     reason = Reason(code="moon_phase", text="The moon is wrong.")
     assert "The moon is wrong." in a_letter("agent", types.DECISION_ESCALATED, "nl", reasons=(reason,)).text
 
 
-def test_a_known_reason_without_its_figures_is_told_in_the_words_of_rules() -> None:
+def test_a_known_reason_without_its_figures_is_shown_in_the_words_of_rules() -> None:
     reason = Reason(code="over_limit", text="It is too much.", mandate="small")
     assert "It is too much." in a_letter("agent", types.DECISION_ESCALATED, "nl", reasons=(reason,)).text
 
 
-def test_an_approver_sees_what_is_asked_by_whom_the_facts_and_how_to_answer() -> None:
+def test_an_approver_reads_the_request_who_asks_the_facts_and_how_to_answer() -> None:
     case = a_case(reason="late twice\nand rude", claims={"ordered_again": True})
     text = a_letter("approver", types.APPROVAL_REQUESTED, "en", case).text
     for piece in (
@@ -226,7 +226,7 @@ def test_an_approver_sees_what_is_asked_by_whom_the_facts_and_how_to_answer() ->
         assert piece in text
 
 
-def test_colleagues_read_who_decided_and_what_they_wrote() -> None:
+def test_colleagues_read_who_decided_and_their_remark() -> None:
     changes: dict[str, Any] = {"by": "person", "decided_by": "lead-01", "amount": "30.00"}
     for audience in ("agent", "approver"):
         text = a_letter(audience, types.DECISION_APPROVED, "en", remark="Half is fair.", **changes).text
@@ -249,14 +249,14 @@ def test_colleagues_read_who_withdrew_a_request_and_why_and_the_customer_does_no
     assert "Boer" not in customer.text
 
 
-def test_an_agent_hears_that_budgets_are_free_again_only_where_there_were_any() -> None:
+def test_an_agent_reads_that_budgets_are_free_again_only_if_they_were_charged() -> None:
     back = {"budget": "day", "scope": "tenant", "window": "2026-03-02", "amount": "-45.00"}
     with_charges = a_letter("agent", types.DECISION_WITHDRAWN, charges=(back,))
     assert "is free again" in flat(with_charges.text)
     assert "free again" not in flat(a_letter("agent", types.DECISION_WITHDRAWN).text)
 
 
-def test_who_withdrew_it_is_not_named_to_themselves() -> None:
+def test_a_withdrawal_does_not_tell_agents_their_own_name() -> None:
     text = flat(a_letter("agent", types.DECISION_WITHDRAWN, decided_by="agent-01").text)
     assert "has been withdrawn. Nothing more is done" in text
 
@@ -268,7 +268,7 @@ def test_who_withdrew_it_is_not_named_to_themselves() -> None:
         ("nl", "M. de Boer had dit verzoek al ingetrokken, dus je oordeel heeft niets veranderd."),
     ],
 )
-def test_a_verdict_after_a_withdrawal_hears_that_it_was_withdrawn(language: Any, words: str) -> None:
+def test_a_verdict_after_a_withdrawal_is_answered_with_who_withdrew(language: Any, words: str) -> None:
     case = a_case()
     approval = a_closed_approval(case, "lead-01", outcome="withdrawn")
     event = an_approval_event(types.APPROVAL_LATE, approval, giver="lead-02", reply_id="reply-9")

@@ -1,4 +1,4 @@
-"""A mail as it goes over the wire."""
+"""Mails as bytes."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ def read(message: bytes) -> EmailMessage:
     return email.message_from_bytes(message, policy=email.policy.default)
 
 
-def test_the_same_notice_is_the_same_bytes() -> None:
+def test_every_copy_of_a_notice_is_the_same_bytes() -> None:
     assert composed() == composed()
 
 
-def test_it_says_who_it_is_from_that_a_machine_wrote_it_and_to_which_case_it_belongs() -> None:
+def test_a_mail_names_its_sender_its_thread_and_that_a_machine_sent_it() -> None:
     mail = read(composed())
     assert mail["From"] == "Mandaat <no-reply@mandaat.example>"
     assert mail["Reply-To"] == "help@mandaat.example"
@@ -52,7 +52,7 @@ def test_it_says_who_it_is_from_that_a_machine_wrote_it_and_to_which_case_it_bel
     assert mail["Content-Language"] == "nl"
 
 
-def test_text_and_html_come_out_as_they_went_in() -> None:
+def test_text_and_html_can_be_read_back() -> None:
     mail = read(composed())
     plain, html = mail.get_body(("plain",)), mail.get_body(("html",))
     assert plain is not None

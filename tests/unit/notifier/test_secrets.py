@@ -1,4 +1,4 @@
-"""What the notifier does not start with: secrets that others can read."""
+"""The notifier does not start with secrets that others can read."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_a_webhooks_file_that_others_can_read_or_write_is_refused(tmp_path: Path
     assert "whsec_" not in str(refusal.value)
 
 
-def test_what_another_user_mounted_for_us_may_be_read_by_our_group_and_by_nobody_else() -> None:
+def test_a_file_of_another_user_may_be_read_by_our_group_and_by_nobody_else() -> None:
     assert not _is_open(0o440, ours=False)
     assert all(_is_open(mode, ours=False) for mode in (0o444, 0o460, 0o442))
 
@@ -46,7 +46,7 @@ def settings(tmp_path: Path, **smtp: Any) -> NotifierSettings:
 
 
 @pytest.mark.parametrize("starttls", [None, False])
-def test_a_login_that_could_go_out_in_clear_is_refused(tmp_path: Path, starttls: bool | None) -> None:
+def test_a_login_that_could_be_sent_unencrypted_is_refused(tmp_path: Path, starttls: bool | None) -> None:
     given = settings(tmp_path, smtp_host="mail.example.org", smtp_username="m", smtp_starttls=starttls)
     with pytest.raises(ConfigurationError, match="MANDAAT_SMTP_STARTTLS=true"):
         mail_server(given)

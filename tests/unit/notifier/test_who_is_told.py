@@ -42,13 +42,13 @@ def test_customer_agent_and_webhook_are_told_of_every_decision(outcome: str) -> 
 
 
 @pytest.mark.parametrize("outcome", ["approved", "refused", "withdrawn"])
-def test_what_closes_an_escalation_is_also_told_to_each_approver(outcome: str) -> None:
+def test_a_decision_that_closes_an_escalation_is_also_told_to_each_approver(outcome: str) -> None:
     assert told(a_decision_event(a_decision(CASE, outcome)), LEADS)[3:] == [
         ("approver", one) for one in LEADS
     ]
 
 
-def test_an_escalation_itself_is_told_to_approvers_by_the_request_for_approval_only() -> None:
+def test_approvers_are_told_of_an_escalation_only_by_the_request_for_approval() -> None:
     assert ("approver", "lead-01") not in told(a_decision_event(a_decision(CASE, "escalated")), LEADS)
     asked = an_approval_event(types.APPROVAL_REQUESTED, an_approval(CASE, *LEADS))
     assert told(asked) == [("approver", one) for one in LEADS]
@@ -58,14 +58,14 @@ def test_a_tenant_without_a_webhook_has_no_webhook_notice() -> None:
     assert ("webhook", None) not in told(a_decision_event(a_decision(CASE)), channels=("mail",))
 
 
-def test_an_agent_that_the_case_does_not_name_is_told_nothing() -> None:
+def test_a_case_without_an_agent_tells_no_agent() -> None:
     assert [one for one, _ in told(a_decision_event(a_decision(CASE, agent_id=None)))] == [
         "customer",
         "webhook",
     ]
 
 
-def test_of_a_request_that_was_withdrawn_before_it_came_only_the_webhook_is_told_until_it_comes() -> None:
+def test_a_withdrawal_before_its_request_tells_only_the_webhook_until_the_request_comes() -> None:
     event = a_decision_event(
         a_decision(CASE, "withdrawn", customer_id=None, agent_id=None, request_digest=WITHDRAWN)
     )
@@ -84,7 +84,7 @@ def test_a_verdict_that_does_not_count_is_told_to_its_giver_alone(type_: str) ->
     assert told(event, LEADS) == [("giver", "lead-02")]
 
 
-def test_the_closing_of_an_approval_tells_nobody_by_itself() -> None:
+def test_the_closing_of_an_approval_tells_nobody() -> None:
     assert told(an_approval_event(types.APPROVAL_CLOSED, a_closed_approval(CASE, *LEADS)), LEADS) == []
 
 
@@ -94,7 +94,7 @@ def test_one_person_gets_one_notice_of_an_event_over_a_channel() -> None:
     assert len({one.notice_id for one in notices}) == len(notices) == 4
 
 
-def test_a_customer_and_an_agent_with_the_same_id_each_get_their_own() -> None:
+def test_a_customer_and_an_agent_with_the_same_id_get_a_notice_each() -> None:
     same = a_case(customer={"id": "agent-01"})
     notices = notices_of(as_the_notifier_reads(a_decision_event(a_decision(same))), (), BOTH[:1])
     assert len({one.notice_id for one in notices}) == 2
@@ -106,7 +106,7 @@ def test_the_same_event_makes_the_same_notices_however_often() -> None:
 
 
 @pytest.mark.parametrize("trace", ["00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", None])
-def test_how_telling_ended_carries_the_trace_of_what_was_told(trace: str | None) -> None:
+def test_the_event_of_an_ended_notice_carries_the_trace_of_its_event(trace: str | None) -> None:
     event = a_decision_event(a_decision(CASE)).model_copy(update={"traceparent": trace})
     for notice in notices_of(as_the_notifier_reads(event), (), BOTH):
         kept = PendingNotice.model_validate_json(notice.model_dump_json())
