@@ -30,7 +30,7 @@ def _found(text: str, tokens: Sequence[Token]) -> Iterator[Flaw]:
             yield Flaw(token.start, f"write `{_SIGNS[sign]}` for `{sign}`")
         elif not waiting and token.kind is Kind.INTEGER and _is_decimal_comma(token, after):
             number = f"{token.text},{after[1].text}"
-            yield Flaw(token.start, f"write `{number.replace(',', '.')}` for `{number}`: with a point")
+            yield Flaw(token.start, f"write `{number.replace(',', '.')}` for `{number}`")
         elif token.text in ("(", "[", "{"):
             waiting.append(token.text)
         elif token.text in (")", "]", "}") and waiting:

@@ -161,7 +161,7 @@ class _Translator:
         )
         if len(translation.text) > MAX_EXPANDED:
             self._flaws.append(
-                Flaw(0, f"with what it uses of `define` this has more than {MAX_EXPANDED:,} characters")
+                Flaw(0, f"with the definitions it uses, this has more than {MAX_EXPANDED:,} characters")
             )
         return translation
 
@@ -220,9 +220,7 @@ class _Translator:
         elif after.text not in fields:
             close = get_close_matches(after.text, fields, 1)
             hint = f"did you mean `{token.text}.{close[0]}`?" if close else f"it has {', '.join(fields)}"
-            self._flaws.append(
-                Flaw(token.start, f"an expression knows no `{token.text}.{after.text}`; {hint}")
-            )
+            self._flaws.append(Flaw(token.start, f"there is no `{token.text}.{after.text}`; {hint}"))
         elif self._is_presence(number):
             self._uses.presence.add((token.text, after.text))
             self._replaced |= dict.fromkeys(range(number - 2, number + 4))
@@ -309,9 +307,7 @@ class _Translator:
 
     def _zone(self, number: int, token: Token) -> None:
         if not self._try_later(number, f"now.{token.text}") and self._symbol(number + 2) != ")":
-            self._say(
-                token.start, "write the time zone here, in quotes; it is looked up among files and then kept"
-            )
+            self._say(token.start, "write the time zone as text in quotes")
 
     def _pattern(self, number: int) -> None:
         """The last argument of `matches`, which may be called on a text or with one."""
@@ -322,7 +318,7 @@ class _Translator:
         if pattern.kind is Kind.TEXT and before in ("(", ","):
             self._calls.append((f"''.matches({pattern.text})", pattern.start))
         else:
-            text = "write the pattern of `matches` here, in quotes; one that comes from a case is not bounded"
+            text = "write the pattern of `matches` as text in quotes"
             self._say(self._tokens[number].start, text)
 
     def _try_later(self, number: int, call: str) -> bool:
@@ -376,9 +372,7 @@ class _Translator:
         if all(self._is_constant(at) for at in range(first, last + 1)):
             self._divisors.append((first, last))
         else:
-            text = (
-                "this divides by what a case may make zero; a limit that comes out infinite approves nothing"
-            )
+            text = "this may divide by zero in some cases; an infinite limit approves nothing"
             self._flaws.append(Flaw(token.start, text, warning=True))
 
     def _operand_end(self, first: int) -> int | None:

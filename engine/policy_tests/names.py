@@ -89,8 +89,8 @@ class _Names:
         alike = [one for one in self._people if _DIGITS.findall(one) == numbers]
         close = get_close_matches(node.text, alike, 1, 0.75)
         if close and not any(map(_expects_nobody, scope)):
-            text = f"nobody of the staff has the id `{short(node.text)}`; did you mean `{close[0]}`?"
-            yield problem(node.spot, f"{text} If it is meant so, expect `reasons: [{_UNKNOWN_AGENT}]`")
+            text = f"nobody on the staff has the id `{short(node.text)}`; did you mean `{close[0]}`?"
+            yield problem(node.spot, f"{text} If this is intended, expect `reasons: [{_UNKNOWN_AGENT}]`")
 
 
 def _agent(layer: Node) -> Node | None:

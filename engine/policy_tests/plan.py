@@ -121,13 +121,11 @@ class _Planner:
         try:
             member = read(StaffMember, line)
         except Unreadable as flaw:
-            raise _wrong(spot, f"this is no staff record: {flaw.detail}") from flaw
+            raise _wrong(spot, f"not a staff record: {flaw.detail}") from flaw
         if member.tenant != self._book.tenant:
-            raise _wrong(
-                spot, f"{member.agent_id} works for {member.tenant}, and not for {self._book.tenant}"
-            )
+            raise _wrong(spot, f"{member.agent_id} works for {member.tenant}, not for {self._book.tenant}")
         if self._plan.staff.get(member.agent_id) is not None:
-            raise _wrong(spot, f"{member.agent_id} stands here twice")
+            raise _wrong(spot, f"{member.agent_id} is here twice")
         return member
 
     # Tests
@@ -149,7 +147,7 @@ class _Planner:
         node = self._tree.find(path)[0]
         named = [action for action in _ACTIONS if getattr(one, action) is not None]
         if len(named) != 1:
-            raise _wrong(node.spot, f"say one of {', '.join(_ACTIONS)} here")
+            raise _wrong(node.spot, f"write exactly one of {', '.join(_ACTIONS)}")
         if one.case is not None:
             case = self._case(one, path, entry)
             cases.pop(case.case_id, None)  # so that the last one is the last
@@ -188,7 +186,7 @@ class _Planner:
                 for found in flaw.flaws
             ) from flaw
         if submitted.tenant not in (None, self._book.tenant):
-            raise _wrong(_spot(("tenant",), nodes), f"the policy is of {self._book.tenant}")
+            raise _wrong(_spot(("tenant",), nodes), f"the policy is for {self._book.tenant}")
         return submitted.of(self._book.tenant)
 
     def _complete(self, given: dict[str, Any], path: Path, time: datetime | None) -> None:

@@ -58,7 +58,7 @@ def read_file(text: str) -> tuple[TestsFile | None, list[PolicyProblem]]:
 def unknown_key(key: str, known: list[str]) -> str:
     """What is said of a key that means nothing."""
     close = get_close_matches(key, known, 1)
-    said = f"did you mean `{close[0]}`?" if close else f"known are {', '.join(known)}"
+    said = f"did you mean `{close[0]}`?" if close else f"known keys: {', '.join(known)}"
     return f"unknown key `{key[:60]}`; {said}"
 
 

@@ -91,7 +91,7 @@ def redrive_letters(
     redriven. Exit 1 when one of them could not be.
     """
     if everything == bool(ids):
-        _called_wrongly("name letters by id, or say --all")
+        _called_wrongly("name dead letters by id, or use --all")
     chosen = _filter(reason, topic, tenant, key)
     letters = run(_read(bootstrap_of(kafka)))
     wanted = [] if everything else _wanted(ids)
@@ -169,7 +169,7 @@ def _order(letter: KeptDeadLetter) -> tuple[str, int, int]:
 def _filter(reasons: list[str] | None, topic: str | None, tenant: str | None, key: str | None) -> Filter:
     for reason in reasons or ():
         if reason not in REASONS:
-            _called_wrongly(f"there is no reason {reason!r}; there are {', '.join(REASONS)}")
+            _called_wrongly(f"unknown reason {reason!r}; the reasons are {', '.join(REASONS)}")
     return Filter(tuple(reasons or ()), topic, tenant, key)
 
 
@@ -178,10 +178,10 @@ def _wanted(ids: list[str] | None) -> list[str]:
         partition, _, offset = name.partition(":")
         if not (partition.isdecimal() and offset.isdecimal()):
             _called_wrongly(
-                f"{name!r} is not the id of a dead letter; `list` says them: <partition>:<offset>"
+                f"{name!r} is not the id of a dead letter; `list` shows the ids: <partition>:<offset>"
             )
     if not ids:
-        _called_wrongly("name letters by id; `list` says them")
+        _called_wrongly("name dead letters by id; `list` shows the ids")
     return list(dict.fromkeys(ids or ()))
 
 

@@ -44,7 +44,7 @@ class KeptDeadLetter(NamedTuple):
         if self.cut_from is not None:
             return f"only part of its {self.cut_from} bytes was kept"
         if self.value is None and self.reason != "null_value":
-            return "it was stepped over, and its bytes were not kept"
+            return "it was skipped, and its bytes were not kept"
         return None
 
     @property

@@ -49,7 +49,7 @@ def check(
     for number, member in members:
         if member.role not in book.roles:
             text = f"{member.agent_id!r} has role `{member.role}`, which is not in the policy"
-            typer.echo(f"{staff}:{number}: warning: {text}; all that they ask is escalated")
+            typer.echo(f"{staff}:{number}: warning: {text}; everything they request is escalated")
     typer.echo(f"{file}: can be used: policy {book.name}, version {book.version}, digest {book.digest}")
 
 

@@ -49,15 +49,15 @@ def publish_policy(file: File, kafka: Bootstrap = None) -> None:
         name=book.name, version=book.version, digest=book.digest, yaml=text, canonical_json=canonical
     )
     if len(_json(record)) > POLICY_LIMIT_BYTES - ROOM_BYTES:
-        sys.stderr.write(f"{file}: {len(_json(record))} bytes are more than a record may hold\n")
+        sys.stderr.write(f"{file}: {len(_json(record))} bytes are more than a record can hold\n")
         raise typer.Exit(WRONG)
     versions = [f"{book.tenant}/{book.digest}", book.tenant]
     rounds = [[Outgoing(POLICIES, key=key.encode(), value=_json(record), headers=_JSON)] for key in versions]
     others = run(_activate(bootstrap_of(kafka), book.tenant, record, rounds))
     for digest in others:
         sys.stderr.write(
-            f"{file}: warning: version {book.version!r} of {book.tenant} was published with other content "
-            f"too (digest {digest[:12]}): decisions name one version for two policies; give each its own\n"
+            f"{file}: warning: version {book.version!r} of {book.tenant} was already published "
+            f"with other content (digest {digest[:12]}); give each content its own version\n"
         )
     _say({"tenant": book.tenant, "version": book.version, "digest": book.digest})
 
@@ -85,7 +85,7 @@ def _members(file: Path) -> list[StaffMember]:
             continue
         first = seen.setdefault((member.tenant, member.agent_id), number)
         if first != number:
-            wrong = _complain(file, number, f"{member.agent_id!r} stands on line {first} already")
+            wrong = _complain(file, number, f"{member.agent_id!r} is already on line {first}")
         members.append(member)
     if wrong:
         raise typer.Exit(WRONG)

@@ -42,7 +42,7 @@ def _member(line: bytes, tenant: str, staff: Staff) -> StaffMember:
             f"{member.agent_id!r} works for {member.tenant!r}, and the policy is of {tenant!r}"
         )
     if staff.get(member.agent_id) is not None:
-        raise _CannotBeHiredError(f"{member.agent_id!r} stands in this file twice")
+        raise _CannotBeHiredError(f"{member.agent_id!r} is in this file twice")
     return member
 
 

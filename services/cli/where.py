@@ -40,15 +40,15 @@ def redis_url(option: str | None = None) -> str:
     return option or os.environ.get(REDIS) or _local("redis", "Redis", f"--redis or {REDIS}").redis_url
 
 
-def _local(name: str, title: str, say_where: str) -> Stack:
+def _local(name: str, title: str, options: str) -> Stack:
     """The local stack, where that part of it runs. What may listen on the usual ports is somebody else's."""
     stack = Stack(state_dir(), Ports())
     if stack.running(name):
         return stack
     if (stack.state / "processes").is_dir():
-        text = f"the local stack's {title} does not run: `mandaat local up` starts it; "
-        text += f"{say_where} name another"
+        text = f"the {title} of the local stack is not running: start it with `mandaat local up`, "
+        text += f"or use {options}"
     else:
-        text = f"where is {title}? {say_where} say it; no local stack is in {stack.state}"
+        text = f"unknown address of {title}: use {options}; there is no local stack in {stack.state}"
     sys.stderr.write(f"mandaat: {text}\n")
     raise typer.Exit(CALLED_WRONGLY)

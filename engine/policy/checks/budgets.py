@@ -73,7 +73,7 @@ class _BudgetReader:
             else:
                 continue
             if name in seen:
-                self._say(one, f"budget `{short(name.removeprefix('.'))}` stands here twice")
+                self._say(one, f"budget `{short(name.removeprefix('.'))}` is here twice")
             seen[name] = one
 
     def _check_name(self, one: Node, shared: dict[str, tuple[Node, Node]]) -> None:
@@ -96,7 +96,7 @@ class _BudgetReader:
     def _read_cap(self, node: Node) -> None:
         minor = read_money(node, self._decimals, "a cap")
         if minor == 0:
-            minor = "a cap is above 0; a budget of nothing lets nothing through"
+            minor = "a cap must be above 0"
         if isinstance(minor, str):
             self._say(node, minor)
         elif minor is not None:

@@ -92,7 +92,7 @@ class _MeaningReader:
             if roles is not None:
                 spot = roles.key_spot(name)
                 self._found.problems.append(
-                    problem(spot, f"role `{name}` extends itself, by way of what it extends")
+                    problem(spot, f"role `{name}` extends itself, directly or through another role")
                 )
 
     def _check_roles(self, node: Node | None, known: Mapping[str, object] | None = None) -> None:
@@ -107,14 +107,14 @@ class _MeaningReader:
     def _check_kinds(self, node: Node | None) -> None:
         kinds = one_or_list(node)
         if len(kinds) > 1 and any(one.text == "*" for one in kinds):
-            self._say(kinds[0], '"*" already is every kind; leave out the others')
+            self._say(kinds[0], '"*" already means every kind; remove the others')
         self._check_twice(node)
 
     def _check_twice(self, node: Node | None) -> None:
         seen: set[str] = set()
         for one in one_or_list(node):
             if one.text is not None and one.text in seen:
-                self._say(one, f"`{short(one.text)}` stands here twice")
+                self._say(one, f"`{short(one.text)}` is here twice")
             seen.add(one.text or "")
 
     def _read_ids(self, section: str) -> None:
@@ -175,7 +175,7 @@ class _MeaningReader:
         for name, (key, value) in entries.items():
             later.discard(name)
             if name in ROOTS or name in RESERVED:
-                self._say(key, f"`{name}` already means something in an expression; take another name")
+                self._say(key, f"`{name}` already means something in an expression; use another name")
                 self._definitions[name] = Definition(None)
                 continue
             if not isinstance(value.value, str) or not value.value.strip():
@@ -199,11 +199,11 @@ class _MeaningReader:
     def _check_constant(self, node: Node, expression: Expression, wanted: Wanted) -> None:
         value = expression.constant(wanted)
         if isinstance(value, Failure):
-            self._say(node, f"this never comes out: {value.error}")
+            self._say(node, f"this always fails: {value.error}")
         elif value is False:
             self._found.problems.append(warning(node.spot, "this is never true"))
         elif isinstance(value, float) and value < 0:
-            self._say(node, "a limit is not negative")
+            self._say(node, "a limit cannot be negative")
 
     def _report(self, node: Node, compiled: Compiled) -> None:
         for flaw in compiled.flaws:

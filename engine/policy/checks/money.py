@@ -20,9 +20,9 @@ def read_money(node: Node, decimals: int, what: str) -> int | str | None:
     # The text of a float is exact; that of a whole number may be hexadecimal.
     minor = Decimal(str(value) if isinstance(value, int) else node.text or "0").scaleb(decimals)
     if minor < 0:
-        return f"{what} is not negative"
+        return f"{what} cannot be negative"
     if minor > MAX_MINOR:
-        return f"{what} is at most 10^15 minor units; leave it out for no ceiling"
+        return f"{what} is at most 10^15 minor units; remove it for no limit"
     if minor != minor.to_integral_value():
         return f"the currency has {decimals} decimals, and {what.replace('a ', 'this ', 1)} has more"
     return int(minor)

@@ -71,7 +71,7 @@ def _text(kind: str, path: Path, one: Mapping[str, Any], context: Mapping[str, A
     if path[-1] == "discretion" and kind in ("model_type", "model_attributes_type"):
         return "must be a mapping; write {}, or `review_within` and `reviewer` under it"
     if kind == "too_short":
-        return "is empty; name at least one, or take it out"
+        return "is empty; name at least one, or remove it"
     if kind == "string_too_long":
         return f"is longer than {context['max_length']} characters"
     if kind == "literal_error":
@@ -114,11 +114,11 @@ def _in(path: Path, node: Node) -> str:
 def _unknown(path: Path) -> str:
     key = str(path[-1])[:60]
     if key.isdigit():
-        return f"unknown key `{key}`; in a number write a point and no comma: 60.00"
+        return f"unknown key `{key}`; write a number with a point, not a comma: 60.00"
     known = _keys(path[:-1])
     close = get_close_matches(key, known, 1)
     return f"unknown key `{key}`; " + (
-        f"did you mean `{close[0]}`?" if close else f"known are {', '.join(known)}"
+        f"did you mean `{close[0]}`?" if close else f"known keys: {', '.join(known)}"
     )
 
 

@@ -59,11 +59,11 @@ def _check_periods(periods: Node) -> list[PolicyProblem]:
         if len(begin) != len("08:00") or len(end) != len("08:00"):
             continue  # the shape says so
         if begin >= end:
-            problems.append(problem(one.spot, "a period ends after it begins; midnight is 24:00"))
-        elif begin < former:
             problems.append(
-                problem(one.spot, "periods stand in order, and none begins before the former ends")
+                problem(one.spot, "a period must end after it begins; write midnight at its end as 24:00")
             )
+        elif begin < former:
+            problems.append(problem(one.spot, "periods must be in order and must not overlap"))
         former = max(former, end)
     return problems
 

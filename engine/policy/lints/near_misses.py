@@ -62,7 +62,7 @@ def _of_one_another(nodes: Iterable[Node], what: str) -> list[PolicyProblem]:
         meant = _closest(word, often) if times[word] == 1 else None
         often[word] = None
         if meant is not None and _one_letter_apart(word, meant):
-            text = f"{what} `{short(word)}` stands only here; did you mean `{short(meant)}`?"
+            text = f"{what} `{short(word)}` is used only here; did you mean `{short(meant)}`?"
             problems.append(warning(node.spot, text))
     return problems
 

@@ -27,9 +27,9 @@ def unused_roles(book: PolicyBook, tree: Node, held: Collection[str] | None) -> 
     learns the work, whom the policy would not know else.
     """
     named, staff = _named_roles(tree), frozenset(held or ())
-    text = "nothing names role `{}`, nor a role that it extends or that extends it"
+    text = "nothing names role `{}`, a role that it extends, or one that extends it"
     if held is None:
-        text += "; that is right where people have it who may decide nothing (`--staff FILE` looks)"
+        text += "; this is fine if people with it may not decide anything (check with `--staff FILE`)"
     related = {other for name in named for other in book.roles[name]}
     related |= {name for name, below in book.roles.items() if below & named}
     return [
@@ -43,7 +43,7 @@ def roles_nobody_has(book: PolicyBook, tree: Node, held: Collection[str]) -> lis
     """Roles that nobody of the staff has, neither them nor one that extends them."""
     staff = frozenset(held)
     return [
-        _at_role(tree, name, f"nobody of the staff has role `{name}`, or one that extends it")
+        _at_role(tree, name, f"nobody on the staff has role `{name}`, or one that extends it")
         for name, below in book.roles.items()
         if not below & staff
     ]

@@ -34,7 +34,7 @@ from engine.policy.yaml.scalar_places import place_in_scalar
 MAX_CHARACTERS: Final = 8 * 1024 * 1024
 MAX_DEPTH: Final = 20
 MAX_NODES: Final = 1_000_000
-_EMPTY: Final = "is empty; give it a value or take it out"
+_EMPTY: Final = "is empty; give it a value or remove it"
 
 # The core schema of YAML 1.2.2, chapter 10.3: `yes`, `on` and dates are text.
 _NULL = re.compile(r"(?:null|Null|NULL|~)?")
@@ -82,7 +82,7 @@ def parse_yaml(text: str) -> tuple[Node, list[PolicyProblem]]:
     except ReaderError as error:
         spot = _spot_of(text, error.position)
         raise PolicyProblems(
-            [problem(spot, f"YAML allows no character {ord(text[error.position]):#x}")]
+            [problem(spot, f"YAML does not allow the character {ord(text[error.position]):#x}")]
         ) from error
     except (YAMLError, ValueError, RecursionError) as error:
         raise PolicyProblems([problem(Spot(1, 1), f"not YAML: {error}")]) from error
@@ -116,13 +116,13 @@ class _Composer:
         for event in self._events:
             if isinstance(event, DocumentStartEvent) and event.version not in (None, (1, 2)):
                 self._problems.append(
-                    problem(_spot(event), "write YAML 1.2, and no %YAML line for another version")
+                    problem(_spot(event), "write YAML 1.2, without a %YAML line for another version")
                 )
             elif isinstance(event, DocumentStartEvent) and root is not None:
                 raise PolicyProblems(
                     [
                         *self._problems,
-                        problem(_spot(event), "a policy file holds one document; take out the `---`"),
+                        problem(_spot(event), "a policy file holds one document; remove the `---`"),
                     ]
                 )
             elif isinstance(event, NodeEvent):
@@ -146,7 +146,7 @@ class _Composer:
         tag = getattr(event, "ctag", None) or event.tag
         if tag:
             self._problems.append(
-                problem(_spot(event), f"tags such as {short(str(tag))} are not read here; take it out")
+                problem(_spot(event), f"tags such as {short(str(tag))} are not allowed; remove it")
             )
         if isinstance(event, ScalarEvent):
             node = self._scalar(event)
@@ -171,7 +171,7 @@ class _Composer:
     def _alias(self, event: Any) -> Node:
         node = self._anchors.get(event.anchor)
         if node is None:
-            text = f"*{event.anchor} refers to nothing that stands above it"
+            text = f"*{event.anchor} refers to no anchor above it"
             self._say(_spot(event), text)
             return Node(_spot(event), text=text, value=text)
         self._bound(event, 1, node.size)
@@ -198,7 +198,7 @@ class _Composer:
         whole = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
         if "\ufffd" in whole:
             self._say(
-                _spot(event), "this holds half a character: an escape such as \\uD83D without the other"
+                _spot(event), "this is half a character: an escape such as \\uD83D without its other half"
             )
         return whole
 
@@ -225,7 +225,7 @@ class _Composer:
                 break
             item = self._node(inner, depth + 1)
             if item.is_empty:
-                self._say(item.spot, f"this place in the list {_EMPTY}")
+                self._say(item.spot, f"this item of the list {_EMPTY}")
             items.append(item)
         return Node(_spot(event), items=items, size=1 + sum(item.size for item in items))
 
@@ -243,7 +243,7 @@ class _Composer:
                 self._say(key.spot, "a key must be a plain word")
             elif name in entries:
                 first = entries[name][0].spot
-                text = f"`{short(name)}` stands here twice; the first is on line {first.line}"
+                text = f"`{short(name)}` is here twice; the first is on line {first.line}"
                 self._say(key.spot, text)
             else:
                 entries[name] = (key, value)

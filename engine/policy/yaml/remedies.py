@@ -23,13 +23,13 @@ def remedy(error: MarkedYAMLError) -> str:
     """How to mend it, to be put after what the parser says; empty where that is not known."""
     problem = error.problem or ""
     if "'\\t'" in problem:
-        return "; a tab stands here: use spaces"
+        return "; this is a tab: use spaces"
     if "cannot start any token" in problem:
         return "; put the value in quotes"
     if "could not find expected ':'" in problem:
         return "; a key ends in a colon, as in `currency: EUR`"
     if "mapping values are not allowed" in problem:
-        return "; keys of one level begin below each other, and a value that holds `: ` stands in quotes"
+        return "; keys of one level start in the same column; put a value with `: ` in quotes"
     opening = _NOT_CLOSED.get(error.context or "")
     if opening is None or error.context_mark is None:
         return ""

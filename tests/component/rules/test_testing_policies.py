@@ -26,7 +26,7 @@ case: {agent_id: agent-01, request: {kind: refund}}
 """
 UNKNOWN_KEY = (
     "unknown key `unknown`;"
-    " known are outcome, mandate, by, amount, reasons, on_the_spot, charges, step, approvers"
+    " known keys: outcome, mandate, by, amount, reasons, on_the_spot, charges, step, approvers"
 )
 Try = Callable[[str], Result]
 
@@ -173,7 +173,7 @@ tests:
         ),
         (
             HEAD + ONE + "      - expect: {outcome: approved}\n",
-            "7:9: say one of case, approve, reject, withdraw here",
+            "7:9: write exactly one of case, approve, reject, withdraw",
         ),
         (
             HEAD + ONE + "      - approve: {by: lead}\n        expect: {outcome: late}\n",
@@ -194,7 +194,7 @@ tests:
             HEAD.replace("role: agent,", "rol: agent,")
             + ONE
             + "      - case: {}\n        expect: {outcome: approved}\n",
-            "2:9: this is no staff record: /role: is missing",
+            "2:9: not a staff record: /role: is missing",
         ),
         ("policy: [\n", "2:1: not YAML"),
     ],
@@ -217,13 +217,13 @@ def test_names_that_the_policy_or_the_staff_do_not_have_are_said_all_in_one_run(
 """
     )
     assert [line.partition("refunds.test.yaml:")[2] for line in done.stdout.splitlines()[:-1]] == [
-        "7:26: nobody of the staff has the id `agnet-01`; did you mean `agent-01`? If it is meant so, expect"
-        " `reasons: [unknown_agent]`",
+        "7:26: nobody on the staff has the id `agnet-01`; did you mean `agent-01`? If this is intended,"
+        " expect `reasons: [unknown_agent]`",
         "8:46: there is no mandate `smal` in the policy; did you mean `small`?",
         "8:71: there is no budget `dya` in the policy; did you mean `day`?",
         f"8:78: {UNKNOWN_KEY}",
-        "9:23: nobody of the staff has the id `laed`; did you mean `lead`? If it is meant so, expect"
-        " `reasons: [unknown_agent]`",
+        "9:23: nobody on the staff has the id `laed`; did you mean `lead`? If this is intended,"
+        " expect `reasons: [unknown_agent]`",
         "10:54: there is no role `team_laed` in the policy; did you mean `team_lead`?",
         "10:103: there is no mandate `x` in the policy",
     ]

@@ -104,9 +104,8 @@ def test_other_content_under_a_version_that_was_published_is_warned_of(
     assert publish(text + "# a comment is no other content\n") == (first, "")
     other, warned = publish(text.replace("limit: 50", "limit: 60"))
     assert warned == (
-        f"{file}: warning: version '2026-03-01' of {tenant} was published with other content too "
-        f"(digest {first[:12]}): decisions name one version for two policies; "
-        "give each its own"
+        f"{file}: warning: version '2026-03-01' of {tenant} was already published with other content "
+        f"(digest {first[:12]}); give each content its own version"
     )
     active = read(PolicyRecord, values(kafka, "mandaat.policies", tenant)[tenant])
     assert active.digest == other

@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 from services.cli.app import build
 from tests.builders.policies import a_lead, a_mandate, a_policy
 
-WARNED = "nobody of the staff has role `manager`, or one that extends it"
+WARNED = "nobody on the staff has role `manager`, or one that extends it"
 
 
 @pytest.fixture
@@ -80,7 +80,8 @@ def test_staff_whose_role_is_not_in_the_policy_are_said(policy: Path, tmp_path: 
     done = _check(policy, "--staff", staff)
     assert done.exit_code == 0
     assert done.stdout.splitlines()[0] == (
-        f"{staff}:2: warning: 'b' has role `boss`, which is not in the policy; all that they ask is escalated"
+        f"{staff}:2: warning: 'b' has role `boss`, which is not in the policy; "
+        "everything they request is escalated"
     )
 
 

@@ -40,7 +40,8 @@ def test_without_a_local_stack_the_address_is_asked_for(state: Path) -> None:
     outcome = runner.invoke(dead_letters_app, ["list"])
     assert outcome.exit_code == 2
     assert outcome.stderr == (
-        f"mandaat: where is Kafka? --kafka or MANDAAT_KAFKA_BOOTSTRAP say it; no local stack is in {state}\n"
+        f"mandaat: unknown address of Kafka: use --kafka or MANDAAT_KAFKA_BOOTSTRAP; "
+        f"there is no local stack in {state}\n"
     )
 
 
@@ -51,14 +52,14 @@ def test_a_local_kafka_that_does_not_run_is_not_sought_elsewhere(state: Path, re
         record(state, "kafka", 17192, created=1.0)
     outcome = runner.invoke(dead_letters_app, ["list"])
     assert outcome.exit_code == 2
-    assert "the local stack's Kafka does not run: `mandaat local up` starts it" in outcome.stderr
+    assert "the Kafka of the local stack is not running: start it with `mandaat local up`" in outcome.stderr
 
 
 def test_a_local_redis_that_does_not_run_is_not_sought_elsewhere(state: Path) -> None:
     (state / "processes").mkdir(parents=True)
     outcome = runner.invoke(ledger_app, ["verify", "--kafka", "127.0.0.1:1"])
     assert outcome.exit_code == 2
-    assert "the local stack's Redis does not run: `mandaat local up` starts it" in outcome.stderr
+    assert "the Redis of the local stack is not running: start it with `mandaat local up`" in outcome.stderr
     assert "MANDAAT_REDIS_URL" in outcome.stderr
 
 

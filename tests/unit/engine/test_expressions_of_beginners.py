@@ -19,7 +19,7 @@ from engine.expressions.compiling import compile_expression
         ("facts.late OR facts.lost", 11, "write `||` for `OR`"),
         ("facts.late & facts.lost", 11, "write `&&` for `&`"),
         ("not facts.late", 0, "write `!` for `not`"),
-        ("facts.price > 25,50", 14, "write `25.50` for `25,50`: with a point"),
+        ("facts.price > 25,50", 14, "write `25.50` for `25,50`"),
     ],
 )
 def test_what_is_written_as_elsewhere_comes_with_what_to_write(text: str, at: int, said: str) -> None:

@@ -69,8 +69,8 @@ def test_every_window_is_read_and_written_alike(window: str, read: Window) -> No
 @pytest.mark.parametrize(
     ("budget", "problem"),
     [
-        (a_budget(cap=0), "a cap is above 0; a budget of nothing lets nothing through"),
-        (a_budget(cap=-1), "a cap is not negative"),
+        (a_budget(cap=0), "a cap must be above 0"),
+        (a_budget(cap=-1), "a cap cannot be negative"),
         (a_budget(cap=1.001), "the currency has 2 decimals, and this cap has more"),
         (a_budget(cap="250"), "`cap` must be a number; write 250 without quotes"),
         (a_budget(cap="60,00"), "`cap` must be a number; write 60.00"),
@@ -85,7 +85,7 @@ def test_every_window_is_read_and_written_alike(window: str, read: Window) -> No
         (a_budget(window="367d"), "`window` must be day, week, month, year, or 1 to 366 days such as 30d"),
         (a_budget(window="0d"), "`window` must be day, week, month, year, or 1 to 366 days such as 30d"),
         (a_budget(per="person"), "`per` must be agent, team, customer or tenant"),
-        (a_budget(limit=1), "unknown key `limit`; known are per, window, cap, count, id"),
+        (a_budget(limit=1), "unknown key `limit`; known keys: per, window, cap, count, id"),
         ("gool", "there is no budget `gool`; did you mean `pool`?"),
         ("x", "there is no budget `x`; write it under `budgets`"),
         (3, "`budgets` must be text; put it in quotes"),
@@ -108,7 +108,7 @@ def test_a_mandate_does_not_name_one_budget_twice(budgets: list[object], name: s
     said = _said(
         a_mandate(budgets=budgets), a_mandate(id="n", budgets=["pool"]), budgets={"pool": a_budget()}
     )
-    assert said == [f"budget `{name}` stands here twice"]
+    assert said == [f"budget `{name}` is here twice"]
 
 
 def test_an_own_budget_may_be_called_like_a_shared_one() -> None:

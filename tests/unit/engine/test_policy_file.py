@@ -64,20 +64,20 @@ def test_a_file_without_a_policy_says_how_one_begins(text: str) -> None:
         ("policy: [acme", "1:14: not YAML"),
         ("policy: 'acme", "1:14: not YAML"),
         ("\tpolicy: acme", "1:1: not YAML"),
-        ("policy: a\x00b", "1:10: YAML allows no character 0x0"),
-        ("policy: a\n\n  \ud800", "3:3: YAML allows no character 0xd800"),
+        ("policy: a\x00b", "1:10: YAML does not allow the character 0x0"),
+        ("policy: a\n\n  \ud800", "3:3: YAML does not allow the character 0xd800"),
         ("policy: a\n---\npolicy: b\n", "2:1: a policy file holds one document"),
         ("%YAML 1.1\n---\npolicy: a", "2:1: write YAML 1.2"),
         ("policy: !!binary aGk=", "1:9: tags such as"),
         ("? [a]\n: b", "1:3: a key must be a plain word"),
-        ("policy: *acme", "1:9: *acme refers to nothing"),
-        ("policy: &acme [*acme]", "1:16: *acme refers to nothing"),
-        ("policy: acme\npolicy: acme", "2:1: `policy` stands here twice; the first is on line 1"),
+        ("policy: *acme", "1:9: *acme refers to no anchor"),
+        ("policy: &acme [*acme]", "1:16: *acme refers to no anchor"),
+        ("policy: acme\npolicy: acme", "2:1: `policy` is here twice; the first is on line 1"),
         ("policy:", "1:1: `policy` is empty"),
         ("policy: ''", "1:1: `policy` is empty"),
         ("policy: ~", "1:1: `policy` is empty"),
         ("[1, 2]", "1:1: a policy is a mapping"),
-        ('policy: "\\ud800"', "1:9: this holds half a character"),
+        ('policy: "\\ud800"', "1:9: this is half a character"),
     ],
 )
 def test_what_is_not_yaml_12_is_said_with_its_place(text: str, problem: str) -> None:
@@ -161,27 +161,27 @@ extra: 1
         "3:11: EUX is not a currency of ISO 4217",
         "4:11: there is no time zone 'Mars/Olympus'; write one such as Europe/Amsterdam",
         "6:20: there is no role `boss`; write it under `roles`",
-        "7:3: role `a` extends itself, by way of what it extends",
-        "8:3: role `b` extends itself, by way of what it extends",
-        "10:3: `now` already means something in an expression; take another name",
+        "7:3: role `a` extends itself, directly or through another role",
+        "8:3: role `b` extends itself, directly or through another role",
+        "10:3: `now` already means something in an expression; use another name",
         "11:10: unknown name `later`; `define` may only use the names above it",
         "14:5: `reason` is missing in prohibitions: p",
-        '14:21: "*" already is every kind; leave out the others',
+        '14:21: "*" already means every kind; remove the others',
         "14:38: there is no role `agnt`; did you mean `agent`?",
         "14:60: syntax error: the expression ends too early",
         "15:5: `reason` is missing in prohibitions: p",
         "15:10: there is another `p` in prohibitions, on line 14",
-        "17:42: a limit is not negative",
+        "17:42: a limit cannot be negative",
         "17:46: unknown key `whn`; did you mean `when`?",
         "18:10: there is another `m` in mandates, on line 17",
-        "18:25: `x` stands here twice",
-        "18:33: `to` is empty; name at least one, or take it out",
+        "18:25: `x` is here twice",
+        "18:33: `to` is empty; name at least one, or remove it",
         "18:44: the currency has 2 decimals, and this limit has more",
         "19:5: `grants` is missing in mandates: n",
         "19:31: `limit` must be a number, such as 50, or an expression in quotes",
         "19:49: `categories` must be a list",
         "20:5: this entry of `mandates` must be a mapping of keys to values",
-        "21:1: unknown key `extra`; known are policy, version, currency, timezone, hours, holidays, roles,"
+        "21:1: unknown key `extra`; known keys: policy, version, currency, timezone, hours, holidays, roles,"
         " define, budgets, prohibitions, mandates, escalation",
     ]
 
@@ -205,17 +205,17 @@ def test_a_limit_is_exact_in_the_currency_s_smallest_unit(currency: str, limit: 
 @pytest.mark.parametrize(
     ("limit", "problem"),
     [
-        ("-1", "a limit is not negative"),
+        ("-1", "a limit cannot be negative"),
         ("1e13", None),
-        ("10000000000000.01", "a limit is at most 10^15 minor units; leave it out for no ceiling"),
-        ("1e400", "this never comes out: it comes out as inf"),
+        ("10000000000000.01", "a limit is at most 10^15 minor units; remove it for no limit"),
+        ("1e400", "this always fails: it comes out as inf"),
         (".inf", ".inf is not a number that can be used here"),
         (".nan", ".nan is not a number that can be used here"),
         ("[1]", "`limit` must be a number, such as 50, or an expression in quotes"),
-        ("'-1'", "a limit is not negative"),
+        ("'-1'", "a limit cannot be negative"),
         ("'1 / 0'", "this divides by zero"),
-        ("'true'", "this comes out as true or false, and should come out as a number"),
-        ("'facts.x > 1'", "this comes out as true or false, and should come out as a number"),
+        ("'true'", "this gives true or false, and should give a number"),
+        ("'facts.x > 1'", "this gives true or false, and should give a number"),
         ("facts.x", None),
     ],
 )
@@ -229,22 +229,22 @@ def test_a_limit_that_means_nothing_is_refused(limit: str, problem: str | None) 
     [
         ("request", "name one field of `request`, as in `request.request_id`"),
         ("request['amount'] > 1", "name one field of `request`, as in `request.request_id`"),
-        ("request.amont > 1", "an expression knows no `request.amont`; did you mean `request.amount`?"),
-        ("customer.email != ''", "an expression knows no `customer.email`; it has id, language"),
+        ("request.amont > 1", "there is no `request.amont`; did you mean `request.amount`?"),
+        ("customer.email != ''", "there is no `customer.email`; it has id, language"),
         ("fact.x > 1", "unknown name `fact`; did you mean `facts`?"),
         ("has_request_amount", "unknown name `has_request_amount`"),
         (".facts.x", "a name cannot begin with a point"),
         ("facts.x.exists(now, now > 1)", "`now` already means something; use another name here"),
         (
             "facts.x.matches(facts.y)",
-            "write the pattern of `matches` here, in quotes; one that comes from a case",
+            "write the pattern of `matches` as text in quotes",
         ),
         (
             "matches(facts.x, facts.y)",
-            "write the pattern of `matches` here, in quotes; one that comes from a case",
+            "write the pattern of `matches` as text in quotes",
         ),
         ("facts.x.matches('(')", "`matches` cannot read this text"),
-        ("now.getHours(facts.zone) > 1", "write the time zone here, in quotes"),
+        ("now.getHours(facts.zone) > 1", "write the time zone as text in quotes"),
         ("now.getHours('Mars/X') > 1", "`getHours` cannot read this text"),
         ("now > timestamp('2026-02-30T00:00:00Z')", "`timestamp` cannot read this text"),
         ("duration('4 hours') > duration('1h')", "`duration` cannot read this text"),
@@ -261,11 +261,11 @@ def test_a_limit_that_means_nothing_is_refused(limit: str, problem: str | None) 
         ("case.category in [1, 2]", "`in` does not work on a text and a list"),
         (
             "(facts.x ? 1 : 'a') == 1",
-            "`? :` comes out as a number or a text, and should be the same on both sides",
+            "`? :` gives a number or a text, and should give the same type on both sides",
         ),
         ("a_time > now", "unknown name `a_time`"),
-        ("'text'", "this comes out as a text, and should come out as true or false"),
-        ("facts", "this comes out as an object, and should come out as true or false"),
+        ("'text'", "this gives a text, and should give true or false"),
+        ("facts", "this gives an object, and should give true or false"),
         ("facts.x >", "syntax error: the expression ends too early"),
         ("facts.x > ; 1", "syntax error: `;` is not expected here"),
         (
@@ -299,10 +299,10 @@ def test_definitions_that_grow_without_end_are_refused() -> None:
         (
             "case.category",
             "limit: 1",
-            "this comes out as a text, and should come out as true or false, or a number",
+            "this gives a text, and should give true or false, or a number",
         ),
-        ("facts.x > 2", "limit: d", "this comes out as true or false, and should come out as a number"),
-        ("facts.x * 2", "when: d", "this comes out as a number, and should come out as true or false"),
+        ("facts.x > 2", "limit: d", "this gives true or false, and should give a number"),
+        ("facts.x * 2", "when: d", "this gives a number, and should give true or false"),
         ("facts.x", "when: d == request.amount && d != case.category", None),
     ],
 )
@@ -336,7 +336,7 @@ def test_what_define_names_has_a_type_too(define: str, mandate: str, problem: st
 def test_dividing_by_what_a_case_brings_is_a_warning_and_the_policy_can_be_used(by: str, warns: bool) -> None:
     define = 'define: {two: "2", brought: "facts.y + two"}\n'
     said = _with("{id: m, grants: x, to: agent, limit: " + json.dumps(f"facts.x / {by}") + "}", define)
-    assert ["divides by what a case may make zero" in one for one in said] == [True] * warns
+    assert ["may divide by zero" in one for one in said] == [True] * warns
 
 
 @pytest.mark.parametrize(

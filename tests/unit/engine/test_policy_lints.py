@@ -184,9 +184,9 @@ mandates:
 
 
 TRAINEE = {**ROLES, "trainee": {}}
-UNUSED = "nothing names role `trainee`, nor a role that it extends or that extends it"
+UNUSED = "nothing names role `trainee`, a role that it extends, or one that extends it"
 UNUSED_OR_POWERLESS = (
-    f"{UNUSED}; that is right where people have it who may decide nothing (`--staff FILE` looks)"
+    f"{UNUSED}; this is fine if people with it may not decide anything (check with `--staff FILE`)"
 )
 
 
@@ -228,7 +228,7 @@ def test_roles_that_nobody_of_the_staff_has_are_said_where_the_staff_is_known() 
     text = a_policy(a_mandate(), a_lead())
     assert check_policy(text).problems == ()
     said = [one.text for one in check_policy(text, staff_roles={"agent", "team_lead"}).problems]
-    assert said == ["nobody of the staff has role `manager`, or one that extends it"]
+    assert said == ["nobody on the staff has role `manager`, or one that extends it"]
     assert check_policy(text, staff_roles={"manager"}).problems == ()
 
 

@@ -45,13 +45,13 @@ def test_a_prohibition_of_another_kind_is_fine(prohibited: str, granted: str) ->
 @pytest.mark.parametrize("wrong", ["delivry", "deliverry", "delivary", "delievry"])
 def test_a_category_a_letter_away_from_another_is_said(wrong: str) -> None:
     rows = [a_mandate(id=name, categories=[category]) for name, category in (("a", "delivery"), ("b", wrong))]
-    assert _said(*rows) == [f"category `{wrong}` stands only here; did you mean `delivery`?"]
+    assert _said(*rows) == [f"category `{wrong}` is used only here; did you mean `delivery`?"]
 
 
 def test_a_kind_a_letter_away_from_another_is_said_also_where_it_stands_first() -> None:
     names = ("refnud", "refund", "refund")
     rows = [a_mandate(id=f"m{place}", grants=name) for place, name in enumerate(names)]
-    assert _said(*rows) == ["kind `refnud` stands only here; did you mean `refund`?"]
+    assert _said(*rows) == ["kind `refnud` is used only here; did you mean `refund`?"]
 
 
 @pytest.mark.parametrize(

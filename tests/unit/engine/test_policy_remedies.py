@@ -24,7 +24,7 @@ def _said(text: str) -> list[str]:
 @pytest.mark.parametrize(
     ("text", "place", "said"),
     [
-        ("policy: a\nroles:\n\tagent: {}\n", "3:1: ", "; a tab stands here: use spaces"),
+        ("policy: a\nroles:\n\tagent: {}\n", "3:1: ", "; this is a tab: use spaces"),
         (
             "policy: a\nroles: {agent: {}\nmandates:\n  - {id: a}\n",
             "3:1: ",
@@ -41,7 +41,7 @@ def _said(text: str) -> list[str]:
         (
             "policy: a\n version: 1\n",
             "2:9: ",
-            "; keys of one level begin below each other, and a value that holds `: ` stands in quotes",
+            "; keys of one level start in the same column; put a value with `: ` in quotes",
         ),
     ],
 )
@@ -60,12 +60,12 @@ def test_discretion_is_a_mapping() -> None:
 
 def test_a_decimal_comma_between_braces_is_told_as_such() -> None:
     said = _said(HEAD + "  - {id: m, grants: refund, to: agent, limit: 25,50}\n" + LADDER)
-    assert any("in a number write a point and no comma" in one for one in said)
+    assert any("write a number with a point, not a comma" in one for one in said)
 
 
 def test_a_decimal_comma_on_a_line_of_its_own_is_told_as_such() -> None:
     said = _said(HEAD + "  - id: m\n    grants: refund\n    to: agent\n    limit: 25,50\n" + LADDER)
-    assert any(one.endswith("write `25.50` for `25,50`: with a point") for one in said)
+    assert any(one.endswith("write `25.50` for `25,50`") for one in said)
 
 
 @pytest.mark.parametrize("role", ["team_lead", "team leed"])
