@@ -1,4 +1,4 @@
-"""What a policy lets somebody decide, and why it decided as it did, in sentences of the reader's language.
+"""Explain, in the reader's language, what somebody may decide and why a case was decided as it was.
 
-The sentences stand in words.json. Nothing here judges: what is told comes from the judge and the counters.
+The sentences are in words.json. Nothing here judges: the judge and the counters give the figures.
 """

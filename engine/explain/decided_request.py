@@ -1,4 +1,4 @@
-"""A request that was decided, with all that an explanation of it needs."""
+"""A request with its decision: the input of an explanation."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from schemas.case import Case
 
 @dataclass(frozen=True)
 class DecidedRequest:
-    """A request, what was decided on it, and the counters as they were before.
+    """A request, its decision, and the counters as they were before it.
 
-    `decision` is the data of decision.*, `approval` the approval of an escalated one, both as JSON says them.
+    `decision` is the data of the decision event; `approval` is the approval of an escalated request.
     """
 
     case: Case

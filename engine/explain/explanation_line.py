@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 
 class ExplanationLine(NamedTuple):
-    """A sentence, and how far in it stands: 0 for a heading."""
+    """A sentence and its indentation: 0 for a heading."""
 
     depth: int
     text: str

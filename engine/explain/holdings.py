@@ -1,4 +1,4 @@
-"""What somebody may decide by a policy, and on which counters of the ledger it draws."""
+"""The mandates of a role, and the room in their budgets."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from schemas.staff import StaffMember
 class Room:
     """A budget at one moment: `used` and `left` in minor units or decisions.
 
-    `renews_at`: when more than what is left now has room; None where nothing is used.
+    `renews_at`: the next moment with more room than now; None if nothing is used.
     """
 
     used: int
@@ -35,7 +35,7 @@ def mandates_of(book: PolicyBook, role: str) -> list[Mandate]:
 def counter_for(
     budget: Budget, book: PolicyBook, person: StaffMember, customer: str | None, day: date
 ) -> Charge | None:
-    """Where what this person grants is counted that day, with nothing to charge; None: of which customer?"""
+    """The counter of this person's grants on that day, as a charge of 0; None if it needs a customer."""
     if budget.per == "customer" and customer is None:
         return None
     spender = Spender(book.tenant, person.agent_id, person.team, customer or "")
@@ -44,7 +44,7 @@ def counter_for(
 
 
 def room_of(charge: Charge, look: Callable[[Charge], BudgetUse], day: date, zone: ZoneInfo) -> Room:
-    """What a counter says that `look` looks at."""
+    """The room that a counter leaves; `look` reads the counter."""
     used = look(charge).used
     left = max(0, charge.cap - used)
     if used == 0:

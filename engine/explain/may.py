@@ -1,4 +1,4 @@
-"""What somebody may decide, mandate by mandate, as sentences to them."""
+"""Tell somebody what they may decide, mandate by mandate."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from engine.policy.book import Budget, Mandate, Prohibition
 def mandate_in_words(
     row: Mandate, rooms: Mapping[str, Room | None], define: Mapping[str, str], speech: Speech
 ) -> str:
-    """The mandate to whoever has it; `rooms` by the ids of its budgets, None where no customer is named."""
+    """A mandate in sentences to its holder. `rooms`: by budget id, None if no customer is named."""
     limit = row.limit if isinstance(row.limit, Expression) else None
     sentences = [_granted(row, speech), *_conditions(row, (row.when, limit), define, speech)]
     if row.discretion is not None:
@@ -28,7 +28,7 @@ def mandate_in_words(
 
 
 def prohibition_in_words(row: Prohibition, define: Mapping[str, str], speech: Speech) -> str:
-    """What is prohibited, to whoever it binds."""
+    """A prohibition in sentences to somebody whom it binds."""
     kinds = speech.say("may.any_kind") if row.kinds is None else _named(row.kinds, speech)
     if row.named:
         roles = speech.any_of(speech.name(role) for role in row.named)
@@ -52,7 +52,7 @@ def _conditions(
     define: Mapping[str, str],
     speech: Speech,
 ) -> Iterator[str]:
-    """Of which cases it is, and what the names in its expressions stand for."""
+    """The categories and the condition, and the definitions that they use."""
     if row.categories is not None:
         yield speech.say("may.categories", categories=speech.any_of(sorted(row.categories)))
     if row.when is not None:

@@ -1,4 +1,4 @@
-"""What came of a request: the decision, what it took, what could have been granted, and who is asked."""
+"""The outcome: the decision, its charges, the amount on the spot, and the people who are asked."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from schemas.money import parse_amount
 
 
 def outcome_lines(decided: DecidedRequest, speech: Speech) -> Iterator[ExplanationLine]:
-    """The decision first, then what belongs to it."""
+    """The decision, then its reasons and charges."""
     decision = decided.decision
     outcome = f"outcome.{decision['outcome']}"
     special = f"{outcome}.{decision['by']}"
@@ -32,7 +32,7 @@ def outcome_lines(decided: DecidedRequest, speech: Speech) -> Iterator[Explanati
 
 
 def _general(reason: Mapping[str, Any], speech: Speech) -> str:
-    """A reason that is about no rule; one without a sentence here has that of the event."""
+    """A reason that is not about a mandate or prohibition; if it has no words here, its own text."""
     names = {name: speech.name(text) for name, text in reason["figures"].items() if name in ("role", "kind")}
     return speech.reason(reason["code"], **{**reason["figures"], **names}) or str(reason["text"])
 

@@ -1,7 +1,7 @@
-"""Why a request was decided as it was: rule by rule, then what came of it.
+"""Explain a decision: rule by rule, then the outcome.
 
-What is told is the engine's own decision with its reasons; the judge and the counters that made it are asked
-for the figures, and nothing is judged a second time in another way.
+The explanation follows the decision and its reasons. The same judge and counters give the figures, so that an
+explanation cannot contradict the decision.
 """
 
 from __future__ import annotations
@@ -140,7 +140,7 @@ class _Explanation:
             yield from self._details(row, key)
 
     def _standing(self, row: Mandate) -> str:
-        """How the mandate stands to the request: the engine's reason, or why it was not tried."""
+        """The reason that the decision gives for this mandate, or why it was not tried."""
         reason = self._of_mandate.get(row.id)
         if reason is not None:
             return str(reason["code"])
@@ -167,12 +167,12 @@ class _Explanation:
         }
 
     def _named_roles(self, row: Mandate) -> list[str]:
-        """The roles that a mandate was given to: those that do not have it by extending another one."""
+        """The roles that a mandate names; roles that only extend one of these are left out."""
         above = {name for role in row.roles for name in self._book.roles[role] - {role}}
         return sorted(row.roles - above)
 
     def _details(self, row: Mandate, key: str) -> Iterator[ExplanationLine]:
-        """As far as the engine went: the condition, the limit, the budgets."""
+        """The condition, the limit and the budgets, as far as the engine went."""
         if key == "discretion_needs_reason":
             return
         yield from self._when(row.when, 2)

@@ -1,4 +1,4 @@
-"""Sentences out of words.json: a key, a language and the figures in; no word stands in the code."""
+"""The sentences of words.json, by key and language; no sentence is written in code."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Sentences:
         return cls(lists["texts"])
 
     def about(self, book: PolicyBook, language: Language) -> Speech:
-        """For one reader: amounts are in the policy's currency, times in its zone."""
+        """The words for one reader: amounts in the policy's currency, times in its time zone."""
         return Speech(self, language, book.currency, book.timezone)
 
 
@@ -47,11 +47,11 @@ class Speech:
     zone: str | None
 
     def say(self, key: str, **figures: object) -> str:
-        """The text of a key with its figures. Raises KeyError for one that there is not."""
+        """The text of a key with its figures. Raises KeyError for an unknown key."""
         return self.words.texts[key][self.language].format_map(figures)
 
     def has(self, key: str) -> bool:
-        """Whether there is a text of this key."""
+        """Whether this key has a text."""
         return key in self.words.texts
 
     def reason(self, code: str, **figures: object) -> str | None:
@@ -66,7 +66,7 @@ class Speech:
         return self.say("list.or", first=", ".join(first), last=last) if first else last
 
     def amount(self, amount: Money) -> str:
-        """As people write it."""
+        """An amount for people."""
         return amount_text(amount.text, amount.currency, self.language)
 
     def minor(self, minor: int) -> str:
@@ -80,20 +80,20 @@ class Speech:
         return self.decisions(number)
 
     def decisions(self, number: int) -> str:
-        """So many decisions."""
+        """A number of decisions."""
         return self.say("decisions.one" if number == 1 else "decisions", number=number)
 
     def whose(self, scope: str) -> str:
-        """Whose counter it is: a scope as charges write it, `team:north`."""
+        """The owner of a counter, from a scope such as `team:north`."""
         what, _, whom = scope.partition(":")
         return self.say(f"scope.{what}", whom=whom)
 
     def window(self, budget: Budget) -> str:
-        """How long the budget runs, as in `a day`."""
+        """The window of a budget, as in `a day`."""
         return self.say(f"window.{budget.window.kind}", days=budget.window.days)
 
     def per(self, budget: Budget) -> str:
-        """Whose the budget is."""
+        """The owner of a budget, as in `for each agent`."""
         return self.say(f"per.{budget.per}")
 
     def moment(self, moment: datetime) -> str:
@@ -101,7 +101,7 @@ class Speech:
         return moment_text(moment, self.zone, self.language)
 
     def name(self, name: str) -> str:
-        """A kind or a role: an id as words."""
+        """The id of a kind or a role, as words."""
         return name.replace("_", " ").replace("-", " ").strip() or name
 
     def value(self, value: object) -> str:

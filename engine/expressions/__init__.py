@@ -1,1 +1,1 @@
-"""Expressions of a policy: CEL, compiled once, evaluated at most once a case (DESIGN.md, Policy 5)."""
+"""CEL expressions, compiled once, evaluated at most once a case (docs/policy.md, Expressions)."""

@@ -1,4 +1,4 @@
-"""Compile an expression with the CEL library, and say what is wrong with it where it stands."""
+"""Compile an expression with the CEL library, and report each flaw at its character."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _ERROR = re.compile(r"^(?:INVALID_ARGUMENT: )?ERROR: <input>:(-?\d+):(-?\d+): (.
 
 
 class Compiled(NamedTuple):
-    """An expression, or None where it is wrong, and all that is to be said of it."""
+    """An expression, or None if it is wrong, and its flaws."""
 
     expression: Expression | None
     translation: Translation
@@ -77,7 +77,7 @@ def _check(translation: Translation, wanted: Wanted) -> cel.Expression | list[Fl
 
 
 def _try_literals(translation: Translation) -> list[Flaw]:
-    """Try the calls that need nothing of a case: `duration('1 hour')` is wrong whatever comes."""
+    """Try the calls that do not depend on a case: `duration('1 hour')` is always wrong."""
     flaws = []
     for call, index in translation.literal_calls:
         text = (
@@ -94,7 +94,7 @@ def _try_literals(translation: Translation) -> list[Flaw]:
 
 
 def _try_divisors(translation: Translation) -> list[Flaw]:
-    """Work out what it divides by where that is the same for all: `facts.x / (1 - 1)` never comes out."""
+    """Calculate the divisors that do not depend on a case: `facts.x / (1 - 1)` always fails."""
     return [Flaw(index, "this divides by zero") for text, index in translation.divisors if _is_zero(text)]
 
 
@@ -122,7 +122,7 @@ def _flaws(message: str, translation: Translation) -> list[Flaw]:
 
 
 def _beginning(text: str, at: int, expression: str) -> int:
-    """Where an unknown `a.b.c` begins: the library points at its last point."""
+    """The start of an unknown `a.b.c`: the library points at its last dot."""
     found = _UNKNOWN.match(text)
     before = at - len(found[1].rpartition(".")[0]) if found else at
     return before if before >= 0 and found and expression.startswith(found[1], before) else at

@@ -9,7 +9,7 @@ from engine.expressions.tokens import Kind, tokenize
 
 
 def names_used(text: str, names: Container[str]) -> Iterator[str]:
-    """Those of `names` that the expression uses, in its order; a field or a function is none of them."""
+    """The names that the expression uses, in its order. A field or a function is not a name."""
     tokens = [token for token in tokenize(text) if token.kind is not Kind.COMMENT]
     texts = ["", *(token.text for token in tokens), ""]
     for token, before, after in zip(tokens, texts, texts[2:], strict=False):
@@ -18,7 +18,7 @@ def names_used(text: str, names: Container[str]) -> Iterator[str]:
 
 
 def in_order_of_use(define: Mapping[str, str]) -> dict[str, str]:
-    """The same names, each after those that it uses; as they stand where one uses itself."""
+    """The same definitions, each after those that it uses; unchanged if one uses itself."""
     uses = {name: set(names_used(text, define)) for name, text in define.items()}
     try:
         return {name: define[name] for name in TopologicalSorter(uses).static_order()}

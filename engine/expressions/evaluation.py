@@ -1,4 +1,4 @@
-"""Evaluate a compiled expression for a case: what comes out, or why nothing does. An error never approves."""
+"""Evaluate a compiled expression for a case: a value or a failure. An error never approves."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _CALL = re.compile(r"(?:\((?P<target>.*?)\)\.)?(?P<name>[^(]+)(?:\((?P<arguments
 
 
 class Failure(NamedTuple):
-    """Why an expression came out as nothing: `fact` is what is missing, else `error` says what went wrong."""
+    """The reason why an expression has no value: `fact` is missing, or `error` says what went wrong."""
 
     error: str
     fact: str | None = None
@@ -47,7 +47,7 @@ class _TooMuchError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What expressions may name, for one case and one person. `money`: the amount asked, or one offered."""
+    """All that expressions may name, for one case and person. `money`: the amount asked or offered."""
 
     case: Case
     agent: StaffMember | None
@@ -56,7 +56,7 @@ class Surroundings:
 
 
 class Expression:
-    """A compiled expression, and what it names."""
+    """A compiled expression, and the names it uses."""
 
     __slots__ = (
         "_compiled",
@@ -92,16 +92,16 @@ class Expression:
 
     @property
     def names_now(self) -> bool:
-        """Whether it may come out otherwise at another time."""
+        """Whether its value may differ at another time."""
         return self._now
 
     @property
     def is_constant(self) -> bool:
-        """Whether it names nothing of a case, so that it comes out the same for all."""
+        """Whether it uses nothing of a case, so that its value is the same for all."""
         return not (self._fields or self._has or self._open or self._now)
 
     def constant(self, wanted: str) -> bool | float | Failure | None:
-        """What it comes out as where it names nothing of a case; None where it does."""
+        """Its value if it uses nothing of a case; else None."""
         if not self.is_constant:
             return None
         value = self._evaluate(None)
@@ -112,14 +112,14 @@ class Expression:
         return Failure(f"it comes out as {_kind(value) if not isinstance(value, float) else value}")
 
     def is_true(self, around: Surroundings) -> bool | Failure:
-        """What a condition comes out as."""
+        """The value of a condition."""
         value = self._evaluate(around)
         if value is True or value is False or isinstance(value, Failure):
             return value
         return Failure(f"it comes out as {_kind(value)}, and not as true or false")
 
     def number(self, around: Surroundings) -> float | Failure:
-        """What an amount comes out as; never infinite, never NaN."""
+        """The value of an amount; never infinite, never NaN."""
         value = self._evaluate(around)
         if isinstance(value, Failure):
             return value
@@ -142,7 +142,7 @@ class Expression:
             ValueError,
             TypeError,
             OverflowError,
-        ) as error:  # whatever the library makes of it
+        ) as error:  # the library raises any of these
             return self._failure(str(error), around)
         # A text is either the value or the library's error message: only the type tells.
         if isinstance(value, str) and result.type() == cel.Type.ERROR:
@@ -179,7 +179,7 @@ class Expression:
         )
 
     def _missing(self, quoted: str, case: Case) -> Failure:
-        """Which fact was looked up in vain. The library tells the key, in quotes; the path is found here."""
+        """Name the missing fact. The library gives only its key, in quotes; the path is found here."""
         if quoted[:1] not in ('"', "'"):
             return Failure("a key is looked up that is not there")
         key = quoted[1:-1]
@@ -206,7 +206,7 @@ def _no_overload(call: str) -> str:
 
 
 def _lacking(path: tuple[str, ...], case: Case) -> tuple[str, ...] | None:
-    """The path as far as its first key that the case does not have; None where it has all."""
+    """The path up to the first key that the case lacks; None if it has all."""
     value: JsonValue = (case.facts if path[0] == "facts" else case.claims) or {}
     for depth, key in enumerate(path[1:], 2):
         if not isinstance(value, dict):
@@ -228,13 +228,13 @@ _ERRORS: Final = {
 
 
 def _keys(root: str, paths: list[tuple[str, ...]]) -> tuple[str, ...] | None:
-    """The keys of facts or claims that are named; None where the whole is needed."""
+    """The keys of facts or claims that are used; None if the whole is."""
     named = [path for path in paths if path[0] == root]
     return None if any(len(path) == 1 for path in named) else tuple(dict.fromkeys(path[1] for path in named))
 
 
 def _as_cel(value: JsonValue, depth: int) -> Any:
-    """A value of a case, whole numbers as doubles. One past the doubles is left: the library refuses it."""
+    """A value of a case, with whole numbers as doubles. A larger one stays: the library refuses it."""
     kind = type(value)
     if kind is int:
         try:

@@ -1,6 +1,6 @@
-"""What an expression may name (DESIGN.md, Policy 5).
+"""The names that an expression may use (docs/policy.md, Expressions).
 
-An approval keeps all of it, and nothing else of a case, so that a verdict can be judged again.
+An approval keeps exactly these parts of a case, so that a verdict can be judged later.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ RESERVED: Final = frozenset(
 
 
 def has_name(root: str, field: str) -> str:
-    """The variable that says whether the field is there; stands for `has(root.field)`."""
+    """The variable that replaces `has(root.field)`."""
     return f"has_{root}_{field}"
 
 

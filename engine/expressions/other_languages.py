@@ -1,4 +1,4 @@
-"""What people write who know other languages than CEL, and what they should write."""
+"""Operators of other languages than CEL, and what to write instead."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _LONGEST_SIGN: Final = 3
 
 
 def from_other_languages(text: str) -> list[Flaw]:
-    """What of an expression that CEL cannot read is written as elsewhere: the first, with its remedy."""
+    """The first operator of another language in an expression that CEL cannot read, with its remedy."""
     tokens = [token for token in tokenize(text) if token.kind is not Kind.COMMENT]
     return list(_found(text, tokens))[:1]
 
@@ -38,7 +38,7 @@ def _found(text: str, tokens: Sequence[Token]) -> Iterator[Flaw]:
 
 
 def _sign(text: str, token: Token) -> str | None:
-    """The foreign sign that begins with this token; of `=` and such, the longest."""
+    """The foreign operator that starts at this token: the longest that fits."""
     if token.kind not in (Kind.SYMBOL, Kind.UNKNOWN):
         return None
     for length in range(_LONGEST_SIGN, 0, -1):

@@ -1,4 +1,4 @@
-"""The words of a CEL text (cel-spec, doc/langdef.md, Syntax), with their places."""
+"""The tokens of a CEL text (cel-spec, doc/langdef.md, Syntax), with their places."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 
 class Kind(Enum):
-    """What a token is."""
+    """The kind of a token."""
 
     TEXT = "text"
     FLOAT = "float"
@@ -21,7 +21,7 @@ class Kind(Enum):
 
 
 class Token(NamedTuple):
-    """One word of an expression, and the index of its first character."""
+    """One token of an expression, and the index of its first character."""
 
     kind: Kind
     text: str
@@ -47,7 +47,7 @@ _PATTERN: Final = re.compile(
 
 
 def tokenize(text: str) -> list[Token]:
-    """The tokens of a text, without blanks. What is no token of CEL comes as UNKNOWN, one character each."""
+    """The tokens of a text, without blanks. Each character that CEL does not know is one UNKNOWN token."""
     tokens: list[Token] = []
     at = 0
     while at < len(text):
@@ -70,7 +70,7 @@ _PLAIN = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v":
 
 
 def text_value(token: Token) -> str | None:
-    """What a text literal says; None for bytes."""
+    """The value of a text literal; None for bytes."""
     prefix = token.text[: len(token.text) - len(token.text.lstrip("rRbB"))].lower()
     body = token.text[len(prefix) :]
     quotes = 3 if body[:3] in ('"""', "'''") else 1

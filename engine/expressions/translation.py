@@ -1,8 +1,8 @@
-"""From an expression as a policy writes it to the text that the CEL library compiles, every place kept.
+"""Translate an expression of a policy into the text that the CEL library compiles, and keep every place.
 
-Numbers are doubles (DESIGN.md, Policy 5): `90` becomes `90.0`, except as an index, and `size(x)` becomes
-`double(size(x))`. A name of `define` is replaced by its text in brackets, so that `has(facts.x) && late`
-means what it says: a `late` that is not needed is not judged.
+Numbers are doubles (docs/policy.md, Expressions): `90` becomes `90.0`, except as an index, and `size(x)`
+becomes `double(size(x))`. A name of `define` is replaced by its text in brackets, so that CEL skips `late` in
+`has(facts.x) && late` if the first part is false.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _OPENING: Final = {"(": ")", "[": "]", "{": "}"}
 
 
 class Flaw(NamedTuple):
-    """What is wrong with an expression, and at which of its characters."""
+    """A flaw of an expression, and the character where it is."""
 
     at: int
     text: str
@@ -40,7 +40,7 @@ class Flaw(NamedTuple):
 
 
 class Piece(NamedTuple):
-    """A stretch of the translated text; `verbatim` when each character stands for one of the source."""
+    """A stretch of the translated text; `verbatim` if its characters are those of the source."""
 
     text: str
     source: int
@@ -49,7 +49,7 @@ class Piece(NamedTuple):
 
 @dataclass(slots=True)
 class Uses:
-    """What an expression names, so that only this is converted."""
+    """The names that an expression uses: only their values are converted."""
 
     fields: set[tuple[str, str]] = field(default_factory=set)
     presence: set[tuple[str, str]] = field(default_factory=set)
@@ -61,11 +61,11 @@ class Uses:
 
     @property
     def names_nothing(self) -> bool:
-        """Whether it comes out the same for all."""
+        """Whether its value is the same for all cases."""
         return not (self.fields or self.presence or self.paths or self.now)
 
     def add(self, other: Uses) -> None:
-        """Add what another expression names, which is used in this one."""
+        """Add the names of another expression that this one uses."""
         self.fields |= other.fields
         self.presence |= other.presence
         self.paths += [path for path in other.paths if path not in self.paths]
@@ -74,7 +74,7 @@ class Uses:
 
 @dataclass(slots=True)
 class Translation:
-    """The text for the library, what it names, and the flaws that the library would not see."""
+    """The text for the library, the names in it, and the flaws that the library would not find."""
 
     pieces: list[Piece]
     uses: Uses
@@ -96,7 +96,7 @@ class Translation:
             at += len(piece.text)
 
     def source_index(self, index: int) -> int:
-        """The character of the source that a character of the translated text stands for."""
+        """The character of the source for a character of the translated text."""
         if not self.pieces:
             return 0
         number = max(0, bisect_right(self._starts, index) - 1)
@@ -107,7 +107,7 @@ class Translation:
 
 @dataclass(slots=True, frozen=True)
 class Definition:
-    """A name of `define`: its translation, or None where it is wrong."""
+    """A definition: its translation, or None if it is wrong."""
 
     translation: Translation | None
 
@@ -115,7 +115,7 @@ class Definition:
 def translate(text: str, definitions: Mapping[str, Definition], later: Container[str] = ()) -> Translation:
     """Translate an expression that may use these definitions.
 
-    `later`: names that are defined below it, which it can neither use nor take for the variable of a loop.
+    `later`: names that are defined below it. It can neither use them nor name a loop variable after them.
     """
     return _Translator(text, definitions, later).translate()
 
@@ -168,7 +168,7 @@ class _Translator:
     def _say(self, at: int, text: str) -> None:
         self._flaws.append(Flaw(at, text))
 
-    # What stands around a token
+    # The tokens around a token
 
     def _symbol(self, number: int) -> str:
         """The symbol at this place, or nothing."""
@@ -310,7 +310,7 @@ class _Translator:
             self._say(token.start, "write the time zone as text in quotes")
 
     def _pattern(self, number: int) -> None:
-        """The last argument of `matches`, which may be called on a text or with one."""
+        """Check the last argument of `matches`, a function and a method."""
         closing = self._pairs.get(number + 1)
         if closing is None:
             return
@@ -322,7 +322,7 @@ class _Translator:
             self._say(self._tokens[number].start, text)
 
     def _try_later(self, number: int, call: str) -> bool:
-        """Whether the only argument is a text in quotes; if so the call is tried when the policy is read."""
+        """Whether the only argument is a text in quotes; then checking a policy tries it."""
         if self._symbol(number + 3) != ")" or self._tokens[number + 2].kind is not Kind.TEXT:
             return False
         argument = self._tokens[number + 2]
@@ -351,7 +351,7 @@ class _Translator:
         return None
 
     def _opening_operand(self, closing: int) -> int | None:
-        """From a closing bracket to the name or bracket that its operand begins with."""
+        """The first token of the operand that ends with this closing bracket."""
         at: int | None = closing
         while at is not None and self._symbol(at) in (")", "]", "}"):
             opening = self._pairs.get(at)
@@ -390,7 +390,7 @@ class _Translator:
         return last if last is not None and last < len(self._tokens) else None
 
     def _is_constant(self, number: int) -> bool:
-        """Whether a token names nothing of a case."""
+        """Whether a token uses nothing of a case."""
         token = self._tokens[number]
         if token.kind is not Kind.NAME:
             return token.kind is not Kind.QUOTED_NAME
@@ -402,7 +402,7 @@ class _Translator:
         )
 
     def _translated(self, first: int, last: int) -> str:
-        """The text that the library gets of these tokens."""
+        """These tokens as text for the library."""
         return " ".join(
             "double(" * self._before.get(number, 0)
             + (self._inlined.get(number) or self._replaced.get(number, self._tokens[number].text) or "")
@@ -435,7 +435,7 @@ class _Translator:
 
 
 def _pairs(tokens: list[Token]) -> dict[int, int]:
-    """Every bracket's other half, both ways; brackets that do not match have none."""
+    """The matching bracket of every bracket, both ways; unmatched brackets are left out."""
     pairs: dict[int, int] = {}
     waiting: list[int] = []
     for number, token in enumerate(tokens):

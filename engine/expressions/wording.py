@@ -1,4 +1,4 @@
-"""CEL's types and operators in words that a person who writes a policy understands."""
+"""The types and operators of CEL in words for people who write policies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a checked document to the book that cases are judged by."""
+"""Turn a checked document into the book that the engine judges by."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from engine.policy.tree import Node, one_or_list
 
 
 def bind(document: PolicyDocument, tree: Node, meaning: Meaning, digest: str) -> PolicyBook:
-    """The book of a document that was checked and has no error."""
+    """The book of a document without errors."""
     prohibitions = [
         _prohibition(entry, place, tree, meaning) for place, entry in enumerate(document.prohibitions or ())
     ]

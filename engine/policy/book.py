@@ -1,4 +1,4 @@
-"""A policy made ready to judge by: compiled once, found by role and kind (DESIGN.md, Policy and Speed)."""
+"""A compiled policy, with its rows found by role and kind."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from engine.expressions.evaluation import Expression
 
 @dataclass(frozen=True, slots=True)
 class Prohibition:
-    """What nobody may grant but the excepted; `kinds` and `categories` None = all.
+    """A prohibition; `kinds` and `categories` None = all.
 
-    `excepted` holds those that extend an excepted role too; `named` are the excepted roles as written.
+    `excepted` includes roles that extend an excepted role; `named` are the excepted roles as written.
     """
 
     id: str
@@ -35,7 +35,7 @@ UTC: Final = ZoneInfo("UTC")
 
 
 class Window(NamedTuple):
-    """How long a budget runs: a calendar window, or any run of `days` calendar days (`Nd`, kind `days`)."""
+    """The window of a budget: a calendar window, or any run of `days` calendar days (`Nd`, kind `days`)."""
 
     kind: WindowKind
     days: int = 0
@@ -48,9 +48,9 @@ class Window(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """A pool over a window. `id` as in charges: an inline one is `<mandate>.<id>`.
+    """A pool over a window. `id` as in charges: that of an inline budget is `<mandate>.<id>`.
 
-    Exactly one of `cap` (minor units of the policy's currency) and `count` (decisions) is there.
+    It has either `cap` (minor units of the policy's currency) or `count` (decisions).
     """
 
     id: str
@@ -61,12 +61,12 @@ class Budget:
 
     @property
     def most(self) -> int:
-        """The cap, or the count: what a window holds."""
+        """The cap or the count of a window."""
         return (self.count or 0) if self.cap is None else self.cap
 
 
 class Discretion(NamedTuple):
-    """A mandate to step outside the frame; `review_within` as written (`5d`), `reviewer` a role."""
+    """A mandate at discretion; `review_within` as written (`5d`), `reviewer` a role."""
 
     review_within: str | None = None
     reviewer: str | None = None
@@ -74,9 +74,9 @@ class Discretion(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Mandate:
-    """One row of the authority matrix. `roles` holds those that extend a role too.
+    """One row of the authority matrix. `roles` includes those that extend a role.
 
-    `limit`: minor units, an expression that comes out in major units, or None = no ceiling.
+    `limit`: minor units, an expression in major units, or None = no limit.
     """
 
     id: str
@@ -92,7 +92,7 @@ class Mandate:
 
 
 class PolicyName(NamedTuple):
-    """What a decision says of the policy that made it."""
+    """The policy as a decision names it."""
 
     name: str
     version: str
@@ -110,10 +110,10 @@ Row = TypeVar("Row", bound=_Row)
 
 
 class ByKind(Generic[Row]):
-    """Rows by kind, in file order, those for every kind in between.
+    """Rows by kind, in file order, including those for every kind.
 
-    What it holds for a kind is built on first use, and only for kinds that the policy names: what comes from
-    outside cannot make it grow.
+    The rows of a kind are collected on first use, and only for kinds that the policy names, so that cases
+    cannot make it grow.
     """
 
     __slots__ = ("_found", "_of_every_kind", "_of_kind")
@@ -150,7 +150,7 @@ class ByKind(Generic[Row]):
 
 @dataclass(frozen=True, slots=True)
 class PolicyBook:
-    """A policy, compiled. `roles`: each role with those that extend it, itself included."""
+    """A compiled policy. `roles`: each role with itself and those that extend it."""
 
     ref: PolicyName
     currency: str
@@ -158,24 +158,24 @@ class PolicyBook:
     roles: Mapping[str, frozenset[str]]
     prohibitions: ByKind[Prohibition]
     mandates: Mapping[str, ByKind[Mandate]]
-    """By role: those it has itself and those of the roles it extends."""
+    """By role: its own, and those of the roles that it extends."""
     steps: tuple[str, ...]
-    """The roles that are asked, in their order, when a request is escalated."""
+    """The roles of the ladder, in order."""
     when_nobody: WhenNobody = "last_step"
-    """What becomes of a request that nobody on the ladder may grant."""
+    """The outcome of a request that nobody on the ladder may grant."""
     zone: ZoneInfo = UTC
-    """In which the windows of budgets are reckoned."""
+    """The time zone of the windows of budgets."""
     define: Mapping[str, str] = field(default_factory=dict)
-    """Names that expressions use, and the texts that they stand for."""
+    """The definitions: names for expressions, and their texts."""
 
     @property
     def step(self) -> str:
-        """The role whose turn it is first."""
+        """The role of the first step."""
         return self.steps[0]
 
     @property
     def tenant(self) -> str:
-        """Whose policy it is."""
+        """The tenant of the policy."""
         return self.ref.name
 
     @property
@@ -185,16 +185,16 @@ class PolicyBook:
 
     @property
     def version(self) -> str:
-        """The version as the policy's author calls it."""
+        """The version, as the author of the policy named it."""
         return self.ref.version
 
     @property
     def digest(self) -> str:
-        """sha256 of the canonical JSON (RFC 8785) of the document, in hexadecimals."""
+        """sha256 of the canonical JSON (RFC 8785) of the document, in hexadecimal."""
         return self.ref.digest
 
     def candidates(self, role: str, kind: str, category: str | None) -> list[Mandate]:
-        """The mandates that a person of that role may try, in file order (DESIGN.md, Policy 2)."""
+        """The mandates that a person of that role may try, in file order."""
         by_kind = self.mandates.get(role)
         if by_kind is None:
             return []

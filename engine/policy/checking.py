@@ -1,4 +1,4 @@
-"""From the YAML of a policy file to its book and its canonical JSON, or to all that is wrong with it."""
+"""Check the YAML of a policy file: give its book and its canonical JSON, or every problem."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from engine.policy.yaml.reading import parse_yaml
 
 
 class CheckedPolicy(NamedTuple):
-    """The book, or None where the policy cannot be used; and all problems and warnings, in file order."""
+    """The book, or None if the policy cannot be used; and all problems and warnings, in file order."""
 
     book: PolicyBook | None
     problems: tuple[PolicyProblem, ...]
     canonical_json: str = ""
-    """What workers read; empty where there is no book."""
+    """For workers; empty if there is no book."""
 
 
 def check_policy(text: str, staff_roles: Collection[str] | None = None) -> CheckedPolicy:
     """Read a policy file; report every error, and every warning about a policy that can be used.
 
-    `staff_roles`: the roles that the staff have, where known; the policy is compared with them too.
+    `staff_roles`: the roles that the staff have, if known; the policy is compared with them too.
     """
     try:
         tree, found = parse_yaml(text)

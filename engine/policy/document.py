@@ -1,6 +1,6 @@
-"""The policy file as it is written (DESIGN.md, Policy).
+"""The policy file as it is written (docs/policy.md, Every key).
 
-Its JSON Schema, for editors, is made of it (editor_schema.py).
+The JSON Schema for editors is made from it (editor_schema.py).
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def _limit(value: Any, _: Any) -> Any:
 
 
 def _one_or_several(schema: dict[str, Any]) -> None:
-    """What a list of different items may be, or one of its items."""
+    """JSON Schema of a list of different items, or of one such item."""
     several = {**schema, "uniqueItems": True}
     schema.clear()
     schema["anyOf"] = [several["items"], several]
@@ -101,26 +101,26 @@ class _FilePart(BaseModel):
 
 
 class RoleEntry(_FilePart):
-    """A role; `{}` where it extends no other."""
+    """A role; `{}` if it extends no other."""
 
     extends: Names | None = Field(default=None, description="The roles whose mandates this role has too.")
 
 
 class ProhibitionEntry(_FilePart):
-    """What nobody may grant."""
+    """A prohibition: nobody may grant these requests."""
 
     id: Name = Field(description="The name of this prohibition, in reasons.")
     kinds: Kinds = Field(description='The kinds of request that are prohibited; "*" is every kind.')
     categories: list[FreeText] | None = Field(
         default=None, min_length=1, description="Only cases of these categories."
     )
-    when: Condition | None = Field(default=None, description="Only where this CEL condition is true.")
+    when: Condition | None = Field(default=None, description="Only if this CEL condition is true.")
     except_: Names | None = Field(
         default=None,
         alias="except",
-        description="Roles, and those that extend them, to whom it does not apply.",
+        description="Roles that are exempt, and those that extend them.",
     )
-    reason: FreeText = Field(description="Why, in words for the customer's and the agent's eyes.")
+    reason: FreeText = Field(description="The reason, as customers and agents read it.")
 
 
 class BudgetEntry(_FilePart):
@@ -128,14 +128,16 @@ class BudgetEntry(_FilePart):
 
     model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["cap"]}, {"required": ["count"]}]})
 
-    per: Literal["agent", "team", "customer", "tenant"] = Field(description="Whose pool it is.")
+    per: Literal["agent", "team", "customer", "tenant"] = Field(
+        description="One pool for each of these, or one for the tenant."
+    )
     window: WindowText = Field(
-        description="day, week, month or year by the calendar, or any run of so many calendar days: 30d."
+        description="A calendar day, week, month or year; or any run of calendar days, such as 30d."
     )
     cap: Cap | None = Field(
-        default=None, description="How much may be granted in a window, in major units of the currency."
+        default=None, description="The most that may be granted in a window, in major units of the currency."
     )
-    count: Count | None = Field(default=None, description="How many decisions may be made in a window.")
+    count: Count | None = Field(default=None, description="The most decisions in a window.")
 
 
 class InlineBudgetEntry(BudgetEntry):
@@ -143,17 +145,17 @@ class InlineBudgetEntry(BudgetEntry):
 
     id: Name | None = Field(
         default=None,
-        description="Its name, after the mandate's and a point; else its place in the list, from 1.",
+        description="Its name, after that of the mandate and a dot; by default its place in the list.",
     )
 
 
 class DiscretionEntry(_FilePart):
-    """A mandate to step outside the frame; `{}` where nothing more is to be said."""
+    """Makes a mandate one at discretion; `{}` is enough."""
 
     review_within: Duration | None = Field(
-        default=None, description="By when somebody looks at such a decision afterwards: 5d."
+        default=None, description="How soon such a decision is reviewed afterwards: 5d."
     )
-    reviewer: Name | None = Field(default=None, description="The role that looks at it.")
+    reviewer: Name | None = Field(default=None, description="The role that reviews it.")
 
 
 def _budget_form(value: Any) -> str:
@@ -183,11 +185,11 @@ class MandateEntry(_FilePart):
     categories: list[FreeText] | None = Field(
         default=None, min_length=1, description="Only cases of these categories."
     )
-    when: Condition | None = Field(default=None, description="Only where this CEL condition is true.")
+    when: Condition | None = Field(default=None, description="Only if this CEL condition is true.")
     limit: Limit | None = Field(
         default=None,
         description="The largest amount, in major units of the currency: a number, or a CEL expression. "
-        "Without it there is no ceiling.",
+        "Without it there is no limit.",
     )
     budgets: Budgets | None = Field(
         default=None,
@@ -195,12 +197,12 @@ class MandateEntry(_FilePart):
     )
     discretion: DiscretionEntry | None = Field(
         default=None,
-        description="Makes it a mandate to step outside the frame, tried only when the request asks for it.",
+        description="Makes it a mandate at discretion, which is tried only if the request asks for it.",
     )
 
 
 class StepEntry(_FilePart):
-    """Who is asked."""
+    """One step of the ladder: the role that is asked."""
 
     to: Name = Field(description="The role that may answer.")
     within: Duration | None = Field(
@@ -209,31 +211,33 @@ class StepEntry(_FilePart):
 
 
 class EscalationEntry(_FilePart):
-    """Who decides what no mandate grants."""
+    """The ladder: who decides requests that no mandate grants."""
 
     id: Name = Field(description="The name of this ladder.")
     promise: Duration | None = Field(
-        default=None, description="Within this much working time the customer hears."
+        default=None, description="The customer hears within this much working time."
     )
-    steps: list[StepEntry] = Field(min_length=1, description="Who is asked, one after the other.")
+    steps: list[StepEntry] = Field(
+        min_length=1, description="The steps, in the order in which they are asked."
+    )
     acknowledge_within: Duration | None = Field(
         default=None,
-        description="An approval that somebody acknowledged and did not decide goes back after this time.",
+        description="After this time an approval goes back if somebody acknowledged it and did not decide.",
     )
     when_exhausted: Literal["keep_open", "refuse"] | None = Field(
-        default=None, description="What becomes of a request that nobody answered in time."
+        default=None, description="What happens to a request that nobody answers in time."
     )
     when_nobody: Literal["last_step", "refuse"] | None = Field(
         default=None,
-        description="What becomes of a request that nobody on the ladder may grant: "
-        "the people of the last step look at it (so it is without this key), or it is refused.",
+        description="What happens to a request that nobody on the ladder may grant: "
+        "the people of the last step are asked (the default), or it is refused.",
     )
 
 
 class PolicyDocument(_FilePart):
     """A policy of Mandaat: who may decide what."""
 
-    policy: Name = Field(description="The tenant whose policy this is.")
+    policy: Name = Field(description="The tenant of this policy.")
     version: Annotated[str, StringConstraints(min_length=1, max_length=100)] = Field(
         description="Your own name for this version, in quotes; it is on every decision."
     )
@@ -242,25 +246,29 @@ class PolicyDocument(_FilePart):
     )
     timezone: FreeText | None = Field(
         default=None,
-        description="The time zone you work in, such as Europe/Amsterdam; budgets and hours need it.",
+        description="The time zone of budgets and hours, such as Europe/Amsterdam.",
     )
     hours: dict[Days, Annotated[list[Period], Field(min_length=1)]] | None = Field(
-        default=None, min_length=1, description="Working time: days, and their periods such as 08:00-20:00."
+        default=None, min_length=1, description="Working time: days with periods such as 08:00-20:00."
     )
     holidays: Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")] | None = Field(
-        default=None, description="The country whose public holidays are no working time: NL."
+        default=None, description="The country whose public holidays are not working time: NL."
     )
     roles: dict[Name, RoleEntry] = Field(min_length=1, description="The roles of staff.")
     define: dict[DefineName, Condition] | None = Field(
-        default=None, description="Named CEL conditions and amounts, for the expressions below them."
+        default=None, description="Names for CEL conditions and amounts, for use in the expressions below."
     )
     budgets: dict[Name, BudgetEntry] | None = Field(
-        default=None, description="Pools over a window that mandates share."
+        default=None, description="Pools over a window, shared by mandates."
     )
-    prohibitions: list[ProhibitionEntry] | None = Field(default=None, description="What nobody may grant.")
-    mandates: list[MandateEntry] = Field(min_length=1, description="Who may grant what; read top to bottom.")
+    prohibitions: list[ProhibitionEntry] | None = Field(
+        default=None, description="Requests that nobody may grant."
+    )
+    mandates: list[MandateEntry] = Field(
+        min_length=1, description="Who may grant what, read from top to bottom."
+    )
     escalation: list[EscalationEntry] = Field(
         min_length=1,
         json_schema_extra={"maxItems": 1},
-        description="Who decides the rest: one ladder, for now.",
+        description="Who decides the rest: one ladder for now.",
     )

@@ -1,4 +1,4 @@
-"""The JSON Schema of a policy file, by which editors complete it and mark what is wrong in it.
+"""The JSON Schema of a policy file, with which editors complete and check it.
 
 The file is schemas/json/policy.schema.json; `mandaat policy schema` prints it.
 """
@@ -26,7 +26,7 @@ def schema_text(model: type[BaseModel], title: str) -> str:
 
 
 def _for_editors(part: Any) -> Any:
-    """Without null (an empty value is an error), and with names that fit no pattern refused."""
+    """The schema without null, because an empty value is an error, and with a closed set of names."""
     if isinstance(part, list):
         return [_for_editors(item) for item in part if item != {"type": "null"}]
     if not isinstance(part, dict):

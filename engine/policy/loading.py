@@ -1,4 +1,4 @@
-"""From the canonical JSON of a published policy to the book that a worker judges by.
+"""Load the canonical JSON of a published policy into the book that a worker judges by.
 
 Workers read no YAML: `mandaat publish policy` checks the YAML and publishes the JSON beside it.
 """
@@ -20,7 +20,7 @@ from engine.policy.tree import Node, tree_of
 def load_policy(canonical: str) -> PolicyBook:
     """The policy of this canonical JSON, ready to judge by.
 
-    It is checked again, for others may write to the topic too. Raises PolicyProblems, without places.
+    It is checked again, because others may write to the topic too. Raises PolicyProblems, without places.
     """
     tree = _read(canonical)
     document, meaning, problems = check_tree(tree)
@@ -37,7 +37,7 @@ def _read(canonical: str) -> Node:
 
 
 def _with_definitions_in_order(document: Any) -> Any:
-    """A name of `define` may use those above it, and canonical JSON sorts them by name."""
+    """Put each definition after those that it uses; canonical JSON sorts them by name."""
     define = document.get("define") if isinstance(document, dict) else None
     if not isinstance(define, dict) or not all(isinstance(text, str) for text in define.values()):
         return document

@@ -1,4 +1,4 @@
-"""What is wrong with a policy, and where."""
+"""The problems of a policy, with their places."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ class Spot(NamedTuple):
 
 
 NOWHERE: Final = Spot(0, 0)
-"""Of what was read from JSON, which people neither write nor read."""
+"""The place of anything that was read from JSON."""
 
 
 class PolicyProblem(NamedTuple):
-    """One thing a person must look at; a warning does not keep the policy from being used."""
+    """An error, or a warning about a policy that can still be used."""
 
     line: int
     column: int
@@ -31,7 +31,7 @@ class PolicyProblem(NamedTuple):
 
 
 class PolicyProblems(Exception):  # noqa: N818 - it carries all problems of a file, it is not one error
-    """The policy cannot be used; `problems` are all that was found, in the order of the file."""
+    """The policy cannot be used; `problems` holds every problem, in file order."""
 
     def __init__(self, problems: Iterable[PolicyProblem]) -> None:
         self.problems = tuple(problems)

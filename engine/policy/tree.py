@@ -1,4 +1,4 @@
-"""A document as a tree of nodes: read from YAML, each knows its place in the file; from JSON, it has none."""
+"""A document as a tree of nodes. Nodes from YAML know their place in the file; those from JSON have none."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ class Node:
     """A scalar, a list (`items`) or a mapping (`entries`: key -> key's node, value's node)."""
 
     spot: Spot = NOWHERE
-    """Where it begins."""
+    """The place of its first character."""
     text: str | None = None
-    """Of a scalar, as it is written."""
+    """The text of a scalar."""
     value: bool | int | float | str | None = None
     items: list[Node] | None = None
     entries: dict[str, tuple[Node, Node]] | None = None
     size: int = 1
-    """How many nodes it holds, itself included."""
+    """The number of nodes in it, itself included."""
 
     @property
     def is_empty(self) -> bool:
@@ -33,11 +33,11 @@ class Node:
         return self.text is not None and (self.value is None or not self.text.strip())
 
     def place(self, index: int) -> Spot:
-        """Where character `index` of this scalar's text stands in the file."""
+        """The place of character `index` of this scalar's text in the file."""
         return self.spot
 
     def get(self, key: str | int) -> Node | None:
-        """The value under a key or a position in a list; None where there is none."""
+        """The value at a key or a position in a list; None if there is none."""
         if isinstance(key, str):
             entry = (self.entries or {}).get(key)
             return entry[1] if entry else None
@@ -54,7 +54,7 @@ class Node:
         return node, depth
 
     def key_spot(self, key: str) -> Spot:
-        """Where a key of this mapping stands."""
+        """The place of a key of this mapping."""
         entry = (self.entries or {}).get(key)
         return entry[0].spot if entry else self.spot
 
@@ -70,7 +70,7 @@ class Node:
 def tree_of(value: Plain) -> Node:
     """The tree of a value from JSON; its nodes have no place.
 
-    Raises ValueError at what no checked policy holds: null, blank text, half a character, infinity.
+    Raises ValueError for values that no checked policy has: null, blank text, a lone surrogate, infinity.
     """
     if isinstance(value, dict):
         return Node(entries={key: (Node(text=key, value=key), tree_of(item)) for key, item in value.items()})
@@ -87,17 +87,17 @@ def tree_of(value: Plain) -> Node:
 
 
 def each(node: Node | None) -> Iterator[Node]:
-    """The items of a list; nothing where it is none."""
+    """The items of a list; none if it is not a list."""
     yield from (node.items or ()) if node is not None else ()
 
 
 def one_or_list(node: Node | None) -> list[Node]:
-    """The items of a list, or the one that stands there instead of a list."""
+    """The items of a list, or the single value in its place."""
     if node is None:
         return []
     return node.items if node.items is not None else [node]
 
 
 def short(text: str) -> str:
-    """A text from a file, cut so that it can stand in a sentence."""
+    """A text from a file, cut to fit in a sentence."""
     return text if len(text) <= 60 else text[:57] + "..."

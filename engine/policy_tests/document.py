@@ -21,21 +21,21 @@ from schemas.ids import AgentId, CaseId
 from schemas.moment import Moment
 
 NOTHING: Final = "nothing"
-"""Where there is expected to be none: YAML's null is an empty value, which is an error."""
+"""Expects no value: null in YAML is an empty value, which is an error."""
 MAX_NAME: Final = 300
 
 Outcome = Literal["approved", "escalated", "refused", "withdrawn", "late", "not_entitled"]
 
 
 def as_text(value: Any) -> Any:
-    """A number as the contracts write amounts; anything else as it is."""
+    """A number as text, as the contracts write amounts; anything else unchanged."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return value
     return format(Decimal(repr(value)), "f")
 
 
 def _keys_of(model: type[BaseModel]) -> dict[str, Any]:
-    """For editors: the keys of a part of a case, all of which another layer may give."""
+    """For editors: the keys of a part of a case; none is required, because another layer may give it."""
     properties = {
         name: {"description": field.description} if field.description else {}
         for name, field in model.model_fields.items()
@@ -46,7 +46,7 @@ def _keys_of(model: type[BaseModel]) -> dict[str, Any]:
 _CASE_KEYS: Final = _keys_of(SubmittedCase)
 _CASE_KEYS["properties"] |= {"customer": _keys_of(Customer), "request": _keys_of(DecisionRequest)}
 Part = Annotated[dict[str, Any], WithJsonSchema(_CASE_KEYS)]
-"""A case, or what several have in common: checked when the layers are laid over each other."""
+"""A case or a layer of one: checked when the layers are merged."""
 ShortText = Annotated[str, StringConstraints(min_length=1, max_length=MAX_NAME)]
 Amount = Annotated[
     str, BeforeValidator(as_text), WithJsonSchema({"type": ["number", "string"], "description": "12.50"})
@@ -66,13 +66,13 @@ def _or_a_code(schema: dict[str, Any]) -> None:
 
 
 class ExpectedReason(_FilePart):
-    """One reason, by its code alone or with more; what is not said of it may be anything."""
+    """One reason: its code, and optionally more; keys that are left out may have any value."""
 
     model_config = ConfigDict(json_schema_extra=_or_a_code)
     code: ShortText = Field(description="Such as over_limit.")
-    mandate: ShortText | None = Field(default=None, description="The mandate that it is about.")
-    prohibition: ShortText | None = Field(default=None, description="The prohibition that it is about.")
-    figures: dict[str, Figure] | None = Field(default=None, description="Those that matter, such as limit.")
+    mandate: ShortText | None = Field(default=None, description="The mandate of this reason.")
+    prohibition: ShortText | None = Field(default=None, description="The prohibition of this reason.")
+    figures: dict[str, Figure] | None = Field(default=None, description="Some of its figures, such as limit.")
 
     @model_validator(mode="before")
     @classmethod
@@ -81,77 +81,81 @@ class ExpectedReason(_FilePart):
 
 
 class ExpectedCharge(_FilePart):
-    """One charge; what is not said of it may be anything."""
+    """One charge; keys that are left out may have any value."""
 
     budget: ShortText = Field(description="The budget's id; an inline one is <mandate>.<id>.")
     scope: ShortText | None = Field(
         default=None, description="agent:<id>, team:<team>, customer:<id> or tenant."
     )
     window: ShortText | None = Field(default=None, description="2026-03-02, 2026-W10, 2026-03 or 2026.")
-    amount: Amount | None = Field(default=None, description="What was taken, of a budget of money.")
-    count: int | None = Field(default=None, description="How often, of a budget that counts.")
+    amount: Amount | None = Field(default=None, description="The amount, for a budget of money.")
+    count: int | None = Field(default=None, description="The number of decisions, for a budget that counts.")
 
 
 class Expectation(_FilePart):
-    """What must become of it; what is left out may be anything."""
+    """The expected result; keys that are left out may have any value."""
 
-    outcome: Outcome = Field(description="late and not_entitled are of verdicts that change nothing.")
+    outcome: Outcome = Field(description="late and not_entitled are for verdicts without effect.")
     mandate: ShortText | None = Field(default=None, description="The mandate that grants it.")
     by: By | None = Field(default=None, description="mandate, discretion, prohibition, person or ladder.")
-    amount: Amount | None = Field(default=None, description="What is granted, where a person granted less.")
+    amount: Amount | None = Field(
+        default=None, description="The amount granted, if a person granted another one."
+    )
     reasons: list[ExpectedReason] | None = Field(
-        default=None, description="All of them, in order: a code, or more. [] is none."
+        default=None, description="All reasons in order: a code, or more keys. [] is none."
     )
     on_the_spot: Amount | None = Field(
         default=None, description="The amount that could have been granted at once, or `nothing`."
     )
     charges: list[ExpectedCharge] | None = Field(
-        default=None, description="All of them, in order. [] is none."
+        default=None, description="All charges in order. [] is none."
     )
     step: ShortText | None = Field(default=None, description="The role that is asked.")
-    approvers: list[AgentId] | None = Field(default=None, description="Who is asked, in any order.")
+    approvers: list[AgentId] | None = Field(
+        default=None, description="The people who are asked, in any order."
+    )
 
 
 class VerdictEntry(_FilePart):
-    """What somebody says of a request that was escalated."""
+    """A verdict on an escalated request."""
 
-    by: AgentId = Field(description="Who says it.")
-    case: CaseId | None = Field(default=None, description="Of which case; left out: the last one.")
-    amount: Amount | None = Field(default=None, description="Another amount that is approved.")
-    reason: FreeText | None = Field(default=None, description="Why.")
+    by: AgentId = Field(description="The person who gives the verdict.")
+    case: CaseId | None = Field(default=None, description="The case; by default the last one.")
+    amount: Amount | None = Field(default=None, description="The approved amount, if it differs.")
+    reason: FreeText | None = Field(default=None, description="The reason.")
 
 
 class WithdrawalEntry(_FilePart):
-    """A request is taken back."""
+    """A request is withdrawn."""
 
-    case: CaseId | None = Field(default=None, description="Of which case; left out: the last one.")
+    case: CaseId | None = Field(default=None, description="The case; by default the last one.")
 
 
 class StepEntry(_FilePart):
-    """Something that happens, and what must become of it."""
+    """One event, and its expected result."""
 
     case: Part | None = Field(default=None, description="A case is submitted.")
     approve: VerdictEntry | None = Field(default=None, description="Somebody approves.")
     reject: VerdictEntry | None = Field(default=None, description="Somebody rejects.")
     withdraw: WithdrawalEntry | None = Field(default=None, description="A request is withdrawn.")
     time: Moment | None = Field(
-        default=None, description="When; left out: when the case was opened, or that of the case before."
+        default=None, description="The time; by default that of the case, or of the step before."
     )
     expect: Expectation
 
 
 class TestEntry(_FilePart):
-    """Steps in order, on budgets of which nothing is used."""
+    """Steps in order, starting with unused budgets."""
 
-    test: ShortText = Field(description="What is promised, in a sentence.")
-    case: Part | None = Field(default=None, description="What every case of this test has.")
-    cases: list[StepEntry] = Field(min_length=1, description="What happens, in order.")
+    test: ShortText = Field(description="The promise, as a sentence.")
+    case: Part | None = Field(default=None, description="Values that every case of this test has.")
+    cases: list[StepEntry] = Field(min_length=1, description="The steps, in order.")
 
 
 class PolicyTestsDocument(_FilePart):
-    """Tests of a policy of Mandaat: what it promises, case by case."""
+    """Tests of a policy of Mandaat."""
 
-    policy: ShortText = Field(description="The policy's file, from this one.")
+    policy: ShortText = Field(description="The file of the policy, relative to this one.")
     staff: Any = Field(
         description="A file of staff, one JSON record a line; or a list of records.",
         json_schema_extra={
@@ -161,5 +165,5 @@ class PolicyTestsDocument(_FilePart):
             ]
         },
     )
-    case: Part | None = Field(default=None, description="What every case has.")
+    case: Part | None = Field(default=None, description="Values that every case has.")
     tests: list[TestEntry] = Field(min_length=1, description="The tests.")

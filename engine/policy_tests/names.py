@@ -1,6 +1,6 @@
-"""Names that a file of policy tests uses, and that the policy or the staff do not have.
+"""Names in a file of policy tests that the policy or the staff do not have.
 
-Told from the tree, so that they are found even where the form of something else is wrong.
+They are found in the tree, so that they are reported even if the shape of another part is wrong.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ _DIGITS: Final = re.compile("[0-9]+")
 def unknown_names(tree: Node, book: PolicyBook, people: Collection[str]) -> list[PolicyProblem]:
     """A problem at each mandate, prohibition, budget and role that the policy lacks, and at misspelt people.
 
-    A person whom nobody hired may be meant: one is misspelt only where there is another of nearly that name,
-    and nothing there expects `unknown_agent`.
+    A test may use an unknown person on purpose. So an id counts as misspelt only if somebody has nearly the
+    same id, and nothing there expects `unknown_agent`.
     """
     return list(_Names(tree, book, people).unknown())
 
 
 def people_of(tree: Node, lines: Sequence[bytes] | None) -> list[str]:
-    """The agent ids of the staff, as far as they can be read; `lines` are of the file that `staff` names."""
+    """The agent ids of the staff that can be read; `lines` are those of the file that `staff` names."""
     found = [one.text for row in each(tree.get("staff")) if (one := row.get("agent_id")) is not None]
     for line in lines or ():
         with suppress(ValueError):
@@ -99,7 +99,7 @@ def _agent(layer: Node) -> Node | None:
 
 
 def _expects_nobody(scope: Node) -> bool:
-    """Whether somebody whom nobody hired is expected, in this file, test or step."""
+    """Whether this file, test or step expects an unknown agent."""
     steps = [scope, *each(scope.get("cases"))]
     steps += [step for test in each(scope.get("tests")) for step in each(test.get("cases"))]
     expected = [one for step in steps if (one := step.get("expect")) is not None]

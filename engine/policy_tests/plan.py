@@ -1,4 +1,4 @@
-"""What a file of policy tests comes to for a policy: people, and inputs in order with what is expected."""
+"""Turn a file of policy tests into a plan: people, and inputs in order with their expected results."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ from schemas.staff import StaffMember
 from schemas.withdrawal import Withdrawal
 
 A_MONDAY: Final = "2026-01-05T12:00:00Z"
-"""When a case is opened that does not say."""
+"""The default of `opened_at`."""
 _ACTIONS: Final = ("case", "approve", "reject", "withdraw")
 _PARTS: Final[Mapping[str, type[BaseModel]]] = {"customer": Customer, "request": DecisionRequest}
 
 
 @dataclass(frozen=True)
 class Step:
-    """An input, and what must become of it. `node` is where the file says so."""
+    """An input and its expected result. `node` is its place in the file."""
 
     input: Input
     expected: Expectation
@@ -58,7 +58,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Test:
-    """Steps that share one ledger, of which nothing is used at the first."""
+    """Steps that share one ledger, which starts empty."""
 
     name: str
     spot: Spot
@@ -67,7 +67,7 @@ class Test:
 
 @dataclass
 class Plan:
-    """What can be run, and all that is wrong."""
+    """The tests that can run, and every problem."""
 
     staff: Staff = field(default_factory=Staff)
     tests: list[Test] = field(default_factory=list)
@@ -77,7 +77,7 @@ class Plan:
 def make_plan(
     document: PolicyTestsDocument, tree: Node, book: PolicyBook, staff_lines: Sequence[bytes] | None
 ) -> Plan:
-    """The plan; `staff_lines` are of the file that `staff` names, None where it holds the records itself."""
+    """The plan. `staff_lines`: the lines of the file that `staff` names, None if `staff` is a list."""
     return _Planner(document, tree, book).plan(staff_lines)
 
 
@@ -98,7 +98,7 @@ class _Planner:
 
     @contextmanager
     def _noting(self) -> Iterator[None]:
-        """Goes on after what is wrong, and keeps it."""
+        """Note a problem and go on."""
         try:
             yield
         except PolicyProblems as found:
@@ -150,7 +150,7 @@ class _Planner:
             raise _wrong(node.spot, f"write exactly one of {', '.join(_ACTIONS)}")
         if one.case is not None:
             case = self._case(one, path, entry)
-            cases.pop(case.case_id, None)  # so that the last one is the last
+            cases.pop(case.case_id, None)  # so that it becomes the last one
             cases[case.case_id] = case
             return Submission(OFFLINE, _name(path), one.time or case.opened_at, None, case)
         spot = node.key_spot(named[0])
@@ -190,7 +190,7 @@ class _Planner:
         return submitted.of(self._book.tenant)
 
     def _complete(self, given: dict[str, Any], path: Path, time: datetime | None) -> None:
-        """What a case of a test need not say."""
+        """Fill in the defaults of a case."""
         given.setdefault("case_id", f"case-{int(path[-1]) + 1}")
         given.setdefault("opened_at", A_MONDAY if time is None else time.isoformat())
         customer, request = given.setdefault("customer", {}), given.setdefault("request", {})
@@ -216,7 +216,7 @@ def _steps(pointer: str) -> Path:
 
 
 def _about(case_id: str | None, cases: Mapping[str, Case], spot: Spot) -> Case:
-    """The case that is meant: the one that is named, else the last one."""
+    """The named case, or else the last one."""
     if not cases:
         raise _wrong(spot, "there is no case before this")
     if case_id is not None and case_id not in cases:
@@ -231,7 +231,7 @@ def _person(record: Any, tenant: str) -> Any:
 
 
 def _merged(layers: Iterable[Mapping[str, Any] | None]) -> dict[str, Any]:
-    """One over the other; objects are merged key by key, and all else replaced."""
+    """Merge layers: objects key by key; other values are replaced."""
     whole: dict[str, Any] = {}
     for layer in layers:
         for key, value in (layer or {}).items():
@@ -243,7 +243,7 @@ def _merged(layers: Iterable[Mapping[str, Any] | None]) -> dict[str, Any]:
 
 
 def _unknown(given: Mapping[str, Any], model: type[BaseModel], path: Path) -> Iterator[tuple[Path, str]]:
-    """Intake ignores keys that it does not know; in a test they are mistakes."""
+    """Unknown keys: intake ignores them, but in a test they are mistakes."""
     known = list(model.model_fields)
     for key in given:
         if key not in known:
@@ -258,7 +258,7 @@ def _unknown_in_parts(given: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
 
 
 def _spot(path: Path, nodes: list[Node]) -> Spot:
-    """Where the case says this; `nodes` are its layers, the nearest first."""
+    """The place of a key of the case; `nodes` are its layers, the nearest first."""
     for node in nodes:
         parent, depth = node.find(path[:-1])
         if path and depth == len(path) - 1 and parent.get(path[-1]) is not None:

@@ -29,7 +29,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class Actual:
-    """What became of a step: of its decision, and of its approval where there is one."""
+    """The actual result of a step: its decision, and its approval if there is one."""
 
     outcome: str
     said: Mapping[str, Any]
@@ -40,14 +40,14 @@ class Actual:
 
 @dataclass
 class RuleCoverage:
-    """Which rows of the policy had a say in any test."""
+    """The rows of the policy that the tests use."""
 
     mandates: set[str] = field(default_factory=set)
     prohibitions: set[str] = field(default_factory=set)
     budgets: set[str] = field(default_factory=set)
 
     def add(self, actual: Actual) -> None:
-        """A mandate has when it grants, a prohibition when it holds, a budget when it is charged or empty."""
+        """A mandate counts if it grants, a prohibition if it applies, a budget if charged or without room."""
         if actual.said.get("mandate") is not None:
             self.mandates.add(actual.said["mandate"])
         self.budgets.update(charge["budget"] for charge in actual.charges)
@@ -56,7 +56,7 @@ class RuleCoverage:
             self.budgets.update({reason["figures"]["budget"]} if "budget" in reason["figures"] else ())
 
     def untouched(self, book: PolicyBook) -> list[tuple[str, str]]:
-        """What no test has touched: `mandate`, `prohibition` or `budget`, and its id."""
+        """The rows that no test uses: `mandate`, `prohibition` or `budget`, and the id."""
         rows = {row.place: row for by_kind in book.mandates.values() for row in by_kind.every()}
         mandates = [rows[place] for place in sorted(rows)]
         budgets = dict.fromkeys(budget.id for row in mandates for budget in row.budgets)
@@ -72,7 +72,7 @@ class RuleCoverage:
 
 
 def run_test(test: Test, book: PolicyBook, staff: Staff, covered: RuleCoverage) -> list[Difference]:
-    """The differences of one test, on a ledger of its own."""
+    """Run one test on a ledger of its own, and list the differences."""
     rehearsal = Rehearsal(book, staff)
     found: list[Difference] = []
     for step in test.steps:
@@ -144,7 +144,7 @@ def _same(name: str, expected: object, actual: object, currency: str) -> bool:
 def _rows(
     name: str, expected: Expectation, actual: Sequence[Mapping[str, Any]], step: Step, currency: str
 ) -> Iterator[Difference]:
-    """Reasons or charges: as many as expected, in that order, each with what is said of it."""
+    """Compare reasons or charges: their number, their order, and the keys that are expected."""
     wanted = getattr(expected, name)
     if wanted is None:
         return

@@ -1,4 +1,4 @@
-"""From the text of a file of policy tests to its document, or to all that is wrong with it."""
+"""Read a file of policy tests into its document, or list every problem of its shape."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ _TEXTS: Final[Mapping[str, str]] = {
 
 
 class TestsFile(NamedTuple):
-    """What a file says, and where it says it."""
+    """A file of tests: its document, and its tree with places."""
 
     document: PolicyTestsDocument
     tree: Node
 
 
 def read_file(text: str) -> tuple[TestsFile | None, list[PolicyProblem]]:
-    """Read a file; None with all that is wrong with its form."""
+    """Read a file; None with every problem of its shape."""
     try:
         tree, problems = parse_yaml(text)
     except PolicyProblems as unread:
@@ -56,7 +56,7 @@ def read_file(text: str) -> tuple[TestsFile | None, list[PolicyProblem]]:
 
 
 def unknown_key(key: str, known: list[str]) -> str:
-    """What is said of a key that means nothing."""
+    """The message about an unknown key."""
     close = get_close_matches(key, known, 1)
     said = f"did you mean `{close[0]}`?" if close else f"known keys: {', '.join(known)}"
     return f"unknown key `{key[:60]}`; {said}"

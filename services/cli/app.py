@@ -1,4 +1,4 @@
-"""`mandaat`: every command, loaded only when it is called, so that the others stay quick."""
+"""`mandaat`: all commands. Each is imported only when it is called, so that the others start fast."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import typer
 
 
 class _Command(NamedTuple):
-    """Where a command lives (a typer application, or a function) and what help says of it."""
+    """The place of a command (a typer application or a function) and its help text."""
 
     module: str
     name: str
@@ -19,34 +19,34 @@ class _Command(NamedTuple):
 
 
 COMMANDS: Final = {
-    "demo": _Command("services.cli.demo", "demo", "Run 1,166 real cases all the way round on this machine."),
+    "demo": _Command("services.cli.demo", "demo", "Run 1,166 real cases through the whole system here."),
     "local": _Command(
         "services.cli.local", "local_app", "The whole stack on this machine: up, down, status."
     ),
     "serve": _Command("services.cli.serve", "serve", "Run one service: intake, rules or notifier."),
     "topics": _Command("services.cli.topics", "topics", "Create or check all topics with their settings."),
-    "publish": _Command("services.cli.publish", "publish_app", "Activate a policy, hire or change staff."),
-    "policy": _Command("services.cli.policy", "policy_app", "Look at a policy file before it is used."),
+    "publish": _Command("services.cli.publish", "publish_app", "Activate a policy, or publish staff."),
+    "policy": _Command("services.cli.policy", "policy_app", "Check and test a policy file."),
     "decide": _Command("services.cli.decide", "decide", "Decide cases offline with the same engine."),
     "explain": _Command(
-        "services.cli.explain", "explain_case", "Say, mandate by mandate, why a case is decided as it is."
+        "services.cli.explain", "explain_case", "Explain, mandate by mandate, why a case is decided so."
     ),
-    "ledger": _Command("services.cli.ledger", "ledger_app", "Whether Redis holds what the journal says."),
+    "ledger": _Command("services.cli.ledger", "ledger_app", "Compare Redis with the journal."),
     "dead-letters": _Command(
-        "services.cli.dead_letters", "dead_letters_app", "What could not be handled: list, show, redrive."
+        "services.cli.dead_letters", "dead_letters_app", "Records that failed: list, show, redrive."
     ),
 }
 
 
 def build(called: str | None) -> typer.Typer:
-    """The application, with the real command only for the one that is called."""
+    """The application; only the command that is called is imported."""
     app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
 
     @app.callback()
     def _root() -> None:
         """Decision authority for contact-centre staff.
 
-        Exits 0, 1 (what it looked at is wrong) or 2 (called wrongly).
+        Exit codes: 0; 1 if something is wrong; 2 if the command was called wrongly or cannot run.
         """
 
     for name, entry in COMMANDS.items():
@@ -62,10 +62,10 @@ def build(called: str | None) -> typer.Typer:
 
 
 def _only_listed() -> None:
-    """Stands for a command in the list of all."""
+    """A placeholder that lists a command in the help."""
 
 
 def main() -> None:
     """The entry point `mandaat`."""
-    logging.getLogger("aiokafka").addHandler(logging.NullHandler())  # commands say themselves what went wrong
+    logging.getLogger("aiokafka").addHandler(logging.NullHandler())  # commands report errors themselves
     build(next((word for word in sys.argv[1:] if not word.startswith("-")), None))()

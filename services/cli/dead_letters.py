@@ -1,4 +1,4 @@
-"""`mandaat dead-letters list | show | redrive`: what could not be handled, why, and another try."""
+"""`mandaat dead-letters list | show | redrive`: records that could not be handled, and another try."""
 
 from __future__ import annotations
 
@@ -19,27 +19,29 @@ from services.cli.kept_dead_letters import KeptDeadLetter, newest_of_each, read_
 
 BATCH: Final = 500
 
-dead_letters_app = typer.Typer(no_args_is_help=True, help="What could not be handled, why, and another try.")
+dead_letters_app = typer.Typer(
+    no_args_is_help=True, help="Records that could not be handled: list, show, redrive."
+)
 
 Reasons = Annotated[list[str] | None, typer.Option("--reason", help="Only of this reason; may be repeated.")]
-Topic = Annotated[str | None, typer.Option("--topic", help="Only what came from this topic.")]
+Topic = Annotated[str | None, typer.Option("--topic", help="Only from this topic.")]
 Tenant = Annotated[str | None, typer.Option("--tenant", help="Only keys of this tenant.")]
 Key = Annotated[str | None, typer.Option("--key", help="Only this key: <tenant>/<case_id>.")]
 Ids = Annotated[
-    list[str] | None, typer.Argument(metavar="ID...", help="<partition>:<offset>, as `list` says.")
+    list[str] | None, typer.Argument(metavar="ID...", help="<partition>:<offset>, as `list` shows.")
 ]
 
 
 class Filter(NamedTuple):
-    """Which letters; what is None does not count."""
+    """A choice of dead letters; None chooses all."""
 
     reasons: tuple[str, ...] = ()
     topic: str | None = None
     tenant: str | None = None
     key: str | None = None
 
-    def takes(self, letter: KeptDeadLetter) -> bool:
-        """Whether the letter is one of them."""
+    def chooses(self, letter: KeptDeadLetter) -> bool:
+        """Whether it chooses this dead letter."""
         key = (letter.key or b"").decode(errors="replace")
         return (
             (not self.reasons or letter.reason in self.reasons)
@@ -57,14 +59,14 @@ def list_letters(
     key: Key = None,
     kafka: Bootstrap = None,
 ) -> None:
-    """One JSON object a line: id, time, reason, detail, service, where it came from, key, size."""
+    """List dead letters, one JSON object a line: id, time, reason, detail, service, source, key, size."""
     chosen = _filter(reason, topic, tenant, key)
     run(_list(bootstrap_of(kafka), chosen))
 
 
 @dead_letters_app.command("show")
 def show_letters(ids: Ids = None, kafka: Bootstrap = None) -> None:
-    """All of one or more letters, with value and headers: they may hold personal data."""
+    """Show dead letters with value and headers, which may hold personal data."""
     wanted = _wanted(ids)
     found = {letter.id: letter for letter in run(_read(bootstrap_of(kafka))) if letter.id in wanted}
     for name in wanted:
@@ -76,26 +78,28 @@ def show_letters(ids: Ids = None, kafka: Bootstrap = None) -> None:
 @dead_letters_app.command("redrive")
 def redrive_letters(
     ids: Ids = None,
-    everything: Annotated[bool, typer.Option("--all", help="All that the filters take.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Every dead letter that the filters choose.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Report only; publish nothing.")] = False,
     reason: Reasons = None,
     topic: Topic = None,
     tenant: Tenant = None,
     key: Key = None,
     kafka: Bootstrap = None,
 ) -> None:
-    """Publishes bytes, key and headers once more, to the same topic and partition. Asks nothing.
+    """Publish dead letters again, with bytes, key and headers, to the same topic and partition.
 
-    The letters stay where they are. Redriving one twice does no harm: its request is known, and the same
-    decision is the answer. Of letters with the same content (redriven, and dead again) only the newest is
-    redriven. Exit 1 when one of them could not be.
+    There is no question before it starts. The dead letters stay in their topic. It is safe to redrive one
+    twice: a known request gets its stored decision. If several have the same content, only the newest is
+    redriven. Exit code 1 if any cannot be redriven.
     """
     if everything == bool(ids):
         _called_wrongly("name dead letters by id, or use --all")
     chosen = _filter(reason, topic, tenant, key)
     letters = run(_read(bootstrap_of(kafka)))
     wanted = [] if everything else _wanted(ids)
-    picked = [one for one in letters if (everything or one.id in wanted) and chosen.takes(one)]
+    picked = [one for one in letters if (everything or one.id in wanted) and chosen.chooses(one)]
     kept, doubles = newest_of_each(sorted(picked, key=_order))
     for double, same in doubles.items():
         _say({"id": double, "redriven": False, "why": f"the same record as {same}"})
@@ -107,11 +111,11 @@ def redrive_letters(
 
 
 async def _list(bootstrap: str, chosen: Filter) -> None:
-    """In order of time; only the summaries are kept until then, for a letter may be 5 MB."""
+    """List them in order of time. Only summaries are kept in memory, because a dead letter may be 5 MB."""
     summaries: list[dict[str, Any]] = []
     async for record in read_to_the_end(bootstrap, DEAD_LETTERS):
         letter = read_dead_letter(record)
-        if chosen.takes(letter):
+        if chosen.chooses(letter):
             summaries.append(letter.summary())
     for summary in sorted(summaries, key=lambda one: str(one["time"])):
         _say(summary)
@@ -122,7 +126,7 @@ async def _read(bootstrap: str) -> list[KeptDeadLetter]:
 
 
 async def _redrive(bootstrap: str, letters: Sequence[KeptDeadLetter], *, dry_run: bool) -> bool:
-    """Whether every letter was published and acknowledged; says of each what was done."""
+    """Redrive, and report each; whether all were acknowledged."""
     able = [letter for letter in letters if letter.cannot_be_redriven is None]
     for letter in letters:
         if letter.cannot_be_redriven is not None:
@@ -150,7 +154,7 @@ async def _publish(producer: Producer, letters: Sequence[KeptDeadLetter]) -> int
         offsets = failed.offsets
     for letter, offset in zip(letters, offsets, strict=True):
         if offset is None:
-            why = "the broker did not acknowledge it; it may be in the log all the same"
+            why = "the broker did not acknowledge it; it may still be in the log"
             _say({"id": letter.id, "redriven": False, "why": why})
         else:
             _say({"id": letter.id, "redriven": True, "to": f"{_place(letter)}:{offset}"})
@@ -162,7 +166,7 @@ def _place(letter: KeptDeadLetter) -> str:
 
 
 def _order(letter: KeptDeadLetter) -> tuple[str, int, int]:
-    """As the records stood in their partitions, so that what belongs to one case keeps its order."""
+    """The order in the original partitions, so that records of one case stay in order."""
     return letter.topic, letter.partition or 0, letter.offset or 0
 
 

@@ -1,4 +1,4 @@
-"""`mandaat decide`: the rules, offline, with an empty ledger of its own (DESIGN.md, Command line)."""
+"""`mandaat decide`: decide cases offline, with an empty ledger in memory."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ from services.cli.staff_files import about_a_line, load_staff
 
 
 class _CannotDecideError(Exception):
-    """A line that is not decided, and why."""
+    """The reason why a line cannot be decided."""
 
 
 class OfflineEngine:
-    """The engine with a ledger in memory: every request is decided once, at the time its case was opened."""
+    """The engine with a ledger in memory. It decides every request once, at the time its case was opened."""
 
     def __init__(self, book: PolicyBook, staff: Staff) -> None:
         self._book = book
@@ -47,7 +47,7 @@ class OfflineEngine:
         tenant = submitted.tenant or self._book.tenant
         if tenant != self._book.tenant:
             raise _CannotDecideError(
-                f"the case is of tenant {tenant!r}, and the policy of {self._book.tenant!r}"
+                f"the case is for tenant {tenant!r}, but the policy is for {self._book.tenant!r}"
             )
         return submitted.of(tenant)
 
@@ -55,11 +55,11 @@ class OfflineEngine:
 def decide(
     policy: Annotated[Path, typer.Option(help="The policy, YAML 1.2.")],
     staff: Annotated[Path, typer.Option(help="The staff, one record a line.")],
-    cases: Annotated[Path | None, typer.Argument(help="The cases; else standard input.")] = None,
+    cases: Annotated[Path | None, typer.Argument(help="The cases; by default standard input.")] = None,
 ) -> None:
-    """Decide cases offline: cases in, the data of one decision a line out, in the same order.
+    """Decide cases offline: read a case a line, and print the data of its decision, in the same order.
 
-    A line that cannot be decided is reported on standard error, the rest goes on, and the exit code is 1.
+    A line that cannot be decided is reported on standard error. The others are decided; the exit code is 1.
     """
     book = load_book(policy)
     engine = OfflineEngine(book, load_staff(staff, book.tenant))
@@ -71,7 +71,7 @@ def decide(
 
 
 def _decide_line(engine: OfflineEngine, place: str, line: bytes) -> bool:
-    """Whether the line at this place was decided; an empty line has nothing to decide."""
+    """Decide a line; whether that worked. An empty line is skipped."""
     if not line.strip():
         return True
     try:
@@ -85,7 +85,7 @@ def _decide_line(engine: OfflineEngine, place: str, line: bytes) -> bool:
 
 @contextmanager
 def _lines(cases: Path | None) -> Iterator[Iterable[tuple[int, bytes]]]:
-    """The lines with their numbers, from 1; a progress bar where somebody watches."""
+    """The lines with their numbers, from 1; with a progress bar on a terminal."""
     if cases is None or str(cases) == "-":
         yield enumerate(sys.stdin.buffer, 1)
         return

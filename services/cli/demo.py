@@ -1,4 +1,4 @@
-"""`mandaat demo`: real cases all the way round on this machine, checked against what must come out."""
+"""`mandaat demo`: run real cases through the whole system on this machine, and check the results."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 def demo(
     stay: Annotated[
-        bool | None, typer.Option(help="Keep it running until Ctrl-C; by default when there is a terminal.")
+        bool | None, typer.Option(help="Keep running until Ctrl-C; the default on a terminal.")
     ] = None,
 ) -> None:
-    """Run 1,166 real cases all the way round: both doors, rules, ledger, notices; and check what comes out.
+    """Run 1,166 real cases through both doors, rules, ledger and notices, and check the results.
 
-    In a state directory of its own that begins empty each time, because a known request is decided once and
-    told once. Exits 1 with the differences where anything is not as expected, and where it is stopped before
-    it has looked; Ctrl-C after the report ends it with what the report found.
+    It uses a state directory of its own, which is empty at the start of each run: a known request is decided
+    only once. The exit code is 1 if anything differs, with the differences, or if it is stopped before its
+    report. After the report, Ctrl-C ends it with the result of the report.
     """
     console = Console(highlight=False)
     started = monotonic()
@@ -57,7 +57,7 @@ def demo(
         StackProgress(Console(stderr=True)).problem(problem)
         raise typer.Exit(WRONG) from problem
     except KeyboardInterrupt:
-        Console(stderr=True).print("stopped before all was seen; nothing runs")
+        Console(stderr=True).print("stopped before the report; nothing is running")
         raise typer.Exit(WRONG) from None
     if not right:
         raise typer.Exit(WRONG)
@@ -75,7 +75,7 @@ def _run_in(stack: Stack, console: Console, started: float, stay: bool) -> bool:
         publish_policy(retail.FOLDER / "policy.yaml", stack.bootstrap)
         publish_staff(retail.FOLDER / "staff.jsonl", stack.bootstrap)
         cases = retail.retail_cases()
-        outcome = asyncio.run(_all_the_way_round(console, stack, cases))
+        outcome = asyncio.run(_run_cases(console, stack, cases))
         right = demo_report.show(console, stack, cases, outcome)
         console.print(f"[bold]{monotonic() - started:.0f} s[/bold] in all")
         if stay:
@@ -87,20 +87,20 @@ def _run_in(stack: Stack, console: Console, started: float, stay: bool) -> bool:
 
 
 def _fresh_stack(console: Console) -> Stack:
-    """A stack in `<state>/demo`; what an earlier demonstration left there is stopped and removed."""
+    """A stack in `<state>/demo`, after stopping and removing that of an earlier run."""
     teller, state = StackProgress(console), state_dir() / "demo"
     Stack(state, Ports(), report=teller.part).down()
     shutil.rmtree(state)
     ports = Ports()
     if any(listening(port) for port in ports.model_dump().values()):
-        teller.part("ports", "some of the usual ones are taken; using free ones")
+        teller.part("ports", "some default ports are taken; using free ones")
         ports = free_ports()
-    console.print(f"[bold]state[/bold]     {state}: empty at the start of each demonstration", soft_wrap=True)
+    console.print(f"[bold]state[/bold]     {state}: empty at the start of each run", soft_wrap=True)
     return Stack(state, ports, report=teller.part, fetched=teller.fetched)
 
 
-async def _all_the_way_round(console: Console, stack: Stack, cases: Sequence[RetailCase]) -> Outcome:
-    """Publishes half of the cases at each door, and reads what comes of them meanwhile."""
+async def _run_cases(console: Console, stack: Stack, cases: Sequence[RetailCase]) -> Outcome:
+    """Publish half of the cases at each door, and read the results meanwhile."""
     key, refused = stack.api_key(retail.TENANT), list[Exception]()
     with counters(console, published=len(cases), decided=len(cases), told=None) as count:
 
@@ -108,11 +108,11 @@ async def _all_the_way_round(console: Console, stack: Stack, cases: Sequence[Ret
             count.set("decided", len(outcome.first))
             count.set("told", outcome.ended_notices, total=len(outcome.due))
 
-        def hopeless() -> bool:
+        def must_stop() -> bool:
             return bool(refused) or not all(map(stack.running, ALL))
 
         one_more = partial(count.add, "published")
-        reading = asyncio.create_task(watch(stack.bootstrap, cases, seen, hopeless))
+        reading = asyncio.create_task(watch(stack.bootstrap, cases, seen, must_stop))
         try:
             async with asyncio.TaskGroup() as doors_open:
                 doors_open.create_task(doors.over_http(stack.http("intake"), key, cases[::2], one_more))
@@ -128,7 +128,7 @@ async def _all_the_way_round(console: Console, stack: Stack, cases: Sequence[Ret
 
 def _wait_for_ctrl_c(console: Console, stack: Stack) -> None:
     console.print(
-        f"\nThe stack keeps running until Ctrl-C. Meanwhile, elsewhere: "
+        f"\nThe stack keeps running until Ctrl-C. In another terminal: "
         f"[bold]MANDAAT_STATE_DIR={stack.state} {sys.argv[0]} local status[/bold]",
         soft_wrap=True,
     )
@@ -138,19 +138,21 @@ def _wait_for_ctrl_c(console: Console, stack: Stack) -> None:
 
 @contextmanager
 def _only_one(state: Path) -> Iterator[None]:
-    """Raises StackError while another demonstration runs in this state directory."""
+    """Raises StackError if another demonstration runs in this state directory."""
     state.mkdir(parents=True, exist_ok=True)
     with (state / "demo.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise StackError(f"a demonstration runs already in {state}: end it there with Ctrl-C") from None
+            raise StackError(
+                f"a demonstration is already running in {state}: end it there with Ctrl-C"
+            ) from None
         yield
 
 
 @contextmanager
 def _stopped_by_signals() -> Iterator[None]:
-    """SIGTERM and SIGHUP end it as Ctrl-C does: with nothing left running."""
+    """Let SIGTERM and SIGHUP end it as Ctrl-C does, with nothing left running."""
 
     def interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
         raise KeyboardInterrupt
@@ -164,6 +166,6 @@ def _stopped_by_signals() -> Iterator[None]:
 
 
 def _ignore_signals() -> None:
-    """From here it ends anyway; a second Ctrl-C must not leave half of it running."""
+    """Ignore a second Ctrl-C while the stack stops, so that nothing is left running."""
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)

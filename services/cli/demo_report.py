@@ -1,4 +1,4 @@
-"""What the demonstration shows at its end."""
+"""The report at the end of the demonstration."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SHOWN_DIFFERENCES = 50
 
 
 def show(console: Console, stack: Stack, cases: Sequence[RetailCase], outcome: Outcome) -> bool:
-    """Prints tables, times, addresses and differences; whether all is as expected."""
+    """Print tables, times, addresses and differences; whether all is as expected."""
     right = sum(outcome.outcome_of(case) == case.expected for case in cases)
     differences = outcome.differences(cases)
     console.print(_decisions(cases, outcome))
@@ -37,7 +37,7 @@ def show(console: Console, stack: Stack, cases: Sequence[RetailCase], outcome: O
 
 
 def _decisions(cases: Sequence[RetailCase], outcome: Outcome) -> Table:
-    """Kind by outcome: how many came to it, of how many that were expected to."""
+    """Outcomes by kind: the actual number, of the expected number."""
     found = Counter((case.kind, outcome.outcome_of(case)) for case in cases)
     expected = Counter((case.kind, case.expected) for case in cases)
     seen = [each for each in OUTCOMES if any(key[1] == each for key in found | expected)]

@@ -1,4 +1,4 @@
-"""`mandaat explain`: why a case is decided as it is, in sentences (docs/mandate.md)."""
+"""`mandaat explain`: explain in sentences why a case is decided as it is (docs/mandate.md)."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ def explain_case(
     staff: Annotated[Path, typer.Option(help="The staff, one record a line.")],
     case: Annotated[
         Path | None,
-        typer.Argument(help="A case, or several of which the last is explained; else standard input."),
+        typer.Argument(help="One case, or several: the last is explained. By default standard input."),
     ] = None,
     case_id: Annotated[str | None, typer.Option(help="Explain this one instead of the last.")] = None,
     lang: Annotated[Language, typer.Option(help="The language of the explanation.")] = "nl",
 ) -> None:
     """Explain, mandate by mandate, why a case is decided as it is.
 
-    Cases that stand above it are decided first, so that what they took of the budgets counts.
+    The cases above it are decided first, so that their charges count.
     """
     book = load_book(policy)
     people = load_staff(staff, book.tenant)
@@ -48,7 +48,9 @@ def explain_case(
     rehearsal = Rehearsal(book, people)
     before: Counters | None = None
     for one in (*above, wanted):
-        if one.key == wanted.key and before is None:  # a repeat is explained by what was there the first time
+        if (
+            one.key == wanted.key and before is None
+        ):  # explain a repeated case with the counters of its first time
             before = deepcopy(rehearsal.counters)
         decision, *more = _decide(one, rehearsal)
     approval = more[0]["data"]["approval"] if more else None
@@ -68,7 +70,7 @@ def _decide(case: Case, rehearsal: Rehearsal) -> tuple[Event, ...]:
 
 
 def _up_to(cases: list[Case], case_id: str | None) -> tuple[list[Case], Case]:
-    """The cases above the one that is to be explained, and that one."""
+    """The case to explain, and the cases above it."""
     places = [place for place, one in enumerate(cases) if case_id in (None, one.case_id)]
     if not places:
         said = "there is no case to explain" if case_id is None else f"there is no case {case_id}"
@@ -78,7 +80,7 @@ def _up_to(cases: list[Case], case_id: str | None) -> tuple[list[Case], Case]:
 
 
 def _cases(file: Path | None, book: PolicyBook) -> Iterator[Case]:
-    """One JSON object, over several lines if it likes; or one a line."""
+    """The cases: one JSON object over one or more lines, or one object a line."""
     content = sys.stdin.buffer.read() if file is None or str(file) == "-" else read_bytes(file)
     try:
         yield _case(content, book)
@@ -97,7 +99,7 @@ def _cases(file: Path | None, book: PolicyBook) -> Iterator[Case]:
 def _case(content: bytes, book: PolicyBook) -> Case:
     submitted = read(SubmittedCase, content)
     if submitted.tenant not in (None, book.tenant):
-        _complain(f"the case is of tenant {submitted.tenant!r}, and the policy of {book.tenant!r}")
+        _complain(f"the case is for tenant {submitted.tenant!r}, but the policy is for {book.tenant!r}")
     return submitted.of(book.tenant)
 
 

@@ -1,4 +1,4 @@
-"""A dead letter as operations see it: what it was, where it stood, and why it stays behind."""
+"""A dead letter as operations see it: the record, its place, and the reason."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _CUT: Final = f"{PREFIX}cut-from-bytes"
 
 
 class KeptDeadLetter(NamedTuple):
-    """One dead letter. `id` is where it stands in mandaat.dead-letters: `<partition>:<offset>`."""
+    """One dead letter. `id` is its place in mandaat.dead-letters: `<partition>:<offset>`."""
 
     id: str
     written_at: datetime
@@ -28,13 +28,13 @@ class KeptDeadLetter(NamedTuple):
     key: bytes | None
     value: bytes | None
     headers: tuple[tuple[str, bytes | None], ...]
-    """As the record had them, without what was added."""
+    """The headers of the original record."""
     cut_from: int | None
-    """How large the value was, where not all of it was kept."""
+    """The size of the value, if not all of it was kept."""
 
     @property
     def cannot_be_redriven(self) -> str | None:
-        """Why it cannot be published again, or None."""
+        """The reason why it cannot be published again, or None."""
         if not self.topic or self.partition is None:
             return "it does not say where it came from"
         if self.topic == DECISIONS:
@@ -49,11 +49,11 @@ class KeptDeadLetter(NamedTuple):
 
     @property
     def content(self) -> tuple[object, ...]:
-        """What would be published: letters of equal content are the same record, dead more than once."""
+        """The content to publish: equal for dead letters of one record that failed more than once."""
         return (self.topic, self.partition, self.key, self.value, self.headers)
 
     def outgoing(self) -> Outgoing:
-        """The record as it was, for the place where it was."""
+        """The original record, for its original place."""
         return Outgoing(self.topic, self.partition, self.key, self.value, self.headers)
 
     def summary(self) -> dict[str, Any]:
@@ -79,7 +79,7 @@ class KeptDeadLetter(NamedTuple):
 
 
 def read_dead_letter(record: ConsumedRecord) -> KeptDeadLetter:
-    """The letter in a record of mandaat.dead-letters, also one that others wrote there."""
+    """The dead letter in a record of mandaat.dead-letters, even if another program wrote it."""
     ours = {name: value for name, value in record.headers if name.startswith(PREFIX)}
 
     def said(name: str) -> str:
@@ -102,10 +102,10 @@ def read_dead_letter(record: ConsumedRecord) -> KeptDeadLetter:
 
 
 def newest_of_each(letters: Sequence[KeptDeadLetter]) -> tuple[list[KeptDeadLetter], dict[str, str]]:
-    """The letters without those of which a newer one has the same content; and of these, which that is.
+    """The newest dead letter of each content, and for each older one the id of the newest.
 
-    A record that is redriven and dies again leaves a second letter: without this, each time that all are
-    redriven would double them.
+    A record that is redriven and fails again leaves a second dead letter. Without this rule, redriving all
+    would double them each time.
     """
     newest: dict[tuple[object, ...], KeptDeadLetter] = {}
     for letter in letters:

@@ -1,4 +1,4 @@
-"""`mandaat ledger verify`: whether Redis holds what the journal says."""
+"""`mandaat ledger verify`: compare the ledger in Redis with the journal."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from services.cli.kafka import Bootstrap, bootstrap_of
 from services.cli.progress import bar
 from services.cli.where import KAFKA, REDIS, redis_url
 
-ledger_app = typer.Typer(no_args_is_help=True, help="The ledger in Redis, beside the journal in Kafka.")
+ledger_app = typer.Typer(no_args_is_help=True, help="Compare the ledger in Redis with the journal in Kafka.")
 
 
 @ledger_app.callback()
 def _group() -> None:
-    """The ledger in Redis, beside the journal in Kafka."""
+    """Compare the ledger in Redis with the journal in Kafka."""
 
 
 @ledger_app.command()
@@ -30,23 +30,25 @@ def verify(
     kafka: Bootstrap = None,
     redis: Annotated[
         str | None,
-        typer.Option("--redis", metavar="URL", help=f"Where Redis is; else {REDIS}, else the local stack."),
+        typer.Option(
+            "--redis", metavar="URL", help=f"The address of Redis; by default {REDIS}, else the local stack."
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One line of JSON instead of sentences.")] = False,
 ) -> None:
-    """Replay the journal from its beginning beside the ledger, and compare all; also while workers decide.
+    """Replay the whole journal into a second ledger and compare the two; workers may decide meanwhile.
 
-    Exits 0 where they are equal, 1 where they differ, 2 where they could not be compared. What is replayed
-    takes as much memory in Redis as the ledger itself, until the end.
+    Exit codes: 0 if they are equal, 1 if they differ, 2 if they cannot be compared. Until it ends, the replay
+    takes as much memory in Redis as the ledger itself.
     """
-    # The ledger is rules' own: its process compares, and says here how far it is.
+    # Only rules reads its ledger, so a process of rules compares, and prints its progress here.
     environment = os.environ | {KAFKA: bootstrap_of(kafka), REDIS: redis_url(redis)}
     command = [sys.executable, "-m", "services.rules.verify"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:  # noqa: S603 - our own module
         assert process.stdout is not None  # noqa: S101 - for the type checker
         result = _follow(process.stdout)
     if result is None:
-        typer.echo("mandaat: the comparison ended before its result; what it said stands above.", err=True)
+        typer.echo("mandaat: the comparison ended without a result; its output is above.", err=True)
         raise typer.Exit(CALLED_WRONGLY)
     if "problem" in result:
         typer.echo(f"mandaat: {result['problem']}", err=True)
@@ -57,7 +59,7 @@ def verify(
 
 
 def _follow(lines: Iterable[str]) -> dict[str, Any] | None:
-    """Show how far it is, and answer the last line."""
+    """Show the progress, and return the last line."""
     result: dict[str, Any] | None = None
     with bar(Console(stderr=True)) as shown:
         tasks = {what: shown.add_task(what, total=None) for what in ("records", "keys")}
@@ -75,7 +77,7 @@ def _sentences(result: dict[str, Any]) -> list[str]:
     compared = ", ".join(f"{count} {what}" for what, count in sorted(result["compared"].items()))
     lines = [f"{result['records']} records of the journal replayed; compared: {compared or 'nothing'}"]
     if result["equal"]:
-        return [*lines, "The ledger is what the journal says."]
+        return [*lines, "The ledger equals the journal."]
     lines.append(f"differences: {result['differences']}")
     for one in result["examples"]:
         place = f"{one['key']} {one['field']}".strip()

@@ -1,4 +1,4 @@
-"""`mandaat local`: the whole stack on this machine without Docker."""
+"""`mandaat local`: run the whole stack on this machine without Docker."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from deploy.local.stack import ALL, PartStatus, Stack
 from services.cli.exits import CALLED_WRONGLY, WRONG
 from services.cli.progress import StackProgress
 
-local_app = typer.Typer(help="The whole stack on this machine without Docker.", no_args_is_help=True)
+local_app = typer.Typer(help="Run the whole stack on this machine without Docker.", no_args_is_help=True)
 
 
 @local_app.command()
 def up(
     only: Annotated[
-        str, typer.Option(help=f"These parts, with commas between: {', '.join(ALL)}. All, when left out.")
+        str, typer.Option(help=f"Only these parts, with commas: {', '.join(ALL)}. By default all.")
     ] = "",
 ) -> None:
-    """Start what does not run yet; returns when all are ready. Safe to repeat; data is kept between runs."""
+    """Start the parts that are not running, and return when all are ready. Data is kept between runs."""
     console = Console()
     chosen = _parts(only)
     stack = _stack(console)
@@ -39,7 +39,7 @@ def up(
 
 @local_app.command()
 def down() -> None:
-    """Stop everything that runs; data stays."""
+    """Stop all parts; data stays."""
     console = Console()
     try:
         _stack(console).down()
@@ -51,9 +51,9 @@ def down() -> None:
 
 @local_app.command()
 def status(
-    as_json: Annotated[bool, typer.Option("--json", help="For programs; holds the local API keys.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON, with the local API keys.")] = False,
 ) -> None:
-    """What runs, where, and where its log is. Exits 1 when not everything is ready."""
+    """Show each part with its ports and log. Exit code 1 if not everything is ready."""
     console = Console()
     stack = _stack(console)
     parts = stack.status()

@@ -1,4 +1,4 @@
-"""`mandaat policy`: look at a policy file before it is used."""
+"""`mandaat policy`: check and test a policy file."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ from services.cli.policy_files import read_bytes, read_policy
 from services.cli.policy_test import run_tests
 from services.cli.staff_files import load_staff
 
-policy_app = typer.Typer(help="Look at a policy file before it is used.", no_args_is_help=True)
+policy_app = typer.Typer(help="Check and test a policy file.", no_args_is_help=True)
 
 
 @policy_app.callback()
 def _policy() -> None:
-    """Look at a policy file before it is used."""
+    """Check and test a policy file."""
 
 
 @policy_app.command("check")
 def check(
     file: Annotated[Path, typer.Argument(help="The policy, YAML 1.2.")],
     staff: Annotated[
-        Path | None, typer.Option(help="The staff, one record a line: are there people for every role?")
+        Path | None, typer.Option(help="The staff, one record a line, to compare with the roles.")
     ] = None,
 ) -> None:
-    """Say all that is wrong with a policy, as FILE:LINE:COLUMN: text. Exits 1 where it cannot be used.
+    """Report every problem of a policy, as FILE:LINE:COLUMN: text. Exit code 1 if it cannot be used.
 
-    A warning is of what can be used, and is hardly meant.
+    A warning marks something that can be used but is probably a mistake.
     """
     members = [] if staff is None else list(_members(staff))
     book, problems, _ = read_policy(file, None if staff is None else {member.role for _, member in members})
@@ -54,7 +54,7 @@ def check(
 
 
 def _members(staff: Path) -> Iterator[tuple[int, StaffMember]]:
-    """The records that can be read, each with its line; `load_staff` says what is wrong with the others."""
+    """The records that can be read, with their lines; `load_staff` reports the others."""
     for number, line in enumerate(read_bytes(staff).splitlines(), 1):
         with suppress(Unreadable):
             yield number, read(StaffMember, line)
@@ -62,9 +62,9 @@ def _members(staff: Path) -> Iterator[tuple[int, StaffMember]]:
 
 @policy_app.command("schema")
 def schema(
-    tests: Annotated[bool, typer.Option("--tests", help="Of files of policy tests instead.")] = False,
+    tests: Annotated[bool, typer.Option("--tests", help="That of policy tests instead.")] = False,
 ) -> None:
-    """Print the JSON Schema of policy files, by which editors complete them."""
+    """Print the JSON Schema of policy files, with which editors complete and check them."""
     text = schema_text(PolicyTestsDocument, "Mandaat policy tests") if tests else policy_schema()
     typer.echo(text, nl=False)
 

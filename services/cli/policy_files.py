@@ -1,4 +1,4 @@
-"""Files that commands are given: what can be read of them, and what ends the command."""
+"""Read the files that a command is given, or end the command."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from engine.policy.checking import CheckedPolicy, check_policy
 from services.cli.exits import CALLED_WRONGLY, WRONG
 
 
-def read_policy(file: Path, held: Collection[str] | None = None) -> CheckedPolicy:
-    """Read a policy file; what cannot even be opened ends the command (exit 2).
+def read_policy(file: Path, staff_roles: Collection[str] | None = None) -> CheckedPolicy:
+    """Read and check a policy file. If it cannot be opened, the command ends (exit 2).
 
-    `held`: the roles that the staff have, where they are known; the policy is held against them too.
+    `staff_roles`: the roles of the staff, if known; the policy is compared with them too.
     """
     text = read_bytes(file)
     try:
-        return check_policy(text.decode(), held)
+        return check_policy(text.decode(), staff_roles)
     except UnicodeDecodeError as error:
         line = text.count(b"\n", 0, error.start) + 1
         column = len(text[text.rfind(b"\n", 0, error.start) + 1 : error.start].decode(errors="replace")) + 1
@@ -28,7 +28,7 @@ def read_policy(file: Path, held: Collection[str] | None = None) -> CheckedPolic
 
 
 def load_book(file: Path) -> PolicyBook:
-    """The policy of a file; all that is wrong is said, and ends the command (exit 1)."""
+    """The policy of a file. If it has errors they are reported, and the command ends (exit 1)."""
     book, problems, _ = read_policy(file)
     if book is None:
         for problem in problems:
@@ -38,7 +38,7 @@ def load_book(file: Path) -> PolicyBook:
 
 
 def read_bytes(file: Path) -> bytes:
-    """The content of a file; what cannot be opened ends the command (exit 2)."""
+    """The content of a file. If it cannot be opened, the command ends (exit 2)."""
     try:
         return file.read_bytes()
     except OSError as error:

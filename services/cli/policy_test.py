@@ -22,7 +22,7 @@ ENDINGS: Final = ("*.test.yaml", "*.test.yml")
 
 
 class Result(NamedTuple):
-    """How many tests of a file passed, of how many; and whether the file could be used at all."""
+    """The number of tests of a file, those that passed, and whether the file could be used."""
 
     passed: int
     tests: int
@@ -32,12 +32,12 @@ class Result(NamedTuple):
 def run_tests(
     path: Annotated[Path, typer.Argument(help="A file of tests, or a folder with files *.test.yaml.")],
     every_rule: Annotated[
-        bool, typer.Option("--every-rule", help="Fail where a rule of the policy has no say in any test.")
+        bool, typer.Option("--every-rule", help="Fail if no test uses a rule of the policy.")
     ] = False,
 ) -> None:
-    """Run policy tests: one line each, and where one fails what was expected and what came.
+    """Run policy tests: print one line each, and the differences of those that fail.
 
-    Exits 1 where a test fails or a file is wrong, 2 where there is nothing to run.
+    Exit codes: 1 if a test fails or a file is wrong, 2 if there is nothing to run.
     """
     files = _files(path)
     if not files:
@@ -69,7 +69,7 @@ def _files(path: Path) -> list[Path]:
 
 
 def _run(file: Path, covered: dict[Path, tuple[PolicyBook, RuleCoverage]]) -> Result:
-    """Run the tests of one file; the rules that they touch join those of its policy's other files."""
+    """Run the tests of one file, and add the rules that they use to those of the same policy."""
     try:
         policy, book, plan = _load(file)
     except _UnusableError as flawed:
@@ -88,7 +88,7 @@ def _run(file: Path, covered: dict[Path, tuple[PolicyBook, RuleCoverage]]) -> Re
 
 
 class _UnusableError(Exception):
-    """A file that cannot be used, and all that is wrong with it."""
+    """A file that cannot be used, with every problem."""
 
     def __init__(self, file: Path, problems: Sequence[PolicyProblem]) -> None:
         super().__init__("; ".join(map(str, problems)))
@@ -96,7 +96,7 @@ class _UnusableError(Exception):
 
 
 def _load(file: Path) -> tuple[Path, PolicyBook, Plan]:
-    """The policy, and what is to be run. Raises _UnusableError."""
+    """The policy and the plan. Raises _UnusableError."""
     try:
         text = read_bytes(file).decode()
     except UnicodeDecodeError as error:
@@ -119,7 +119,7 @@ def _load(file: Path) -> tuple[Path, PolicyBook, Plan]:
 
 
 def _unknown_names(file: Path, text: str) -> list[PolicyProblem]:
-    """Those of a file whose form is wrong, as far as it can be read, so that all is said at once."""
+    """The unknown names of a file with a wrong shape, so that all problems are reported at once."""
     try:
         tree, _ = parse_yaml(text)
     except PolicyProblems:
@@ -135,7 +135,7 @@ def _unknown_names(file: Path, text: str) -> list[PolicyProblem]:
 
 
 def _beside(file: Path, read: TestsFile, key: str, named: str) -> Path:
-    """A file that the tests name, from where they stand."""
+    """The path of a file that the tests name, relative to theirs."""
     path = file.parent / named
     if not path.is_file():
         spot = read.tree.find((key,))[0].spot

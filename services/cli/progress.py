@@ -1,4 +1,4 @@
-"""How the stack's progress is shown: a bar and marks on a terminal, plain lines without one."""
+"""Show progress: bars on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from deploy.local.problems import StackError, StartError
 
 
 class StackProgress:
-    """Says what happens to each part, and how far the fetching of Kafka's jars is."""
+    """Prints the steps of each part, and the progress of fetching the jars of Kafka."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._bar: Progress | None = None
 
     def part(self, name: str, what: str) -> None:
-        """One line a step."""
+        """Print one step of a part."""
         self._console.print(f"[bold]{name:<9}[/bold] {what}", highlight=False)
 
     def fetched(self, done: int, total: int) -> None:
-        """Silent when all was there; a bar on a terminal, else a line at the start and one at the end."""
+        """Show the progress of fetching; nothing if all jars were present."""
         if self._bar is None and done == total:
             return
         if self._bar is None:
@@ -39,7 +39,7 @@ class StackProgress:
             self.part("kafka", f"{total} jars are there, checksums as expected")
 
     def problem(self, problem: StackError) -> None:
-        """What went wrong, with the end of the log of the process that failed."""
+        """Print a problem, with the end of the log of the failed process."""
         if self._bar is not None:
             self._bar.stop()
         self._console.print(f"[bold red]{problem}[/bold red]", highlight=False, soft_wrap=True)
@@ -55,7 +55,7 @@ def bar(console: Console) -> Progress:
 
 @contextmanager
 def counters(console: Console, **totals: int | None) -> Iterator[Counters]:
-    """Bars for several things at once, each named with how many there will be (None: said later)."""
+    """Bars for several counts at once, each with its total (None: not yet known)."""
     with bar(console) as progress:
         counted = Counters(progress, totals)
         yield counted
@@ -67,16 +67,16 @@ def counters(console: Console, **totals: int | None) -> Iterator[Counters]:
 
 
 class Counters:
-    """How many of each thing are done."""
+    """Counts of finished things."""
 
     def __init__(self, progress: Progress, totals: Mapping[str, int | None]) -> None:
         self._progress = progress
         self._tasks = {name: progress.add_task(name, total=total) for name, total in totals.items()}
 
     def add(self, name: str) -> None:
-        """One more is done."""
+        """Count one more."""
         self._progress.advance(self._tasks[name])
 
     def set(self, name: str, done: int, total: int | None = None) -> None:
-        """So many are done, of so many where that is known only now."""
+        """Set a count, and its total if that is only known now."""
         self._progress.update(self._tasks[name], completed=done, total=total)

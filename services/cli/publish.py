@@ -1,4 +1,4 @@
-"""`mandaat publish policy FILE` and `publish staff FILE`."""
+"""`mandaat publish policy FILE` and `mandaat publish staff FILE`."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ from services.cli.staff_files import about_a_line
 
 BATCH: Final = 2_000
 ROOM_BYTES: Final = 4096
-"""For key, headers and the envelope of the record batch."""
+"""Room for key, headers and the record batch."""
 _JSON: Final = (("content-type", b"application/json"),)
 
-publish_app = typer.Typer(no_args_is_help=True, help="Activates a policy, hires or changes staff.")
+publish_app = typer.Typer(no_args_is_help=True, help="Activate a policy, or publish staff.")
 
 File = Annotated[Path, typer.Argument(metavar="FILE", exists=True, dir_okay=False, readable=True)]
 
 
 @publish_app.command("policy")
 def publish_policy(file: File, kafka: Bootstrap = None) -> None:
-    """Checks a policy and makes it the active one of its tenant. Exit 1 with every problem if it has any.
+    """Check a policy and make it the active one of its tenant. Exit code 1, with all errors, if it has any.
 
-    Warns when other content was published under the same version.
+    A warning says if other content was published under the same version.
     """
     book, problems, canonical = read_policy(file)
     for problem in problems:
@@ -64,7 +64,7 @@ def publish_policy(file: File, kafka: Bootstrap = None) -> None:
 
 @publish_app.command("staff")
 def publish_staff(file: File, kafka: Bootstrap = None) -> None:
-    """Publishes staff records, one JSON object a line. If a line is wrong, nothing is published: exit 1."""
+    """Publish staff records, one JSON object a line. A wrong line stops it (exit code 1)."""
     members = _members(file)
     records = [Outgoing(STAFF, key=one.key.encode(), value=_json(one), headers=_JSON) for one in members]
     rounds = [records[start : start + BATCH] for start in range(0, len(records), BATCH)]
@@ -73,7 +73,7 @@ def publish_staff(file: File, kafka: Bootstrap = None) -> None:
 
 
 def _members(file: Path) -> list[StaffMember]:
-    """The staff in a file; exits with 1 after naming every line that is wrong."""
+    """The staff in a file. Exits with 1 after reporting every wrong line."""
     members: list[StaffMember] = []
     seen: dict[tuple[str, str], int] = {}
     wrong = False
@@ -107,7 +107,7 @@ def _complain(file: Path, number: int, text: str) -> bool:
 async def _activate(
     bootstrap: str, tenant: str, record: PolicyRecord, rounds: Sequence[Sequence[Outgoing]]
 ) -> list[str]:
-    """Publishes; the digests of other content that was published under the same version before."""
+    """Publish, and return the digests of other content under the same version."""
     others = await _others_of_the_version(bootstrap, tenant, record)
     await _publish(bootstrap, rounds, label="")
     return others
@@ -121,14 +121,14 @@ async def _others_of_the_version(bootstrap: str, tenant: str, record: PolicyReco
         try:
             published = read(PolicyRecord, kept.value)
         except Unreadable:
-            continue  # rules keeps it out and says so; it is no version
+            continue  # rules does not use it either
         if published.version == record.version and published.digest != record.digest:
             found[published.digest] = None
     return list(found)
 
 
 async def _publish(bootstrap: str, rounds: Sequence[Sequence[Outgoing]], *, label: str) -> None:
-    """One round after the acknowledgement of the former; a bar where there is a terminal and much to do."""
+    """Send round after round, each after the former is acknowledged; with a bar on a terminal."""
     producer = Producer(bootstrap, client_id="mandaat-publish", max_request_size=POLICY_LIMIT_BYTES)
     console = Console(stderr=True)
     quiet = not (label and console.is_terminal and len(rounds) > 1)

@@ -1,4 +1,4 @@
-"""`mandaat serve`: one service in this process' place, settings from the environment."""
+"""`mandaat serve`: run one service in place of this process."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import typer
 
 
 class Service(StrEnum):
-    """What can be served."""
+    """The services."""
 
     INTAKE = "intake"
     RULES = "rules"
     NOTIFIER = "notifier"
 
 
-def serve(service: Annotated[Service, typer.Argument(help="Which one.")]) -> None:
-    """Run one service, settings from the environment (MANDAAT_...), until SIGTERM or Ctrl-C."""
-    # In place of this process, so that signals and the exit code are the service's own.
+def serve(service: Annotated[Service, typer.Argument(help="The service to run.")]) -> None:
+    """Run one service until SIGTERM or Ctrl-C, with settings from the environment (MANDAAT_...)."""
+    # It replaces this process, so that signals reach the service and the exit code is its own.
     os.execv(sys.executable, [sys.executable, "-m", f"services.{service}"])  # noqa: S606 - no shell is meant

@@ -15,11 +15,11 @@ from services.cli.policy_files import read_bytes
 
 
 class _CannotBeHiredError(Exception):
-    """A record that does not belong into this file, and why."""
+    """The reason why a record does not belong in this file."""
 
 
 def load_staff(file: Path, tenant: str) -> Staff:
-    """The staff of a file; all that is wrong is said, and ends the command (exit 1)."""
+    """The staff of a file. If a line is wrong all are reported, and the command ends (exit 1)."""
     staff, wrong = Staff(), 0
     for number, line in enumerate(read_bytes(file).splitlines(), 1):
         if not line.strip():
@@ -39,7 +39,7 @@ def _member(line: bytes, tenant: str, staff: Staff) -> StaffMember:
     member = read(StaffMember, line)
     if member.tenant != tenant:
         raise _CannotBeHiredError(
-            f"{member.agent_id!r} works for {member.tenant!r}, and the policy is of {tenant!r}"
+            f"{member.agent_id!r} works for {member.tenant!r}, but the policy is for {tenant!r}"
         )
     if staff.get(member.agent_id) is not None:
         raise _CannotBeHiredError(f"{member.agent_id!r} is in this file twice")
@@ -47,7 +47,7 @@ def _member(line: bytes, tenant: str, staff: Staff) -> StaffMember:
 
 
 def about_a_line(detail: str) -> str:
-    """What is wrong with a line of a file, in the words for the body of a request that the readers use."""
+    """The problem of a line of a file, from a problem that speaks of a request body."""
     return detail.replace("The body is not JSON at line 1, ", "The line is not JSON at ").replace(
         "The body ", "The line "
     )

@@ -1,4 +1,4 @@
-"""`mandaat topics`: creates or checks all topics with their settings."""
+"""`mandaat topics`: create or check all topics with their settings."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from services.cli.where import kafka_settings
 
 
 def topics(kafka: Bootstrap = None) -> None:
-    """Create the topics that are missing and check all; exit 1 naming each setting that differs.
+    """Create the missing topics and check all. Exit code 1 if a setting differs; each is reported.
 
-    How many partitions and replicas, and T, say MANDAAT_PARTITIONS, MANDAAT_REPLICATION and
-    MANDAAT_FENCE_SECONDS; for the local stack its own sizes hold.
+    MANDAAT_PARTITIONS, MANDAAT_REPLICATION and MANDAAT_FENCE_SECONDS set the number of partitions and
+    replicas, and T. The local stack has its own.
     """
     settings = kafka_settings(kafka)
     try:

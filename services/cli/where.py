@@ -1,4 +1,4 @@
-"""Which Kafka and Redis a command talks to: as called, else as set, else the local stack's; never a guess."""
+"""Find the Kafka and Redis of a command: its option, else the setting, else the local stack."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ REDIS: Final = "MANDAAT_REDIS_URL"
 
 
 def kafka_settings(option: str | None = None) -> TopicSettings:
-    """The address and the topics' sizes; the local stack's own sizes where it is the one that is meant.
+    """The address, and the sizes of topics; for the local stack its own sizes.
 
-    Exits with 2 where no address was given and no local Kafka runs.
+    Exits with 2 if no address is given and no local Kafka is running.
     """
     if option:
         return TopicSettings(kafka_bootstrap=option)
@@ -36,12 +36,12 @@ def kafka_settings(option: str | None = None) -> TopicSettings:
 
 
 def redis_url(option: str | None = None) -> str:
-    """The address, password included. Exits with 2 where none was given and no local Redis runs."""
+    """The address, with password. Exits with 2 if none is given and no local Redis is running."""
     return option or os.environ.get(REDIS) or _local("redis", "Redis", f"--redis or {REDIS}").redis_url
 
 
 def _local(name: str, title: str, options: str) -> Stack:
-    """The local stack, where that part of it runs. What may listen on the usual ports is somebody else's."""
+    """The local stack, if this part of it is running. Another process on its port does not count."""
     stack = Stack(state_dir(), Ports())
     if stack.running(name):
         return stack

@@ -1,4 +1,4 @@
-"""The checks of a policy: its shape, then what it means. A problem has the place of what is wrong."""
+"""The checks of a policy: first its shape, then its meaning."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from engine.policy.tree import Node
 
 
 class CheckedTree(NamedTuple):
-    """The document and what it means; `document` is None where one of the problems is an error."""
+    """The document and its meaning; `document` is None if one of the problems is an error."""
 
     document: PolicyDocument | None
     meaning: Meaning
@@ -21,7 +21,7 @@ class CheckedTree(NamedTuple):
 
 
 def check_tree(tree: Node, found: Iterable[PolicyProblem] = ()) -> CheckedTree:
-    """Check a policy. `found`: problems of the file that are known already."""
+    """Check a policy. `found`: problems that were found while reading the file."""
     document, shape = read_shape(tree)
     meaning = read_meaning(tree) if tree.entries is not None else Meaning()
     problems = tuple(sorted(dict.fromkeys([*found, *shape, *meaning.problems])))

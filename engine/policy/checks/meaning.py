@@ -1,6 +1,6 @@
-"""What a policy means, as far as it can be told from the file: roles, ids, money, expressions.
+"""Check the meaning of a policy: roles, ids, money, expressions.
 
-Works on the tree, so that every problem is found even where the shape of something else is wrong.
+This works on the tree, so that every problem is found even if the shape of another part is wrong.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ _IS_ID: Final = re.compile(NAME)
 
 @dataclass(slots=True)
 class Meaning:
-    """What was found: problems, and what the parts of the policy come to, by their node."""
+    """The problems, and the values of the parts of the policy, by their node."""
 
     problems: list[PolicyProblem] = field(default_factory=list)
     roles: dict[str, frozenset[str]] = field(default_factory=dict)
     expressions: dict[int, Expression] = field(default_factory=dict)
-    """By the `id()` of the node that holds the text, as long as the tree lives."""
+    """By the `id()` of the node with the text, as long as the tree lives."""
     amounts: dict[int, int] = field(default_factory=dict)
     """Limits that are numbers, and caps, in minor units, by the `id()` of their node."""
 
 
 def read_meaning(tree: Node) -> Meaning:
-    """Check what the file says; nothing is raised, all is in `problems`."""
+    """Check the file; every problem is in `problems`, nothing is raised."""
     return _MeaningReader(tree).read()
 
 
@@ -211,7 +211,7 @@ class _MeaningReader:
             self._found.problems.append(say(node.place(flaw.at), flaw.text + self._hint(flaw.text)))
 
     def _hint(self, text: str) -> str:
-        """For a name that is not known: whether it is defined further down, or what was meant."""
+        """A hint for an unknown name: it is defined further down, or another name was meant."""
         name = text.removeprefix("unknown name `").removesuffix("`")
         if name == text:
             return ""

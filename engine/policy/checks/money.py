@@ -1,4 +1,4 @@
-"""Amounts as a policy file writes them: numbers, in major units of its currency."""
+"""Read the amounts of a policy file: numbers, in major units of its currency."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from schemas.money import MAX_MINOR
 
 
 def read_money(node: Node, decimals: int, what: str) -> int | str | None:
-    """The amount in minor units, or what is wrong with it; None where the node holds no finite number.
+    """The amount in minor units, or a problem as text; None if the node holds no finite number.
 
     `what` names it at the beginning of a sentence: `a limit`.
     """

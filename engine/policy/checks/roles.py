@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 def with_those_that_extend(
     extends: Mapping[str, Sequence[str]],
 ) -> tuple[dict[str, frozenset[str]], list[str]]:
-    """Each role with all roles that extend it, itself included; and the roles that extend themselves."""
+    """Each role with itself and all roles that extend it; and the roles that extend themselves."""
     below: dict[str, set[str]] = {name: {name} for name in extends}
     cycles: list[str] = []
     for name in extends:

@@ -1,4 +1,4 @@
-"""The shape of a policy file: which keys it has, and of what they are; every problem with its place."""
+"""Check the shape of a policy: its keys and the types of their values."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from engine.policy.tree import Node, Path
 _ID: Final = "must be an id: small letters, digits, `_` and `-`, beginning with a letter or digit"
 _DURATION: Final = "must be a time such as 30m, 4h or 5d"
 _MARKS: Final = frozenset(("[key]", ID_FORM, INLINE_FORM))
-"""Steps of pydantic's paths that are not in the file."""
+"""Steps in pydantic's paths that are not in the file."""
 _TEXTS: Final[Mapping[str, str]] = {
     "string_type": "must be text; put it in quotes",
     "string_too_short": "is empty",
@@ -35,11 +35,11 @@ _PATTERNS: Final[Mapping[str, str]] = {
     "within": _DURATION,
     "acknowledge_within": _DURATION,
 }
-"""By key: what a text that has the wrong form should look like."""
+"""By key: the right form of a text."""
 
 
 def read_shape(tree: Node) -> tuple[PolicyDocument | None, list[PolicyProblem]]:
-    """The document, or None with all that is wrong with its shape."""
+    """The document, or None with every problem of its shape."""
     plain = tree.plain()
     if not isinstance(plain, dict):
         return None, [problem(tree.spot, "a policy is a mapping; it begins with `policy: <tenant>`")]

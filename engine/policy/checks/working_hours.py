@@ -1,6 +1,6 @@
-"""The words of a policy file that are about time: read and checked for what they mean, and not acted on yet.
+"""Check the keys about working time, which nothing acts on yet (docs/policy.md, Working time).
 
-`hours` and the durations of the ladder come to life with timers; until then one warning says what happens.
+`hours` and the durations of the ladder need timers; until these exist, one warning says what happens instead.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from engine.policy.tree import Node, each
 _LADDER: Final = ("hours", "holidays", "promise", "within", "acknowledge_within", "when_exhausted")
 _REVIEW: Final = ("review_within", "reviewer")
 NOT_ACTED_ON: Final = frozenset((*_LADDER, *_REVIEW))
-"""Words that are checked, and that nothing obeys yet."""
+"""Keys that are checked and have no effect yet."""
 
 
 def check_times(tree: Node) -> list[PolicyProblem]:
-    """What is wrong with working time; and one warning of the words that nothing obeys yet."""
+    """The problems of working time, and one warning about the keys without effect."""
     return [*_check_hours(tree), *_not_acted_on(tree)]
 
 
@@ -69,7 +69,7 @@ def _check_periods(periods: Node) -> list[PolicyProblem]:
 
 
 def _not_acted_on(tree: Node) -> list[PolicyProblem]:
-    """One warning, at the first of these words, that names all that are there."""
+    """One warning, at the first of these keys, that names all that are used."""
     keys = [(name, node) for name, node in _keys(tree) if name in NOT_ACTED_ON]
     if not keys:
         return []
@@ -85,7 +85,7 @@ def _not_acted_on(tree: Node) -> list[PolicyProblem]:
 
 
 def _keys(tree: Node) -> list[tuple[str, Node]]:
-    """Every key in the places where these words may stand."""
+    """Every key where one of these could be."""
     owners = [tree]
     owners += [one for row in each(tree.get("mandates")) if (one := row.get("discretion")) is not None]
     for ladder in each(tree.get("escalation")):

@@ -1,4 +1,4 @@
-"""What a policy says that can be used, and that its author can hardly mean: each a warning with its place."""
+"""Warnings about a policy that can be used but is probably not meant so."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from engine.policy.problems import PolicyProblem
 from engine.policy.tree import Node
 
 
-def lint(book: PolicyBook, tree: Node, held: Collection[str] | None = None) -> list[PolicyProblem]:
-    """Every warning about a policy that can be used. `held`: the roles that the staff have, where known."""
+def lint(book: PolicyBook, tree: Node, staff_roles: Collection[str] | None = None) -> list[PolicyProblem]:
+    """Every warning about a policy that can be used. `staff_roles`: the roles of the staff, if known."""
     return [
         *unreachable_mandates(book, tree),
         *unused_budgets(tree),
-        *unused_roles(book, tree, held),
+        *unused_roles(book, tree, staff_roles),
         *idle_steps(book, tree),
         *near_misses(tree),
-        *(roles_nobody_has(book, tree, held) if held is not None else ()),
+        *(roles_nobody_has(book, tree, staff_roles) if staff_roles is not None else ()),
     ]

@@ -1,8 +1,8 @@
-"""Which rows answer whatever another row would answer, told from the policy alone.
+"""Find rows that answer every request that another row would answer, from the policy alone.
 
-One row covers another where its kinds and categories hold the other's, it has no `when` or the same text, no
-budgets, and no limit, a number not below the other's or the same text. So it fits each time the other does.
-Roles are left to who asks: several rows may cover for some roles each.
+One row covers another if it has at least its kinds and categories, no `when` or the same text, no budgets,
+and no limit, a limit that is not lower, or the same text. Then it fits whenever the other does. The caller
+looks at roles: several rows may each cover some of them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _Key: TypeAlias = tuple[str | None, str | None, str | None]
 
 
 class Row(NamedTuple):
-    """What counts of a mandate or a prohibition. `limit`: minor units, the text of an expression, or None."""
+    """The parts of a mandate or a prohibition that matter. `limit`: minor units, a text, or None."""
 
     id: str
     kinds: frozenset[str] | None
@@ -31,19 +31,19 @@ class Row(NamedTuple):
 
     @classmethod
     def of_mandate(cls, row: Mandate) -> Row:
-        """A mandate; its budgets are not looked at."""
+        """The row of a mandate, without its budgets."""
         limit = row.limit.text.strip() if isinstance(row.limit, Expression) else row.limit
         return cls(row.id, row.kinds, row.roles, row.categories, _text(row.when), limit)
 
     @classmethod
     def of_prohibition(cls, row: Prohibition, roles: frozenset[str]) -> Row:
-        """A prohibition, which answers all of these roles but the excepted, whatever the amount."""
+        """The row of a prohibition, which answers all of these roles except the excepted ones."""
         return cls(row.id, row.kinds, roles - row.excepted, row.categories, _text(row.when), None, True)
 
 
 @dataclass(slots=True)
 class _Alike:
-    """Rows that differ in nothing but their limits: those of them that cover most."""
+    """Of rows that differ only in their limits, those that cover most."""
 
     unlimited: Row | None = None
     most: int = -1
@@ -67,20 +67,20 @@ class _Alike:
 
 
 class Coverage:
-    """Rows to cover others by, found by kind, condition and category: of many kinds each costs no more."""
+    """Rows that cover others, found by kind, condition and category in constant time."""
 
     def __init__(self) -> None:
         self._rows: dict[_Key, dict[tuple[frozenset[str], Categories], _Alike]] = {}
 
     def add(self, row: Row) -> None:
-        """From now on this row covers others."""
+        """Let this row cover others."""
         for kind in row.kinds or (None,):
             for category in row.categories or (None,):
                 alike = self._rows.setdefault((kind, row.when, category), {})
                 alike.setdefault((row.roles, row.categories), _Alike()).add(row)
 
     def of(self, row: Row, kind: str | None) -> Iterator[Row]:
-        """The rows that cover what this one says of a kind (None: of every kind), each for its own roles."""
+        """The rows that cover this one for a kind (None: every kind), each for its own roles."""
         for key in self._keys(row, kind):
             for (_, categories), alike in self._rows.get(key, {}).items():
                 holds = categories is None or (row.categories is not None and categories >= row.categories)

@@ -1,4 +1,4 @@
-"""Steps whose role may grant nothing that gets there: whoever asks has those mandates already."""
+"""Steps whose role cannot grant anything, because every agent has its mandates already."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from engine.policy.tree import Node, each
 def idle_steps(book: PolicyBook, tree: Node) -> list[PolicyProblem]:
     """A warning at the role of each such step.
 
-    A mandate with a budget may have room for one person and not for another, or tomorrow; one that names
-    `agent` or `now` may fit another person, or later. Any other that every role has grants nothing there.
-    Left out of account is what gets there because its agent is unknown, or a prohibition cannot be judged.
+    A mandate with a budget, or one that names `agent` or `now`, may fit another person or later. Any other
+    mandate that every role has was already tried. Requests of unknown agents, and those with a prohibition
+    that cannot be judged, are not considered.
     """
     steps = [one for ladder in each(tree.get("escalation")) for one in each(ladder.get("steps"))]
     ordinary = _ordinary(book)
@@ -39,7 +39,7 @@ def _mandates(book: PolicyBook, roles: Iterable[str]) -> list[Mandate]:
 
 
 def _ordinary(book: PolicyBook) -> Coverage:
-    """What covers mandates whoever asks, whenever: at discretion one gives a reason, and another does not."""
+    """The mandates that cover others for everybody at any time; those at discretion depend on a reason."""
     coverage = Coverage()
     for row in {row.place: row for row in _mandates(book, book.mandates)}.values():
         if row.discretion is None and not row.budgets and not _differs(row.when) and not _differs(row.limit):
@@ -48,7 +48,7 @@ def _ordinary(book: PolicyBook) -> Coverage:
 
 
 def _differs(part: object) -> bool:
-    """Whether it may come out otherwise for another person, or later."""
+    """Whether its value may differ for another person or later."""
     return isinstance(part, Expression) and (part.names_agent or part.names_now)
 
 

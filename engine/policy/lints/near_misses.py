@@ -1,4 +1,4 @@
-"""Kinds and categories that are hardly meant: each differs by next to nothing from one that is used."""
+"""Kinds and categories that are probably misspelt: each is nearly the same as another one."""
 
 from __future__ import annotations
 
@@ -13,18 +13,19 @@ from engine.policy.problems import PolicyProblem, warning
 from engine.policy.tree import Node, each, one_or_list, short
 
 _FEWEST_LETTERS: Final = 5
-"""Of shorter words, real ones differ by a letter: `cash` and `cask`."""
+"""Shorter words often differ by one letter and are both meant: `cash` and `cask`."""
 _CLOSE: Final = 0.9
 _MOST_PAIRS: Final = 100_000
-"""More would take too long to compare."""
+"""More pairs would take too long."""
 _DIGITS: Final = re.compile("[0-9]+")
 
 
 def near_misses(tree: Node) -> list[PolicyProblem]:
     """A warning at each.
 
-    A kind of a prohibition that no mandate grants by name and that is close to one that is granted; a kind of
-    mandates, or a category, that stands once, a letter away from one that stands before it or more often.
+    Either a prohibition has a kind that no mandate grants by name, and that is close to one that is granted.
+    Or a kind of mandates, or a category, is used once, and one letter away from it is one that is used
+    earlier or more often.
     """
     granted = [one for row in each(tree.get("mandates")) for one in one_or_list(row.get("grants"))]
     prohibited = [one for row in each(tree.get("prohibitions")) for one in one_or_list(row.get("kinds"))]
@@ -72,7 +73,7 @@ def _times(nodes: Iterable[Node]) -> Mapping[str, int]:
 
 
 def _closest(word: str, others: Iterable[str]) -> str | None:
-    """The other word that is most like it; None where none is, or only their digits differ."""
+    """The most similar other word; None if there is none, or if only their digits differ."""
     like = [(_likeness(word, other), other) for other in others if other != word]
     likeness, other = max(like, default=(0.0, ""))
     return other if likeness >= _CLOSE else None
@@ -89,7 +90,7 @@ def _likeness(one: str, other: str) -> float:
 
 
 def _one_letter_apart(one: str, other: str) -> bool:
-    """Whether one letter was left out, added or changed, or two neighbours changed places."""
+    """Whether one letter is left out, added or changed, or two neighbours are swapped."""
     if len(one) > len(other):
         one, other = other, one
     if len(other) - len(one) > 1 or one == other:

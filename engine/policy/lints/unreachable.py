@@ -1,4 +1,4 @@
-"""Mandates that are never used, for what is tried before them answers all that they would."""
+"""Mandates that are never used, because rows before them answer all their requests."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _MOST_NAMED = 3
 
 
 def unreachable_mandates(book: PolicyBook, tree: Node) -> list[PolicyProblem]:
-    """A warning at the id of each; for several roles or kinds several rows may do it together."""
+    """A warning at the id of each. Several rows together may cover a mandate with several roles or kinds."""
     coverage = Coverage()
     for prohibition in book.prohibitions.every():
         coverage.add(Row.of_prohibition(prohibition, frozenset(book.roles)))
@@ -32,13 +32,13 @@ def unreachable_mandates(book: PolicyBook, tree: Node) -> list[PolicyProblem]:
 
 
 def _as_tried(book: PolicyBook) -> list[Mandate]:
-    """Every mandate: ordinary ones first, in file order, then those at discretion (DESIGN.md, Policy 2)."""
+    """Every mandate in the order of trying (docs/policy.md, How a request is judged)."""
     rows = {row.place: row for by_kind in book.mandates.values() for row in by_kind.every()}
     return sorted(rows.values(), key=lambda row: (row.discretion is not None, row.place))
 
 
 def _covers(row: Row, coverage: Coverage) -> list[Row] | None:
-    """The rows that together cover it for each of its kinds and roles; None where they do not."""
+    """The rows that together cover it for each of its kinds and roles; None if they do not."""
     found: dict[Row, None] = {}
     for kind in sorted(row.kinds) if row.kinds is not None else (None,):
         covers = list(coverage.of(row, kind))
@@ -50,7 +50,7 @@ def _covers(row: Row, coverage: Coverage) -> list[Row] | None:
 
 
 def _lines(tree: Node, section: str) -> dict[str | None, int]:
-    """The line on which each id of a section stands."""
+    """The line of each id of a section."""
     return {
         name.text: name.spot.line for row in each(tree.get(section)) if (name := row.get("id")) is not None
     }

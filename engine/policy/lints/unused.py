@@ -1,4 +1,4 @@
-"""What is written and that nothing names: budgets and roles."""
+"""Budgets and roles that nothing uses."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ def unused_budgets(tree: Node) -> list[PolicyProblem]:
     ]
 
 
-def unused_roles(book: PolicyBook, tree: Node, held: Collection[str] | None) -> list[PolicyProblem]:
-    """Roles that nothing names, neither them nor one that they extend or that extends them.
+def unused_roles(book: PolicyBook, tree: Node, staff_roles: Collection[str] | None) -> list[PolicyProblem]:
+    """Roles without a use: nothing names them, a role that they extend, or one that extends them.
 
-    Where the staff is known (`held`), only those that nobody has: a role without any power is written for who
-    learns the work, whom the policy would not know else.
+    If the staff is known, only roles that nobody has: a role without mandates is right for trainees, whom the
+    policy would not know otherwise.
     """
-    named, staff = _named_roles(tree), frozenset(held or ())
+    named, staff = _named_roles(tree), frozenset(staff_roles or ())
     text = "nothing names role `{}`, a role that it extends, or one that extends it"
-    if held is None:
+    if staff_roles is None:
         text += "; this is fine if people with it may not decide anything (check with `--staff FILE`)"
     related = {other for name in named for other in book.roles[name]}
     related |= {name for name, below in book.roles.items() if below & named}
@@ -39,9 +39,9 @@ def unused_roles(book: PolicyBook, tree: Node, held: Collection[str] | None) -> 
     ]
 
 
-def roles_nobody_has(book: PolicyBook, tree: Node, held: Collection[str]) -> list[PolicyProblem]:
-    """Roles that nobody of the staff has, neither them nor one that extends them."""
-    staff = frozenset(held)
+def roles_nobody_has(book: PolicyBook, tree: Node, staff_roles: Collection[str]) -> list[PolicyProblem]:
+    """Roles that nobody on the staff has, nor a role that extends them."""
+    staff = frozenset(staff_roles)
     return [
         _at_role(tree, name, f"nobody on the staff has role `{name}`, or one that extends it")
         for name, below in book.roles.items()
@@ -50,7 +50,7 @@ def roles_nobody_has(book: PolicyBook, tree: Node, held: Collection[str]) -> lis
 
 
 def _named_roles(tree: Node) -> set[str]:
-    """Those that mandates are given to, prohibitions spare, steps ask and reviews are for."""
+    """The roles that mandates, prohibitions, steps and reviews name."""
     nodes = [one for row in each(tree.get("mandates")) for one in one_or_list(row.get("to"))]
     nodes += [one for row in each(tree.get("prohibitions")) for one in one_or_list(row.get("except"))]
     for row in each(tree.get("mandates")):

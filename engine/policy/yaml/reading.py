@@ -1,4 +1,4 @@
-"""YAML 1.2 as a tree in which every node knows its place.
+"""Read YAML 1.2 into a tree in which every node knows its place.
 
 The tree is built from the events of ruamel.yaml, not by its constructor. So duplicate keys, empty values,
 tags and merge keys become problems with a place, and depth, size and aliases are bounded before anything
@@ -41,7 +41,7 @@ _NULL = re.compile(r"(?:null|Null|NULL|~)?")
 _BOOL = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 _WORDS = frozenset(("null", "Null", "NULL", "~", *_BOOL))
 _NOT_OF_WORDS = frozenset("0123456789+-.")
-"""What any number begins with."""
+"""The first characters of numbers."""
 _INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 _HALF = re.compile("[\ud800-\udfff]")
@@ -50,24 +50,24 @@ _NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
 
 @dataclass(slots=True, eq=False)
 class _Scalar(Node):
-    """A scalar with its source, in which each character of its text can be found again."""
+    """A scalar with its source, to find the place of each character of its text."""
 
     source: str = ""
     start: int = 0
     end: int = 0
     style: str | None = None
-    """The quote or the sign of a block scalar; None of a plain one."""
+    """The quote, or the sign of a block scalar; None if plain."""
 
     def place(self, index: int) -> Spot:
-        """Where character `index` of the text stands in the file."""
+        """The place of character `index` of the text in the file."""
         source = self.source[self.start : self.end]
         return Spot(*place_in_scalar(source, self.style, self.text or "", index, self.spot))
 
 
 def parse_yaml(text: str) -> tuple[Node, list[PolicyProblem]]:
-    """The tree of a text with one document, and the problems that still leave a tree to check.
+    """The tree of a text with one document, and the problems that still allow further checks.
 
-    Raises PolicyProblems where there is no tree to check.
+    Raises PolicyProblems if there is no tree to check.
     """
     _check_text(text)
     problems: list[PolicyProblem] = []

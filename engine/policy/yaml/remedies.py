@@ -1,4 +1,4 @@
-"""What to do about a text that is not YAML, in words for who does not know the words of parsers."""
+"""Remedies for texts that are not YAML, for people who do not know how parsers talk."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _NOT_CLOSED: Final = {
 
 
 def remedy(error: MarkedYAMLError) -> str:
-    """How to mend it, to be put after what the parser says; empty where that is not known."""
+    """The remedy, to append to the message of the parser; empty if none is known."""
     problem = error.problem or ""
     if "'\\t'" in problem:
         return "; this is a tab: use spaces"

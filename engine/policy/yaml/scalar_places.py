@@ -1,7 +1,7 @@
-"""Where a character of a YAML scalar's text stands in the file (YAML 1.2.2, chapters 7.3 and 8.1).
+"""Find the place of a character of a YAML scalar in the file (YAML 1.2.2, chapters 7.3 and 8.1).
 
-The scalar is read a second time, keeping a place for each character. Only when that gives the very text which
-the parser gave are the places used; else the answer is where the scalar begins.
+The scalar is read a second time, with a place for each character. If this gives the same text as the parser,
+its places are used; otherwise the place is the start of the scalar.
 """
 
 from __future__ import annotations
@@ -146,7 +146,7 @@ def _escape(source: str, at: int, characters: list[_Character]) -> int:
 
 
 def _joined(characters: list[_Character]) -> Iterator[_Character]:
-    """Both halves of a character past U+FFFF, written as two escapes, as one."""
+    """Join the two escapes of a character past U+FFFF."""
     first: _Character | None = None
     for character in characters:
         if first is not None and "\udc00" <= character.text <= "\udfff":

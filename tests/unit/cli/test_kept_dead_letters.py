@@ -114,4 +114,4 @@ def test_of_the_same_record_only_the_newest_letter_is_redriven() -> None:
     ],
 )
 def test_filters_choose_by_reason_topic_tenant_and_key(chosen: Filter, takes: bool) -> None:
-    assert chosen.takes(a_letter()) is takes
+    assert chosen.chooses(a_letter()) is takes

@@ -1,4 +1,4 @@
-"""An expression is evaluated at most once for a case, a person and an amount."""
+"""CEL is evaluated only where a mandate has it, and once a case for the same person and amount."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""DESIGN.md, Policy 5: numbers are doubles; what is absent or wrong is an error, which never approves."""
+"""Numbers are doubles, and an error never approves (docs/policy.md, Expressions)."""
 
 from __future__ import annotations
 

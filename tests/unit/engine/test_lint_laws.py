@@ -97,7 +97,7 @@ def _takes_part(assessment: RequestAssessment) -> set[str]:
 
 
 def _covers(first: dict[str, Any], second: dict[str, Any]) -> bool:
-    """The rule of DESIGN.md for one mandate before another, read off the file."""
+    """The rule of docs/policy.md, How a request is judged, for one mandate before another."""
 
     def all_of(row: dict[str, Any], key: str) -> set[str]:
         value = row.get(key, LEFT_OUT)
