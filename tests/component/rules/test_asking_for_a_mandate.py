@@ -1,4 +1,4 @@
-"""GET /v1/agents/{id}/mandate: what somebody may decide, and what is left of each budget."""
+"""GET /v1/agents/{id}/mandate: the mandates of an agent, and the room in each budget."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ async def test_mandates_come_in_the_order_in_which_they_are_tried(client: httpx.
     assert [item["mandate"] for item in view["mandates"]] == ["late", "half", "gestures", "own-judgement"]
 
 
-async def test_a_role_has_what_it_extends(client: httpx.AsyncClient) -> None:
+async def test_a_role_has_the_mandates_of_the_roles_it_extends(client: httpx.AsyncClient) -> None:
     assert "late" in by_id(await ask(client, "lead-north"))
     assert "lead" in by_id(await ask(client, "lead-north"))
 
@@ -172,7 +172,7 @@ async def test_a_mandate_says_what_the_policy_says(client: httpx.AsyncClient) ->
     assert view["at"] == "2026-03-02T23:30:00Z"
 
 
-async def test_what_is_prohibited_stands_beside_it(client: httpx.AsyncClient) -> None:
+async def test_prohibitions_are_listed_beside_the_mandates(client: httpx.AsyncClient) -> None:
     view = await ask(client)
     assert [one["prohibition"] for one in view["prohibitions"]] == ["cash", "fraud"]
     assert view["prohibitions"][1] == {
@@ -189,14 +189,14 @@ async def test_what_is_prohibited_stands_beside_it(client: httpx.AsyncClient) ->
     assert [one["prohibition"] for one in (await ask(client, "lead-north"))["prohibitions"]] == ["cash"]
 
 
-async def test_what_is_prohibited_of_every_kind_reads_as_dutch(client: httpx.AsyncClient) -> None:
+async def test_a_prohibition_of_every_kind_is_good_dutch(client: httpx.AsyncClient) -> None:
     view = await ask(client, headers={"Accept-Language": "nl"})
     assert view["prohibitions"][1]["sentence"].startswith(
         "Niemand mag iets toekennen, behalve team lead: fraud desk."
     )
 
 
-async def test_a_budget_says_what_is_used_and_what_is_left_today(
+async def test_a_budget_shows_how_much_is_used_and_left_today(
     client: httpx.AsyncClient, world: World
 ) -> None:
     world.counted.counters["acme|goodwill-day|day|EUR|agent:agent-01"] = {
@@ -223,7 +223,7 @@ async def test_a_budget_of_a_team_counts_decisions(client: httpx.AsyncClient, wo
     assert budget["renews_at"] == "2026-03-08T23:00:00Z"
 
 
-async def test_what_is_left_for_a_customer_is_told_where_one_is_named(
+async def test_the_room_per_customer_is_shown_if_one_is_named(
     client: httpx.AsyncClient, world: World
 ) -> None:
     world.counted.counters["acme|half.customer-30d|30d|EUR|customer:cu-1"] = {
@@ -245,7 +245,7 @@ async def test_what_is_left_for_a_customer_is_told_where_one_is_named(
     assert (other["used"], other["left"], other["renews_at"]) == ("0.00", "100.00", None)
 
 
-async def test_nothing_is_left_where_a_cap_was_lowered(client: httpx.AsyncClient, world: World) -> None:
+async def test_nothing_is_left_after_a_cap_was_lowered(client: httpx.AsyncClient, world: World) -> None:
     world.counted.counters["acme|goodwill-day|day|EUR|agent:agent-01"] = {"2026-03-03": 40_000}
     (budget,) = by_id(await ask(client))["late"]["budgets"]
     assert (budget["used"], budget["left"]) == ("400.00", "0.00")
@@ -280,7 +280,7 @@ async def test_a_new_policy_or_person_is_seen_at_once(client: httpx.AsyncClient,
     assert (await ask(client, "agent-77"))["policy"]["version"] == "2"
 
 
-async def test_a_role_that_the_policy_does_not_know_may_decide_nothing(client: httpx.AsyncClient) -> None:
+async def test_an_unknown_role_may_decide_nothing(client: httpx.AsyncClient) -> None:
     assert (await ask(client, "x"))["mandates"] == []
 
 
@@ -294,7 +294,7 @@ async def test_a_role_that_the_policy_does_not_know_may_decide_nothing(client: h
         ("globex", "agent-01", 404, "no-policy"),
     ],
 )
-async def test_who_may_not_see_it_hears_why(
+async def test_a_caller_without_the_right_key_is_told_why(
     client: httpx.AsyncClient, key: str, agent: str, status: int, slug: str
 ) -> None:
     headers = {"Authorization": f"Bearer {key}" if key else ""}
@@ -304,7 +304,7 @@ async def test_who_may_not_see_it_hears_why(
     assert answer.json()["type"] == f"urn:mandaat:problem:{slug}"
 
 
-async def test_the_caller_may_try_again_while_ledger_or_tables_are_away(
+async def test_callers_are_told_to_retry_while_ledger_or_tables_are_away(
     client: httpx.AsyncClient, world: World
 ) -> None:
     world.counted.away = True
@@ -315,9 +315,7 @@ async def test_the_caller_may_try_again_while_ledger_or_tables_are_away(
     assert (answer.status_code, answer.json()["type"]) == (503, "urn:mandaat:problem:try-again")
 
 
-async def test_who_comes_when_many_wait_is_asked_to_come_back(
-    client: httpx.AsyncClient, world: World
-) -> None:
+async def test_too_many_waiting_callers_are_told_to_retry(client: httpx.AsyncClient, world: World) -> None:
     world.counted.lets_go.clear()
     asked = [asyncio.create_task(client.get("/v1/agents/agent-01/mandate")) for _ in range(MOST_WAITING + 3)]
     done, waiting = await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED, timeout=10)

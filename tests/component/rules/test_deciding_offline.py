@@ -59,7 +59,7 @@ def _case(request: dict[str, Any] | None = None, **changes: Any) -> dict[str, An
     return {**CASE, **changes, "request": {**CASE["request"], **(request or {})}}  # type: ignore[dict-item]  # a dict
 
 
-def test_the_retail_cases_come_to_what_is_expected_in_their_order(tmp_path: Path) -> None:
+def test_the_retail_cases_get_the_expected_decisions_in_order(tmp_path: Path) -> None:
     done = _run(
         "decide",
         "--policy",
@@ -75,7 +75,7 @@ def test_the_retail_cases_come_to_what_is_expected_in_their_order(tmp_path: Path
     assert [(one.case_id, str(one.outcome)) for one in decisions] == expected
 
 
-def test_budgets_are_charged_line_by_line_by_the_day_on_which_each_case_was_opened(tmp_path: Path) -> None:
+def test_budgets_are_charged_on_the_day_each_case_was_opened(tmp_path: Path) -> None:
     budget = {"id": "day", "per": "agent", "window": "day", "cap": 100}
     decide = deciding(tmp_path, a_policy(a_mandate(budgets=[budget]), timezone="Europe/Amsterdam"))
     the_next_day = "2026-03-02T23:30:00Z"
@@ -112,7 +112,7 @@ def test_discretion_and_the_end_of_the_ladder_are_decided_offline_too(tmp_path: 
     assert [reason["code"] for reason in refused["reasons"]] == ["over_limit", "nobody_may_grant"]
 
 
-def test_a_decision_holds_what_explains_it(decide: Decide) -> None:
+def test_a_decision_holds_its_explanation(decide: Decide) -> None:
     done = decide(_case({"amount": "60.00"}, facts={"days_late": 3}))
     decision = json.loads(done.stdout)
     assert decision.pop("decision_id")
@@ -147,14 +147,14 @@ def test_a_decision_holds_what_explains_it(decide: Decide) -> None:
     }
 
 
-def test_a_repeat_is_answered_with_the_stored_decision_whatever_the_facts_say_now(decide: Decide) -> None:
+def test_a_repeated_request_gets_the_stored_decision_even_if_facts_changed(decide: Decide) -> None:
     done = decide(_case(), _case({"amount": "45.0"}, facts={"days_late": 0}))
     first, second = done.stdout.splitlines()
     assert first == second
     assert done.exit_code == 0
 
 
-def test_bad_lines_and_conflicts_are_reported_and_the_rest_goes_on(decide: Decide) -> None:
+def test_bad_lines_and_conflicts_are_reported_and_the_others_decided(decide: Decide) -> None:
     without_tenant = {key: value for key, value in _case(case_id="c-2").items() if key != "tenant"}
     done = decide(
         _case(),
@@ -194,7 +194,7 @@ def test_the_clock_is_the_time_the_case_was_opened(tmp_path: Path) -> None:
     assert json.loads(done.stdout)["outcome"] == "approved"
 
 
-def test_a_policy_that_cannot_be_used_decides_nothing(tmp_path: Path) -> None:
+def test_an_unusable_policy_decides_nothing(tmp_path: Path) -> None:
     policy = tmp_path / "policy.yaml"
     policy.write_text(a_policy(budgets={"day": {"per": "agent"}}))
     done = _run(
@@ -204,7 +204,7 @@ def test_a_policy_that_cannot_be_used_decides_nothing(tmp_path: Path) -> None:
     assert "a budget has a `cap` (money) or a `count` (decisions)" in done.stderr
 
 
-def test_staff_that_cannot_be_read_is_said_line_by_line(tmp_path: Path) -> None:
+def test_unreadable_staff_is_reported_line_by_line(tmp_path: Path) -> None:
     policy, staff = tmp_path / "policy.yaml", tmp_path / "staff.jsonl"
     policy.write_text(a_policy())
     staff.write_text(
@@ -219,7 +219,7 @@ def test_staff_that_cannot_be_read_is_said_line_by_line(tmp_path: Path) -> None:
     ]
 
 
-def test_files_that_are_not_there_are_a_wrong_call(tmp_path: Path) -> None:
+def test_missing_files_exit_with_2(tmp_path: Path) -> None:
     policy = RETAIL / "policy.yaml"
     assert _run("policy", "check", tmp_path / "none.yaml").exit_code == 2
     assert _run("policy", "check", tmp_path).exit_code == 2
@@ -232,7 +232,7 @@ def test_files_that_are_not_there_are_a_wrong_call(tmp_path: Path) -> None:
     assert _run("decide", "--policy", policy).exit_code == 2
 
 
-def test_check_says_file_line_and_column_of_every_problem(tmp_path: Path) -> None:
+def test_check_reports_file_line_and_column_of_every_problem(tmp_path: Path) -> None:
     policy = tmp_path / "policy.yaml"
     policy.write_text(
         "policy: acme\nversion: 1\ncurrency: EUR\nroles: {agent: {}}\nmandates: []\nescalation: []\n"
@@ -246,7 +246,7 @@ def test_check_says_file_line_and_column_of_every_problem(tmp_path: Path) -> Non
     ]
 
 
-def test_check_of_a_good_policy_exits_0_and_says_its_digest(tmp_path: Path) -> None:
+def test_check_of_a_good_policy_exits_with_0_and_its_digest(tmp_path: Path) -> None:
     done = _run("policy", "check", RETAIL / "policy.yaml")
     assert done.exit_code == 0
     assert "can be used: policy retail, version 2026-03-01, digest " in done.stdout
@@ -266,7 +266,7 @@ def test_a_warning_does_not_keep_a_policy_from_being_used(tmp_path: Path) -> Non
     assert ": warning: this may divide by zero" in done.stdout
 
 
-def test_a_file_that_is_not_utf_8_says_where(tmp_path: Path) -> None:
+def test_a_file_that_is_not_utf_8_is_reported_with_the_place(tmp_path: Path) -> None:
     policy = tmp_path / "policy.yaml"
     policy.write_bytes('policy: acme\nversion: "é'.encode() + b'\xe9"\n')
     done = _run("policy", "check", policy)
@@ -274,7 +274,7 @@ def test_a_file_that_is_not_utf_8_says_where(tmp_path: Path) -> None:
     assert done.stdout == f"{policy}:2:12: not UTF-8: byte 0xe9; save the file as UTF-8\n"
 
 
-def test_a_line_that_is_wrong_is_found_by_its_file_and_number(decide: Decide, tmp_path: Path) -> None:
+def test_a_wrong_line_is_reported_with_its_file_and_number(decide: Decide, tmp_path: Path) -> None:
     policy, staff, cases = (tmp_path / name for name in ("policy.yaml", "staff.jsonl", "cases.jsonl"))
     cases.write_text(json.dumps(CASE) + "\n{]\n")
     done = _run("decide", "--policy", policy, "--staff", staff, cases)

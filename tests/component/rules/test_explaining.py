@@ -112,7 +112,7 @@ def test_each_mandate_says_why_it_fits_or_not(told: Explain) -> None:
         assert expected in lines
 
 
-def test_a_blank_line_stands_between_what_is_asked_prohibited_tried_and_decided(told: Explain) -> None:
+def test_a_blank_line_separates_the_parts_of_an_explanation(told: Explain) -> None:
     lines = told(a_line(facts=CLEAN, amount="48.00"))
     after = [line for before, line in pairwise(lines) if before == ""]
     assert after == [
@@ -122,12 +122,12 @@ def test_a_blank_line_stands_between_what_is_asked_prohibited_tried_and_decided(
     ]
 
 
-def test_a_mandate_says_whom_it_is_for_where_nobody_hired_who_asks(told: Explain) -> None:
+def test_a_mandate_says_whom_it_is_for_if_the_agent_is_unknown(told: Explain) -> None:
     lines = told({**a_line(facts=CLEAN), "agent_id": "nobody"})
     assert "lead: is voor team lead." in lines
 
 
-def test_what_went_before_counts_in_the_budgets(told: Explain) -> None:
+def test_earlier_cases_count_in_the_budgets(told: Explain) -> None:
     before = a_line("c-0", facts=CLEAN, amount="45.00")
     lines = told(before, a_line(facts={**CLEAN, "days_late": 1}, amount="44.00"), lang="en")
     for expected in (
@@ -154,13 +154,13 @@ def test_a_prohibition_that_cannot_be_judged_says_which_fact_is_missing(told: Ex
     assert "late: niet geprobeerd; de reden staat hieronder bij het besluit." in lines
 
 
-def test_what_is_prohibited_to_all_but_some_says_to_whom_it_is_not(told: Explain) -> None:
+def test_a_prohibition_names_the_exempt_roles(told: Explain) -> None:
     assert "cash: geldt, dus niemand mag dit toestaan, behalve team lead: only at the desk" in told(
         a_line(facts=CLEAN, kind="cash")
     )
 
 
-def test_what_is_prohibited_says_so_in_the_words_of_the_policy(told: Explain) -> None:
+def test_a_prohibition_is_explained_in_the_words_of_the_policy(told: Explain) -> None:
     lines = told(a_line(facts={**CLEAN, "fraud": True}))
     assert "fraud: geldt, dus niemand mag dit toestaan: fraud desk" in lines
     assert lines[-2:] == [
@@ -169,20 +169,20 @@ def test_what_is_prohibited_says_so_in_the_words_of_the_policy(told: Explain) ->
     ]
 
 
-def test_one_case_of_several_is_explained_where_it_is_named(told: Explain) -> None:
+def test_a_named_case_of_several_is_explained(told: Explain) -> None:
     cases = (a_line("c-0", facts=CLEAN, amount="45.00"), a_line("c-1", facts=CLEAN))
     assert "in zaak c-0" in told(*cases, more=("--case-id", "c-0"))[0]
     assert "in zaak c-1" in told(*cases)[0]
 
 
-def test_a_repeat_is_explained_by_what_was_left_the_first_time(told: Explain) -> None:
+def test_a_repeated_case_is_explained_with_the_budgets_of_its_first_time(told: Explain) -> None:
     case = a_line(facts=CLEAN, amount="48.00")
     assert told(case, case) == told(case)
 
 
 @pytest.mark.parametrize("language", ["nl", "en"])
 @pytest.mark.parametrize("policy", ["retail", "hotel"])
-def test_whatever_the_tests_of_a_policy_ask_can_be_explained(policy: str, language: Language) -> None:
+def test_every_case_of_the_policy_tests_can_be_explained(policy: str, language: Language) -> None:
     folder = LOCAL / policy
     book = book_of((folder / "policy.yaml").read_text())
     read, _ = read_file((folder / "policy.test.yaml").read_text())
@@ -206,13 +206,13 @@ def test_whatever_the_tests_of_a_policy_ask_can_be_explained(policy: str, langua
             assert tried <= {line.partition(":")[0] for line in lines}
 
 
-def test_every_text_is_there_in_both_languages_with_the_same_figures() -> None:
+def test_every_text_has_both_languages_and_the_same_figures() -> None:
     for key, texts in json.loads(TEXT)["texts"].items():
         named = [{name for _, name, _, _ in Formatter().parse(texts[one]) if name} for one in ("nl", "en")]
         assert named[0] == named[1] - {"error"}, key
 
 
-def test_no_text_is_left_over() -> None:
+def test_every_text_is_used() -> None:
     folder = Path(explaining.__path__[0])
     code = "".join(path.read_text() for path in folder.glob("*.py"))
     beginnings = set(re.findall(r'f?"([a-z_]+(?:\.[a-z_]+)*)\.?(?:\{[^"]*)?"', code))
@@ -221,7 +221,7 @@ def test_no_text_is_left_over() -> None:
         assert any(".".join(parts[: n + 1]) in beginnings for n in range(len(parts))), key
 
 
-def test_calling_it_wrongly_says_what_is_wrong(tmp_path: Path) -> None:
+def test_a_wrong_call_says_what_is_wrong(tmp_path: Path) -> None:
     given = ("--policy", LOCAL / "hotel/policy.yaml", "--staff", LOCAL / "hotel/staff.jsonl")
     case = tmp_path / "case.json"
     assert _run(*given, tmp_path / "gone.jsonl").exit_code == 2

@@ -1,4 +1,4 @@
-"""docs/policy-tests.md and docs/mandate.md: what they show is what comes."""
+"""The examples in docs/policy-tests.md and docs/mandate.md are real output."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def example(page: str, kind: str) -> str:
     return found[1]
 
 
-def test_the_tests_that_are_shown_hold(tmp_path: Path) -> None:
+def test_the_shown_tests_pass(tmp_path: Path) -> None:
     for name in ("policy.yaml", "staff.jsonl"):
         shutil.copy(HOTEL / name, tmp_path)
     (tmp_path / "shown.test.yaml").write_text(example(ABOUT_TESTS, "yaml tests"), encoding="utf-8")
@@ -38,12 +38,12 @@ def test_the_tests_that_are_shown_hold(tmp_path: Path) -> None:
     assert done.exit_code == 0, done.stdout
 
 
-def test_every_word_of_a_test_is_named() -> None:
+def test_every_key_of_a_test_is_documented() -> None:
     for name in (*Expectation.model_fields, *StepEntry.model_fields):
         assert re.search(rf"`{name}[`:]", ABOUT_TESTS) or name == "expect", name
 
 
-def test_the_explanation_that_is_shown_is_what_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_shown_explanation_is_the_real_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(HOTEL)
     command, _, shown = example(ABOUT_MANDATES, "console explain").partition("\n")
     words = command.removeprefix("$ mandaat ").split()
@@ -51,7 +51,7 @@ def test_the_explanation_that_is_shown_is_what_comes(monkeypatch: pytest.MonkeyP
     assert done.stdout.replace("\u00a0", " ") == shown
 
 
-def test_the_answer_that_is_shown_has_the_form_of_an_answer() -> None:
+def test_the_shown_answer_has_the_right_shape() -> None:
     _same_keys(json.loads(example(ABOUT_MANDATES, "json answer")), MandateView)
 
 
@@ -68,7 +68,7 @@ def _same_keys(value: dict[str, Any], model: type[BaseModel]) -> None:
                 _same_keys(item, parts[0])
 
 
-def test_the_cases_of_the_hotel_come_to_what_its_page_says() -> None:
+def test_the_hotel_cases_get_the_decisions_of_its_page() -> None:
     page = (HOTEL / "README.md").read_text(encoding="utf-8")
     said = re.findall(r"^\| (h-\d) \|[^|]*\| (\w+) \|", page, re.MULTILINE)
     words = [

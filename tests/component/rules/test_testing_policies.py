@@ -1,4 +1,4 @@
-"""`mandaat policy test`, as whoever writes a policy calls it."""
+"""`mandaat policy test`, as the author of a policy calls it."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_the_policies_of_this_project_keep_their_promises_and_every_rule_has_a_t
     assert "0 failed" in done.stdout
 
 
-def test_a_test_that_holds_is_one_line(attempt: Try) -> None:
+def test_a_passing_test_is_one_line(attempt: Try) -> None:
     done = attempt(
         HEAD
         + """\
@@ -75,7 +75,7 @@ tests:
     assert done.exit_code == 0
 
 
-def test_a_test_that_fails_says_what_was_expected_and_what_came_and_where(attempt: Try) -> None:
+def test_a_failing_test_reports_expected_and_actual_results_with_places(attempt: Try) -> None:
     done = attempt(
         HEAD
         + """\
@@ -199,13 +199,13 @@ tests:
         ("policy: [\n", "2:1: not YAML"),
     ],
 )
-def test_what_is_wrong_with_a_file_is_said_with_its_place(attempt: Try, text: str, said: str) -> None:
+def test_problems_of_a_file_are_reported_with_their_places(attempt: Try, text: str, said: str) -> None:
     done = attempt(text)
     assert f"refunds.test.yaml:{said}" in done.stdout
     assert done.exit_code == 1
 
 
-def test_names_that_the_policy_or_the_staff_do_not_have_are_said_all_in_one_run(attempt: Try) -> None:
+def test_all_unknown_names_are_reported_in_one_run(attempt: Try) -> None:
     done = attempt(
         HEAD
         + ONE
@@ -232,7 +232,7 @@ def test_names_that_the_policy_or_the_staff_do_not_have_are_said_all_in_one_run(
 
 
 @pytest.mark.parametrize("agent", ["somebody-else", "agent-02", "agnet-01"])
-def test_an_agent_whom_nobody_hired_may_be_meant(attempt: Try, agent: str) -> None:
+def test_an_unknown_agent_may_be_meant(attempt: Try, agent: str) -> None:
     reasons = "[unknown_agent]"
     given = (
         f"      - case: {{agent_id: {agent}}}\n        expect: {{outcome: escalated, reasons: {reasons}}}\n"
@@ -240,7 +240,7 @@ def test_an_agent_whom_nobody_hired_may_be_meant(attempt: Try, agent: str) -> No
     assert attempt(HEAD + ONE + given).exit_code == 0
 
 
-def test_what_is_wrong_with_the_policy_is_said_too(attempt: Try, tmp_path: Path) -> None:
+def test_problems_of_the_policy_are_reported_too(attempt: Try, tmp_path: Path) -> None:
     done = attempt(HEAD + ONE + "      - case: {}\n        expect: {outcome: late}\n")
     assert done.exit_code == 1
     (tmp_path / "policy.yaml").write_text("policy: acme\n")
@@ -249,7 +249,7 @@ def test_what_is_wrong_with_the_policy_is_said_too(attempt: Try, tmp_path: Path)
     assert done.exit_code == 1
 
 
-def test_a_rule_without_a_test_is_named_and_fails_where_that_is_asked(attempt: Try, tmp_path: Path) -> None:
+def test_a_rule_without_a_test_is_named_and_fails_on_request(attempt: Try, tmp_path: Path) -> None:
     done = attempt(
         HEAD
         + """\

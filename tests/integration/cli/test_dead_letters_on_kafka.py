@@ -65,7 +65,7 @@ def inbound(kafka: str, tenant: str) -> list[ConsumedRecord]:
     return asyncio.run(read())
 
 
-def test_letters_are_listed_by_tenant_and_reason(kafka: str, tenant: str) -> None:
+def test_dead_letters_are_listed_by_tenant_and_reason(kafka: str, tenant: str) -> None:
     put(kafka, tenant, [b"hello", b"you"])
     put(kafka, tenant, [b"{}"], reason="conflict")
     listed = said(kafka, "list", "--tenant", tenant)
@@ -79,7 +79,7 @@ def test_letters_are_listed_by_tenant_and_reason(kafka: str, tenant: str) -> Non
     ]
 
 
-def test_a_letter_is_shown_whole(kafka: str, tenant: str) -> None:
+def test_a_dead_letter_is_shown_completely(kafka: str, tenant: str) -> None:
     put(kafka, tenant, [b"hello"])
     (listed,) = said(kafka, "list", "--tenant", tenant)
     (shown,) = said(kafka, "show", listed["id"])
@@ -87,7 +87,7 @@ def test_a_letter_is_shown_whole(kafka: str, tenant: str) -> None:
     assert listed["detail"] == "wat er mis is \u2013 hier"
 
 
-def test_a_letter_that_is_not_there_is_said(kafka: str) -> None:
+def test_a_missing_dead_letter_is_reported(kafka: str) -> None:
     assert said(kafka, "show", "0:999999", code=1) == []
 
 
@@ -95,11 +95,11 @@ def test_a_letter_that_is_not_there_is_said(kafka: str) -> None:
     "words",
     [["redrive"], ["redrive", "--all", "0:1"], ["show", "one"], ["show"], ["list", "--reason", "no_such"]],
 )
-def test_a_wrong_call_is_said(kafka: str, words: list[str]) -> None:
+def test_a_wrong_call_is_reported(kafka: str, words: list[str]) -> None:
     said(kafka, *words, code=2)
 
 
-def test_redriven_records_stand_again_where_they_stood(kafka: str, tenant: str) -> None:
+def test_redriven_records_return_to_their_topic_and_partition(kafka: str, tenant: str) -> None:
     put(kafka, tenant, [b"one", b"\xff\xfe", None], reason="null_value")
     done = said(kafka, "redrive", "--all", "--tenant", tenant)
     assert [one["redriven"] for one in done] == [True, True, True]
@@ -120,21 +120,21 @@ def test_a_dry_run_does_nothing(kafka: str, tenant: str) -> None:
     assert inbound(kafka, tenant) == []
 
 
-def test_one_letter_is_redriven_by_its_id(kafka: str, tenant: str) -> None:
+def test_one_dead_letter_is_redriven_by_its_id(kafka: str, tenant: str) -> None:
     put(kafka, tenant, [b"one", b"two"])
     wanted = next(one for one in said(kafka, "list", "--tenant", tenant) if one["key"].endswith("c-1"))
     said(kafka, "redrive", wanted["id"])
     assert [record.value for record in inbound(kafka, tenant)] == [b"two"]
 
 
-def test_what_was_not_kept_cannot_be_redriven_and_the_others_are(kafka: str, tenant: str) -> None:
+def test_incomplete_records_are_not_redriven_and_the_others_are(kafka: str, tenant: str) -> None:
     put(kafka, tenant, [None, b"two"])
     done = said(kafka, "redrive", "--all", "--tenant", tenant, code=1)
     assert sorted(one["redriven"] for one in done) == [False, True]
     assert "not kept" in next(one["why"] for one in done if not one["redriven"])
 
 
-def test_what_died_twice_is_redriven_once(kafka: str, tenant: str) -> None:
+def test_a_record_that_failed_twice_is_redriven_once(kafka: str, tenant: str) -> None:
     put(kafka, tenant, [b"one"])
     put(kafka, tenant, [b"one"])
     said(kafka, "redrive", "--all", "--tenant", tenant)

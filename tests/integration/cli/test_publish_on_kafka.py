@@ -84,7 +84,7 @@ def test_staff_stand_under_their_tenant_and_id(kafka: str, tenant: str, tmp_path
     assert kept.absences[0].delegate == "lead-02"
 
 
-def test_other_content_under_a_version_that_was_published_is_warned_of(
+def test_publishing_other_content_under_a_known_version_gives_a_warning(
     kafka: str, tenant: str, tmp_path: Path
 ) -> None:
     file = tmp_path / "policy.yaml"

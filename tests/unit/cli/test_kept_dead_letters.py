@@ -1,4 +1,4 @@
-"""What a dead letter says, and which of several are redriven."""
+"""The content of a dead letter, and which of several are redriven."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def a_letter(
     return read_dead_letter(record)
 
 
-def test_a_letter_says_why_and_where_it_came_from() -> None:
+def test_a_dead_letter_gives_its_reason_and_source() -> None:
     assert a_letter(5).summary() == {
         "id": "0:5",
         "time": "2026-03-02T08:00:00.005Z",
@@ -67,12 +67,12 @@ def test_a_letter_says_why_and_where_it_came_from() -> None:
     assert a_letter().written_at == datetime(2026, 3, 2, 8, tzinfo=UTC)
 
 
-def test_what_is_not_text_is_shown_in_base64() -> None:
+def test_bytes_that_are_not_text_are_shown_in_base64() -> None:
     whole = a_letter(value=b"\xff\xfe").whole()
     assert (whole["value"], whole["headers"]) == ({"base64": "//4="}, [["x", None]])
 
 
-def test_it_is_redriven_as_it_was_without_what_was_added() -> None:
+def test_a_record_is_redriven_without_the_added_headers() -> None:
     record = a_letter().outgoing()
     assert record == ("mandaat.inbound", 3, b"acme/c-1", b"hello", (("x", None),), None)
 
@@ -89,11 +89,11 @@ def test_it_is_redriven_as_it_was_without_what_was_added() -> None:
         (a_letter(cut_from_bytes="6000000"), False),
     ],
 )
-def test_only_what_was_kept_can_be_redriven(letter: KeptDeadLetter, able: bool) -> None:
+def test_only_a_complete_record_can_be_redriven(letter: KeptDeadLetter, able: bool) -> None:
     assert (letter.cannot_be_redriven is None) is able
 
 
-def test_of_the_same_record_only_the_newest_letter_is_redriven() -> None:
+def test_only_the_newest_dead_letter_of_a_record_is_redriven() -> None:
     first, again, other = a_letter(1, offset="17"), a_letter(2, offset="18"), a_letter(3, value=b"x")
     kept, doubles = newest_of_each([first, again, other])
     assert [letter.id for letter in kept] == ["0:2", "0:3"]

@@ -1,4 +1,4 @@
-"""`mandaat policy check`: every problem with its place, and the staff beside the policy."""
+"""`mandaat policy check`: problems with their places, and the staff compared with the policy."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_a_warning_stands_at_its_place_and_the_policy_can_be_used(policy: Path) 
     assert ": can be used: " in last
 
 
-def test_an_error_ends_in_1_and_what_cannot_be_opened_in_2(policy: Path) -> None:
+def test_an_error_exits_with_1_and_a_missing_file_with_2(policy: Path) -> None:
     policy.write_text(a_policy(a_mandate(to="agnt"), a_lead()))
     done = _check(policy)
     assert done.exit_code == 1
@@ -66,7 +66,7 @@ def test_an_error_ends_in_1_and_what_cannot_be_opened_in_2(policy: Path) -> None
     assert _check(policy, "--staff", policy.parent / "other.jsonl").exit_code == 2
 
 
-def test_roles_are_held_against_the_staff(policy: Path, tmp_path: Path) -> None:
+def test_roles_are_compared_with_the_staff(policy: Path, tmp_path: Path) -> None:
     staff = _staff(tmp_path, _person("a", "agent"), _person("b", "team_lead"))
     done = _check(policy, "--staff", staff)
     assert done.exit_code == 0
@@ -75,7 +75,7 @@ def test_roles_are_held_against_the_staff(policy: Path, tmp_path: Path) -> None:
     assert WARNED not in _check(policy).stdout
 
 
-def test_staff_whose_role_is_not_in_the_policy_are_said(policy: Path, tmp_path: Path) -> None:
+def test_staff_with_an_unknown_role_are_reported(policy: Path, tmp_path: Path) -> None:
     staff = _staff(tmp_path, _person("m", "manager"), _person("b", "boss"))
     done = _check(policy, "--staff", staff)
     assert done.exit_code == 0
@@ -85,7 +85,7 @@ def test_staff_whose_role_is_not_in_the_policy_are_said(policy: Path, tmp_path: 
     )
 
 
-def test_a_staff_file_that_cannot_be_used_ends_in_1(policy: Path, tmp_path: Path) -> None:
+def test_an_unusable_staff_file_exits_with_1(policy: Path, tmp_path: Path) -> None:
     staff = _staff(tmp_path, _person("m", "manager"), "nothing", _person("a", "agent", tenant="other"))
     done = _check(policy, "--staff", staff)
     assert done.exit_code == 1

@@ -1,4 +1,4 @@
-"""What is wrong is said line by line, before anything is published."""
+"""Publishing checks everything first, and reports wrong lines before it publishes anything."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ GOOD = {"agent_id": "agent-01", "tenant": "acme", "name": "R. Visser", "role": "
 NOWHERE = ("--kafka", "127.0.0.1:1")
 
 
-def test_every_line_of_staff_that_is_wrong_is_named(tmp_path: Path) -> None:
+def test_every_wrong_line_of_staff_is_reported(tmp_path: Path) -> None:
     file = tmp_path / "staff.jsonl"
     lines = [json.dumps(GOOD), "not json", json.dumps({**GOOD, "agent_id": 7}), "", json.dumps(GOOD)]
     file.write_text("\n".join(lines))
@@ -24,7 +24,7 @@ def test_every_line_of_staff_that_is_wrong_is_named(tmp_path: Path) -> None:
     assert outcome.stdout == ""
 
 
-def test_a_policy_that_cannot_be_used_is_not_published(tmp_path: Path) -> None:
+def test_an_unusable_policy_is_not_published(tmp_path: Path) -> None:
     file = tmp_path / "policy.yaml"
     file.write_text("policy: acme\nversion: 1\n")
     outcome = CliRunner().invoke(publish_app, ["policy", str(file), *NOWHERE])
@@ -33,7 +33,7 @@ def test_a_policy_that_cannot_be_used_is_not_published(tmp_path: Path) -> None:
     assert outcome.stdout == ""
 
 
-def test_a_kafka_that_is_away_is_said_in_one_line(tmp_path: Path) -> None:
+def test_an_unreachable_kafka_is_reported_in_one_line(tmp_path: Path) -> None:
     file = tmp_path / "staff.jsonl"
     file.write_text(json.dumps(GOOD))
     outcome = CliRunner().invoke(publish_app, ["staff", str(file), *NOWHERE])
@@ -41,5 +41,5 @@ def test_a_kafka_that_is_away_is_said_in_one_line(tmp_path: Path) -> None:
     assert "no connection to kafka at 127.0.0.1:1" in outcome.stderr
 
 
-def test_a_file_that_is_not_there_is_a_wrong_call() -> None:
+def test_a_missing_file_exits_with_2() -> None:
     assert CliRunner().invoke(publish_app, ["staff", "/nowhere"]).exit_code == 2

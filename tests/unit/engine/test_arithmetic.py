@@ -115,21 +115,19 @@ FACTS = st.fixed_dictionaries({name: st.integers(-100, 100) | st.floats(-100, 10
 
 
 @given(TRUTHS, FACTS)
-def test_a_condition_comes_out_as_it_reads(truth: Truth, facts: dict[str, float]) -> None:
+def test_a_condition_has_the_value_that_it_reads_as(truth: Truth, facts: dict[str, float]) -> None:
     concluded = judge(a_book(a_mandate(when=truth.text)), a_case(facts=facts))
     assert isinstance(concluded, Approved) is truth.value(facts)
 
 
 @given(TRUTHS, FACTS)
-def test_a_defined_condition_comes_out_as_it_reads(truth: Truth, facts: dict[str, float]) -> None:
+def test_a_defined_condition_has_the_value_that_it_reads_as(truth: Truth, facts: dict[str, float]) -> None:
     book = a_book(a_mandate(when="!(outer)"), define={"inner": truth.text, "outer": "inner && inner"})
     assert isinstance(judge(book, a_case(facts=facts)), Approved) is not truth.value(facts)
 
 
 @given(NUMBERS, FACTS)
-def test_a_limit_grants_what_is_below_it_and_not_what_is_above(
-    number: Number, facts: dict[str, float]
-) -> None:
+def test_a_limit_grants_amounts_up_to_it_and_none_above(number: Number, facts: dict[str, float]) -> None:
     book, limit = a_book(a_mandate(limit=f"{number.text} + facts.a * 0")), number.value(facts)
     concluded = judge(book, a_case(facts=facts, amount="45.00"))
     if not math.isfinite(limit):

@@ -51,12 +51,12 @@ def test_a_number_means_the_same_however_it_is_written(when: str, number: float)
 
 
 @pytest.mark.parametrize("value", ["90", None, True, [90], {"x": 90}])
-def test_what_is_no_number_is_never_compared_as_one(value: object) -> None:
+def test_other_types_are_never_compared_as_numbers(value: object) -> None:
     assert _outcome("facts.x >= 90", {"x": value}) == "condition_error"
     assert _outcome("facts.x == 90", {"x": value}) == "condition_not_met"
 
 
-def test_what_is_absent_is_missing_and_what_is_null_is_not() -> None:
+def test_an_absent_fact_is_missing_and_a_null_is_not() -> None:
     assert _outcome("facts.x >= 90", {}) == "fact_missing"
     assert _outcome("facts.x == null", {}) == "fact_missing"
     assert _outcome("facts.x == null", {"x": None}) == "true"
@@ -118,7 +118,7 @@ def test_fields_of_case_customer_agent_and_request_have_their_types() -> None:
 @pytest.mark.parametrize(
     "field", ["case.channel", "case.subject", "customer.language", "agent.language", "request.reason"]
 )
-def test_an_optional_field_that_is_absent_is_an_error_unless_it_is_asked_for(field: str) -> None:
+def test_an_absent_optional_field_is_an_error_unless_has_asks_first(field: str) -> None:
     bare: dict[str, Any] = {
         **dict.fromkeys(("channel", "subject", "language", "reason"), LEFT_OUT),
         "staff": a_staff(a_member(language=LEFT_OUT)),
@@ -128,17 +128,17 @@ def test_an_optional_field_that_is_absent_is_an_error_unless_it_is_asked_for(fie
     assert _outcome(f"!has({field}) || {field} == 'x'", **bare) == "true"
 
 
-def test_an_amount_that_is_absent_is_an_error() -> None:
+def test_an_absent_amount_is_an_error() -> None:
     assert _outcome("request.amount < 50", amount=None, currency=None) == "fact_missing"
     assert _outcome("!has(request.amount)", amount=None, currency=None) == "true"
 
 
-def test_a_condition_that_is_decided_without_the_error_is_decided() -> None:
+def test_an_error_does_not_matter_if_the_rest_decides_the_condition() -> None:
     assert _outcome("facts.x > 1 || true") == "true"
     assert _outcome("facts.x > 1 && false") == "condition_not_met"
 
 
-def test_a_defined_name_means_what_its_text_means_there() -> None:
+def test_a_definition_means_what_its_text_means_in_its_place() -> None:
     define = {
         "late": "facts.days_late >= 2",
         "very_late": "late && facts.days_late > 5",
@@ -170,7 +170,7 @@ def test_a_limit_that_is_not_finite_is_an_error(limit: str) -> None:
 
 
 @pytest.mark.parametrize("fact", ["90", None, True, [], {}])
-def test_a_limit_that_is_no_number_is_an_error(fact: object) -> None:
+def test_a_limit_that_is_not_a_number_is_an_error(fact: object) -> None:
     assert codes(judge(a_book(a_mandate(limit="facts.x")), a_case(facts={"x": fact}))) == ["condition_error"]
 
 
@@ -199,14 +199,14 @@ def test_a_limit_is_the_shortest_decimal_rounded_to_six_decimals_and_then_down(
         assert concluded.reasons[0].figures["limit"] == minor
 
 
-def test_whole_numbers_past_the_doubles_are_an_error_and_not_a_crash() -> None:
+def test_whole_numbers_larger_than_a_double_are_an_error_and_not_a_crash() -> None:
     huge = a_case().model_copy(update={"facts": {"x": 10**400}})
     assert codes(judge(a_book(a_mandate(when="facts.x > 1")), huge)) == ["condition_error"]
     assert _outcome("facts.x > 1", {"x": 10**300}) == "true"
     assert _outcome("facts.x > 1", {"x": 2**63}) == "true"
 
 
-def test_facts_nobody_asks_for_do_no_harm() -> None:
+def test_unused_facts_do_no_harm() -> None:
     case = a_case().model_copy(update={"facts": {"x": True, "y": 10**400, "z": object()}})
     assert judge(a_book(a_mandate(when="facts.x")), case) == Approved("m")
 
@@ -219,11 +219,11 @@ def test_facts_nobody_asks_for_do_no_harm() -> None:
         "[1,2,3,4,5,6,7,8,9,10].all(a, [1,2,3,4,5,6,7,8,9,10].all(b, facts.l.all(c, facts.l.all(d, true))))",
     ],
 )
-def test_an_expression_cannot_run_away(when: str) -> None:
+def test_an_expression_has_a_bounded_number_of_steps(when: str) -> None:
     assert _outcome(when, {"l": list(range(1000))}) == "condition_error"
 
 
-def test_a_loop_sees_no_more_than_it_can_bear() -> None:
+def test_a_loop_sees_a_bounded_number_of_values() -> None:
     when = "facts.l.exists(x, facts.s.contains(x))"
     assert _outcome(when, {"l": ["a"] * 100, "s": "b" * 9_000}) == "condition_not_met"
     assert _outcome(when, {"l": ["a"] * 100, "s": "b" * 100_000}) == "condition_error"
@@ -239,7 +239,7 @@ def test_a_loop_sees_no_more_than_it_can_bear() -> None:
         ("facts.l.exists(a, inner)", "condition_error"),
     ],
 )
-def test_a_loop_in_a_loop_sees_less(when: str, outcome: str) -> None:
+def test_a_loop_in_a_loop_sees_fewer_values(when: str, outcome: str) -> None:
     facts = {"l": ["ab"] * 95, "s": "a" * 6_000}
     assert _outcome(when, facts, define={"inner": "facts.l.exists(b, facts.s.contains(b))"}) == outcome
 
@@ -250,7 +250,7 @@ def test_text_of_any_script_is_only_text() -> None:
     assert _outcome("facts.x == ' || true'", {"x": "' || true"}) == "condition_not_met"
 
 
-def test_a_key_that_a_table_of_the_policy_lacks_is_an_error() -> None:
+def test_a_missing_key_of_a_table_in_the_policy_is_an_error() -> None:
     when = "{'gold': 50, 'silver': 20}[facts.tier] > 30"
     assert _outcome(when, {"tier": "gold"}) == "true"
     assert _outcome(when, {"tier": "bronze"}) == "condition_error"
@@ -264,6 +264,6 @@ def test_deep_facts_are_judged_as_deep_as_they_are_read() -> None:
     assert _outcome("facts.d == facts.d", {"d": deep}) == "true"
 
 
-def test_an_expression_with_a_flaw_makes_no_policy() -> None:
+def test_an_expression_with_a_flaw_makes_the_policy_unusable() -> None:
     with pytest.raises(PolicyProblems):
         a_book(a_mandate(when="facts.x >"))

@@ -1,4 +1,4 @@
-"""What a warning says of a policy is true of every case, and nothing that it should say is left out."""
+"""Laws of warnings: what they claim holds for every case, and none is left out."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ OTHER = {**ROW, "to": "other"}
 @example(mandates=[{**ROW, "categories": ["x"]}, {**ROW, "categories": ["x", "y"]}], prohibitions=[])
 @example(mandates=[{**ROW, "budgets": BUDGETS}, ROW], prohibitions=[])
 @example(mandates=[ROW, ROW], prohibitions=[{"kinds": "*", "when": "facts.f", "except": "manager"}])
-def test_a_mandate_that_is_said_to_be_never_used_decides_no_case(
+def test_a_mandate_reported_as_never_used_decides_no_case(
     mandates: list[dict[str, Any]], prohibitions: list[dict[str, Any]]
 ) -> None:
     text = _policy(mandates, prohibitions)
@@ -149,7 +149,7 @@ def test_a_mandate_that_is_said_to_be_never_used_decides_no_case(
 
 @settings(max_examples=200, deadline=None)
 @given(mandates=_mandates)
-def test_every_mandate_that_an_earlier_ordinary_one_covers_is_said_to_be_never_used(
+def test_every_mandate_covered_by_an_earlier_one_is_reported_as_never_used(
     mandates: list[dict[str, Any]],
 ) -> None:
     covered = {
@@ -163,7 +163,7 @@ def test_every_mandate_that_an_earlier_ordinary_one_covers_is_said_to_be_never_u
 @settings(max_examples=60, deadline=None)
 @given(mandates=_mandates, step=st.sampled_from([*ROLES, "other"]))
 @example(mandates=[{**ROW, "to": ["agent", "other"]}, {**ROW, "to": "manager", "limit": 10}], step="manager")
-def test_the_role_of_a_step_that_is_said_to_be_idle_grants_nothing_that_gets_there(
+def test_the_role_of_a_step_reported_as_idle_grants_nothing_there(
     mandates: list[dict[str, Any]], step: str
 ) -> None:
     text = _policy(mandates, [], step)

@@ -1,4 +1,4 @@
-"""Budgets, discretion and the ladder, as `load_policy` reads them."""
+"""Budgets, discretion and the ladder in a policy file."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_every_window_is_read_and_written_alike(window: str, read: Window) -> No
         (3, "`budgets` must be text; put it in quotes"),
     ],
 )
-def test_a_budget_that_means_nothing_is_refused(budget: object, problem: str) -> None:
+def test_a_meaningless_budget_is_refused(budget: object, problem: str) -> None:
     (said, *_) = _said(a_mandate(budgets=["pool", budget]), budgets={"pool": a_budget()})
     assert said.replace("this entry of ", "") == problem
 
@@ -111,7 +111,7 @@ def test_a_mandate_does_not_name_one_budget_twice(budgets: list[object], name: s
     assert said == [f"budget `{name}` is here twice"]
 
 
-def test_an_own_budget_may_be_called_like_a_shared_one() -> None:
+def test_an_own_budget_may_have_the_name_of_a_shared_one() -> None:
     ids = [one.id for one in _budgets("pool", a_budget(id="pool"), budgets={"pool": a_budget()})]
     assert ids == ["pool", "late.pool"]
 
@@ -124,7 +124,7 @@ def test_budgets_need_a_time_zone(shared: bool) -> None:
     assert said == ["the windows of budgets need a time zone; write `timezone: Europe/Amsterdam`"]
 
 
-def test_the_book_reckons_in_the_policy_s_time_zone_and_else_in_utc() -> None:
+def test_the_book_uses_the_time_zone_of_the_policy_or_utc() -> None:
     assert (a_book(**ZONE).zone.key, a_book().zone.key) == ("Europe/Amsterdam", "UTC")
 
 

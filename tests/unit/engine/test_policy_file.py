@@ -1,4 +1,4 @@
-"""What checking a policy file says: every problem, with its line and column."""
+"""Checking a policy file reports every problem with its line and column."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_byte_order_mark_line_ends_and_document_marks_do_not_matter(text: str) -
 
 
 @pytest.mark.parametrize("text", ["", " \n\n", "# only a comment\n", "\ufeff", "---\n...\n", "null\n"])
-def test_a_file_without_a_policy_says_how_one_begins(text: str) -> None:
+def test_a_file_without_a_policy_is_told_how_one_begins(text: str) -> None:
     (only,) = _problems(text)
     assert "begins with `policy: <tenant>`" in only
 
@@ -80,7 +80,7 @@ def test_a_file_without_a_policy_says_how_one_begins(text: str) -> None:
         ('policy: "\\ud800"', "1:9: this is half a character"),
     ],
 )
-def test_what_is_not_yaml_12_is_said_with_its_place(text: str, problem: str) -> None:
+def test_text_that_is_not_yaml_12_is_reported_with_its_place(text: str, problem: str) -> None:
     assert any(said.startswith(problem) for said in _problems(text)), _problems(text)
 
 
@@ -107,12 +107,12 @@ def test_what_is_not_yaml_12_is_said_with_its_place(text: str, problem: str) -> 
         "nine million characters",
     ],
 )
-def test_a_file_that_would_blow_up_is_refused(text: str) -> None:
+def test_a_file_that_expands_without_bounds_is_refused(text: str) -> None:
     (only,) = [said for said in _problems(text) if "empty" not in said and "key" not in said]
     assert "too large" in only or "more than" in only
 
 
-def test_an_alias_may_spare_writing() -> None:
+def test_an_alias_may_be_used() -> None:
     text = (
         f"{HEAD}mandates:\n"
         "  - {id: a, grants: &kinds [x, y], to: agent}\n"
@@ -130,7 +130,7 @@ def test_a_second_ladder_is_refused() -> None:
     ]
 
 
-def test_every_problem_is_said_and_not_just_the_first() -> None:
+def test_every_problem_is_reported_and_not_just_the_first() -> None:
     text = """\
 policy: Acme
 version: 3
@@ -219,7 +219,7 @@ def test_a_limit_is_exact_in_the_currency_s_smallest_unit(currency: str, limit: 
         ("facts.x", None),
     ],
 )
-def test_a_limit_that_means_nothing_is_refused(limit: str, problem: str | None) -> None:
+def test_a_meaningless_limit_is_refused(limit: str, problem: str | None) -> None:
     said = _with(f"{{id: m, grants: x, to: agent, limit: {limit}}}")
     assert [one.split(": ", 1)[1] for one in said] == ([] if problem is None else [problem])
 
@@ -277,12 +277,12 @@ def test_a_limit_that_means_nothing_is_refused(limit: str, problem: str | None) 
         ("cel.bind(x, 1, x > 1)", "unknown name `cel`"),
     ],
 )
-def test_an_expression_that_cannot_be_meant_is_said_in_words(when: str, problem: str) -> None:
+def test_a_wrong_expression_is_explained_in_words(when: str, problem: str) -> None:
     said = _with("{id: m, grants: x, to: agent, when: " + json.dumps(when) + "}")
     assert said[0].split(": ", 1)[1].startswith(problem)
 
 
-def test_definitions_that_grow_without_end_are_refused() -> None:
+def test_definitions_that_expand_too_far_are_refused() -> None:
     names = "abcdefghijklmnop"
     define = "define:\n  a: facts.x\n" + "".join(
         f"  {name}: {former} && {former}\n" for former, name in pairwise(names)
@@ -306,7 +306,7 @@ def test_definitions_that_grow_without_end_are_refused() -> None:
         ("facts.x", "when: d == request.amount && d != case.category", None),
     ],
 )
-def test_what_define_names_has_a_type_too(define: str, mandate: str, problem: str | None) -> None:
+def test_a_definition_has_a_type_too(define: str, mandate: str, problem: str | None) -> None:
     said = _with(f"{{id: m, grants: x, to: agent, {mandate}}}", f"define: {{d: {json.dumps(define)}}}\n")
     assert [one.split(": ", 1)[1] for one in said] == ([] if problem is None else [problem])
 
@@ -333,7 +333,7 @@ def test_what_define_names_has_a_type_too(define: str, mandate: str, problem: st
         ("now.getHours()", True),
     ],
 )
-def test_dividing_by_what_a_case_brings_is_a_warning_and_the_policy_can_be_used(by: str, warns: bool) -> None:
+def test_dividing_by_a_value_of_the_case_is_a_warning(by: str, warns: bool) -> None:
     define = 'define: {two: "2", brought: "facts.y + two"}\n'
     said = _with("{id: m, grants: x, to: agent, limit: " + json.dumps(f"facts.x / {by}") + "}", define)
     assert ["may divide by zero" in one for one in said] == [True] * warns
@@ -349,7 +349,7 @@ def test_dividing_by_zero_is_refused(zero: str) -> None:
     assert only.endswith("this divides by zero")
 
 
-def test_the_digest_is_of_what_the_file_says_and_not_of_how() -> None:
+def test_the_digest_depends_on_content_and_not_on_layout() -> None:
     digest = book_of(GOOD).digest
     assert digest == "dab8d55793b508c2e3abff834a96b72737a09f55265d26010354a7946e73c5ba"
     same = """\
@@ -375,7 +375,7 @@ policy: acme
     assert book_of(GOOD.replace('"1"', '"2"')).digest != digest
 
 
-def test_a_number_spelled_otherwise_is_the_same_number_in_the_digest() -> None:
+def test_the_spelling_of_a_number_does_not_change_the_digest() -> None:
     digests = {
         book_of(GOOD.replace("to: agent}", f"to: agent, limit: {limit}}}")).digest
         for limit in ("50", "50.0", "50.00", "5e1", "0x32")

@@ -80,7 +80,7 @@ def test_definitions_work_whatever_their_names(names: list[str], data: st.DataOb
         assert judge(load_policy(canonical), case) == judge(book, case)
 
 
-def test_a_loop_may_not_take_a_name_that_is_defined_anywhere() -> None:
+def test_a_loop_variable_may_not_have_the_name_of_any_definition() -> None:
     loop = "facts.l.exists(b, b > 1)"
     for define in ({"a": loop, "b": "facts.x"}, {"b": "facts.x", "a": loop}):
         _, problems, _ = check_policy(a_policy(a_mandate(when="a && b"), define=define))
@@ -101,7 +101,7 @@ def test_other_json_is_a_problem_without_a_place(text: str) -> None:
 
 @pytest.mark.parametrize("value", ["null", '""', '" "', "1e999", "NaN", '"\\ud800"', "[null]", '{"x":null}'])
 @pytest.mark.parametrize("key", ["limit", "when", "categories", "discretion", "budgets", "grants"])
-def test_what_no_checked_policy_holds_is_a_problem(key: str, value: str) -> None:
+def test_values_that_no_checked_policy_has_are_problems(key: str, value: str) -> None:
     text = a_policy(a_mandate(**{key: "HERE"})).replace('"HERE"', value)
     with pytest.raises(PolicyProblems) as found:
         load_policy(text)

@@ -1,4 +1,4 @@
-"""What can be used, and what an author can hardly mean: a warning with its place; and what comes near it."""
+"""Warnings about usable policies that are probably mistakes, with their places."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _row(**changes: Any) -> dict[str, Any]:
     return a_mandate(**{"id": LEFT_OUT, "limit": 50, **changes})
 
 
-def test_a_mandate_that_is_never_used_is_said_at_its_id() -> None:
+def test_a_mandate_that_is_never_used_is_reported_at_its_id() -> None:
     text = f"""{HEAD}mandates:
   - {{id: all, grants: refund, to: agent}}
   - {{id: late, grants: refund, to: agent, when: "facts.late", limit: 50}}
@@ -104,7 +104,7 @@ OTHER = "facts.early"
         (_row(), _row(discretion={}, limit=75), False),
     ],
 )
-def test_a_mandate_is_never_used_where_an_earlier_one_grants_all_that_it_would(
+def test_a_mandate_is_never_used_if_an_earlier_one_grants_all_its_requests(
     first: dict[str, Any], second: dict[str, Any], never: bool
 ) -> None:
     # An ordinary mandate is tried before one at discretion, whatever the order of the file.
@@ -119,7 +119,7 @@ def test_an_ordinary_mandate_further_down_is_tried_before_one_at_discretion() ->
     )
 
 
-def test_several_may_together_grant_all_that_a_mandate_would() -> None:
+def test_several_rows_together_may_cover_a_mandate() -> None:
     several = [a_mandate(id=f"to-{kind}", grants=kind) for kind in ("a", "b", "c", "d")]
     (only,) = _warnings(*several, a_mandate(id="all", grants=["a", "b", "c", "d"], limit=5), a_lead())
     assert only == (
@@ -129,7 +129,7 @@ def test_several_may_together_grant_all_that_a_mandate_would() -> None:
     assert not _warnings(*several, a_mandate(id="all", grants=["a", "b", "e"]), a_lead())
 
 
-def test_several_may_do_it_for_a_role_each() -> None:
+def test_several_rows_may_cover_one_role_each() -> None:
     roles: dict[str, Any] = {"north": {}, "south": {}, "team_lead": {}}
     rows = [a_mandate(id=role, to=role) for role in ("north", "south")]
     both = a_mandate(id="both", to=["north", "south"])
@@ -152,7 +152,7 @@ def _prohibition(**changes: Any) -> dict[str, Any]:
         (_prohibition(), a_mandate(grants=["refund", "flowers"]), False),
     ],
 )
-def test_what_is_prohibited_for_all_needs_no_mandate(
+def test_a_mandate_for_prohibited_requests_is_never_used(
     prohibition: dict[str, Any], mandate: dict[str, Any], never: bool
 ) -> None:
     said = _warnings(mandate, a_lead(), prohibitions=[prohibition])
@@ -162,7 +162,7 @@ def test_what_is_prohibited_for_all_needs_no_mandate(
 
 
 @pytest.mark.timeout(60)
-def test_many_mandates_of_one_kind_are_told_apart_quickly() -> None:
+def test_many_mandates_of_one_kind_are_compared_quickly() -> None:
     """Were each held against each, this would be 12 million pairs."""
     rows = [a_mandate(id=f"m{n}", limit=n % 40 + 1, categories=[f"c{n}"]) for n in range(5_000)]
     assert _warnings(*rows, a_mandate(id="last", limit=1, categories=["c9"]), a_lead()) == [
@@ -170,7 +170,7 @@ def test_many_mandates_of_one_kind_are_told_apart_quickly() -> None:
     ]
 
 
-def test_a_budget_that_no_mandate_draws_on_is_said_at_its_name() -> None:
+def test_a_budget_that_no_mandate_draws_on_is_reported_at_its_name() -> None:
     text = f"""{HEAD}budgets:
   used: {{per: agent, window: day, cap: 250}}
   spare: {{per: agent, window: day, cap: 250}}
@@ -201,7 +201,7 @@ UNUSED_OR_POWERLESS = (
         (TRAINEE, {"mandates": [a_lead(), a_mandate(discretion={"reviewer": "trainee"})]}, False),
     ],
 )
-def test_a_role_that_nothing_names_is_said(
+def test_a_role_that_nothing_names_is_reported(
     roles: dict[str, Any], changes: dict[str, Any], unused: bool
 ) -> None:
     said = _warnings(a_mandate(), a_lead(), roles=roles, **changes)
@@ -214,9 +214,7 @@ def test_a_role_that_only_a_step_names_is_used() -> None:
 
 
 @pytest.mark.parametrize(("held", "said"), [({"trainee"}, False), ({"junior"}, False), ({"agent"}, True)])
-def test_a_role_without_any_power_is_fine_where_somebody_of_the_staff_has_it(
-    held: set[str], said: bool
-) -> None:
+def test_a_role_without_mandates_is_fine_if_somebody_has_it(held: set[str], said: bool) -> None:
     roles = {**TRAINEE, "junior": {"extends": "trainee"}}
     text = a_policy(a_mandate(), a_lead(), roles=roles)
     problems = [one.text for one in check_policy(text, staff_roles=held).problems]
@@ -224,7 +222,7 @@ def test_a_role_without_any_power_is_fine_where_somebody_of_the_staff_has_it(
     assert not any("--staff FILE" in one for one in problems)
 
 
-def test_roles_that_nobody_of_the_staff_has_are_said_where_the_staff_is_known() -> None:
+def test_roles_that_nobody_has_are_reported_if_the_staff_is_known() -> None:
     text = a_policy(a_mandate(), a_lead())
     assert check_policy(text).problems == ()
     said = [one.text for one in check_policy(text, staff_roles={"agent", "team_lead"}).problems]
@@ -232,7 +230,7 @@ def test_roles_that_nobody_of_the_staff_has_are_said_where_the_staff_is_known() 
     assert check_policy(text, staff_roles={"manager"}).problems == ()
 
 
-def test_a_step_whose_role_may_grant_nothing_that_gets_there_is_said_at_its_role() -> None:
+def test_an_idle_step_is_reported_at_its_role() -> None:
     text = f"""{HEAD}mandates:
   - {{id: m, grants: refund, to: agent, limit: 50}}
 {LADDER}"""
@@ -260,9 +258,7 @@ AGENTS = a_mandate(id="agents", limit=50)
         (a_mandate(to="team_lead", limit="facts.paid"), False),
     ],
 )
-def test_a_step_is_idle_where_everybody_has_all_that_its_role_may_grant(
-    own: dict[str, Any], idle: bool
-) -> None:
+def test_a_step_is_idle_if_everybody_has_the_mandates_of_its_role(own: dict[str, Any], idle: bool) -> None:
     assert _idle(AGENTS, own) is idle
 
 
@@ -277,20 +273,18 @@ def test_a_step_is_idle_where_everybody_has_all_that_its_role_may_grant(
         (a_mandate(limit="agent.role == 'agent' ? 10 : 50"), False),
     ],
 )
-def test_a_mandate_of_everybody_may_still_have_room_for_another_person_or_later(
-    shared: dict[str, Any], idle: bool
-) -> None:
+def test_a_shared_mandate_may_still_fit_another_person_or_later(shared: dict[str, Any], idle: bool) -> None:
     assert _idle(shared) is idle
 
 
-def test_a_step_is_not_idle_where_one_role_lacks_what_it_may_grant() -> None:
+def test_a_step_is_not_idle_if_one_role_lacks_a_mandate() -> None:
     roles = {**ROLES, "trainee": {}}
     ladder = [{"id": "a", "steps": [{"to": "agent"}]}]
     assert _idle(AGENTS, escalation=ladder)
     assert not _idle(AGENTS, roles=roles, escalation=ladder)
 
 
-def test_a_step_whose_role_has_no_mandate_is_idle_unless_one_that_extends_it_has() -> None:
+def test_a_step_without_mandates_is_idle_unless_an_extending_role_has_one() -> None:
     roles = {"agent": {}, "lead": {}, "lead_north": {"extends": "lead"}}
     ladder = [{"id": "a", "steps": [{"to": "lead"}]}]
     assert _warnings(AGENTS, roles=roles, escalation=ladder)[-1] == (
@@ -299,13 +293,13 @@ def test_a_step_whose_role_has_no_mandate_is_idle_unless_one_that_extends_it_has
     assert not _idle(AGENTS, a_lead(to="lead_north"), roles=roles, escalation=ladder)
 
 
-def test_each_step_is_looked_at() -> None:
+def test_each_step_is_checked() -> None:
     ladder = [{"id": "a", "steps": [{"to": "team_lead"}, {"to": "agent"}]}]
     assert _warnings(AGENTS, a_lead(), escalation=ladder) == [
         "`agent` may grant nothing that gets here: every role has all its mandates"
     ]
 
 
-def test_a_policy_that_cannot_be_used_is_not_looked_at_further() -> None:
+def test_an_unusable_policy_gets_no_warnings_of_this_kind() -> None:
     text = a_policy(a_mandate(), a_mandate(id="n"), a_mandate(id="o", grants="A"))
     assert all(one.severity == "error" for one in check_policy(text).problems)

@@ -1,4 +1,4 @@
-"""A misspelt kind or category is dead in silence: it is said, and what is merely different is not."""
+"""A misspelt kind or category has no effect, so it gets a warning; a merely different one does not."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _with_prohibition(kind: str, *granted: str) -> list[str]:
     return _said(a_mandate(grants=list(granted)), prohibitions=[row])
 
 
-def test_a_prohibition_of_a_kind_that_is_nearly_granted_is_said() -> None:
+def test_a_prohibition_of_a_nearly_granted_kind_is_reported() -> None:
     assert _with_prohibition("kwijtscheling", "kwijtschelding", "refund") == [
         "no mandate grants `kwijtscheling` by name; did you mean `kwijtschelding`?"
     ]
@@ -43,12 +43,12 @@ def test_a_prohibition_of_another_kind_is_fine(prohibited: str, granted: str) ->
 
 
 @pytest.mark.parametrize("wrong", ["delivry", "deliverry", "delivary", "delievry"])
-def test_a_category_a_letter_away_from_another_is_said(wrong: str) -> None:
+def test_a_category_a_letter_away_from_another_is_reported(wrong: str) -> None:
     rows = [a_mandate(id=name, categories=[category]) for name, category in (("a", "delivery"), ("b", wrong))]
     assert _said(*rows) == [f"category `{wrong}` is used only here; did you mean `delivery`?"]
 
 
-def test_a_kind_a_letter_away_from_another_is_said_also_where_it_stands_first() -> None:
+def test_a_kind_a_letter_away_from_another_is_reported_even_if_it_is_first() -> None:
     names = ("refnud", "refund", "refund")
     rows = [a_mandate(id=f"m{place}", grants=name) for place, name in enumerate(names)]
     assert _said(*rows) == ["kind `refnud` is used only here; did you mean `refund`?"]
@@ -61,6 +61,6 @@ def test_kinds_that_are_merely_alike_are_fine(one: str, other: str) -> None:
     assert _said(a_mandate(id="a", grants=one), a_mandate(id="b", grants=[other])) == []
 
 
-def test_kinds_that_both_stand_often_are_meant() -> None:
+def test_kinds_that_are_both_used_often_are_meant() -> None:
     names = ("refund", "refunds") * 2
     assert _said(*(a_mandate(id=f"m{place}", grants=name) for place, name in enumerate(names))) == []

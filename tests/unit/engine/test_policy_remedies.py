@@ -1,4 +1,4 @@
-"""What a newcomer writes wrongly, and what the message says to write instead."""
+"""Mistakes of newcomers in YAML, and the remedy in each message."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def _said(text: str) -> list[str]:
         ),
     ],
 )
-def test_what_is_not_yaml_comes_with_what_to_do(text: str, place: str, said: str) -> None:
+def test_text_that_is_not_yaml_comes_with_a_remedy(text: str, place: str, said: str) -> None:
     (only,) = _said(text)
     assert only.startswith(f"{place}not YAML: ")
     assert only.endswith(said)
@@ -58,18 +58,18 @@ def test_discretion_is_a_mapping() -> None:
     )
 
 
-def test_a_decimal_comma_between_braces_is_told_as_such() -> None:
+def test_a_decimal_comma_between_braces_is_recognized() -> None:
     said = _said(HEAD + "  - {id: m, grants: refund, to: agent, limit: 25,50}\n" + LADDER)
     assert any("write a number with a point, not a comma" in one for one in said)
 
 
-def test_a_decimal_comma_on_a_line_of_its_own_is_told_as_such() -> None:
+def test_a_decimal_comma_on_a_line_of_its_own_is_recognized() -> None:
     said = _said(HEAD + "  - id: m\n    grants: refund\n    to: agent\n    limit: 25,50\n" + LADDER)
     assert any(one.endswith("write `25.50` for `25,50`") for one in said)
 
 
 @pytest.mark.parametrize("role", ["team_lead", "team leed"])
-def test_a_role_that_can_be_no_id_is_not_suggested(role: str) -> None:
+def test_a_role_with_an_invalid_id_is_not_suggested(role: str) -> None:
     said = _said(HEAD + f"  - {{id: m, grants: refund, to: {role}}}\n" + LADDER)
     assert any("there is no role" in one for one in said)
     assert not any("did you mean `team lead`" in one for one in said)

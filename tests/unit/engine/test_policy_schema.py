@@ -1,4 +1,4 @@
-"""The JSON Schema that editors complete a policy by, schemas/json/policy.schema.json."""
+"""The JSON Schema of policies for editors, schemas/json/policy.schema.json."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def validator() -> Draft202012Validator:
     return Draft202012Validator(schema)
 
 
-def test_the_file_is_what_the_model_says() -> None:
+def test_the_exported_schema_is_current() -> None:
     assert FILE.read_text() == policy_schema(), "mandaat policy schema > schemas/json/policy.schema.json"
 
 
@@ -47,7 +47,7 @@ def test_every_key_is_described() -> None:
 
 
 @pytest.mark.parametrize("budgets", ["pool", ["pool"], a_budget(), [a_budget(), "pool"]])
-def test_one_budget_fits_as_a_list_does(validator: Draft202012Validator, budgets: Any) -> None:
+def test_one_budget_needs_no_list_in_the_schema(validator: Draft202012Validator, budgets: Any) -> None:
     text = a_policy(a_mandate(budgets=budgets), budgets={"pool": a_budget()}, **HERE)
     assert check_policy(text).book is not None
     assert list(validator.iter_errors(YAML(typ="safe", pure=True).load(text))) == []

@@ -25,7 +25,7 @@ from schemas.language import Language, preferred_language
         ("", "", "nl"),
     ],
 )
-def test_who_asks_is_answered_in_the_language_they_take_best_then_in_their_own(
+def test_the_answer_is_in_the_best_accepted_language_or_else_their_own(
     accepted: str | None, own: str | None, language: Language
 ) -> None:
     assert preferred_language(accepted, own, "nl") == language

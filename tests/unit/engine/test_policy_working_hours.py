@@ -1,4 +1,4 @@
-"""Words about time are checked, and one warning says that nothing obeys them yet."""
+"""Keys about working time are checked, and one warning says that they have no effect yet."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_a_reviewer_is_a_role() -> None:
     assert _errors(mandates=[row]) == ["there is no role `team_laed`; did you mean `team_lead`?"]
 
 
-def test_one_warning_names_the_words_that_nothing_obeys_yet() -> None:
+def test_one_warning_names_the_keys_without_effect() -> None:
     ladder = {
         "id": "default",
         "promise": "4h",
@@ -91,7 +91,7 @@ def test_one_warning_names_the_words_that_nothing_obeys_yet() -> None:
     ]
 
 
-def test_the_warning_names_only_what_is_there() -> None:
+def test_the_warning_names_only_the_keys_in_use() -> None:
     (only,) = _warnings(holidays="NL")
     assert only.startswith("checked, but not acted on yet: `holidays`: an approval waits")
     (only,) = _warnings(a_mandate(limit=5), a_mandate(id="n", discretion={"reviewer": "team_lead"}))

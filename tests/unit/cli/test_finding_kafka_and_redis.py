@@ -1,4 +1,4 @@
-"""A command talks to what was named or to the local stack, and never to whatever has the usual ports."""
+"""A command uses the given address or the local stack, never an unknown process on a default port."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def record(state: Path, name: str, port: int, *, created: float) -> None:
     assert Process(name, state).recorded() is not None
 
 
-def test_without_a_local_stack_the_address_is_asked_for(state: Path) -> None:
+def test_without_a_local_stack_the_address_must_be_given(state: Path) -> None:
     outcome = runner.invoke(dead_letters_app, ["list"])
     assert outcome.exit_code == 2
     assert outcome.stderr == (
@@ -46,7 +46,7 @@ def test_without_a_local_stack_the_address_is_asked_for(state: Path) -> None:
 
 
 @pytest.mark.parametrize("recorded", [True, False])
-def test_a_local_kafka_that_does_not_run_is_not_sought_elsewhere(state: Path, recorded: bool) -> None:
+def test_a_stopped_local_kafka_is_reported(state: Path, recorded: bool) -> None:
     (state / "processes").mkdir(parents=True)
     if recorded:
         record(state, "kafka", 17192, created=1.0)
@@ -55,7 +55,7 @@ def test_a_local_kafka_that_does_not_run_is_not_sought_elsewhere(state: Path, re
     assert "the Kafka of the local stack is not running: start it with `mandaat local up`" in outcome.stderr
 
 
-def test_a_local_redis_that_does_not_run_is_not_sought_elsewhere(state: Path) -> None:
+def test_a_stopped_local_redis_is_reported(state: Path) -> None:
     (state / "processes").mkdir(parents=True)
     outcome = runner.invoke(ledger_app, ["verify", "--kafka", "127.0.0.1:1"])
     assert outcome.exit_code == 2
@@ -63,7 +63,7 @@ def test_a_local_redis_that_does_not_run_is_not_sought_elsewhere(state: Path) ->
     assert "MANDAAT_REDIS_URL" in outcome.stderr
 
 
-def test_the_local_stack_is_where_it_was_started(state: Path) -> None:
+def test_the_address_of_a_running_local_stack_is_found(state: Path) -> None:
     record(state, "kafka", 17192, created=psutil.Process().create_time())
     record(state, "redis", 17479, created=psutil.Process().create_time())
     settings = where.kafka_settings()
@@ -72,7 +72,7 @@ def test_the_local_stack_is_where_it_was_started(state: Path) -> None:
     assert where.redis_url().endswith("@127.0.0.1:17479/0")
 
 
-def test_what_is_named_wins_and_has_no_local_sizes(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_given_address_wins_and_has_no_local_sizes(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     record(state, "kafka", 17192, created=psutil.Process().create_time())
     monkeypatch.setenv(where.KAFKA, "kafka.example.org:9092")
     monkeypatch.setenv(where.REDIS, "redis://redis.example.org:6379/0")

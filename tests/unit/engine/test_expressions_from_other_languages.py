@@ -1,4 +1,4 @@
-"""Who knows another language than CEL is told what to write instead, and where."""
+"""Operators of other languages than CEL are reported with the right one and their place."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from engine.expressions.compiling import compile_expression
         ("facts.price > 25,50", 14, "write `25.50` for `25,50`"),
     ],
 )
-def test_what_is_written_as_elsewhere_comes_with_what_to_write(text: str, at: int, said: str) -> None:
+def test_operators_of_other_languages_come_with_a_remedy(text: str, at: int, said: str) -> None:
     (flaw,) = compile_expression(text, "condition", {}).flaws
     assert (flaw.at, flaw.text) == (at, said)
 
@@ -30,7 +30,7 @@ def test_what_is_written_as_elsewhere_comes_with_what_to_write(text: str, at: in
 @pytest.mark.parametrize(
     "text", ["facts.x in [25,50]", "facts.and == 'a = b and c'", "facts.x >= 2 && facts.y <= 3"]
 )
-def test_what_cel_reads_is_left_alone(text: str) -> None:
+def test_valid_cel_is_left_alone(text: str) -> None:
     assert compile_expression(text, "condition", {}).flaws == ()
 
 

@@ -1,4 +1,4 @@
-"""A problem in an expression is said where it stands in the file, however it is quoted or folded."""
+"""A problem in an expression has its place in the file, however the text is quoted or folded."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def _places(when: str) -> list[tuple[int, int, str]]:
     ],
 )
 @pytest.mark.parametrize("line_end", ["\n", "\r\n"])
-def test_the_place_is_that_of_the_word_in_the_file(
+def test_a_problem_has_the_place_of_its_word_in_the_file(
     when: str, line: int | None, column: int | None, line_end: str
 ) -> None:
     _, problems, _ = check_policy((BEFORE + when).replace("\n", line_end))
@@ -71,13 +71,13 @@ def test_the_place_is_that_of_the_word_in_the_file(
     assert found == ([] if line is None else [(line, column)]), problems
 
 
-def test_several_problems_in_one_expression_are_all_said() -> None:
+def test_all_problems_of_one_expression_are_reported() -> None:
     when = "    when: >-\n      one > 1 &&\n      two && request.nothing\n"
     assert _places(when) == [(13, 14, "request.nothing")]
     assert _places(when.replace(" && request.nothing", "")) == [(12, 7, "one"), (13, 7, "two")]
 
 
-def test_a_wrong_type_is_said_at_its_operator() -> None:
+def test_a_wrong_type_is_reported_at_its_operator() -> None:
     assert _places("    when: facts.a && 'x' > 1") == [(11, 26, ">")]
     assert _places("    when: fine && now > 1") == [(11, 23, ">")]
     assert _places("    when: fine > 1") == [(11, 16, ">")]

@@ -1,4 +1,4 @@
-"""Whatever stands in a policy is read or is a problem with its place, looked for with hypothesis."""
+"""Any text of a policy is either read or reported with its place, tested with random texts."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ PIECES = st.lists(
 
 
 @given(st.one_of(PIECES, st.text(max_size=60)))
-def test_any_text_as_an_expression_is_a_policy_or_a_problem_in_the_file(text: str) -> None:
+def test_any_expression_gives_a_policy_or_a_problem_with_a_place(text: str) -> None:
     book, problems, _ = check_policy(a_policy(a_mandate(when=text)))
     assert (book is not None) != any(one.severity == "error" for one in problems)
     assert all(one.line >= 1 and one.column >= 1 for one in problems)
@@ -50,7 +50,7 @@ def test_any_text_as_an_expression_is_a_policy_or_a_problem_in_the_file(text: st
 
 
 @given(PIECES)
-def test_every_character_of_a_translation_stands_for_one_of_the_text(text: str) -> None:
+def test_every_character_of_a_translation_has_a_place_in_the_source(text: str) -> None:
     translation = translate(text, {"name": Definition(translate("facts.b", {}))})
     places = [translation.source_index(at) for at in range(len(translation.text) + 1)]
     assert all(0 <= place <= len(text) for place in places)
@@ -67,14 +67,14 @@ def test_tokens_cover_the_text_in_its_order(text: str) -> None:
 
 
 @given(st.text(alphabet=st.characters(codec="utf-8"), max_size=300))
-def test_any_text_as_a_policy_is_a_problem_and_nothing_else(text: str) -> None:
+def test_random_text_as_a_policy_gives_problems_only(text: str) -> None:
     book, problems, _ = check_policy(text)
     assert book is None
     assert problems
 
 
 @given(st.integers(0, 2000), st.text(alphabet="{}[]:-&*!|>'\"%#,? \n\tab~@`0", min_size=1, max_size=4))
-def test_a_policy_with_something_put_into_it_is_a_policy_or_has_problems(place: int, inserted: str) -> None:
+def test_any_insertion_into_a_policy_gives_a_policy_or_problems(place: int, inserted: str) -> None:
     text = a_policy(
         a_mandate(when="facts.a > 1", limit=5), prohibitions=[{"id": "p", "kinds": "x", "reason": "no"}]
     )
