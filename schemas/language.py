@@ -21,7 +21,7 @@ Language = Literal["nl", "en"]
 
 _DATES: Final[dict[Language, str]] = {"nl": "EEEE d\u00a0MMMM y", "en": "EEEE d\u00a0MMMM y"}
 _TIMES: Final[dict[Language, str]] = {"nl": " 'om' HH:mm", "en": " 'at' HH:mm"}
-"""Patterns of CLDR. English is British in its dates, with the signs of money that all of its readers know."""
+"""CLDR patterns. English dates are British; the currency signs are the widely known ones."""
 _WEIGHT: Final = re.compile(r"[01](\.[0-9]{0,3})?")
 _NO_BREAK: Final = "\u00a0"
 

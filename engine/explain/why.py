@@ -22,7 +22,7 @@ from engine.policy.book import Budget, Mandate, Prohibition
 from schemas.staff import StaffMember
 
 _MOST_NAMED: Final = 30
-"""So many mandates that are about something else are told by name."""
+"""At most this many mandates for other kinds are named."""
 _BEFORE_LIMIT: Final = frozenset(("condition_not_met", "discretion_needs_reason"))
 
 

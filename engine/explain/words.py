@@ -14,9 +14,9 @@ from schemas.money import Money
 from schemas.reasons import CATALOGUE
 
 FILE: Final = "words.json"
-"""Beside this module."""
+"""The file of the sentences, beside this module."""
 MOST_CHARACTERS: Final = 200
-"""Of a value of a case; what is longer is cut."""
+"""The longest value of a case; a longer one is cut."""
 _DECIMALS: Final = 10
 
 

@@ -20,10 +20,10 @@ from schemas.money import Money
 from schemas.staff import StaffMember
 
 MAX_DEPTH: Final = 40
-"""Levels of facts that are converted; the contract takes 32, so nothing that was read comes near."""
+"""The levels of facts that are converted; the contract allows only 32."""
 MAX_WEIGHT: Final = 10_000
 MAX_WEIGHT_OF_LOOPS_IN_LOOPS: Final = 1_000
-"""Characters and values that an expression which goes over lists may see.
+"""The most characters and values that an expression with a loop may read.
 
 Each of its steps may touch them all, and the library allows 10,000 steps: so it takes 0.3 s at most.
 """
@@ -312,4 +312,4 @@ READERS: Final[Mapping[tuple[str, str], Any]] = {
     ("request", "reason"): lambda around: around.case.request.reason,
     ("request", "discretion"): lambda around: around.case.request.discretion,
 }
-"""How each field that an expression may name is read; None = absent."""
+"""The reader of each field that an expression may name; None = absent."""

@@ -39,10 +39,10 @@ FIELDS: Final[Mapping[str, Mapping[str, cel.Type]]] = MappingProxyType(
         },
     }
 )
-"""Names whose fields are known. An optional one that a case lacks is absent: naming it is an error."""
+"""Names with fixed fields. An optional field that a case lacks is absent: using it is an error."""
 
 OPEN: Final = ("facts", "claims")
-"""Names whose fields are whatever a case brings."""
+"""Names with any fields that a case has."""
 
 TIME: Final = "now"
 
@@ -56,7 +56,7 @@ RESERVED: Final = frozenset(
         *("has", "size"),
     )
 )
-"""Words that CEL keeps for itself; no `define` may take them."""
+"""Reserved words of CEL, which no definition may have as its name."""
 
 
 def has_name(root: str, field: str) -> str:
@@ -65,7 +65,7 @@ def has_name(root: str, field: str) -> str:
 
 
 OWN: Final = frozenset(has_name(root, field) for root, fields in FIELDS.items() for field in fields)
-"""Names that only the translation uses."""
+"""Names for the translation only."""
 
 
 def variables() -> dict[str, cel.Type]:

@@ -54,10 +54,10 @@ class Uses:
     fields: set[tuple[str, str]] = field(default_factory=set)
     presence: set[tuple[str, str]] = field(default_factory=set)
     paths: list[tuple[str, ...]] = field(default_factory=list)
-    """What follows `facts` and `claims`, root first, in the order of the text; a path of one is the whole."""
+    """The paths into `facts` and `claims`, root first, in text order; a path of one is the whole."""
     now: bool = False
     loops: int = 0
-    """How deep loops stand in each other: 1 for `facts.l.exists(x, x > 1)`."""
+    """The depth of nested loops: 1 for `facts.l.exists(x, x > 1)`."""
 
     @property
     def names_nothing(self) -> bool:
@@ -80,11 +80,11 @@ class Translation:
     uses: Uses
     flaws: list[Flaw]
     literal_calls: list[tuple[str, int]]
-    """Calls whose argument is a literal, such as `duration('1h')`, and where: they can be tried at once."""
+    """Calls with a literal argument, such as `duration('1h')`, and their places: checking tries them."""
     divisors: list[tuple[str, int]]
-    """What it divides by that is the same for all, and where."""
+    """The divisors that do not depend on a case, and their places."""
     broken_names: bool = False
-    """It names something of `define` that is itself wrong; that is reported where it stands."""
+    """Whether it uses a wrong definition; the problem is reported at the definition."""
     text: str = ""
     _starts: list[int] = field(default_factory=list)
 
@@ -133,7 +133,7 @@ class _Translator:
         self._divisors: list[tuple[int, int]] = []
         self._broken = False
         self._loops: list[tuple[int, int, int]] = []
-        """First and last token of each loop and of each name of `define`; how deep the loops there are."""
+        """First and last token of each loop and each use of a definition, and the depth of loops there."""
         self._replaced: dict[int, str | None] = {}
         self._inlined: dict[int, str] = {}
         self._before: dict[int, int] = {}

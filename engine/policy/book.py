@@ -88,7 +88,7 @@ class Mandate:
     limit: int | Expression | None
     budgets: tuple[Budget, ...] = ()
     discretion: Discretion | None = None
-    """None of an ordinary mandate."""
+    """None for an ordinary mandate."""
 
 
 class PolicyName(NamedTuple):

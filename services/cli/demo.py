@@ -88,25 +88,25 @@ def _run_in(stack: Stack, console: Console, started: float, stay: bool) -> bool:
 
 def _fresh_stack(console: Console) -> Stack:
     """A stack in `<state>/demo`, after stopping and removing that of an earlier run."""
-    teller, state = StackProgress(console), state_dir() / "demo"
-    Stack(state, Ports(), report=teller.part).down()
+    progress, state = StackProgress(console), state_dir() / "demo"
+    Stack(state, Ports(), report=progress.part).down()
     shutil.rmtree(state)
     ports = Ports()
     if any(listening(port) for port in ports.model_dump().values()):
-        teller.part("ports", "some default ports are taken; using free ones")
+        progress.part("ports", "some default ports are taken; using free ones")
         ports = free_ports()
     console.print(f"[bold]state[/bold]     {state}: empty at the start of each run", soft_wrap=True)
-    return Stack(state, ports, report=teller.part, fetched=teller.fetched)
+    return Stack(state, ports, report=progress.part, fetched=progress.fetched)
 
 
 async def _run_cases(console: Console, stack: Stack, cases: Sequence[RetailCase]) -> Outcome:
     """Publish half of the cases at each door, and read the results meanwhile."""
     key, refused = stack.api_key(retail.TENANT), list[Exception]()
-    with counters(console, published=len(cases), decided=len(cases), told=None) as count:
+    with counters(console, published=len(cases), decided=len(cases), notified=None) as count:
 
         def seen(outcome: Outcome) -> None:
             count.set("decided", len(outcome.first))
-            count.set("told", outcome.ended_notices, total=len(outcome.due))
+            count.set("notified", outcome.ended_notices, total=len(outcome.due))
 
         def must_stop() -> bool:
             return bool(refused) or not all(map(stack.running, ALL))

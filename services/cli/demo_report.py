@@ -52,7 +52,7 @@ def _decisions(cases: Sequence[RetailCase], outcome: Outcome) -> Table:
 
 def _notices(outcome: Outcome) -> Table:
     ended, due = outcome.notices(), Counter(telling.audience for telling in outcome.due)
-    table = Table("notices to", "due", "delivered", "failed", title="told")
+    table = Table("notices to", "due", "delivered", "failed", title="notices")
     for audience, name in AUDIENCES.items():
         table.add_row(name, *map(str, (due[audience], ended[audience, True], ended[audience, False])))
     return table

@@ -67,13 +67,13 @@ def status(
 
 
 def _stack(console: Console) -> Stack:
-    teller = StackProgress(console)
+    progress = StackProgress(console)
     try:
         ports = Ports()
     except ValueError as problem:
         Console(stderr=True).print(f"a port setting is wrong: {problem}", markup=False)
         raise typer.Exit(CALLED_WRONGLY) from problem
-    return Stack(state_dir(), ports, report=teller.part, fetched=teller.fetched)
+    return Stack(state_dir(), ports, report=progress.part, fetched=progress.fetched)
 
 
 def _parts(only: str) -> list[str]:
