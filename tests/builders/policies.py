@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from engine.policy import PolicyBook, load_policy
+from engine.policy.canonical import digest_of
 from engine.policy.checking import check_policy
 from engine.policy.problems import PolicyProblems
 from tests.builders.bodies import changed
@@ -59,7 +60,7 @@ def book_of(text: str) -> PolicyBook:
 
 
 def canonical_of(text: str) -> str:
-    """The canonical JSON of a policy file. Raises PolicyProblems, as far as they are errors."""
+    """The canonical JSON of a policy file. Raises PolicyProblems if it has errors."""
     book, problems, canonical = check_policy(text)
     if book is None:
         raise PolicyProblems(one for one in problems if one.severity == "error")
@@ -68,11 +69,12 @@ def canonical_of(text: str) -> str:
 
 def a_policy_record(text: str) -> dict[str, str]:
     """The record that publishing this policy file writes."""
-    book = book_of(text)
+    canonical = canonical_of(text)
+    document = json.loads(canonical)
     return {
-        "name": book.name,
-        "version": book.version,
-        "digest": book.digest,
+        "name": document["policy"],
+        "version": document["version"],
+        "digest": digest_of(canonical),
         "yaml": text,
-        "canonical_json": canonical_of(text),
+        "canonical_json": canonical,
     }
