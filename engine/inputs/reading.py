@@ -51,7 +51,7 @@ def read_input(topic: str, partition: int, key: bytes | None, value: bytes | Non
 
 
 def _type_of(value: bytes | None) -> str | None:
-    """The type of the event; None where there is none, or the body is not JSON."""
+    """The type of the event; None if there is none or the body is not JSON."""
     try:
         return None if value is None else _decode_type(value).type
     except (DecodeError, UnicodeDecodeError):

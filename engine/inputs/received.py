@@ -25,7 +25,7 @@ InputOrigin: TypeAlias = FromRecord
 """The place that an input came from. A timer would be one more member."""
 
 OFFLINE: Final = FromRecord(CASES, 0)
-"""Stands in for a record where there is none: in policy tests and on the command line."""
+"""Stands in for a record if there is none: in policy tests and on the command line."""
 
 
 class Needs(NamedTuple):
@@ -51,7 +51,7 @@ class Received:
     | `tenant`, `case_key`, `request_key` | the tenant, the case and the request that it is about |
     | `index_id`, `digest` | the id under which the ledger settles it once; another digest is a conflict |
     | `needs` | the reads before it can be judged |
-    | `judged_person` | the id of the person whose authority is judged; None where nobody's is |
+    | `judged_person` | the id of the person whose authority is judged; None if nobody's is |
     | `alone` | whether it must not share a round with another input of its case |
     | `conflict` | the detail of a dead letter if the id is known with other content |
     """

@@ -134,7 +134,7 @@ VerdictConclusion: TypeAlias = ClosingConclusion | NotEntitled
 
 
 class Requester(NamedTuple):
-    """The role and team that the asking agent had at that moment; None where the agent is not known."""
+    """The role and team that the asking agent had at that moment; None if the agent is unknown."""
 
     role: str | None
     team: str | None

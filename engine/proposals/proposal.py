@@ -25,7 +25,7 @@ class Proposal(ABC):
 
     @property
     def probes(self) -> Charges:
-        """Charges that are only looked at: the ledger reads their use where no option had room."""
+        """Charges that are only looked at: the ledger reads their use if no option had room."""
         return ()
 
     @property
@@ -42,7 +42,7 @@ class Proposal(ABC):
     def render(self, seq: int, chosen_option: int = 0, used: Sequence[BudgetUse] = ()) -> Rendered:
         """The records of the journal, and their effects. `seq` is microseconds since 1970.
 
-        `chosen_option`: which of `charge_options` the ledger charged, from 1; 0 where it charged none.
+        `chosen_option`: which of `charge_options` the ledger charged, from 1; 0 for none.
         `used`: one for each charge of each option that failed before it, in order; for option 0 also one for
         each of `probes`.
         """

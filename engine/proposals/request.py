@@ -43,6 +43,6 @@ class RequestProposal(Proposal):
         return () if asked is None else asked.approvers
 
     def render(self, seq: int, chosen_option: int = 0, used: Sequence[BudgetUse] = ()) -> Rendered:
-        """decision.*, and approval.requested where it is escalated."""
+        """decision.*, and approval.requested if it is escalated."""
         conclusion = self.assessment.conclude(chosen_option, used)
         return render_first(self.submission, self.assessment, conclusion, seq)
