@@ -26,4 +26,4 @@ class DecidedRequest:
     staff: StaffDirectory
     decision: Mapping[str, Any]
     approval: Mapping[str, Any] | None
-    look: Callable[[Charge], BudgetUse]
+    use_of: Callable[[Charge], BudgetUse]

@@ -43,11 +43,11 @@ def counter_for(
     return charge._replace(amount=0)
 
 
-def room_of(charge: Charge, look: Callable[[Charge], BudgetUse], day: date, zone: ZoneInfo) -> Room:
-    """The room that a counter leaves; `look` reads the counter."""
-    used = look(charge).used
+def room_of(charge: Charge, use_of: Callable[[Charge], BudgetUse], day: date, zone: ZoneInfo) -> Room:
+    """The room that a counter leaves; `use_of` reads the counter."""
+    used = use_of(charge).used
     left = max(0, charge.cap - used)
     if used == 0:
         return Room(used, left, None)
     more = charge._replace(amount=min(charge.cap, left + 1))
-    return Room(used, left, renews_at(charge, look(more), day, zone))
+    return Room(used, left, renews_at(charge, use_of(more), day, zone))

@@ -219,7 +219,7 @@ class _Explanation:
         counter = counter_for(budget, book, agent, case.customer.id, day)
         if counter is None:
             return
-        room = room_of(counter, self._decided.look, day, book.zone)
+        room = room_of(counter, self._decided.use_of, day, book.zone)
         figures: dict[str, object] = {
             "budget": budget.id,
             "cap": speech.of_budget(budget, counter.cap),
@@ -239,7 +239,7 @@ class _Explanation:
             yield self._line(2, "why.budget.fits", **figures)
             return
         yield self._line(2, "why.budget.exhausted", **figures)
-        renews = renews_at(charge, self._decided.look(charge), day, book.zone)
+        renews = renews_at(charge, self._decided.use_of(charge), day, book.zone)
         if renews is None:
             yield self._line(3, "why.budget.never")
         else:

@@ -209,12 +209,12 @@ class Counters:
         """
         used: list[BudgetUse] = []
         for place, charges in enumerate(charge_options, 1):
-            uses = [self.look(charge) for charge in charges]
+            uses = [self.use_of(charge) for charge in charges]
             if all(use.used + charge.amount <= charge.cap for use, charge in zip(uses, charges, strict=True)):
                 self.add((charge.key, charge.field, charge.amount) for charge in charges)
                 return place, tuple(used)
             used += uses
-        return 0, (*used, *map(self.look, probes))
+        return 0, (*used, *map(self.use_of, probes))
 
     def add(self, amounts: Iterable[tuple[str, str, int]]) -> None:
         """Count amounts of either sign: key, field, amount."""
@@ -224,7 +224,7 @@ class Counters:
             if counter[field] == 0:
                 del counter[field]
 
-    def look(self, charge: Charge) -> BudgetUse:
+    def use_of(self, charge: Charge) -> BudgetUse:
         """The use of the counter that the charge would go to."""
         counter = self._counters.get(charge.key, {})
         if not charge.days:

@@ -54,8 +54,8 @@ def explain_case(
             before = deepcopy(rehearsal.counters)
         decision, *more = _decide(one, rehearsal)
     approval = more[0]["data"]["approval"] if more else None
-    look = (before or rehearsal.counters).look
-    decided = DecidedRequest(wanted, wanted.opened_at, book, people, decision["data"], approval, look)
+    use_of = (before or rehearsal.counters).use_of
+    decided = DecidedRequest(wanted, wanted.opened_at, book, people, decision["data"], approval, use_of)
     words = Sentences.parse(files("engine.explain").joinpath(FILE).read_text("utf-8"))
     for line in explain(decided, words.about(book, lang)):
         typer.echo(str(line))

@@ -139,7 +139,7 @@ class MandateQuestion:
         for key, held in amounts:
             counters.add((key, field, amount) for field, amount in held.items())
         rooms = {
-            name: None if charge is None else room_of(charge, counters.look, self.day, book.zone)
+            name: None if charge is None else room_of(charge, counters.use_of, self.day, book.zone)
             for name, charge in charges.items()
         }
         speech = words.about(book, language)

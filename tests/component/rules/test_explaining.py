@@ -196,7 +196,9 @@ def test_every_case_of_the_policy_tests_can_be_explained(policy: str, language: 
             if not isinstance(step.input, Submission):
                 continue
             case, approval = step.input.case, more[0]["approval"] if more else None
-            decided = DecidedRequest(case, step.input.time, book, plan.staff, decision, approval, before.look)
+            decided = DecidedRequest(
+                case, step.input.time, book, plan.staff, decision, approval, before.use_of
+            )
             lines = [line.text for line in explain(decided, WORDS.about(book, language))]
             granting = [line for line in lines if line.endswith((": staat dit toe.", ": grants this."))]
             assert [line.partition(":")[0] for line in granting] == [

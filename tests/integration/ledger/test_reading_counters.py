@@ -55,7 +55,7 @@ async def test_the_days_that_are_read_say_the_same_as_all_days(
     read, whole = Counters(), Counters()
     read.add((charge.key, field, amount) for field, amount in found.items())
     whole.add((charge.key, str(day), amount) for day, amount in by_day.items())
-    assert read.look(charge) == whole.look(charge)
+    assert read.use_of(charge) == whole.use_of(charge)
     if len(by_day) == 3_000 and min(by_day) == TODAY - 2_999:
         assert len(found) < 100
 

@@ -127,7 +127,7 @@ def test_a_run_of_n_days_renews_on_the_first_day_that_has_room() -> None:
     for day, amount in ((date(2026, 3, 2), 30_00), (date(2026, 3, 10), 50_00)):
         counters.add([(a_charge("days", 30).key, str(day_number(day)), amount)])
     charge = a_charge("days", 30, on=date(2026, 3, 20))
-    used = counters.look(charge)
+    used = counters.use_of(charge)
     assert used.used == 80_00
     # 1 April is the first day whose runs of 30 days no longer hold 2 March
     assert renews_at(charge, used, date(2026, 3, 20), AMSTERDAM) == datetime(2026, 3, 31, 22, tzinfo=UTC)
@@ -136,14 +136,14 @@ def test_a_run_of_n_days_renews_on_the_first_day_that_has_room() -> None:
 @pytest.mark.parametrize(("kind", "days"), [("days", 30), ("day", 0), ("week", 0), ("month", 0), ("year", 0)])
 def test_an_amount_above_the_cap_has_room_on_no_day(kind: WindowKind, days: int) -> None:
     charge = a_charge(kind, days, amount=100_01)
-    assert renews_at(charge, Counters().look(charge), date(2026, 3, 2), AMSTERDAM) is None
+    assert renews_at(charge, Counters().use_of(charge), date(2026, 3, 2), AMSTERDAM) is None
 
 
 def test_a_late_event_counts_charges_of_later_days_in_its_runs() -> None:
     counters, late = Counters(), a_charge("days", 7, on=date(2026, 3, 2))
     counters.add([(late.key, str(day_number(date(2026, 3, day))), 35_00) for day in (1, 5, 8, 9)])
     # 2 to 8 March hold two of them, and so do 1 to 7 March; 9 March is in no run of 7 days with 2 March
-    assert counters.look(late).used == 70_00
+    assert counters.use_of(late).used == 70_00
     assert counters.settle([(late,)])[0] == 0
     assert counters.settle([(late._replace(amount=30_00),)])[0] == 1
 
@@ -151,7 +151,7 @@ def test_a_late_event_counts_charges_of_later_days_in_its_runs() -> None:
 def most_in_a_run(by_day: dict[int, int], day: int, days: int) -> int:
     counters, charge = Counters(), a_charge("days", days)
     counters.add((charge.key, str(one), each) for one, each in by_day.items())
-    return counters.look(charge._replace(field=str(day))).used
+    return counters.use_of(charge._replace(field=str(day))).used
 
 
 @given(
@@ -175,7 +175,7 @@ def test_the_day_with_room_is_the_first_one(by_day: dict[int, int], day: int, da
     charge = a_charge("days", days, on=on, amount=amount, cap=100)
     counters = Counters()
     counters.add((charge.key, str(one), each) for one, each in by_day.items())
-    free = counters.look(charge).free_day
+    free = counters.use_of(charge).free_day
     assert free is not None
     assert free > day
     assert most_in_a_run(by_day, free, days) + amount <= 100
@@ -198,7 +198,7 @@ def test_a_long_run_that_is_full_is_walked_once() -> None:
     charge = a_charge("days", 366, on=on, amount=1, cap=240)
     counters.add((charge.key, str(day_number(on) - back), Amount(1)) for back in range(240))
     Amount.added = 0
-    assert counters.look(charge) == BudgetUse(240, day_number(on) + 366 - 239)
+    assert counters.use_of(charge) == BudgetUse(240, day_number(on) + 366 - 239)
     assert Amount.added < 10 * 366
 
 
@@ -226,4 +226,4 @@ def test_a_counter_of_zero_is_removed() -> None:
     counters, charge = Counters(), a_charge()
     assert counters.settle([(charge,)]) == (1, ())
     counters.add([(charge.key, charge.field, -charge.amount)])
-    assert counters.look(charge) == BudgetUse(0)
+    assert counters.use_of(charge) == BudgetUse(0)
