@@ -1,4 +1,4 @@
-"""How telling somebody ended (DESIGN.md, Who is told)."""
+"""How a notice ended (docs/notices.md, Who is told)."""
 
 from __future__ import annotations
 

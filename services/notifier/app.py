@@ -68,7 +68,7 @@ async def main(stop: Stop) -> None:
             connect(settings.redis_url.get_secret_value(), CALL_TIMEOUT_SECONDS),
             [channel.name for channel in channels],
             keep_seconds=round(case_files_kept.total_seconds()),
-            told_seconds=round(NOTICES_REMEMBERED.total_seconds()),
+            remember_seconds=round(NOTICES_REMEMBERED.total_seconds()),
         )
         stack.push_async_callback(store.close)
         producer = Producer(bootstrap, client_id="mandaat-notifier", metrics=metrics)

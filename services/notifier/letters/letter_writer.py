@@ -25,7 +25,7 @@ from services.notifier.letters.words import Words
 from services.notifier.planning.event_kinds import EVENT_KINDS, Event
 from services.notifier.planning.notice import PendingNotice
 
-Staff = Callable[[str], StaffMember | None]
+FindMember = Callable[[str], StaffMember | None]
 WIDTH: Final = 76
 MOST_SUBJECT: Final = 150
 
@@ -62,7 +62,7 @@ class LetterWriter:
         case: Case,
         name: str | None,
         language: Language,
-        staff: Staff,
+        find_member: FindMember,
         remark: str = "",
     ) -> Letter:
         """The letter of this notice to a reader of that name.
@@ -70,7 +70,7 @@ class LetterWriter:
         `case` is as it was submitted. `remark` is of the person who decided; only colleagues read it.
         """
         template = f"{language}/{LETTERS[notice.recipient.audience, event.type]}.jinja"
-        values = self._values(notice, event, case, language, staff)
+        values = self._values(notice, event, case, language, find_member)
         values["name"] = clean_line(name, 100) if name else ""
         values["remark"] = clean_text(remark, 2000)
         plain = self._text.get_template(template).make_module({**values, "parts": "parts.txt.jinja"})
@@ -82,45 +82,50 @@ class LetterWriter:
         return Letter(subject, text, html, language)
 
     def _values(
-        self, notice: PendingNotice, event: Event, case: Case, language: Language, staff: Staff
+        self, notice: PendingNotice, event: Event, case: Case, language: Language, find_member: FindMember
     ) -> dict[str, Any]:
         request, words = case.request, self._words
-        requester = staff(case.agent_id) if case.agent_id else None
+        requester = find_member(case.agent_id) if case.agent_id else None
         values: dict[str, Any] = {
             "case_id": clean_code(case.case_id),
             "request_id": clean_code(request.request_id),
-            "matter": clean_line(case.subject or ""),
+            "case_subject": clean_line(case.subject or ""),
             "category": clean_line(case.category or ""),
             "customer": clean_line(case.customer.name or case.customer.id, 100),
             "kind": words.kind(request.kind, language),
-            "asked": _money(request.amount, request.currency, language),
-            "asker": clean_line(
+            "requested_amount": _money(request.amount, request.currency, language),
+            "requester": clean_line(
                 requester.name if requester else case.agent_id or words.sign("somebody", language), 100
             ),
-            "asker_place": clean_line(f"{requester.role.replace('_', ' ')}, {requester.team}")
+            "requester_place": clean_line(f"{requester.role.replace('_', ' ')}, {requester.team}")
             if requester
             else "",
         }
         match event.data:
             case Decision() as decision:
-                return values | self._of_decision(notice, decision, case, language, staff)
+                return values | self._of_decision(notice, decision, case, language, find_member)
             case ApprovalEvent() as approval:
-                return values | self._of_approval(notice, approval, case, language, staff)
+                return values | self._of_approval(notice, approval, case, language, find_member)
         assert_never(event.data)
 
     def _of_decision(
-        self, notice: PendingNotice, decision: Decision, case: Case, language: Language, staff: Staff
+        self,
+        notice: PendingNotice,
+        decision: Decision,
+        case: Case,
+        language: Language,
+        find_member: FindMember,
     ) -> dict[str, Any]:
         currency = decision.currency or case.request.currency
         return {
             "amount": _money(decision.amount, currency, language),
             "approved": decision.outcome == "approved",
             "by": decision.by or "",
-            "somebody_may": bool(decision.reasons)
+            "some_roles_are_exempt": bool(decision.reasons)
             and all(one.figures.get("except") for one in decision.reasons),
             "charges": bool(decision.charges),
-            "why": _why_withdrawn(decision),
-            "decider": _name(decision.decided_by, staff),
+            "withdrawal_reason": _withdrawal_reason(decision),
+            "decider": _name(decision.decided_by, find_member),
             "own_verdict": decision.decided_by is not None and decision.decided_by == notice.recipient.person,
             "mandate": decision.mandate or "",
             "policy": _policy(decision.policy.name, decision.policy.version),
@@ -129,7 +134,12 @@ class LetterWriter:
         }
 
     def _of_approval(
-        self, notice: PendingNotice, event: ApprovalEvent, case: Case, language: Language, staff: Staff
+        self,
+        notice: PendingNotice,
+        event: ApprovalEvent,
+        case: Case,
+        language: Language,
+        find_member: FindMember,
     ) -> dict[str, Any]:
         approval, closing = event.approval, event.approval.closing
         return {
@@ -138,11 +148,11 @@ class LetterWriter:
             "request_reason": clean_text(case.request.reason or "", 2000),
             "facts": self._words.facts(approval.case.facts, language),
             "claims": self._words.facts(approval.case.claims, language),
-            "decider": _name(closing.decided_by if closing else None, staff),
+            "decider": _name(closing.decided_by if closing else None, find_member),
             "own_verdict": closing is not None and closing.decided_by == notice.recipient.person,
             "outcome": closing.outcome if closing else "",
             "closed_as": self._words.sign(closing.outcome, language) if closing else "",
-            "given": _given(event, language),
+            "given_amount": _given_amount(event, language),
             "reasons": self._words.all_reasons(event.reasons, case.request.currency, language),
         }
 
@@ -182,7 +192,7 @@ def _money(amount: str | None, currency: str | None, language: Language) -> str:
     return amount_text(amount, currency, language) if amount is not None and currency is not None else ""
 
 
-def _given(event: ApprovalEvent, language: Language) -> str:
+def _given_amount(event: ApprovalEvent, language: Language) -> str:
     """The other amount that somebody wanted to approve; empty where there is none."""
     for reason in event.reasons:
         amount, currency = reason.figures.get("amount"), reason.figures.get("currency")
@@ -191,14 +201,14 @@ def _given(event: ApprovalEvent, language: Language) -> str:
     return ""
 
 
-def _name(person: str | None, staff: Staff) -> str:
+def _name(person: str | None, find_member: FindMember) -> str:
     if person is None:
         return ""
-    member = staff(person)
+    member = find_member(person)
     return clean_line(member.name if member else person, 100)
 
 
-def _why_withdrawn(decision: Decision) -> str:
+def _withdrawal_reason(decision: Decision) -> str:
     """The reason of the person who withdrew it; empty where they gave none, and for any other decision."""
     figures = next((reason.figures for reason in decision.reasons if reason.code == "withdrawn"), {})
     return clean_text(str(figures.get("reason") or ""), 2000)

@@ -113,12 +113,12 @@ def _variant(reason: Reason) -> str:
 
 def _figures(reason: Reason, currency: str | None, language: Language) -> dict[str, str]:
     figures = {"mandate": reason.mandate, "prohibition": reason.prohibition}
-    told = {name: clean_line(text) for name, text in figures.items() if text is not None}
+    texts = {name: clean_line(text) for name, text in figures.items() if text is not None}
     for name, value in reason.figures.items():
         text = _figure(name, value, reason, currency, language)
         if text is not None:
-            told.setdefault(name, text)
-    return told
+            texts.setdefault(name, text)
+    return texts
 
 
 def _figure(

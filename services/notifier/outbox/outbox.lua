@@ -60,7 +60,7 @@ if op == 'record' then
   -- positions {topic, offset, ...}, seconds to keep a case file, seconds to remember a notice,
   -- case file writes {key, removed fields, field, value, ...},
   -- notices {id, channel, entry, since in milliseconds} -> how many of them are new
-  local positions, keep_seconds, told_seconds, writes, notices = a[4], a[5], a[6], a[7], a[8]
+  local positions, keep_seconds, remember_seconds, writes, notices = a[4], a[5], a[6], a[7], a[8]
   for _, write in ipairs(writes) do
     local key = 'notifier:case:' .. write[1]
     if #write > 2 then redis.call('HSET', key, unpack(write, 3)) end
@@ -69,7 +69,7 @@ if op == 'record' then
   end
   local new = 0
   for _, notice in ipairs(notices) do
-    if redis.call('SET', 'notifier:told:' .. notice[1], '1', 'NX', 'EX', told_seconds) then
+    if redis.call('SET', 'notifier:told:' .. notice[1], '1', 'NX', 'EX', remember_seconds) then
       redis.call('HSET', OUT, notice[1], notice[3])
       redis.call('ZADD', DUE .. notice[2], ms(), notice[1])
       redis.call('ZADD', SINCE, notice[4], notice[1])

@@ -83,12 +83,12 @@ class OutboxStore:
     """
 
     def __init__(
-        self, redis: Redis, channels: Sequence[str], *, keep_seconds: int, told_seconds: int
+        self, redis: Redis, channels: Sequence[str], *, keep_seconds: int, remember_seconds: int
     ) -> None:
         self._redis = redis
         self._channels = list(channels)
         self._keep_seconds = keep_seconds
-        self._told_seconds = told_seconds
+        self._remember_seconds = remember_seconds
         self._sha: str | None = None
 
     async def load(self) -> None:
@@ -126,7 +126,7 @@ class OutboxStore:
             generation,
             _pairs(positions),
             self._keep_seconds,
-            self._told_seconds,
+            self._remember_seconds,
             [
                 [write.key, list(write.removed), *(part for pair in write.fields for part in pair)]
                 for write in writes
@@ -154,7 +154,7 @@ class OutboxStore:
             p,
             generation,
             _pairs(positions),
-            self._told_seconds,
+            self._remember_seconds,
             [list(one) for one in ended],
             [list(one) for one in postponed],
         )

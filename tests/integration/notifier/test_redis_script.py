@@ -37,7 +37,7 @@ async def store(redis: Redis) -> OutboxStore:
 
 
 async def a_store(redis: Redis) -> OutboxStore:
-    one = OutboxStore(redis, ["mail", "webhook"], keep_seconds=30 * DAY, told_seconds=14 * DAY)
+    one = OutboxStore(redis, ["mail", "webhook"], keep_seconds=30 * DAY, remember_seconds=14 * DAY)
     await one.load()
     return one
 
