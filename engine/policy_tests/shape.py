@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from difflib import get_close_matches
-from typing import Any, Final, NamedTuple, get_args
+from typing import Any, Final, NamedTuple
 
 from pydantic import BaseModel, ValidationError
 
+from engine.policy.checks.shape import model_in
 from engine.policy.problems import PolicyProblem, PolicyProblems, problem
 from engine.policy.tree import Node, Path
 from engine.policy.yaml.reading import parse_yaml
@@ -86,11 +87,5 @@ def _keys(path: Path) -> list[str]:
     model: type[BaseModel] = PolicyTestsDocument
     for step in path:
         if isinstance(step, str) and step in model.model_fields:
-            model = _model_in(model.model_fields[step].annotation) or model
+            model = model_in(model.model_fields[step].annotation) or model
     return list(model.model_fields)
-
-
-def _model_in(annotation: Any) -> type[BaseModel] | None:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    return next((found for part in get_args(annotation) if (found := _model_in(part)) is not None), None)

@@ -126,10 +126,10 @@ def _keys(path: Path) -> list[str]:
     """The keys that a mapping at this path may have."""
     part: Any = PolicyDocument
     for step in path:
-        model = _model_in(part)
+        model = model_in(part)
         known = _fields(model) if model is not None and part is model else {}
         part = known[str(step)].annotation if step in known else model  # or in a list, or under a given name
-    model = _model_in(part)
+    model = model_in(part)
     return list(_fields(model)) if model is not None else []
 
 
@@ -137,7 +137,8 @@ def _fields(model: type[BaseModel]) -> dict[str, FieldInfo]:
     return {field.alias or name: field for name, field in model.model_fields.items()}
 
 
-def _model_in(annotation: Any) -> type[BaseModel] | None:
+def model_in(annotation: Any) -> type[BaseModel] | None:
+    """The model in the annotation of a field, also inside a list or an optional type."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
-    return next((found for part in get_args(annotation) if (found := _model_in(part)) is not None), None)
+    return next((found for part in get_args(annotation) if (found := model_in(part)) is not None), None)
