@@ -14,7 +14,7 @@ from services.chassis.process.metrics import BulkHistogram, Metrics
 
 
 class RulesMetrics:
-    """Decisions by outcome, and how long they took."""
+    """The metrics of rules."""
 
     def __init__(self, metrics: Metrics) -> None:
         registry = metrics.registry
@@ -22,11 +22,11 @@ class RulesMetrics:
         self._decisions = Counter(
             "mandaat_decisions_total", "Inputs that were decided", ("outcome",), registry=registry
         )
-        # Inputs that were known already and got their stored events again.
+        # Inputs that were settled before and got their stored events again.
         self._repeats = Counter(
             "mandaat_repeats_total", "Inputs answered from the journal", registry=registry
         )
-        # Escalated requests that nobody was asked about: nobody has the role of the step.
+        # Escalated requests for which nobody has the role of the step.
         self.without_approver = Counter(
             "mandaat_approvals_without_approver_total", "Approvals that nobody may answer", registry=registry
         )
@@ -38,18 +38,20 @@ class RulesMetrics:
             registry,
         )
         self.take_overs = Counter(
-            "mandaat_take_overs_total", "Partitions that had something pending when taken", registry=registry
+            "mandaat_take_overs_total", "Taken partitions that had something pending", registry=registry
         )
         self.cold_starts = Counter("mandaat_cold_starts_total", "Rebuilds of the ledger", registry=registry)
-        self.partitions_held = Gauge("mandaat_partitions_held", "Partitions to settle on", registry=registry)
-        # What a rebuild would replay at least: of the partitions that this worker holds.
+        self.partitions_held = Gauge(
+            "mandaat_partitions_held", "Partitions that this worker holds", registry=registry
+        )
+        # The least that a rebuild would replay, for the partitions that this worker holds.
         self._unapplied = Gauge(
             "mandaat_journal_unapplied_records",
             "Records of the journal that the ledger does not have",
             ("partition",),
             registry=registry,
         )
-        # 0 where all is read. What nobody reads before its retention ends is lost.
+        # 0 when everything is read. A record that is not read before its retention ends is lost.
         self._unread = Gauge(
             "mandaat_oldest_unread_seconds",
             "Age of the oldest record that is not read and committed",
@@ -58,24 +60,24 @@ class RulesMetrics:
         )
 
     def decided(self, outcomes: Iterable[str], records: Iterable[ConsumedRecord]) -> None:
-        """These inputs got their events."""
+        """Count decisions, and the time since their records were appended."""
         for outcome, number in Counted(outcomes).items():
             self._decisions.labels(outcome).inc(number)
         now = time.time()
         self._seconds.observe_all([max(0.0, now - record.timestamp / 1000) for record in records])
 
     def repeated(self, number: int) -> None:
-        """So many inputs got their stored events again."""
+        """Count inputs that got their stored events again."""
         self._repeats.inc(number)
 
     def unapplied(self, records: Mapping[int, int]) -> None:
-        """So many by partition, and no others."""
+        """Set the number of records for these partitions, and remove the others."""
         self._unapplied.clear()
         for p, number in records.items():
             self._unapplied.labels(str(p)).set(number)
 
     def unread(self, appended: Mapping[tuple[str, int], float | None]) -> None:
-        """When the oldest unread record was appended (seconds since 1970), or None; these, and no others."""
+        """Set when the oldest unread record of each partition was appended: seconds since 1970, or None."""
         self._unread.clear()
         for (topic, p), since in appended.items():
             gauge = self._unread.labels(topic, str(p))

@@ -17,10 +17,10 @@ from services.chassis.process.settings import (
 
 
 class RulesSettings(TopicSettings, RedisSettings, HttpSettings, KeysSettings, LogSettings, FailpointSettings):
-    """Where everything is, and the bounds of the worker."""
+    """Addresses, and the limits of the worker."""
 
     http_port: Annotated[int, Field(ge=0, le=65535)] = 8081
     batch_records: Annotated[int, Field(ge=1, le=5000)] = 1000
-    """The most that one poll gives; a round takes 500 at most."""
+    """The most records of one poll; a round takes 500 at most."""
     redis_seconds: Annotated[float, Field(gt=0)] = 2.0
-    """A call that the ledger has not answered by then has failed."""
+    """A call that the ledger has not answered within this time has failed."""

@@ -1,8 +1,8 @@
-"""`python -m services.rules.verify`, which `mandaat ledger verify` runs: is the ledger what the journal says?
+"""`python -m services.rules.verify`, which `mandaat ledger verify` runs: compare the ledger with the journal.
 
-Settings from the environment. On standard output JSON Lines: what is done, `{"records": 500, "of": 2000}` and
-`{"keys": 500}`, then one line with what was compared. Exits 0 where it is equal, 1 where it differs, 2 where
-it could not be compared.
+Settings come from the environment. Standard output has JSON Lines: the progress, such as
+`{"records": 500, "of": 2000}` and `{"keys": 500}`, then one line with the result. The exit code is 0 if both
+are equal, 1 if they differ, and 2 if they could not be compared.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ EQUAL: Final = 0
 DIFFERENT: Final = 1
 NOT_COMPARED: Final = 2
 REDIS_SECONDS: Final = 30.0
-"""Longer than a worker waits: nothing is lost by it."""
+"""Longer than a worker waits: nobody waits for this."""
 
 
 async def compared(kafka_bootstrap: str, redis_url: str) -> Report:
@@ -44,8 +44,8 @@ async def compared(kafka_bootstrap: str, redis_url: str) -> Report:
         await producer.stop()
 
 
-def said(report: Report) -> dict[str, Any]:
-    """The report as the last line says it."""
+def result_line(report: Report) -> dict[str, Any]:
+    """The last line of the output."""
     return {
         "equal": not report.differences,
         "records": report.records,
@@ -56,25 +56,25 @@ def said(report: Report) -> dict[str, Any]:
 
 
 def _show_progress(what: str, done: int, total: int | None) -> None:
-    _say({what: done} if total is None else {what: done, "of": total})
+    _print_line({what: done} if total is None else {what: done, "of": total})
 
 
-def _say(line: dict[str, Any]) -> None:
+def _print_line(line: dict[str, Any]) -> None:
     sys.stdout.write(json.dumps(line) + "\n")
     sys.stdout.flush()
 
 
 def main() -> int:
-    """Compare, and answer the exit code."""
+    """Compare; answers the exit code."""
     logging.getLogger("aiokafka").addHandler(logging.NullHandler())
     structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
     try:
         kafka, redis = KafkaSettings(), RedisSettings()
         report = asyncio.run(compared(kafka.kafka_bootstrap, redis.redis_url.get_secret_value()))
     except (TryAgain, ValidationError) as problem:
-        _say({"problem": str(problem)})
+        _print_line({"problem": str(problem)})
         return NOT_COMPARED
-    _say(said(report))
+    _print_line(result_line(report))
     return DIFFERENT if report.differences else EQUAL
 
 

@@ -1,4 +1,4 @@
-"""From records of the journal to what the ledger applies: the events of one sequence together (LEDGER.md)."""
+"""Grouping the records of the journal by sequence, as the ledger applies them (docs/ledger.md, Take-over)."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from services.rules.journal.publisher import JournalRecord
 MARKER_KEY: Final = b"ledger/"
 
 Event: TypeAlias = Mapping[str, Any]
-"""A CloudEvent as JSON says it."""
+"""A CloudEvent as parsed JSON."""
 
 
 class Stored(NamedTuple):
-    """A record of the journal and where it stands."""
+    """A record of the journal and its offset."""
 
     offset: int
     record: JournalRecord
 
 
 class Group(NamedTuple):
-    """The events of one sequence that stand together, each once; `next_offset` follows the last of them."""
+    """The events of one sequence, each once. `next_offset` follows the last of them."""
 
     seq: int
     events: tuple[Event, ...]
@@ -33,7 +33,7 @@ class Group(NamedTuple):
 
 
 class Grouping:
-    """Takes records as they come and gives whole groups: a sequence is never cut, a marker ends one."""
+    """Takes records in order and gives complete groups. A marker ends a group."""
 
     def __init__(self) -> None:
         self._seq: int | None = None
@@ -42,7 +42,7 @@ class Grouping:
         self._next_offset = 0
 
     def add(self, stored: Iterable[Stored]) -> Iterator[Group]:
-        """The groups that are complete with these records. Raises ValueError on what rules did not write."""
+        """The groups that these records complete. Raises ValueError on a record that rules did not write."""
         for offset, record in stored:
             event = read_event(offset, record)
             seq = None if event["type"] == LEDGER_MARKED else sequence_of(offset, event)
@@ -55,14 +55,14 @@ class Grouping:
                 self._records.append(record)
 
     def end(self) -> Iterator[Group]:
-        """The group in hand, if there is one: no more of it will come."""
+        """The last group, if there is one: no more records will come."""
         if self._seq is not None:
             yield Group(self._seq, tuple(self._events.values()), tuple(self._records), self._next_offset)
         self._seq, self._events, self._records = None, {}, []
 
 
 def read_event(offset: int, record: JournalRecord) -> dict[str, Any]:
-    """The event in a record. Raises ValueError where rules cannot have written it."""
+    """The event in a record. Raises ValueError if rules cannot have written it."""
     event = from_json(record.value, cache_strings="keys")
     if not isinstance(event, dict) or not isinstance(event.get("type"), str) or "id" not in event:
         raise ValueError(f"offset {offset} of the journal holds no event")
@@ -70,7 +70,7 @@ def read_event(offset: int, record: JournalRecord) -> dict[str, Any]:
 
 
 def sequence_of(offset: int, event: Event) -> int:
-    """The ledger's order. Raises ValueError where there is none."""
+    """The sequence of an event. Raises ValueError if it has none."""
     sequence = event.get("sequence")
     if not isinstance(sequence, str) or not sequence.isdecimal():
         raise ValueError(f"offset {offset} of the journal holds an event without a sequence")

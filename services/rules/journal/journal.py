@@ -1,4 +1,4 @@
-"""The journal: decisions by partition and offset, read without a group, published in rounds (LEDGER.md)."""
+"""The journal, mandaat.decisions: publishing rounds to it, and reading it (docs/ledger.md, Topics)."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from services.rules.journal.grouping import MARKER_KEY, Grouping, Stored
 from services.rules.journal.publisher import JournalEntry, JournalRecord, Outcome
 
 NEAR_OFFSETS: Final = 500
-"""Reading on is cheaper than looking up a place that is not farther ahead than this."""
+"""Up to this distance, reading on is cheaper than looking up the next offset."""
 DENSE_OFFSETS: Final = 30
-"""The same of many places together: so many records between one and the next."""
+"""The same for many sequences together: the average distance between one and the next."""
 
 
 class Journal:
@@ -39,29 +39,29 @@ class Journal:
         self._looking = asyncio.Lock()
         self._kept: Reader | None = None
 
-    def beside(self) -> Journal:
-        """The same with connections of its own, for who must not be in the way; its owner stops it."""
+    def with_own_connections(self) -> Journal:
+        """The same journal for a reader that must not delay others. The caller stops it."""
         return Journal(self._bootstrap, self._producer, topic=self.topic)
 
     async def stop(self) -> None:
-        """Close the connections; the producer is its owner's."""
+        """Close the connections of this journal, but not the producer."""
         async with self._looking:
             reader, self._kept = self._kept, None
             if reader is not None:
                 await reader.stop()
 
     async def partitions(self) -> int:
-        """How many partitions the journal has."""
+        """The number of partitions of the journal."""
         return await self._producer.partitions(self.topic)
 
     async def publish(self, entries: Sequence[JournalEntry]) -> dict[int, Outcome]:
-        """Publish a round; what of it landed, by partition. Nothing of it is sent again by itself."""
+        """Publish a round. Answers the outcome of each partition; nothing is sent again."""
         return await publisher.publish(self._producer, self.topic, entries)
 
     async def mark(self, p: int, time_us: int) -> int:
-        """Put a marker, wait until all before it is replicated, and answer the offset that follows it.
+        """Publish a marker, wait until all before it is replicated, and answer the offset that follows it.
 
-        `time_us` is Redis' clock, for the broker measures by it and a worker's own clock may be wrong.
+        `time_us` is the time by Redis' clock, as the fence measures by it and a worker's clock may be wrong.
         """
         event = CloudEvent[Marker](
             id=derived_id(LEDGER_MARKED, p, time_us),
@@ -78,13 +78,13 @@ class Journal:
         return offset + 1
 
     async def bounds(self, partitions: Iterable[int]) -> dict[int, tuple[int, int]]:
-        """First offset, and the one after the last, of each partition."""
+        """The first offset of each partition, and the offset that follows its last."""
         async with self._reading() as reader:
             bounds = await reader.bounds(self._tp(p) for p in partitions)
         return {tp.partition: stretch for tp, stretch in bounds.items()}
 
     async def read(self, p: int, from_offset: int, until: int) -> AsyncIterator[list[Stored]]:
-        """All records of partition p from an offset up to, not including, another."""
+        """All records of partition p from `from_offset` up to, not including, `until`."""
         if from_offset >= until:
             return
         async with self._reader() as reader:
@@ -94,9 +94,9 @@ class Journal:
     async def stored(
         self, wanted: Iterable[tuple[int, int]]
     ) -> dict[tuple[int, int], tuple[JournalRecord, ...]]:
-        """The stored events of each (partition, sequence), byte for byte; ask those of a round together.
+        """The stored events of each (partition, sequence), byte for byte. Ask for those of a round together.
 
-        Raises LookupError where the journal does not have one.
+        Raises LookupError if the journal does not have one of them.
         """
         seqs: defaultdict[int, set[int]] = defaultdict(set)
         for p, seq in wanted:
@@ -112,7 +112,7 @@ class Journal:
         return found
 
     async def _starts(self, reader: Reader, p: int, seqs: set[int]) -> dict[int, int]:
-        """Where to begin looking for each sequence: the first record with its timestamp or a later one."""
+        """Where to begin to look for each sequence: at the first record with its timestamp or a later one."""
         tp = self._tp(p)
         moments = sorted({seq // 1000 for seq in seqs})
 
@@ -164,7 +164,7 @@ class Journal:
                 await reader.stop()
                 raise
             else:
-                self._kept.rest()  # else it goes on fetching what nobody asked for
+                self._kept.rest()  # otherwise it goes on fetching
 
     def _reader(self) -> Reader:
         return Reader(
@@ -179,21 +179,21 @@ class Journal:
 
 
 class FollowedJournal(Journal):
-    """A journal that is read bit by bit: each partition keeps its reader, for one read at a time."""
+    """A journal that is read in many small pieces. Each partition keeps its reader."""
 
     def __init__(self, bootstrap: str, producer: Producer, *, topic: str = DECISIONS) -> None:
         super().__init__(bootstrap, producer, topic=topic)
         self._readers: dict[int, Reader] = {}
 
     async def stop(self) -> None:
-        """Close the connections; the producer is its owner's."""
+        """Close the connections of this journal, but not the producer."""
         await super().stop()
         readers, self._readers = self._readers, {}
         for reader in readers.values():
             await reader.stop()
 
     async def read(self, p: int, from_offset: int, until: int) -> AsyncIterator[list[Stored]]:
-        """All records of partition p from an offset up to, not including, another."""
+        """All records of partition p from `from_offset` up to, not including, `until`."""
         if from_offset >= until:
             return
         reader = self._readers.get(p)

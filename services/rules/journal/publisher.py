@@ -1,4 +1,4 @@
-"""Publishing a round to the journal: what of it landed, by partition (LEDGER.md, Worker: round, failed)."""
+"""Publishing a round to the journal, with an outcome for each partition (docs/ledger.md, One round)."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from services.chassis.process.errors import SendFailed, TryAgain
 from services.chassis.process.failpoints import SENT_SECONDS, Point, is_armed, reach
 
 PUBLISH_SECONDS: Final = 4.0
-"""A publish that is not acknowledged by then has failed."""
+"""A publish that is not acknowledged within this time has failed."""
 _OVERHEAD_BYTES: Final = 128
-"""More than a record takes in a batch beside its key, value and headers."""
+"""An upper bound of what a record takes in a batch besides key, value and headers."""
 
 
 class JournalRecord(NamedTuple):
@@ -27,9 +27,9 @@ class JournalRecord(NamedTuple):
 
 
 class JournalEntry(NamedTuple):
-    """All records that one input leads to, for partition p: they land together or not at all.
+    """All records of one input, for partition p. They land together or not at all.
 
-    `timestamp_ms` is its sequence / 1000; of a repeat, the TIME of the call / 1000.
+    `timestamp_ms` is its sequence / 1000; for a repeat, the present time by Redis' clock.
     """
 
     p: int
@@ -38,13 +38,13 @@ class JournalEntry(NamedTuple):
 
 
 class Landed(NamedTuple):
-    """The broker has acknowledged all of the partition's records; `next_offset` follows the last."""
+    """All records of the partition are acknowledged. `next_offset` follows the last."""
 
     next_offset: int
 
 
 class NotLanded(NamedTuple):
-    """Some of the partition's records were refused, or not acknowledged in time: they may have landed."""
+    """Some records of the partition were refused or not acknowledged in time. They may have landed."""
 
     why: str
 
@@ -55,9 +55,9 @@ Outcome = Landed | NotLanded
 async def publish(
     producer: Producer, topic: str, entries: Sequence[JournalEntry], timeout_seconds: float = PUBLISH_SECONDS
 ) -> dict[int, Outcome]:
-    """Publish in this order, one record batch a partition, the next after the acknowledgement of the former.
+    """Publish in this order: one record batch for each partition, then the next once those are acknowledged.
 
-    Raises ValueError where one input's records do not fit a batch.
+    Raises ValueError if the records of one input do not fit into a batch.
     """
     deadline = time.monotonic() + timeout_seconds
     outcomes: dict[int, Outcome] = {}
@@ -73,7 +73,7 @@ async def publish(
 def whole_batches(
     entries: Sequence[JournalEntry], limit_bytes: int = BATCH_BYTES
 ) -> Iterator[list[JournalEntry]]:
-    """Cut into record batches, never inside an entry. Raises ValueError where an entry alone is too large."""
+    """Cut into record batches, never inside an entry. Raises ValueError if one entry is too large."""
     batch: list[JournalEntry] = []
     filled = 0
     for entry in entries:
@@ -114,7 +114,7 @@ async def _send(
 
 
 async def _on_its_way(sending: Awaitable[list[int]]) -> Awaitable[list[int]]:
-    """Let it be sent, and reach the point before anybody looks at the acknowledgements."""
+    """Let it be sent, and reach the failpoint before the acknowledgements are read."""
     task = asyncio.ensure_future(sending)
     await asyncio.wait([task], timeout=SENT_SECONDS)
     reach(Point.AFTER_PUBLISH)

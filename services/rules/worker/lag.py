@@ -1,6 +1,6 @@
-"""How far the ledger is behind the journal, and reading behind what was asked (LEDGER.md, Topics).
+"""How far the ledger is behind the journal, and reading behind its topics (docs/ledger.md, Topics).
 
-Looked at every few seconds, over connections of its own: nothing of it is in the way of a decision.
+It is measured every few seconds, over connections of its own, so that it does not delay decisions.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from services.rules.ledger.client import Ledger
 from services.rules.metrics import RulesMetrics
 from services.rules.worker.held_partitions import HeldPartitions
 
-LOOK_SECONDS: Final = 10.0
+MEASURE_SECONDS: Final = 10.0
 
 
 class LagMonitor:
-    """Measures, for the partitions of this worker. What cannot be had now is as it was last."""
+    """Measures the partitions of this worker. A value that cannot be read now keeps its last value."""
 
     def __init__(
         self,
@@ -39,7 +39,7 @@ class LagMonitor:
     ) -> None:
         self._bootstrap = bootstrap
         self._ledger = ledger
-        self._journal = journal.beside()  # one reader serves one look-up after the other
+        self._journal = journal.with_own_connections()  # look-ups over one connection wait for each other
         self._partitions = partitions
         self._subscription = subscription
         self._metrics = metrics
@@ -47,7 +47,7 @@ class LagMonitor:
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> LagMonitor:
-        self._task = asyncio.create_task(self._run(), name="behind")
+        self._task = asyncio.create_task(self._run(), name="lag")
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -59,22 +59,22 @@ class LagMonitor:
 
     async def _run(self) -> None:
         while True:
-            for look in (self.look_at_the_journal, self.look_at_the_inputs):
-                ended = await family_of(look())
+            for measure in (self.measure_journal, self.measure_inputs):
+                ended = await family_of(measure())
                 if ended.family is Family.BUG and ended.error is not None:
                     self._on_bug(ended.error)
                     return
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(MEASURE_SECONDS)
 
-    async def look_at_the_journal(self) -> None:
-        """How many records of the journal are not in the ledger. Raises TryAgain."""
+    async def measure_journal(self) -> None:
+        """Measure how many records of the journal the ledger does not have. Raises TryAgain."""
         held = sorted(self._partitions.held)
         bounds = await self._journal.bounds(held) if held else {}
         positions = await self._ledger.positions(held)
         self._metrics.unapplied({p: max(0, bounds[p][1] - position) for p, position in positions.items()})
 
-    async def look_at_the_inputs(self) -> None:
-        """When what is next to be read was appended, where something is. Raises TryAgain."""
+    async def measure_inputs(self) -> None:
+        """Measure when the oldest unread record of each partition was appended. Raises TryAgain."""
         assigned = sorted(self._subscription.assigned)
         ends = await self._subscription.end_offsets(assigned) if assigned else {}
         unread = {}
@@ -86,7 +86,7 @@ class LagMonitor:
         self._metrics.unread({(tp.topic, tp.partition): appended.get(tp) for tp in assigned})
 
     async def _appended(self, unread: Mapping[TopicPartition, int | None]) -> dict[TopicPartition, float]:
-        """Seconds since 1970 of the record at each offset, or of the first that there is."""
+        """When the record at each offset was appended, or else the first one after it; seconds since 1970."""
         appended: dict[TopicPartition, float] = {}
         async with Reader(self._bootstrap, client_id="mandaat-rules-lag") as reader:
             stretches = {

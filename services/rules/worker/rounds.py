@@ -1,4 +1,4 @@
-"""How a batch is cut into rounds, and a round into calls of the ledger (LEDGER.md, Worker: round)."""
+"""Cutting a batch into rounds, and a round into calls of the ledger (docs/ledger.md, One round)."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from services.rules.worker.outcome import ReceivedInput
 
 MOST_INPUTS: Final = 500
 MOST_MICROSECONDS: Final = 150_000
-"""Of one call: Redis serves nobody else meanwhile, and who waits for it gives up after two seconds."""
+"""The most work in one call: Redis serves nobody else meanwhile, and clients give up after two seconds."""
 MOST_HALVINGS: Final = 9
-"""After so many, inputs are settled one at a time."""
+"""After so many halvings, inputs are settled one at a time."""
 
 T = TypeVar("T")
 
-_INPUT, _CHARGE, _DAY = 15, 8, 1  # microseconds, measured; a run of N days is read and slid over
+_INPUT, _CHARGE, _DAY = 15, 8, 1  # microseconds, measured; of a window of N days each day costs
 
 
 def rounds(received: Iterable[ReceivedInput], most: int = MOST_INPUTS) -> Iterator[list[ReceivedInput]]:
-    """Cut, in order, so that an input that must stand alone shares no round with another of its case.
+    """Cut in order. An input that must stand alone shares no round with another input of its case.
 
-    A verdict reads the state of its approval, which the round before must have settled.
+    For example, a verdict reads the state of its approval, which the round before must have settled.
     """
     current: list[ReceivedInput] = []
     seen: dict[tuple[str, str], bool] = {}
@@ -39,7 +39,7 @@ def rounds(received: Iterable[ReceivedInput], most: int = MOST_INPUTS) -> Iterat
 
 
 def microseconds(charge_options: Iterable[Charges], probes: Charges) -> int:
-    """What an input may take in the ledger: all its charges are asked, and none has been before."""
+    """The longest an input may take in the ledger: all charges are tried, and no counter was read before."""
     taken = _INPUT
     for charges in (*charge_options, probes):
         for charge in charges:
@@ -48,9 +48,9 @@ def microseconds(charge_options: Iterable[Charges], probes: Charges) -> int:
 
 
 def calls(inputs: Iterable[T], microseconds_of: Callable[[T], int], halvings: int = 0) -> Iterator[list[T]]:
-    """Cut, in order, into what one call may settle; halved so many times where such calls took too long.
+    """Cut in order into calls. The limits of a call are halved so many times.
 
-    What is too much by itself is alone.
+    An input that exceeds the limits by itself gets a call of its own.
     """
     most, most_microseconds = MOST_INPUTS >> halvings, MOST_MICROSECONDS >> halvings
     current: list[T] = []

@@ -1,4 +1,4 @@
-"""Nothing is consumed until Kafka and Redis are set as the ledger needs them (LEDGER.md, Topics)."""
+"""Waiting until Kafka and Redis have the settings that the ledger needs (docs/ledger.md, Topics)."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Final
 from services.chassis.process.errors import TryAgain
 from services.chassis.process.log import log
 
-LOOK_AGAIN_SECONDS: Final = 2.0
+CHECK_SECONDS: Final = 2.0
 
 
 class SettingsGate:
-    """Asks `check` until it finds nothing wrong; until then it says what is."""
+    """Repeats `check` until it finds nothing wrong; until then `ready` says what is wrong."""
 
     def __init__(self, check: Callable[[], Awaitable[list[str]]]) -> None:
         self._check = check
@@ -23,8 +23,8 @@ class SettingsGate:
         """What is wrong for /readyz, or None."""
         return "; ".join(self._wrong) if self._wrong else None
 
-    async def passed(self, pause_seconds: float = LOOK_AGAIN_SECONDS) -> None:
-        """Return when everything is as it must be."""
+    async def passed(self, pause_seconds: float = CHECK_SECONDS) -> None:
+        """Return when nothing is wrong."""
         while self._wrong:
             wrong = await self._found()
             if wrong and wrong != self._wrong:

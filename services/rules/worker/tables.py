@@ -1,4 +1,4 @@
-"""The active policies and the staff, as the topics say, ready to judge by."""
+"""The active policies and the staff, as their topics say."""
 
 from __future__ import annotations
 
@@ -81,20 +81,17 @@ class Tables:
         return self._books.get(tenant)
 
     def held_back(self, tenant: str) -> str | None:
-        """Why the cases of a tenant wait: its active policy cannot be used, and no former one is known."""
+        """Why the cases of a tenant wait: its active policy cannot be used, and no earlier one is known."""
         if tenant in self._books or tenant not in self._problems:
             return None
         return f"the active policy cannot be used ({self._problems[tenant]}); publish one that can"
 
     def staff(self, tenant: str) -> Staff:
-        """Who works for a tenant."""
+        """The staff of a tenant."""
         return self._staff.get(tenant, _NOBODY)
 
     async def refresh(self, inputs: Iterable[Input]) -> None:
-        """Read both topics to their ends, where an input names a tenant or an agent that is not known yet.
-
-        Raises TryAgain.
-        """
+        """Read both topics to their ends if an input names an unknown tenant or person. Raises TryAgain."""
         if any(self._is_unknown(one) for one in inputs):
             await asyncio.gather(self._policies.read_to_end(), self._members.read_to_end())
 

@@ -73,12 +73,12 @@ async def test_unapplied_records_are_counted_by_partition(worker: ManualWorker, 
     looking.partitions.hold(0, 1)
     looking.partitions.hold(1, 1)
     await worker.decide(a_request("c1e"), a_request("c2", p=1))
-    await looking.behind.look_at_the_journal()
+    await looking.behind.measure_journal()
     name = "mandaat_journal_unapplied_records"
     assert looking.values(name) == {'{partition="0"}': 2, '{partition="1"}': 1}
     await worker.confirm()
     looking.partitions.drop([1])
-    await looking.behind.look_at_the_journal()
+    await looking.behind.measure_journal()
     assert looking.values(name) == {'{partition="0"}': 0}
 
 
@@ -92,7 +92,7 @@ async def test_the_age_of_the_oldest_unread_record_is_measured_and_grows(
         await producer.send_all([Outgoing(topic, p, b"k", b"v", (), now_ms - age) for age in ages])
     first, second, empty = (TopicPartition(topic, p) for p in range(3))
     looking.reading.at = {first: (None, 3), second: (1, 3), empty: (0, 0)}
-    await looking.behind.look_at_the_inputs()
+    await looking.behind.measure_inputs()
     name = "mandaat_oldest_unread_seconds"
     seen = looking.by_partition(name)
     assert 3600 <= seen["0"] < 3700
@@ -100,7 +100,7 @@ async def test_the_age_of_the_oldest_unread_record_is_measured_and_grows(
     assert seen["2"] == 0
     assert looking.by_partition(name)["0"] > seen["0"]
     looking.reading.at = {second: (3, 3)}
-    await looking.behind.look_at_the_inputs()
+    await looking.behind.measure_inputs()
     assert list(looking.values(name).values()) == [0]
 
 
@@ -110,5 +110,5 @@ async def test_measuring_the_lag_and_looking_up_repeats_do_not_wait_for_each_oth
     looking.partitions.hold(0, 1)
     await worker.decide(a_request("c1"))
     async with worker.journal._looking, asyncio.timeout(10):
-        await looking.behind.look_at_the_journal()
+        await looking.behind.measure_journal()
     assert looking.values("mandaat_journal_unapplied_records") == {'{partition="0"}': 1}
