@@ -71,9 +71,9 @@ def test_a_pure_room_that_awaits_or_asks_is_found(line: str) -> None:
 
 
 def rows() -> list[str]:
-    """The middle cell of each row of the walk, and the last of each change."""
-    cells = [line.split(" | ") for line in PAGE.splitlines() if line.startswith("| ")]
-    return [row[1] for row in cells if "`" in row[1]]
+    """The cells that name files: one in each row of the walk, and one in each row of the changes."""
+    cells = [line.split(" | ")[1] for line in PAGE.splitlines() if line.startswith("| ")]
+    return [cell for cell in cells if re.match(r"[^`]*`[\w.]+/", cell)]
 
 
 def places(row: str) -> Iterator[tuple[Path, str | None]]:
@@ -81,10 +81,10 @@ def places(row: str) -> Iterator[tuple[Path, str | None]]:
     file = service = folder = ROOT
     owner = ""
     for token in re.findall(r"`([^`]+)`", row):
-        if " " in token or token.startswith("make"):
+        if re.search(r"[ <{]", token) or token.startswith("make"):
             continue
         if re.search(r"/|\.(py|lua)$", token):
-            found = (path for base in (folder, service, ROOT) for path in base.glob(token))
+            found = (path for base in (folder, folder.parent, service, ROOT) for path in base.glob(token))
             file = next(found, ROOT / token)
             folder = file.parent
             if token.startswith("services/"):
