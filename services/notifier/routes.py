@@ -14,7 +14,7 @@ from schemas.ids import CaseId, record_key
 from schemas.notice import Notice
 from services.chassis.http.keys import Keys
 from services.chassis.http.server import HttpProblem
-from services.notifier.outbox.case_file import view
+from services.notifier.outbox.case_view import view_of
 from services.notifier.outbox.store import OutboxStore
 
 _CASE_ID: Final = TypeAdapter(CaseId)
@@ -59,7 +59,7 @@ def add_routes(app: FastAPI, store: OutboxStore, keys: Keys) -> None:
         caller = keys.check(authorization, "read")
         found = None
         if _is_case_id(case_id):
-            found = view(await store.case(record_key(caller.tenant, case_id)))
+            found = view_of(await store.case(record_key(caller.tenant, case_id)))
         if found is None:
             raise HttpProblem(404, "unknown-case", "No case of your tenant has this id.")
         return found

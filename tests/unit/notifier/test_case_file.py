@@ -10,6 +10,7 @@ from schemas.case import Case
 from schemas.request_digest import request_digest
 from schemas.withdrawal import WITHDRAWN
 from services.notifier.outbox import case_file
+from services.notifier.outbox.case_view import view_of
 from services.notifier.planning.notice import ended
 from tests.builders.approvals import a_closed_approval, an_approval
 from tests.builders.cases import a_case
@@ -32,13 +33,13 @@ def kept(*what: Any) -> dict[bytes, bytes]:
 
 
 def test_a_case_that_nobody_submitted_is_not_shown() -> None:
-    assert case_file.view({}) is None
-    assert case_file.view(kept(a_decision_event(a_decision(a_case())))) is None
+    assert view_of({}) is None
+    assert view_of(kept(a_decision_event(a_decision(a_case())))) is None
 
 
 def test_a_case_shows_its_requests_with_decisions_in_order_and_the_newest_approval() -> None:
     case, second = a_case(), a_case(request_id="r2", amount="5.00")
-    shown = case_file.view(
+    shown = view_of(
         kept(
             case,
             second,
@@ -59,7 +60,7 @@ def test_a_case_shows_its_requests_with_decisions_in_order_and_the_newest_approv
 def test_a_submission_that_was_refused_as_a_conflict_is_not_shown() -> None:
     case, conflict = a_case(), a_case(amount="99.00", name="Somebody Else")
     for order in ((case, conflict), (conflict, case)):
-        shown = case_file.view(kept(*order, a_decision_event(a_decision(case))))
+        shown = view_of(kept(*order, a_decision_event(a_decision(case))))
         assert shown is not None
         assert shown["case"]["customer"]["name"] == "A. Bakker"
         assert shown["requests"][0]["request"]["amount"] == "45.00"
@@ -72,7 +73,7 @@ def test_notices_are_shown_in_the_order_in_which_they_ended() -> None:
         pending = a_pending_notice(event, audience, "cu-1")
         notice = ended(pending, "delivered", datetime(2026, 3, 2, hour, tzinfo=UTC), message_id="<m@x>")
         fields[f"n:{pending.notice_id}".encode()] = case_file.notice_line(notice)
-    shown = case_file.view(fields)
+    shown = view_of(fields)
     assert shown is not None
     assert [(one["audience"], one["outcome"]) for one in shown["notices"]] == [
         ("customer", "delivered"),
@@ -104,8 +105,8 @@ def test_approvers_are_kept_while_the_approval_is_open() -> None:
 def test_a_request_that_was_withdrawn_before_it_came_shows_the_withdrawal_when_it_comes() -> None:
     case = a_case()
     early = a_decision_event(a_decision(case, "withdrawn", customer_id=None, request_digest=WITHDRAWN))
-    assert case_file.view(kept(early)) is None
-    shown = case_file.view(kept(early, case))
+    assert view_of(kept(early)) is None
+    shown = view_of(kept(early, case))
     assert shown is not None
     assert [one["outcome"] for one in shown["requests"][0]["decisions"]] == ["withdrawn"]
     assert kept(case)[b"l:r1"] == request_digest(case).encode()

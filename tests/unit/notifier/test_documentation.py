@@ -19,6 +19,7 @@ from services.notifier.channels.webhook.hooks_file import read_hooks
 from services.notifier.letters.letter_writer import LETTERS
 from services.notifier.letters.words import Words
 from services.notifier.outbox import case_file
+from services.notifier.outbox.case_view import view_of
 from services.notifier.planning import recipients
 from services.notifier.planning.event_kinds import EVENT_KINDS
 from services.notifier.planning.notice import ended
@@ -89,7 +90,7 @@ def test_the_example_of_where_a_case_stands_has_the_shape_of_the_answer() -> Non
     new, _ = case_file.of_event(event, event.to_bytes())
     notice = ended(a_pending_notice(event), "delivered", datetime.now(UTC), message_id="<x@y>")
     fields = dict((*case_file.of_case(case), *new, ("n:1", case_file.notice_line(notice))))
-    answer = case_file.view({name.encode(): value for name, value in fields.items()})
+    answer = view_of({name.encode(): value for name, value in fields.items()})
     assert answer is not None
     holds(answer, json.loads(block("case")))
     CaseView.model_validate_json(json.dumps(answer))

@@ -105,6 +105,18 @@ def test_the_same_event_makes_the_same_notices_however_often() -> None:
     assert notices_of(event, LEADS, BOTH) == notices_of(event, LEADS, BOTH)
 
 
+def test_a_notice_that_an_older_version_put_into_the_outbox_is_read() -> None:
+    older = (
+        '{"notice_id":"n-1","tenant":"acme","case_id":"c-1","request_id":"r1","request_digest":"d",'
+        '"about":"e-1","about_type":"mandaat.decision.approved.v1","about_time":"2026-03-02T08:00:00Z",'
+        '"settled_us":1772438400000000,"told":{"audience":"customer","person":"cu-1","channel":"mail"},'
+        '"traceparent":null,"attempts":2}'
+    )
+    notice = PendingNotice.model_validate_json(older)
+    assert notice.recipient.person == "cu-1"
+    assert notice.model_dump_json() == older
+
+
 @pytest.mark.parametrize("trace", ["00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", None])
 def test_the_event_of_an_ended_notice_carries_the_trace_of_its_event(trace: str | None) -> None:
     event = a_decision_event(a_decision(CASE)).model_copy(update={"traceparent": trace})
