@@ -48,7 +48,7 @@ Value = TypeVar("Value")
 
 
 class Plan(NamedTuple):
-    """What a batch of events adds to Redis, and the records among them that nobody can be told of."""
+    """The additions of a batch of events to Redis, and the records that nobody can be told of."""
 
     writes: list[CaseFileWrite]
     notices: list[OutboxEntry]
@@ -198,7 +198,7 @@ class Notifier:
 def _read(
     records: Iterable[ConsumedRecord], read_one: Callable[[bytes | None], Value | None]
 ) -> tuple[list[tuple[ConsumedRecord, Value]], list[DeadLetter]]:
-    """What the records hold, less events of other types, and the records that cannot be read."""
+    """The values in the records, without events of other types, and the records that cannot be read."""
     values, unreadable = [], []
     for record in records:
         try:
@@ -216,7 +216,7 @@ def _plan(
     channels_of: Callable[[str], Collection[ChannelName]],
     now: datetime,
 ) -> Plan:
-    """What to write, whom to tell, and which events are about a case that nobody submitted."""
+    """Plan the writes and notices of these events. `unknown` are about a case that nobody submitted."""
     recent = [(record, one) for record, one in files if not beyond_memory(one.event.event.time, now)]
     return Plan(
         writes=[

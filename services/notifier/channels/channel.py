@@ -1,4 +1,4 @@
-"""What every channel is: one way to reach people, with its own addresses, rendering, sending and fairness.
+"""The protocol of a channel: one way to reach people, with its addresses, rendering, sending and fairness.
 
 A new channel is a folder beside `mail` and `webhook`, a name in `schemas.notice.ChannelName`, a line in
 `services.notifier.app.open_channels`, and a row in `services.notifier.planning.recipients.CHANNELS`.
@@ -20,7 +20,7 @@ from services.notifier.planning.reading import NotifiableEvent
 
 @dataclass(frozen=True)
 class Material:
-    """What the case file holds for a notice: the event, the case as submitted, and the decider's remark.
+    """The parts of a case file that a notice needs: the event, the case as submitted, the decider's remark.
 
     `case` is None where the channel does not need it. `remark` is None until the event that carries it came.
     """
@@ -60,7 +60,7 @@ class Channel(Protocol):
         ...
 
     def share_of_tenant(self, places: int) -> int:
-        """How many of so many places one tenant may take, so that one that hangs leaves room for others."""
+        """The share of one tenant in so many places, so that a tenant that hangs leaves room for others."""
         ...
 
     def message_id(self, notice: PendingNotice) -> str:

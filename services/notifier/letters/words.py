@@ -1,6 +1,6 @@
-"""What kinds of request, reasons and facts are called in the reader's language.
+"""The names of kinds of request, reasons and facts in the reader's language.
 
-The sentences of reasons are in the catalogue (schemas/reasons), all else is in templates/words.json.
+The sentences of reasons are in the catalogue (schemas/reasons), everything else in templates/words.json.
 """
 
 from __future__ import annotations

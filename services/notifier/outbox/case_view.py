@@ -1,4 +1,4 @@
-"""What `GET /v1/cases/{id}` shows of a case file."""
+"""The body of `GET /v1/cases/{id}`, made from a case file."""
 
 from __future__ import annotations
 

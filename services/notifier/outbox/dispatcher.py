@@ -88,7 +88,7 @@ class Dispatcher:
         await self._loops.stop()
 
     def alive(self) -> str | None:
-        """What is wrong, for /livez, or None."""
+        """The loop that ended or hangs, for /livez, or None."""
         return self._loops.alive()
 
     def wake(self) -> None:

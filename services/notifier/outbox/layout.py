@@ -1,4 +1,4 @@
-"""Whether mandaat.notices has enough partitions.
+"""Checks that mandaat.notices has enough partitions.
 
 A notice event goes to the partition with the same number as that of its case, and not where its key would put
 it: one process owns that number of all topics, and Redis keeps their positions by number.

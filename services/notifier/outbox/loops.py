@@ -57,7 +57,7 @@ class Loops:
             await asyncio.wait(self._turns)
 
     def alive(self) -> str | None:
-        """What is wrong for /livez, or None."""
+        """The loop that ended or hangs, for /livez, or None."""
         now = time.monotonic()
         for task, turn in self._turns.items():
             if task.done():

@@ -1,4 +1,4 @@
-"""What the log and the metrics say of notices."""
+"""Writes log events and metrics about notices."""
 
 from __future__ import annotations
 

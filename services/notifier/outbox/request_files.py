@@ -1,4 +1,4 @@
-"""What the case files say of the requests that a batch of events is about."""
+"""Looks up in the case files the requests that a batch of events is about."""
 
 from __future__ import annotations
 

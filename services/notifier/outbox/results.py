@@ -1,4 +1,4 @@
-"""What a try means for its notice: it ended, or it is tried again. Pure."""
+"""The result of a try: the notice ended, or it is tried again. Pure."""
 
 from __future__ import annotations
 

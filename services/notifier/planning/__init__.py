@@ -1,1 +1,1 @@
-"""Who is told of an event, and over which channel. Pure."""
+"""Plans notices: the recipients of an event and their channels. Pure."""

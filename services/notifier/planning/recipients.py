@@ -1,4 +1,4 @@
-"""Who is told of an event, and over which channels (docs/notices.md, Who is told)."""
+"""The people who are told of each kind of event, and their channels (docs/notices.md, Who is told)."""
 
 from __future__ import annotations
 

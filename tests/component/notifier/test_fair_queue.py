@@ -1,4 +1,4 @@
-"""Which notice is sent next, when more wait than can be sent at the same time."""
+"""The order of notices when more wait than can be sent at the same time."""
 
 from __future__ import annotations
 

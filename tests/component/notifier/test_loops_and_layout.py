@@ -89,7 +89,7 @@ class FakeTopics:
         self.asked = 0
 
     async def partitions(self, topic: str, timeout_seconds: float = 5.0) -> int:
-        """How many."""
+        """The given number."""
         self.asked += 1
         return self.of[topic.removeprefix("mandaat.")]
 

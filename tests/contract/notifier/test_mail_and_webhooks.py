@@ -127,7 +127,7 @@ class ScriptedServer:
         return self.answers["data"]
 
 
-async def through(handler: ScriptedServer, times: int = 1) -> list[Outcome]:
+async def send_through(handler: ScriptedServer, times: int = 1) -> list[Outcome]:
     async with smtp_server(handler) as server:
         port = server.sockets[0].getsockname()[1]
         mailer = Mailer(Server("127.0.0.1", port, starttls=False, timeout_seconds=5), connections=1)
@@ -138,28 +138,30 @@ async def through(handler: ScriptedServer, times: int = 1) -> list[Outcome]:
 
 async def test_connections_are_kept_and_lines_with_dots_arrive_unchanged() -> None:
     handler = ScriptedServer()
-    assert await through(handler, times=5) == [Delivered()] * 5
+    assert await send_through(handler, times=5) == [Delivered()] * 5
     assert handler.in_session == [5]
     assert {email.message_from_bytes(one).get_payload() for one in handler.contents} == {".\r\n..dots\r\n"}
 
 
 async def test_a_connection_that_the_server_closed_between_mails_costs_no_try() -> None:
     handler = ScriptedServer(most_in_a_session=2)
-    assert await through(handler, times=6) == [Delivered()] * 6
+    assert await send_through(handler, times=6) == [Delivered()] * 6
     assert handler.in_session == [2, 2, 2]
 
 
 async def test_an_answer_about_the_message_decides_on_this_notice() -> None:
-    (refused,) = await through(ScriptedServer(data="554 5.7.1 b@example.org is a spammer"))
+    (refused,) = await send_through(ScriptedServer(data="554 5.7.1 b@example.org is a spammer"))
     assert refused == Permanent("smtp_refused: 554 5.7.1"), "and the address in it is not repeated"
-    assert await through(ScriptedServer(data="452 4.2.2 full")) == [Passing("smtp_refused: 452 4.2.2")]
+    assert await send_through(ScriptedServer(data="452 4.2.2 full")) == [Passing("smtp_refused: 452 4.2.2")]
 
 
 async def test_an_answer_about_our_sender_address_does_not_fail_the_notice() -> None:
-    assert await through(ScriptedServer(mail="550 5.7.1 you may not send here")) == [
+    assert await send_through(ScriptedServer(mail="550 5.7.1 you may not send here")) == [
         Passing("smtp_setup: 550 5.7.1")
     ]
-    assert await through(ScriptedServer(mail="552 5.3.4 too large")) == [Permanent("smtp_refused: 552 5.3.4")]
+    assert await send_through(ScriptedServer(mail="552 5.3.4 too large")) == [
+        Permanent("smtp_refused: 552 5.3.4")
+    ]
 
 
 async def test_nothing_is_sent_unencrypted_where_starttls_is_required() -> None:

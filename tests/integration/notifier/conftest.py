@@ -44,7 +44,7 @@ async def journal(kafka: str) -> AsyncIterator[Publisher]:
 
 @pytest.fixture
 def mark() -> str:
-    """What makes the ids and addresses of a test its own."""
+    """A text that makes the ids and addresses of a test its own."""
     return uuid.uuid4().hex[:10]
 
 

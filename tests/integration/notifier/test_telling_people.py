@@ -30,14 +30,14 @@ Watch = Callable[..., AbstractAsyncContextManager[Onlooker]]
 Ask = Callable[..., httpx.Response]
 
 
-def marked(mark: str, number: int | str = 1, **changes: Any) -> Case:
-    """A case of this test, of an agent whom nobody hired."""
+def a_marked_case(mark: str, number: int | str = 1, **changes: Any) -> Case:
+    """A case of this test, of an agent who is not in the staff."""
     fields = {"email": f"cu-{mark}-{number}@example.org", "agent_id": f"nobody-{mark}"}
     return a_case(f"c-{mark}-{number}", **fields | changes)
 
 
 def ended(number: int) -> Callable[[Onlooker], bool]:
-    """So many notices have ended."""
+    """Whether so many notices have ended."""
     return lambda onlooker: sum(len(one) for one in onlooker.told().values()) >= number
 
 
@@ -72,7 +72,7 @@ async def test_customer_agent_and_approver_are_told_of_the_verdict_and_only_coll
     notifier: Stack, journal: Publisher, mark: str, mails: Mails
 ) -> None:
     agent, lead = f"agent-{mark}", f"lead-{mark}"
-    case = marked(mark, agent_id=agent)
+    case = a_marked_case(mark, agent_id=agent)
     await journal.hire(a_member(agent), a_member(lead, role="team_lead"))
     await journal.submit(case)
     await journal.settle(
@@ -101,7 +101,7 @@ async def test_a_withdrawal_is_told_to_customer_and_agent_and_to_approvers_only_
     notifier: Stack, journal: Publisher, mark: str, mails: Mails
 ) -> None:
     agent, lead = f"agent-{mark}", f"lead-{mark}"
-    waiting, settled = (marked(mark, number, agent_id=agent) for number in (1, 2))
+    waiting, settled = (a_marked_case(mark, number, agent_id=agent) for number in (1, 2))
     await journal.hire(a_member(agent), a_member(lead, role="team_lead"))
     await journal.submit(waiting, settled)
     for case in (waiting, settled):
@@ -134,7 +134,7 @@ async def test_a_withdrawal_is_told_to_customer_and_agent_and_to_approvers_only_
 async def test_a_withdrawal_before_its_request_is_told_to_the_webhook_and_later_to_the_others(
     notifier: Stack, journal: Publisher, mark: str, mails: Mails, onlooker: Watch
 ) -> None:
-    case = marked(mark)
+    case = a_marked_case(mark)
     early = a_decision_event(
         a_decision(case, "withdrawn", customer_id=None, agent_id=None, request_digest=WITHDRAWN)
     )
@@ -153,7 +153,7 @@ async def test_a_withdrawal_before_its_request_is_told_to_the_webhook_and_later_
 async def test_a_repeated_event_tells_nobody_twice(
     notifier: Stack, journal: Publisher, mark: str, mails: Mails, onlooker: Watch
 ) -> None:
-    case, other = marked(mark), marked(mark, 2)
+    case, other = a_marked_case(mark), a_marked_case(mark, 2)
     event = a_decision_event(a_decision(case))
     await journal.submit(case, other)
     await journal.settle(event, event)
@@ -166,9 +166,9 @@ async def test_a_repeated_event_tells_nobody_twice(
 async def test_a_wrong_address_blocks_nobody_else_and_ends_as_failed(
     notifier: Stack, journal: Publisher, mark: str, onlooker: Watch
 ) -> None:
-    refused = marked(mark, 1, email=f"cu-{mark}@refused.example")
-    missing = marked(mark, 2, email=None)
-    nonsense = marked(mark, 3, email="not an address")
+    refused = a_marked_case(mark, 1, email=f"cu-{mark}@refused.example")
+    missing = a_marked_case(mark, 2, email=None)
+    nonsense = a_marked_case(mark, 3, email="not an address")
     await journal.submit(refused, missing, nonsense)
     await journal.settle(*(a_decision_event(a_decision(case)) for case in (refused, missing, nonsense)))
     async with onlooker(refused.case_id, missing.case_id, nonsense.case_id) as watching:
@@ -186,7 +186,7 @@ async def test_a_wrong_address_blocks_nobody_else_and_ends_as_failed(
 async def test_a_decision_whose_case_nobody_submitted_is_a_dead_letter(
     notifier: Stack, journal: Publisher, mark: str, onlooker: Watch
 ) -> None:
-    unknown, known = marked(mark, "unknown"), marked(mark, "known")
+    unknown, known = a_marked_case(mark, "unknown"), a_marked_case(mark, "known")
     await journal.submit(known)
     await journal.settle(a_decision_event(a_decision(unknown)), a_decision_event(a_decision(known)))
     async with onlooker(unknown.case_id, known.case_id) as watching:
@@ -205,7 +205,7 @@ async def test_a_decision_whose_case_nobody_submitted_is_a_dead_letter(
 async def test_unreadable_records_and_unknown_events_hold_nothing_up(
     notifier: Stack, journal: Publisher, mark: str, onlooker: Watch
 ) -> None:
-    case = marked(mark)
+    case = a_marked_case(mark)
     p = journal.partition_of(case.tenant, case.case_id)
     await journal.submit(case)
     for topic in (topics.CASES, topics.DECISIONS):
@@ -221,8 +221,8 @@ async def test_unreadable_records_and_unknown_events_hold_nothing_up(
 async def test_the_mail_does_not_go_to_the_address_of_a_conflicting_submission(
     notifier: Stack, journal: Publisher, mark: str, mails: Mails
 ) -> None:
-    case = marked(mark)
-    thief = marked(mark, email=f"thief-{mark}@example.org", amount="46.00")
+    case = a_marked_case(mark)
+    thief = a_marked_case(mark, email=f"thief-{mark}@example.org", amount="46.00")
     await journal.submit(thief, case, thief)
     await journal.settle(a_decision_event(a_decision(case)))
     await eventually(mails, seconds=20)
@@ -232,7 +232,11 @@ async def test_the_mail_does_not_go_to_the_address_of_a_conflicting_submission(
 async def test_nobody_is_told_of_an_event_older_than_a_week(
     notifier: Stack, journal: Publisher, mark: str, mails: Mails, onlooker: Watch
 ) -> None:
-    week, fortnight, now = marked(mark, "week"), marked(mark, "fortnight"), marked(mark, "now")
+    week, fortnight, now = (
+        a_marked_case(mark, "week"),
+        a_marked_case(mark, "fortnight"),
+        a_marked_case(mark, "now"),
+    )
     await journal.submit(week, fortnight, now)
     days = datetime.now(UTC) - timedelta(days=8), datetime.now(UTC) - timedelta(days=15)
     await journal.settle(
@@ -251,7 +255,7 @@ async def test_nobody_is_told_of_an_event_older_than_a_week(
 async def test_the_notifier_shows_where_a_case_stands(
     notifier: Stack, journal: Publisher, mark: str, ask: Ask
 ) -> None:
-    case = marked(f"{mark}/%2F é?#", email=f"cu-{mark}@example.org")
+    case = a_marked_case(f"{mark}/%2F é?#", email=f"cu-{mark}@example.org")
     decision = a_decision(case, "escalated")
     await journal.submit(case)
     await journal.settle(
@@ -274,7 +278,7 @@ async def test_the_notifier_shows_where_a_case_stands(
 async def test_a_case_of_another_tenant_is_not_found(
     notifier: Stack, journal: Publisher, mark: str, ask: Ask
 ) -> None:
-    case = marked(mark)
+    case = a_marked_case(mark)
     await journal.submit(case)
     await eventually(lambda: ask(case.case_id).status_code == 200, seconds=20)
     assert ask(case.case_id, tenant="retail").status_code == 404

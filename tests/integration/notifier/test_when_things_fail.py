@@ -21,7 +21,7 @@ from schemas.case import Case
 from tests.builders.decisions import a_decision
 from tests.builders.events import a_decision_event
 from tests.builders.staff import a_member
-from tests.integration.notifier.test_telling_people import ended, marked
+from tests.integration.notifier.test_telling_people import a_marked_case, ended
 from tests.outside import Onlooker
 from tests.publishing import Publisher
 from tests.waiting import eventually
@@ -32,11 +32,11 @@ Watch = Callable[..., AbstractAsyncContextManager[Onlooker]]
 Ask = Callable[..., httpx.Response]
 
 
-async def many(journal: Publisher, mark: str, number: int) -> list[Case]:
-    """So many decided cases of one hired agent: three notices each."""
+async def many_decided_cases(journal: Publisher, mark: str, number: int) -> list[Case]:
+    """So many decided cases of one agent in the staff. Each makes three notices."""
     agent = f"agent-{mark}"
     await journal.hire(a_member(agent))
-    cases = [marked(mark, one, agent_id=agent) for one in range(number)]
+    cases = [a_marked_case(mark, one, agent_id=agent) for one in range(number)]
     await journal.submit(*cases)
     await journal.settle(*(a_decision_event(a_decision(case)) for case in cases))
     return cases
@@ -45,7 +45,7 @@ async def many(journal: Publisher, mark: str, number: int) -> list[Case]:
 async def test_everybody_is_told_after_a_kill_and_a_second_copy_has_the_same_message_id(
     notifier: Stack, journal: Publisher, mark: str, mails: Mails, webhooks: Webhooks, onlooker: Watch
 ) -> None:
-    cases = await many(journal, mark, 150)
+    cases = await many_decided_cases(journal, mark, 150)
     for least in (20, 150):
         await at_least(mails, least)
         notifier.kill("notifier")
@@ -64,7 +64,7 @@ async def test_everybody_is_told_after_a_kill_and_a_second_copy_has_the_same_mes
 async def test_a_notifier_that_is_stopped_finishes_and_nobody_is_told_twice(
     notifier: Stack, journal: Publisher, mark: str, mails: Mails, onlooker: Watch
 ) -> None:
-    cases = await many(journal, mark, 60)
+    cases = await many_decided_cases(journal, mark, 60)
     await eventually(lambda: len(mails()) >= 10, seconds=30)
     assert notifier.stop("notifier") == 0
     notifier.start("notifier")
@@ -76,7 +76,7 @@ async def test_a_notifier_that_is_stopped_finishes_and_nobody_is_told_twice(
 async def test_a_second_notifier_that_joins_and_leaves_tells_nobody_twice(
     notifier: Stack, journal: Publisher, mark: str, mails: Mails, onlooker: Watch
 ) -> None:
-    cases = await many(journal, mark, 200)
+    cases = await many_decided_cases(journal, mark, 200)
     await at_least(mails, 20)
     await asyncio.to_thread(notifier.start, "notifier-2")
     assert await asyncio.to_thread(notifier.stop, "notifier-2") == 0
@@ -88,7 +88,7 @@ async def test_a_second_notifier_that_joins_and_leaves_tells_nobody_twice(
 async def test_a_notifier_that_stood_still_repeats_only_what_it_was_sending(
     notifier: Stack, journal: Publisher, mark: str, mails: Mails, onlooker: Watch
 ) -> None:
-    cases = await many(journal, mark, 200)
+    cases = await many_decided_cases(journal, mark, 200)
     await at_least(mails, 20)
     notifier.pause("notifier")
     try:
@@ -112,7 +112,7 @@ async def test_notices_wait_for_a_mail_server_that_is_away(
     notifier: Stack, journal: Publisher, mark: str, mails: Mails
 ) -> None:
     notifier.kill("sinks")
-    await many(journal, mark, 5)
+    await many_decided_cases(journal, mark, 5)
     await eventually(lambda: tries(notifier, mark) >= 10, seconds=30, what="some tries that failed")
     notifier.start("sinks")
     await eventually(lambda: len(mails()) == 10, seconds=40)
@@ -121,10 +121,10 @@ async def test_notices_wait_for_a_mail_server_that_is_away(
 async def test_a_busy_mailbox_is_tried_again_and_holds_nobody_up(
     notifier: Stack, journal: Publisher, mark: str, mails: Mails
 ) -> None:
-    busy = marked(mark, "busy", email=f"cu-{mark}@busy.example")
+    busy = a_marked_case(mark, "busy", email=f"cu-{mark}@busy.example")
     await journal.submit(busy)
     await journal.settle(a_decision_event(a_decision(busy)))
-    await many(journal, mark, 3)
+    await many_decided_cases(journal, mark, 3)
     await eventually(lambda: len(mails()) == 6, seconds=20)
     await eventually(lambda: tries(notifier, mark) >= 3, seconds=20, what="it is tried again")
 
@@ -132,12 +132,12 @@ async def test_a_busy_mailbox_is_tried_again_and_holds_nobody_up(
 async def test_after_redis_is_emptied_nobody_is_told_again_and_the_case_files_come_back(
     notifier: Stack, journal: Publisher, mark: str, mails: Mails, onlooker: Watch, ask: Ask
 ) -> None:
-    before = await many(journal, mark, 20)
+    before = await many_decided_cases(journal, mark, 20)
     async with onlooker(*(case.case_id for case in before)) as watching:
         await watching.until(ended(60), seconds=30, what="all told")
     with redis.Redis.from_url(notifier.redis_url) as client:
         client.flushall()
-    after = marked(mark, "after")
+    after = a_marked_case(mark, "after")
     await journal.submit(after)
     await journal.settle(a_decision_event(a_decision(after)))
     await eventually(lambda: len(mails()) == 41, seconds=30)
@@ -150,12 +150,12 @@ async def test_after_redis_is_emptied_nobody_is_told_again_and_the_case_files_co
 async def test_notices_wait_for_a_redis_that_is_away(
     notifier: Stack, journal: Publisher, mark: str, mails: Mails, onlooker: Watch
 ) -> None:
-    cases = await many(journal, mark, 40)
+    cases = await many_decided_cases(journal, mark, 40)
     await eventually(lambda: len(mails()) >= 5, seconds=30)
     notifier.kill("redis")
     ready = f"{notifier.http('notifier')}/readyz"
     await eventually(lambda: httpx.get(ready, timeout=5).status_code == 503, seconds=15)
-    later = marked(mark, "later")
+    later = a_marked_case(mark, "later")
     await journal.submit(later)
     await journal.settle(a_decision_event(a_decision(later)))
     notifier.start("redis")
@@ -168,7 +168,7 @@ async def test_notices_wait_for_a_redis_that_is_away(
 async def test_notices_wait_for_a_kafka_that_is_away(
     notifier: Stack, journal: Publisher, mark: str, mails: Mails, onlooker: Watch
 ) -> None:
-    cases = await many(journal, mark, 100)
+    cases = await many_decided_cases(journal, mark, 100)
     await at_least(mails, 20)
     notifier.kill("kafka")
     ready = f"{notifier.http('notifier')}/readyz"
@@ -192,30 +192,32 @@ async def test_a_webhook_that_fails_is_tried_again_under_the_same_id(
         hooks.chmod(0o600)
         await asyncio.to_thread(sinks.start, "notifier", {"MANDAAT_WEBHOOKS_FILE": str(hooks)})
         try:
-            case = marked(mark)
+            case = a_marked_case(mark)
             await journal.submit(case)
             await journal.settle(a_decision_event(a_decision(case)))
-            await eventually(lambda: len(of(mark, requests)) == 3, seconds=30)
+            await eventually(lambda: len(requests_about(mark, requests)) == 3, seconds=30)
         finally:
             await asyncio.to_thread(sinks.stop, "notifier")
-    heads = [dict(re.findall(r"(?m)^([\w-]+): (.*?)\r?$", head)) for head, _ in of(mark, requests)]
+    heads = [
+        dict(re.findall(r"(?m)^([\w-]+): (.*?)\r?$", head)) for head, _ in requests_about(mark, requests)
+    ]
     assert len({head["webhook-id"] for head in heads}) == 1
-    for head, (_, body) in zip(heads, of(mark, requests), strict=True):
+    for head, (_, body) in zip(heads, requests_about(mark, requests), strict=True):
         Webhook(secret).verify(body, head)
 
 
 async def at_least(mails: Mails, number: int) -> None:
-    """So many mails have come."""
+    """Wait until so many mails have arrived."""
     await eventually(lambda: len(mails()) >= number, seconds=30, what=f"{number} mails")
 
 
-def of(mark: str, requests: list[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
+def requests_about(mark: str, requests: list[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
     """The requests about cases of this test."""
     return [request for request in requests if mark.encode() in request[1]]
 
 
 def tries(stack: Stack, mark: str) -> int:
-    """How often a notice of this test was tried in vain, by the log."""
+    """The number of failed tries of notices of this test, from the log."""
     return sum(
         1
         for line in stack.log("notifier").read_text().splitlines()
@@ -225,7 +227,7 @@ def tries(stack: Stack, mark: str) -> int:
 
 @asynccontextmanager
 async def answering(statuses: list[str]) -> AsyncIterator[tuple[int, list[tuple[str, bytes]]]]:
-    """An HTTP server that answers with these, one after the other, and keeps what it was asked."""
+    """An HTTP server that gives these answers one after the other, and keeps the requests."""
     requests: list[tuple[str, bytes]] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

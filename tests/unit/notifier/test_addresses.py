@@ -1,4 +1,4 @@
-"""Which mail addresses are accepted."""
+"""Mail addresses that are accepted and refused."""
 
 from __future__ import annotations
 

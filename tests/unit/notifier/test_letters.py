@@ -332,7 +332,7 @@ ATTACKS = st.one_of(
     st.text(st.characters(exclude_categories=["Cs"]), max_size=300),
 )
 LINES = ATTACKS.map(lambda text: re.sub(r"[\x00-\x1f\x7f]", " ", text)[:300])
-"""What `Line` lets through."""
+"""The texts that `Line` accepts."""
 BAD = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]"
 )

@@ -1,4 +1,4 @@
-"""What a try means for its notice."""
+"""The result of a try to send a notice."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who is told of an event (docs/notices.md, Who is told)."""
+"""The recipients of each event (docs/notices.md, Who is told)."""
 
 from __future__ import annotations
 
