@@ -12,7 +12,7 @@ from pathlib import Path
 from jinja2 import PackageLoader
 
 from schemas.staff import read_member
-from schemas.topics import CASES, DECISIONS, STAFF
+from schemas.topics import STAFF
 from services.chassis.http.keys import Keys
 from services.chassis.http.server import Health, create_app, ready, serving
 from services.chassis.kafka.dead_letters import DeadLetters
@@ -43,7 +43,7 @@ from services.notifier.outbox.retry import NOTICES_REMEMBERED
 from services.notifier.outbox.store import CALL_TIMEOUT_SECONDS, OutboxStore
 from services.notifier.routes import add_routes
 from services.notifier.settings import NotifierSettings
-from services.notifier.walk import Notifier, topics_of
+from services.notifier.walk import SUBSCRIBED, Notifier, topics_of
 
 GROUP = "mandaat-notifier"
 
@@ -139,8 +139,7 @@ def _subscription(
     settings: NotifierSettings, notifier: Notifier, dead_letters: DeadLetters, metrics: Metrics, stop: Stop
 ) -> Subscription:
     return Subscription(
-        CASES,
-        DECISIONS,
+        *SUBSCRIBED,
         bootstrap=settings.kafka_bootstrap,
         group=GROUP,
         handler=notifier.handle,

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import NamedTuple, TypeAlias, TypeVar
+from typing import Final, NamedTuple, TypeAlias, TypeVar
 
 from aiokafka import TopicPartition
 
@@ -41,6 +41,9 @@ from services.notifier.outbox.store import (
 from services.notifier.planning.notice import PendingNotice
 from services.notifier.planning.plan import notices_of
 from services.notifier.planning.reading import NotifiableEvent, read_case, read_event, read_notice
+
+SUBSCRIBED: Final = (CASES, DECISIONS)
+"""The topics that are consumed in the group. mandaat.notices is only read when a partition is taken."""
 
 DeadLetter: TypeAlias = tuple[ConsumedRecord, Unreadable]
 Key = TypeVar("Key")
