@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from engine.policy.problems import NOWHERE, Spot
 
+_LARGEST: Final = 2**53
+"""The largest whole number of canonical JSON."""
 Path = tuple[str | int, ...]
 Plain = None | bool | int | float | str | list[Any] | dict[str, Any]
 
@@ -70,7 +71,8 @@ class Node:
 def tree_of(value: Plain) -> Node:
     """The tree of a value from JSON; its nodes have no place.
 
-    Raises ValueError for values that no checked policy has: null, blank text, a lone surrogate, infinity.
+    Raises ValueError for values that no checked policy has: null, blank text, a lone surrogate, a number
+    past 2^53.
     """
     if isinstance(value, dict):
         return Node(entries={key: (Node(text=key, value=key), tree_of(item)) for key, item in value.items()})
@@ -78,8 +80,8 @@ def tree_of(value: Plain) -> Node:
         return Node(items=[tree_of(item) for item in value])
     if isinstance(value, str):
         value.encode()
-    elif isinstance(value, float) and not math.isfinite(value):
-        raise ValueError("a number is not finite")
+    elif value is not None and not abs(value) <= _LARGEST:
+        raise ValueError("a number is too large")
     node = Node(text="" if value is None else str(value), value=value)
     if node.is_empty:
         raise ValueError("a value is empty")

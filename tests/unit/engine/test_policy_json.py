@@ -99,7 +99,9 @@ def test_other_json_is_a_problem_without_a_place(text: str) -> None:
     assert not str(found.value).startswith("0:0")
 
 
-@pytest.mark.parametrize("value", ["null", '""', '" "', "1e999", "NaN", '"\\ud800"', "[null]", '{"x":null}'])
+@pytest.mark.parametrize(
+    "value", ["null", '""', '" "', "1e999", "NaN", "1" + "0" * 400, '"\\ud800"', "[null]", '{"x":null}']
+)
 @pytest.mark.parametrize("key", ["limit", "when", "categories", "discretion", "budgets", "grants"])
 def test_values_that_no_checked_policy_has_are_problems(key: str, value: str) -> None:
     text = a_policy(a_mandate(**{key: "HERE"})).replace('"HERE"', value)
@@ -113,6 +115,31 @@ def test_any_change_of_the_json_is_a_policy_or_a_problem(inserted: str, place: i
     place %= len(FULL)
     with suppress(PolicyProblems):
         load_policy(FULL[:place] + inserted + FULL[place:])
+
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.sampled_from(["", "agent", "b", "*", "1 / 0"]),
+    lambda below: st.lists(below, max_size=3) | st.dictionaries(st.sampled_from(["id", "per", "a"]), below),
+)
+
+
+@given(st.data())
+def test_any_value_in_any_place_of_the_json_gives_a_policy_or_a_problem(data: st.DataObject) -> None:
+    document: Any = json.loads(FULL)
+    part: Any = document
+    while True:
+        keys = list(part) if isinstance(part, dict) else list(range(len(part)))
+        key = data.draw(st.sampled_from(keys), "key")
+        if not part[key] or not isinstance(part[key], dict | list) or data.draw(st.booleans(), "here"):
+            break
+        part = part[key]
+    part[key] = data.draw(JSON, "value")
+    with suppress(PolicyProblems):
+        load_policy(json.dumps(document))
 
 
 def test_a_number_means_the_same_in_both() -> None:
