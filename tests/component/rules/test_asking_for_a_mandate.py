@@ -38,7 +38,7 @@ DAY_NUMBER = 20_515  # of 3 March 2026
 
 
 class Counted:
-    """The counters of a ledger, or none where it is away."""
+    """The counters of a ledger, which may be away."""
 
     def __init__(self) -> None:
         self.counters: dict[str, dict[str, int]] = {}
@@ -57,7 +57,7 @@ class Counted:
 
 
 class World:
-    """What the route looks at: change it, and ask again."""
+    """The policy, staff and counters of the route; tests change them."""
 
     def __init__(self) -> None:
         self.counted = Counted()
@@ -76,7 +76,7 @@ class World:
 
 
 def with_budgets(**changes: Any) -> PolicyBook:
-    """A policy of which each mandate draws on other budgets."""
+    """A policy with budgets of its own for each mandate."""
     book = a_book(
         a_mandate(id="own-judgement", grants="*", limit=75),
         a_mandate(id="late", categories=["delivery"], when="late", limit=50),
@@ -240,7 +240,7 @@ async def test_the_room_per_customer_is_shown_if_one_is_named(
     )
     (named,) = by_id(await ask(client, params={"customer": "cu-1"}))["half"]["budgets"]
     assert (named["used"], named["left"], named["scope"]) == ("80.00", "20.00", "customer:cu-1")
-    assert named["renews_at"] == "2026-03-03T23:00:00Z"  # the oldest of them is past then
+    assert named["renews_at"] == "2026-03-03T23:00:00Z"  # the oldest charge has left the window then
     (other,) = by_id(await ask(client, params={"customer": "cu-2"}))["half"]["budgets"]
     assert (other["used"], other["left"], other["renews_at"]) == ("0.00", "100.00", None)
 
@@ -254,9 +254,9 @@ async def test_nothing_is_left_after_a_cap_was_lowered(client: httpx.AsyncClient
 async def test_the_sentence_is_in_the_language_of_the_reader(client: httpx.AsyncClient, world: World) -> None:
     world.counted.counters["acme|goodwill-day|day|EUR|agent:agent-01"] = {"2026-03-03": 4_500}
     dutch = await client.get("/v1/agents/agents%2F02/mandate")
-    assert dutch.headers["content-language"] == "nl"  # nobody said anything
+    assert dutch.headers["content-language"] == "nl"  # no language is given
     english = await client.get("/v1/agents/agent-01/mandate")
-    assert english.headers["content-language"] == "en"  # their own
+    assert english.headers["content-language"] == "en"  # the agent's own language
     asked = await client.get("/v1/agents/agent-01/mandate", headers={"Accept-Language": "fr, nl-BE;q=0.8"})
     assert asked.headers["content-language"] == "nl"
     assert by_id(asked.json())["late"]["sentence"].replace("\u00a0", " ") == (

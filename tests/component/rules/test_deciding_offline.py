@@ -41,7 +41,7 @@ def decide(tmp_path: Path) -> Decide:
 
 
 def deciding(folder: Path, text: str) -> Decide:
-    """Decides lines by this policy."""
+    """Decide lines with this policy."""
     policy, staff = folder / "policy.yaml", folder / "staff.jsonl"
     policy.write_text(text)
     staff.write_text(json.dumps(STAFF) + "\n")

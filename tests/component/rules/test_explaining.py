@@ -56,7 +56,7 @@ def a_line(case_id: str = "c-1", *, facts: dict[str, Any] | None = None, **reque
 
 @pytest.fixture
 def told(tmp_path: Path) -> Explain:
-    """The lines of an explanation, without the figures' no-break spaces."""
+    """The lines of an explanation, with plain spaces."""
     policy = a_policy(
         a_mandate(id="late", when="late", limit=50, budgets=["day"]),
         a_mandate(id="half", limit="0.5 * facts.order_value", budgets=["day"]),

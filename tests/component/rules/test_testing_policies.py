@@ -37,7 +37,7 @@ def _run(*words: str | Path) -> Result:
 
 @pytest.fixture
 def attempt(tmp_path: Path) -> Try:
-    """Runs these tests on a policy where agents grant 50 for what is late, out of 80 a day."""
+    """Run these tests on a policy where agents grant 50 for late orders, with a budget of 80 a day."""
     small = a_mandate(id="small", when="facts.days_late >= 2", limit=50, budgets=["day"])
     lead = a_mandate(id="lead", to="team_lead", limit=500)
     budgets = {"day": {"per": "agent", "window": "day", "cap": 80}}

@@ -90,7 +90,7 @@ def test_publishing_other_content_under_a_known_version_gives_a_warning(
     file = tmp_path / "policy.yaml"
 
     def publish(text: str) -> tuple[str, str]:
-        """Its digest, and what is warned of its version."""
+        """The digest, and the warning about the version."""
         file.write_text(text, encoding="utf-8")
         outcome = CliRunner().invoke(publish_app, ["policy", str(file), "--kafka", kafka])
         assert outcome.exit_code == 0, outcome.output

@@ -20,7 +20,7 @@ runner = CliRunner()
 
 @pytest.fixture(autouse=True)
 def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A working directory of its own, in which nothing is named."""
+    """An empty state directory, without settings."""
     monkeypatch.chdir(tmp_path)
     for name in (where.KAFKA, where.REDIS, "MANDAAT_STATE_DIR"):
         monkeypatch.delenv(name, raising=False)
@@ -28,7 +28,7 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def record(state: Path, name: str, port: int, *, created: float) -> None:
-    """As the stack remembers a part that it started."""
+    """Record a part as the stack does when it starts one."""
     kept = state / "processes" / f"{name}.json"
     kept.parent.mkdir(parents=True, exist_ok=True)
     port_name = f'{{"{name}_port": {port}}}'

@@ -81,7 +81,7 @@ NUMBERS = st.recursive(
         st.sampled_from("ab").map(lambda name: Number(f"facts.{name}", lambda facts: float(facts[name]))),
         st.integers(0, 5).map(_sizes),
     ),
-    # No division by a literal zero: the policy is refused then.
+    # No division by a literal zero: such a policy is refused.
     lambda inner: (
         st.builds(_operated, inner, st.sampled_from("+-*"), inner)
         | st.builds(

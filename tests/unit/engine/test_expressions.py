@@ -17,7 +17,7 @@ from tests.judging import NOW, codes, judge
 
 
 def _outcome(when: str, facts: Any = None, staff: Staff | None = None, **changes: Any) -> str:
-    """`true`, or the code of the reason why not."""
+    """`true`, or the code of the reason."""
     book = a_book(a_mandate(when=when), define=changes.pop("define", {"unused": "true"}))
     concluded = judge(book, a_case(facts={} if facts is None else facts, **changes), staff)
     return "true" if isinstance(concluded, Approved) else codes(concluded)[0]

@@ -61,13 +61,13 @@ def _policy(mandates: list[dict[str, Any]], prohibitions: list[dict[str, Any]], 
 
 
 def _never_used(text: str) -> set[str]:
-    """The ids of the mandates that are said to be never used; their places are columns of one line."""
+    """The ids of the mandates reported as never used; their places are columns of one line."""
     problems = [one for one in check_policy(text).problems if "never used" in one.text]
     return {text[one.column :].partition('"')[0] for one in problems}
 
 
 def _cases() -> list[tuple[Case, Staff]]:
-    """One of each kind, category and role, with amounts around every limit, and facts of all sorts."""
+    """Cases of each kind, category and role, with amounts around every limit and various facts."""
     found = []
     people = {role: Staff([a_member(role=role)]) for role in (*ROLES, "other")}
     for kind, category, role, amount, f, limit, discretion in itertools.product(
@@ -91,7 +91,7 @@ CASES = _cases()
 
 
 def _takes_part(assessment: RequestAssessment) -> set[str]:
-    """The mandates that approve it, or would where those before have no room in their budgets."""
+    """The mandates that approve it, or would if those before them had no room in their budgets."""
     candidates = assessment.answer.candidates if isinstance(assessment.answer, Tried) else ()
     return {one.mandate.id for one in candidates if isinstance(one, Fitting)}
 

@@ -25,7 +25,7 @@ GOOD = HEAD + MANDATES + LADDER
 
 
 def _problems(text: str) -> list[str]:
-    """All problems and warnings; there is no book where one is an error."""
+    """All problems and warnings; an error means that there is no book."""
     book, problems, _ = check_policy(text)
     assert (book is None) == any(one.severity == "error" for one in problems)
     return [str(one) for one in problems]

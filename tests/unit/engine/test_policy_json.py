@@ -39,7 +39,7 @@ FULL = a_policy(
 
 
 def told(value: Any) -> Any:
-    """All that a book holds, as values that can be compared."""
+    """The content of a book, as values that can be compared."""
     if isinstance(value, Expression):
         return ("expression", value.text, value.names)
     if hasattr(value, "every"):

@@ -29,7 +29,7 @@ def _warnings(*mandates: dict[str, Any], **changes: Any) -> list[str]:
 
 
 def _never_used(first: dict[str, Any], second: dict[str, Any], **changes: Any) -> bool:
-    """Whether the second of two mandates is said to be never used. There is a lead, tried after both."""
+    """Whether the second of two mandates is reported as never used; a lead's mandate follows both."""
     said = _warnings({"id": "first", **first}, {"id": "second", **second}, a_lead(), **changes)
     assert all("never used" in one for one in said)
     return bool(said)
@@ -163,7 +163,7 @@ def test_a_mandate_for_prohibited_requests_is_never_used(
 
 @pytest.mark.timeout(60)
 def test_many_mandates_of_one_kind_are_compared_quickly() -> None:
-    """Were each held against each, this would be 12 million pairs."""
+    """Comparing all pairs would be 12 million comparisons."""
     rows = [a_mandate(id=f"m{n}", limit=n % 40 + 1, categories=[f"c{n}"]) for n in range(5_000)]
     assert _warnings(*rows, a_mandate(id="last", limit=1, categories=["c9"]), a_lead()) == [
         "this mandate is never used: `m9` (line 1) is tried before it and grants all that it would"
