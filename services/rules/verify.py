@@ -28,7 +28,7 @@ EQUAL: Final = 0
 DIFFERENT: Final = 1
 NOT_COMPARED: Final = 2
 REDIS_SECONDS: Final = 30.0
-"""Longer than a worker waits: nobody waits for this."""
+"""Longer than a worker's: a slow answer does no harm here."""
 
 
 async def compared(kafka_bootstrap: str, redis_url: str) -> Report:

@@ -41,7 +41,7 @@ class CounterReader:
         self._prefix = prefix
 
     async def read(self, wanted: Sequence[CounterReading]) -> list[dict[str, int]]:
-        """What each counter holds, by field. Raises TryAgain: Redis is away, or is being rebuilt."""
+        """The content of each counter, by field. Raises TryAgain: Redis is away, or is being rebuilt."""
         names = [f"{self._prefix}:b:{one.key}" for one in wanted]
         slices = _Slices(self._redis, f"{self._prefix}:meta")
         first = await slices.ask(

@@ -51,7 +51,7 @@ class Credit(NamedTuple):
 
 
 Effect: TypeAlias = SetState | RemoveState | Link | Credit
-"""What counts only once the journal has it."""
+"""A change that counts only once the journal has it."""
 
 
 class Confirm(NamedTuple):
@@ -101,7 +101,7 @@ class Item(NamedTuple):
 
 
 class CounterUse(NamedTuple):
-    """What a counter held: in the field; or with `days`, the most in any run of days that includes the day.
+    """The content of a counter: of the field; or with `days`, the most in any run that includes the day.
 
     `free_day`, only with `days`: the first later day on which the amount has room; None if there is none.
     """
@@ -193,7 +193,7 @@ class Applied(NamedTuple):
 
 
 EffectsOf: TypeAlias = Callable[[Sequence[Mapping[str, Any]]], Applied]
-"""What the events of one input did to the ledger. It is pure, and gets each event once."""
+"""Answers the effects of the events of one input. It is pure, and gets each event once."""
 Argument: TypeAlias = int | str | bytes
 
 

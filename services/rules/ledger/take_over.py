@@ -93,7 +93,7 @@ class Chunk(NamedTuple):
 async def applied_between(
     journal: Journal, p: int, from_offset: int, until: int, effects_of: EffectsOf, size: int = 1000
 ) -> AsyncIterator[Chunk]:
-    """What the journal has in partition p between two offsets, in chunks of up to `size` sequences."""
+    """Read partition p of the journal between two offsets, in chunks of up to `size` sequences."""
     grouping = Grouping()
     groups: list[Group] = []
     async for stored in journal.read(p, from_offset, until):

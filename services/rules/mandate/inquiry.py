@@ -51,7 +51,7 @@ class PolicyTables(Protocol):
     """The policies and the staff, as their topics say now."""
 
     def ready(self) -> str | None:
-        """What is wrong, or None."""
+        """Why the tables cannot be used yet, or None."""
         ...
 
     def book(self, tenant: str) -> PolicyBook | None:
@@ -77,7 +77,7 @@ class MandateInquiry:
     async def mandate(
         self, tenant: str, agent_id: str, customer: str | None, asked_language: str | None
     ) -> tuple[bytes, Language]:
-        """What an agent may decide now: a MandateView as JSON, and the language of its sentences.
+        """The mandate of an agent: a MandateView as JSON, and the language of its sentences.
 
         Raises HttpProblem; and TryAgain when tables or ledger are away.
         """

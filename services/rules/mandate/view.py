@@ -20,7 +20,7 @@ from schemas.money import Money
 from schemas.staff import StaffMember
 
 ChargeByBudget: TypeAlias = Mapping[str, Charge | None]
-"""The counter of each budget, by the budget's id; None where no customer is named."""
+"""The counter of each budget, by the budget's id; None if no customer is named."""
 Amounts: TypeAlias = Sequence[tuple[str, Mapping[str, int]]]
 """The key of each counter that was read, and what it holds by field."""
 

@@ -1,4 +1,4 @@
-"""What has become of a batch where its inputs were not simply decided."""
+"""The outcome of a batch: unfinished partitions and dead letters. All other inputs are decided."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class BatchOutcome:
         return frozenset(self.retry | self.take_over.keys())
 
     def going_on(self, those: Sequence[T]) -> Sequence[T]:
-        """Those of them whose partition is not unfinished."""
+        """The items whose partition is not unfinished."""
         unfinished = self.unfinished
         if not unfinished:
             return those
@@ -73,7 +73,7 @@ class BatchOutcome:
 
 
 FINISHED: Final = BatchOutcome()
-"""Nothing is left to be done."""
+"""No partition is unfinished, and there is no dead letter."""
 
 
 def partitions_of(those: Iterable[HasRecord]) -> frozenset[int]:

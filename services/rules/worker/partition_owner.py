@@ -29,7 +29,7 @@ STOP_SECONDS: Final = 2.0
 
 
 class PartitionOwner:
-    """Brings assigned partitions to where this worker may settle on them.
+    """Takes assigned partitions, so that this worker may settle on them.
 
     Kafka assigns a partition; then it is taken from the ledger; then it is held. Until it is held it is
     paused, and the others go on. Each partition is taken in a task of its own, because a take-over after a
@@ -61,7 +61,7 @@ class PartitionOwner:
         self._away: BaseException | None = None
 
     def ready(self) -> str | None:
-        """What is wrong for /readyz, or None."""
+        """The problem that /readyz reports, or None."""
         if self._away is not None and isinstance(self._away, NewerLedger):
             return str(self._away)
         why = "" if self._away is None else f" ({self._away})"
@@ -88,8 +88,8 @@ class PartitionOwner:
     async def assign(self, partitions: Collection[int]) -> None:
         """Take these, which are all that this worker has now. Raises TryAgain while the ledger is away.
 
-        Every partition is taken, also one that was held: when the consumer was replaced, nobody said that it
-        was revoked, and another worker may have had it since.
+        Every partition is taken, also one that was held. When the consumer is replaced nothing is
+        revoked, and another worker may have had it since.
         """
         if self._ledger.nonce is None:
             await self._adopt()

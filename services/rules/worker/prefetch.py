@@ -1,4 +1,4 @@
-"""The step that reads: what ledger and journal know of the inputs of a round (docs/ledger.md, The worker)."""
+"""The step that reads: stored states and events, before inputs are judged (docs/ledger.md, One round)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Place = tuple[int, int]
 
 @dataclass(frozen=True)
 class Prefetched:
-    """What was read before the inputs of a round are judged."""
+    """The stored data on which the inputs of a round are judged."""
 
     states: Mapping[str, bytes] = field(default_factory=dict)
     """States of approvals, by `state_id`."""
@@ -77,7 +77,7 @@ async def read_known(
 async def _read(
     wanted: Sequence[Wanted], ledger: Ledger, partitions: HeldPartitions
 ) -> tuple[Mapping[int, Found], BatchOutcome]:
-    """What the ledger has, by partition. Partitions that it did not answer for go to Take-over."""
+    """Read the ledger. Partitions without an answer must be taken over."""
     asked = [one.p for one in wanted]
     parts = partitions.parts(asked)
     try:
@@ -99,7 +99,7 @@ def _wanted(received: Sequence[ReceivedInput]) -> dict[int, Wanted]:
 
 
 def _places(received: Sequence[ReceivedInput], found: Mapping[int, Found]) -> dict[str, Place]:
-    """Where the journal has the newest events of each request that an input needs."""
+    """The places in the journal of the newest events of each request that an input needs."""
     places = {}
     for _, one in received:
         for request in one.needs.newest if one.partition in found else ():
@@ -114,7 +114,7 @@ def _events(records: Sequence[JournalRecord]) -> tuple[Event, ...]:
 
 
 async def look_up(journal: Journal, places: Collection[Place]) -> dict[Place, tuple[JournalRecord, ...]]:
-    """Those of the wanted events that the journal has. Raises TryAgain."""
+    """Look up stored events. The answer lacks the places that the journal does not have. Raises TryAgain."""
     try:
         return await journal.stored(places) if places else {}
     except LookupError as error:

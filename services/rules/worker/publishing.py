@@ -97,7 +97,7 @@ def _entry(one: Decided, timestamp_ms: int) -> JournalEntry:
 
 
 def _effects_by_partition(decided: Iterable[Decided]) -> dict[int, list[Effect]]:
-    """What the ledger has still to do for each partition, once the journal has its events."""
+    """The effects that the confirm of each partition has."""
     effects: defaultdict[int, list[Effect]] = defaultdict(list)
     for judged, seq, rendered in decided:
         effects[judged.input.partition] += ledger_effects(rendered.effects.left_to_do, seq)

@@ -20,7 +20,7 @@ class SettingsGate:
         self._wrong: list[str] = ["not checked yet"]
 
     def ready(self) -> str | None:
-        """What is wrong for /readyz, or None."""
+        """The problem that /readyz reports, or None."""
         return "; ".join(self._wrong) if self._wrong else None
 
     async def passed(self, pause_seconds: float = CHECK_SECONDS) -> None:

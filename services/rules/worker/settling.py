@@ -49,7 +49,7 @@ _NO_CALL: Final = AnsweredCall()
 
 @dataclass(frozen=True)
 class Settlement:
-    """What one call of the ledger answered, input by input."""
+    """The answers to one call of the ledger, one for each input."""
 
     judged: Sequence[Judged] = ()
     answers: Sequence[Answer] = ()
@@ -73,7 +73,7 @@ class Decided(NamedTuple):
 
     @property
     def place(self) -> Place:
-        """Where its events will stand in the journal."""
+        """The place of its events in the journal, once they are published."""
         return self.judged.input.partition, self.seq
 
 
@@ -86,13 +86,13 @@ class Repeat(NamedTuple):
 
     @property
     def place(self) -> Place:
-        """Where the events of its answer stand in the journal."""
+        """The place of the stored events in the journal."""
         return self.input.partition, self.seq
 
 
 @dataclass(frozen=True)
 class Decisions:
-    """What is to be published after one call."""
+    """The events to publish after one call, and the repeats."""
 
     new: Sequence[Decided]
     repeats_of_new: Sequence[tuple[Repeat, Decided]]

@@ -26,7 +26,7 @@ _NOBODY: Final = Staff()
 
 @dataclass(frozen=True)
 class _Activated:
-    """A row of mandaat.policies; without a book where it is no active policy that rules can use, and why."""
+    """A row of mandaat.policies. It has no book, and says why, if rules cannot use it."""
 
     book: PolicyBook | None = None
     problem: str = ""
@@ -35,8 +35,8 @@ class _Activated:
 class Tables:
     """Policies and staff by tenant, following their topics.
 
-    A policy that cannot be used never takes the place of one that can: it is logged, and the former one goes
-    on deciding. Where there is no former one, as after a restart, the tenant's cases wait.
+    A policy that cannot be used never takes the place of one that can: it is logged, and the earlier one goes
+    on deciding. If there is no earlier one, as after a restart, the tenant's cases wait.
     """
 
     def __init__(self, *, bootstrap: str, on_bug: Callable[[BaseException], None]) -> None:
@@ -72,7 +72,7 @@ class Tables:
         await self._stack.aclose()
 
     def ready(self) -> str | None:
-        """What is wrong for /readyz, or None."""
+        """The problem that /readyz reports, or None."""
         waiting = (f"{tenant}: {why}" for tenant in self._problems if (why := self.held_back(tenant)))
         return self._policies.ready() or self._members.ready() or next(waiting, None)
 

@@ -45,9 +45,9 @@ class BatchDecider:
     metrics: RulesMetrics
 
     async def decide_batch(self, records: Sequence[ConsumedRecord]) -> BatchOutcome:
-        """Decide a batch in rounds. Offsets of partitions that are not unfinished may be committed.
+        """Decide a batch, round after round. All offsets but those of unfinished partitions may be committed.
 
-        Raises Cold; and TryAgain where the tables cannot be had, before anything is settled.
+        Raises Cold; and TryAgain if the tables cannot be read, before anything is settled.
         """
         received, unreadable = _read(records)
         await self.tables.refresh([one.input for one in received])
@@ -60,14 +60,17 @@ class BatchDecider:
     async def decide_round(self, inputs: Sequence[ReceivedInput]) -> BatchOutcome:
         """Decide the inputs of a round, each once.
 
-        A partition that one step leaves unfinished takes no part in the steps after it; the others go on.
+        Every step takes values and answers one, with its part of the outcome. A partition that a step leaves
+        unfinished takes no part in the steps after it; the others go on.
         """
+        # Read what the inputs are judged on, then judge them.
         outcome = self._no_longer_held(inputs)
         prefetched = await prefetch(outcome.going_on(inputs), self.ledger, self.journal, self.partitions)
         outcome |= prefetched.outcome
         judgement = judge(outcome.going_on(inputs), self.tables, prefetched)
         outcome |= judgement.outcome
 
+        # Settle, render and publish: one call of the ledger after the other.
         for judged in self._calls(judgement.judged):
             outcome |= self._no_longer_held(judged)
             settlement = await settle(outcome.going_on(judged), self.ledger, self.partitions)
@@ -76,7 +79,7 @@ class BatchDecider:
             outcome |= await publish_new(decisions, self.journal, self.partitions, self.metrics)
             outcome |= await self._publish_repeats(outcome.going_on(decisions.repeats), settlement.call)
 
-        # After the calls: one of them may have settled the first of two equal inputs.
+        # Inputs that cannot be judged may be repeats, also of an input of this round: so they come last.
         outcome |= self._no_longer_held(judgement.unjudged)
         known = await recognise(outcome.going_on(judgement.unjudged), self.ledger, self.partitions)
         outcome |= known.outcome
@@ -107,7 +110,7 @@ class BatchDecider:
         return await publish_repeats(repeats, call, self.ledger, self.journal, self.partitions, self.metrics)
 
     async def _put_dead_letters(self, outcome: BatchOutcome) -> BatchOutcome:
-        """Write those whose partition is not unfinished; the records of the others come again."""
+        """Write the dead letters, except of unfinished partitions: their records come again."""
         letters = outcome.going_on(outcome.dead_letters)
         try:
             await self.dead_letters.put_all(letters)

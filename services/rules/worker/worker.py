@@ -74,7 +74,7 @@ class Worker:
         self._topics.subscription = subscription
 
     def ready(self) -> str | None:
-        """What is wrong for /readyz, or None."""
+        """The problem that /readyz reports, or None."""
         return self.owner.ready()
 
     async def on_assigned(self, partitions: set[TopicPartition]) -> None:
@@ -97,7 +97,7 @@ class Worker:
     async def on_batch(self, records: list[ConsumedRecord]) -> None:
         """Decide a batch, commit what is done, take over what failed.
 
-        Raises TryAgain where the tables cannot be had, before anything is settled.
+        Raises TryAgain if the tables cannot be read, before anything is settled.
         """
         first = first_offsets(records)
         held = [record for record in records if record.partition in self._partitions]

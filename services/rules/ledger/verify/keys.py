@@ -25,7 +25,7 @@ _NOT_COMPARED: Final = frozenset({"meta", "lock", "pend"})
 Values: TypeAlias = dict[str, dict[bytes, bytes]]
 """Fields of hashes, by the key's name without the prefix."""
 Chunk: TypeAlias = dict[str, tuple[bytes, ...]]
-"""What is read at one moment: keys, each with the wanted fields, or with none for all of them."""
+"""Keys that are read at one moment, each with the wanted fields, or with none for all of them."""
 
 
 class Moment(NamedTuple):

@@ -1,4 +1,4 @@
-"""What the ledger would hold without its unconfirmed rounds."""
+"""Taking unconfirmed rounds off the values of a ledger."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def without_pending(values: Values, pending: Iterable[bytes | None]) -> Values:
 
 
 def _undo(pending: bytes | None) -> Iterable[tuple[bytes, list[Any]]]:
-    """What a round wrote: the arguments, then the kind; read from the end, as the script does."""
+    """The writes of a round: the arguments, then the kind; read from the end, as the script does."""
     arity = {b"i": 2, b"c": 3}
     undo: list[Any] = [] if pending is None else msgpack.unpackb(pending[7:], raw=True)
     while undo:
