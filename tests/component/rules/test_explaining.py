@@ -90,7 +90,7 @@ CLEAN = {"days_late": 6, "order_value": 90.0, "fraud": False}
 def test_each_mandate_says_why_it_fits_or_not(told: Explain) -> None:
     lines = told(a_line(facts=CLEAN, amount="48.00"))
     for expected in (
-        "R. Visser (agent, team north) vraagt “refund” van € 48,00 voor klant cu-1 in zaak c-1: maandag 2"
+        "R. Visser (agent, team north) vraagt “refund” van € 48,00 voor klant cu-1 in zaak c-1, op maandag 2"
         " maart 2026 om 09:00.",
         "fraud: geldt niet.",
         "Voorwaarde “facts.fraud == true”: klopt niet.",
