@@ -13,7 +13,7 @@ from schemas.errors import REASONS
 from schemas.topics import DEAD_LETTER_LIMIT_BYTES, DEAD_LETTERS
 from services.chassis.kafka.producer import Producer
 from services.chassis.process.errors import SendFailed
-from services.cli.exits import CALLED_WRONGLY, WRONG
+from services.cli.exit_codes import CALLED_WRONGLY, WRONG
 from services.cli.kafka import Bootstrap, bootstrap_of, read_to_the_end, run
 from services.cli.kept_dead_letters import KeptDeadLetter, newest_of_each, read_dead_letter
 

@@ -20,7 +20,7 @@ from engine.rehearsal import Rehearsal
 from schemas.case import Case, SubmittedCase
 from schemas.errors import Unreadable
 from schemas.reading import read
-from services.cli.exits import CALLED_WRONGLY, WRONG
+from services.cli.exit_codes import CALLED_WRONGLY, WRONG
 from services.cli.policy_files import load_book
 from services.cli.staff_files import about_a_line, load_staff
 

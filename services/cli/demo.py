@@ -30,7 +30,7 @@ from deploy.local.problems import StackError
 from deploy.local.settings import Ports, free_ports, state_dir
 from deploy.local.stack import ALL, Stack
 from services.cli import demo_report
-from services.cli.exits import WRONG
+from services.cli.exit_codes import WRONG
 from services.cli.progress import StackProgress, counters
 from services.cli.publish import publish_policy, publish_staff
 

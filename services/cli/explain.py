@@ -23,7 +23,7 @@ from schemas.case import Case, SubmittedCase
 from schemas.errors import Unreadable
 from schemas.language import Language
 from schemas.reading import read
-from services.cli.exits import CALLED_WRONGLY, WRONG
+from services.cli.exit_codes import CALLED_WRONGLY, WRONG
 from services.cli.policy_files import load_book, read_bytes
 from services.cli.staff_files import load_staff
 

@@ -13,9 +13,9 @@ import typer
 from services.chassis.kafka.dead_letters import ConsumedRecord
 from services.chassis.kafka.reader import Reader, TopicMissing
 from services.chassis.process.errors import TryAgain
-from services.cli.exits import CALLED_WRONGLY
-from services.cli.where import KAFKA as SETTING
-from services.cli.where import kafka_settings
+from services.cli.addresses import KAFKA as SETTING
+from services.cli.addresses import kafka_settings
+from services.cli.exit_codes import CALLED_WRONGLY
 
 Answer = TypeVar("Answer")
 

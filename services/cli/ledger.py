@@ -12,10 +12,10 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from services.cli.exits import CALLED_WRONGLY, WRONG
+from services.cli.addresses import KAFKA, REDIS, redis_url
+from services.cli.exit_codes import CALLED_WRONGLY, WRONG
 from services.cli.kafka import Bootstrap, bootstrap_of
 from services.cli.progress import bar
-from services.cli.where import KAFKA, REDIS, redis_url
 
 ledger_app = typer.Typer(no_args_is_help=True, help="Compare the ledger in Redis with the journal in Kafka.")
 

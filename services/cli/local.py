@@ -13,7 +13,7 @@ from deploy.local import access
 from deploy.local.problems import StackError
 from deploy.local.settings import Ports, state_dir
 from deploy.local.stack import ALL, PartStatus, Stack
-from services.cli.exits import CALLED_WRONGLY, WRONG
+from services.cli.exit_codes import CALLED_WRONGLY, WRONG
 from services.cli.progress import StackProgress
 
 local_app = typer.Typer(help="Run the whole stack on this machine without Docker.", no_args_is_help=True)

@@ -14,7 +14,7 @@ from engine.policy_tests.document import PolicyTestsDocument
 from schemas.errors import Unreadable
 from schemas.reading import read
 from schemas.staff import StaffMember
-from services.cli.exits import WRONG
+from services.cli.exit_codes import WRONG
 from services.cli.policy_files import read_bytes, read_policy
 from services.cli.policy_test import run_tests
 from services.cli.staff_files import load_staff

@@ -9,7 +9,7 @@ import typer
 
 from engine.policy import PolicyBook, PolicyProblem
 from engine.policy.checking import CheckedPolicy, check_policy
-from services.cli.exits import CALLED_WRONGLY, WRONG
+from services.cli.exit_codes import CALLED_WRONGLY, WRONG
 
 
 def read_policy(file: Path, staff_roles: Collection[str] | None = None) -> CheckedPolicy:

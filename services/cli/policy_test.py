@@ -15,7 +15,7 @@ from engine.policy_tests.names import people_of, unknown_names
 from engine.policy_tests.plan import Plan, make_plan
 from engine.policy_tests.running import RuleCoverage, run_test
 from engine.policy_tests.shape import TestsFile, read_file
-from services.cli.exits import CALLED_WRONGLY, WRONG
+from services.cli.exit_codes import CALLED_WRONGLY, WRONG
 from services.cli.policy_files import read_bytes, read_policy
 
 ENDINGS: Final = ("*.test.yaml", "*.test.yml")

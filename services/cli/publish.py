@@ -18,7 +18,7 @@ from schemas.reading import read
 from schemas.staff import StaffMember
 from schemas.topics import POLICIES, POLICY_LIMIT_BYTES, STAFF
 from services.chassis.kafka.producer import Outgoing, Producer
-from services.cli.exits import WRONG
+from services.cli.exit_codes import WRONG
 from services.cli.kafka import Bootstrap, bootstrap_of, read_to_the_end, run
 from services.cli.policy_files import read_bytes, read_policy
 from services.cli.staff_files import about_a_line

@@ -10,7 +10,7 @@ from engine.judging.staff import Staff
 from schemas.errors import Unreadable
 from schemas.reading import read
 from schemas.staff import StaffMember
-from services.cli.exits import WRONG
+from services.cli.exit_codes import WRONG
 from services.cli.policy_files import read_bytes
 
 

@@ -7,9 +7,9 @@ from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from deploy.local.topics import Outcome, ensure_topics
 from schemas.topics import Sizes
-from services.cli.exits import WRONG
+from services.cli.addresses import kafka_settings
+from services.cli.exit_codes import WRONG
 from services.cli.kafka import Away, Bootstrap, run
-from services.cli.where import kafka_settings
 
 
 def topics(kafka: Bootstrap = None) -> None:

@@ -19,7 +19,7 @@ from engine.expressions.translation import Definition
 from engine.policy.checks.budgets import read_budgets
 from engine.policy.checks.money import read_money
 from engine.policy.checks.roles import with_those_that_extend
-from engine.policy.checks.working_hours import check_times
+from engine.policy.checks.working_hours import check_working_hours
 from engine.policy.problems import PolicyProblem, problem, warning
 from engine.policy.tree import Node, each, one_or_list, short
 from schemas.ids import NAME
@@ -71,7 +71,7 @@ class _MeaningReader:
         self._read_ladder()
         budgets = read_budgets(self._tree, self._decimals)
         self._found.amounts |= budgets.caps
-        self._found.problems += [*budgets.problems, *check_times(self._tree)]
+        self._found.problems += [*budgets.problems, *check_working_hours(self._tree)]
         return self._found
 
     def _say(self, node: Node, text: str) -> None:

@@ -17,7 +17,7 @@ NOT_ACTED_ON: Final = frozenset((*_LADDER, *_REVIEW))
 """Keys that are checked and have no effect yet."""
 
 
-def check_times(tree: Node) -> list[PolicyProblem]:
+def check_working_hours(tree: Node) -> list[PolicyProblem]:
     """The problems of working time, and one warning about the keys without effect."""
     return [*_check_hours(tree), *_not_acted_on(tree)]
 

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from deploy.local.process import Process
 from deploy.local.stack import SIZES
-from services.cli import where
+from services.cli import addresses
 from services.cli.dead_letters import dead_letters_app
 from services.cli.ledger import ledger_app
 
@@ -22,7 +22,7 @@ runner = CliRunner()
 def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty state directory, without settings."""
     monkeypatch.chdir(tmp_path)
-    for name in (where.KAFKA, where.REDIS, "MANDAAT_STATE_DIR"):
+    for name in (addresses.KAFKA, addresses.REDIS, "MANDAAT_STATE_DIR"):
         monkeypatch.delenv(name, raising=False)
     return tmp_path / ".mandaat"
 
@@ -66,19 +66,19 @@ def test_a_stopped_local_redis_is_reported(state: Path) -> None:
 def test_the_address_of_a_running_local_stack_is_found(state: Path) -> None:
     record(state, "kafka", 17192, created=psutil.Process().create_time())
     record(state, "redis", 17479, created=psutil.Process().create_time())
-    settings = where.kafka_settings()
+    settings = addresses.kafka_settings()
     assert settings.kafka_bootstrap == "127.0.0.1:17192"
     assert settings.sizes == SIZES
-    assert where.redis_url().endswith("@127.0.0.1:17479/0")
+    assert addresses.redis_url().endswith("@127.0.0.1:17479/0")
 
 
 def test_a_given_address_wins_and_has_no_local_sizes(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     record(state, "kafka", 17192, created=psutil.Process().create_time())
-    monkeypatch.setenv(where.KAFKA, "kafka.example.org:9092")
-    monkeypatch.setenv(where.REDIS, "redis://redis.example.org:6379/0")
-    assert where.kafka_settings().kafka_bootstrap == "kafka.example.org:9092"
-    assert where.redis_url() == "redis://redis.example.org:6379/0"
-    called = where.kafka_settings("other.example.org:9092")
+    monkeypatch.setenv(addresses.KAFKA, "kafka.example.org:9092")
+    monkeypatch.setenv(addresses.REDIS, "redis://redis.example.org:6379/0")
+    assert addresses.kafka_settings().kafka_bootstrap == "kafka.example.org:9092"
+    assert addresses.redis_url() == "redis://redis.example.org:6379/0"
+    called = addresses.kafka_settings("other.example.org:9092")
     assert called.kafka_bootstrap == "other.example.org:9092"
     assert called.partitions != SIZES.partitions
-    assert where.redis_url("redis://127.0.0.1:1/0") == "redis://127.0.0.1:1/0"
+    assert addresses.redis_url("redis://127.0.0.1:1/0") == "redis://127.0.0.1:1/0"

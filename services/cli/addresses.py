@@ -11,7 +11,7 @@ import typer
 from deploy.local.settings import Ports, state_dir
 from deploy.local.stack import SIZES, Stack
 from services.chassis.process.settings import TopicSettings
-from services.cli.exits import CALLED_WRONGLY
+from services.cli.exit_codes import CALLED_WRONGLY
 
 KAFKA: Final = "MANDAAT_KAFKA_BOOTSTRAP"
 REDIS: Final = "MANDAAT_REDIS_URL"
