@@ -17,11 +17,13 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from typer.testing import CliRunner
 
 from deploy.local.demo import retail
+from deploy.local.guardian import recorded
 from deploy.local.settings import free_ports, setting_of
 from deploy.local.stack import SIZES, Stack, temporary_stack
 from schemas.topics import STAFF
 from services.cli.app import build
 from tests.shop import RETAIL
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.skipif(
     os.environ.get("MANDAAT_TEST_STACK") == "docker", reason="looks at processes of the local stack"
@@ -108,3 +110,15 @@ def test_the_demonstration_checks_the_outcome_and_leaves_no_process(
     assert shown.exit_code == 0, shown.output
     assert "60 of 60 as expected" in shown.stdout
     assert [part.name for part in Stack(own.state / "demo", own.ports).status() if part.pid] == []
+
+
+def test_a_killed_demonstration_leaves_no_process(own: Stack) -> None:
+    program = Path(sys.executable).with_name("mandaat")
+    demo = subprocess.Popen([program, "demo"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    state = own.state / "demo"
+    try:
+        wait_until(lambda: len([one for one in recorded(state) if one.running()]) >= 2, seconds=60)
+    finally:
+        demo.kill()
+        demo.wait(20)
+    wait_until(lambda: not any(process.running() for process in recorded(state)), seconds=20)
