@@ -169,8 +169,7 @@ class Subscription:
     # For handlers in manual mode, and callbacks
 
     async def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
-        """Commits the next offsets to read. Raises TryAgain when that fails, or a partition is not ours any
-        more."""
+        """Commits the next offsets to read. Raises TryAgain when that fails, or a partition is not ours."""
         consumer = self._joined()
         try:
             await consumer.ask(consumer.inner.commit(dict(offsets)), self._timing.commit)
@@ -327,7 +326,7 @@ class Subscription:
             return
         batch = Batch(polled)
         if self._turn.locked() or generation != self._handover.generation or self._stopping:
-            consumer.seek(batch.starts)  # given to others meanwhile, who begin at the committed offset
+            consumer.seek(batch.starts)  # others may have them now, and begin at the committed offset
             return
         await self._turn.acquire()  # at once, as it is free
         self._batch = batch
@@ -379,7 +378,7 @@ class Subscription:
     def _kept_from_handler(self, batch: Batch, bad: Sequence[ConsumedRecord]) -> dict[TopicPartition, int]:
         """Partitions that end in a record which a handler in manual mode never sees, and so cannot commit.
 
-        Not those on which the handler has sought back meanwhile.
+        Partitions on which the handler has sought back are left out.
         """
         consumer, ends = self._consumer, batch.ends
         kept = {TopicPartition(one.topic, one.partition): one.offset + 1 for one in bad}
