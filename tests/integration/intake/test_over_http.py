@@ -34,8 +34,8 @@ async def client(intake: Stack) -> AsyncIterator[httpx.AsyncClient]:
         yield opened
 
 
-def a_new_case(request: Any = None, **changes: Any) -> dict[str, Any]:
-    return a_case_body(request=request, case_id=f"c-{uuid4().hex}", tenant=TENANT, **changes)
+def a_new_case(**changes: Any) -> dict[str, Any]:
+    return a_case_body(case_id=f"c-{uuid4().hex}", tenant=TENANT, **changes)
 
 
 async def cases(intake: Stack) -> dict[str, CloudEvent[Case]]:
