@@ -1,4 +1,4 @@
-"""AsyncAPI 3.0 of all topics: what is in them, how they are set up, and who sends and receives what."""
+"""The AsyncAPI 3.0 document of all topics: their messages and settings, and who sends and receives what."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from schemas.json_schema import Schema
 from schemas.topics import TOPICS, Sizes, Topic, short_name
 
 _DESCRIPTION: Final = (
-    "Decision authority for contact-centre staff: a case comes in, what the agent asks is decided on the spot"
-    " or by somebody who may, and everybody hears about it. In words: docs/contracts.md."
+    "Decision authority for contact-centre staff: a case comes in, its request is decided on the spot or by a"
+    " person who may decide, and everybody concerned is told. See docs/contracts.md."
 )
 SERVICES: Final = {
-    "intake": "Accepts what comes in, once.",
-    "rules": "Decides.",
-    "notifier": "Tells people.",
+    "intake": "Accepts cases, withdrawals and replies.",
+    "rules": "Decides every request once.",
+    "notifier": "Tells people about decisions.",
 }
 
 
@@ -36,7 +36,7 @@ def document() -> Schema:
             "local": {
                 "host": "127.0.0.1:17092",
                 "protocol": "kafka",
-                "description": "The local stack, unless its port is set; any Kafka of version 4 will do.",
+                "description": "The local stack, unless its port is set. Any Kafka of version 4 works.",
             }
         },
         "channels": {short_name(topic.name): _channel(topic) for topic in TOPICS},

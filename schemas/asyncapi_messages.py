@@ -10,44 +10,39 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from schemas import types
-from schemas.case import SubmittedCase
 from schemas.cloud_event import CONTENT_TYPE
 from schemas.errors import REASONS
 from schemas.json_schema import Schema, WithoutTitles, of_type
 from schemas.topics import DEAD_LETTERS, INBOUND, POLICIES, RECORDS, STAFF, TOPICS, Topic, short_name
-from schemas.withdrawal import SubmittedWithdrawal
 
 BINDING: Final = "0.5.0"
 """The version of the Kafka bindings."""
 _JSON: Final = "application/json"
 _INBOUND_CASES: Final = {f"inbound.{mode}": mode for mode in ("structured", "binary", "bare")}
 _INBOUND_WITHDRAWALS: Final = {f"inbound.withdrawal.{mode}": mode for mode in ("structured", "binary")}
-_SUBMITTED: Final[dict[str, tuple[str, type[BaseModel]]]] = {
-    types.CASE_SUBMITTED: ("A case", SubmittedCase),
-    types.CASE_WITHDRAWN: ("A withdrawal", SubmittedWithdrawal),
-}
-_OURS: Final[dict[str, Schema]] = {
-    "reason": {"enum": sorted(REASONS), "description": "Why, for software."},
-    "detail": {"description": "Why, for people."},
-    "service": {"description": "Who could not handle it."},
-    "topic": {"description": "Where it came from."},
+_INBOUND_TITLES: Final = {types.CASE_SUBMITTED: "A case", types.CASE_WITHDRAWN: "A withdrawal"}
+_DEAD_LETTER_HEADERS: Final[dict[str, Schema]] = {
+    "reason": {"enum": sorted(REASONS), "description": "The reason, as a code."},
+    "detail": {"description": "The reason, as a sentence."},
+    "service": {"description": "The service that could not handle it."},
+    "topic": {"description": "The topic that it came from."},
     "partition": {"pattern": "^[0-9]+$"},
     "offset": {"pattern": "^[0-9]+$"},
 }
-"""The headers that a dead letter gets, without `mandaat-`."""
+"""The headers that are added to a dead letter, without `mandaat-`."""
 
 
 def names_of(topic: Topic) -> list[str]:
-    """The messages of a topic."""
+    """The names of the messages of a topic."""
     if topic.name == INBOUND:
         return [*_INBOUND_CASES, *_INBOUND_WITHDRAWALS]
-    return [short_name(name) for name in topic.types or (topic.name,)]
+    return [short_name(name) for name in types.types_in(topic.name) or (topic.name,)]
 
 
 def messages() -> Schema:
     """Every message, by its name."""
     own = (topic for topic in TOPICS if topic.name != INBOUND)
-    events = {short_name(name): _event(name, topic) for topic in own for name in topic.types}
+    events = {short_name(name): _event(name, topic) for topic in own for name in types.types_in(topic.name)}
     inbound = {name: _inbound(mode, types.CASE_SUBMITTED) for name, mode in _INBOUND_CASES.items()} | {
         name: _inbound(mode, types.CASE_WITHDRAWN) for name, mode in _INBOUND_WITHDRAWALS.items()
     }
@@ -68,7 +63,7 @@ def schemas() -> Schema:
     """The models of all messages, by their names."""
     models: list[type[BaseModel]] = [types.event_model(name) for name in types.MODELS] + [
         *RECORDS.values(),
-        *(model for _, model in _SUBMITTED.values()),
+        *types.INBOUND_MODELS.values(),
     ]
     _, definitions = models_json_schema(
         [(model, "validation") for model in dict.fromkeys(models)],
@@ -92,9 +87,9 @@ def _event(event_type: str, topic: Topic) -> Schema:
 
 def _inbound(mode: str, event_type: str) -> Schema:
     content = CONTENT_TYPE if mode == "structured" else _JSON
-    what, model = _SUBMITTED[event_type]
+    title, model = _INBOUND_TITLES[event_type], types.INBOUND_MODELS[event_type]
     payload, headers = _ref(model.__name__), _inbound_headers(mode, event_type)
-    how = "JSON, as it is" if mode == "bare" else f"a CloudEvent in {mode} mode"
+    form = "JSON" if mode == "bare" else f"a CloudEvent in {mode} mode"
     if mode == "structured":
         payload = {
             "type": "object",
@@ -108,7 +103,7 @@ def _inbound(mode: str, event_type: str) -> Schema:
             "required": ["specversion", "id", "source", "type", "data"],
         }
     return {
-        **_message(f"inbound, {mode}", f"{what}, as {how}.", content, "<tenant>/<case_id>, or none"),
+        **_message(f"inbound, {mode}", f"{title}, as {form}.", content, "<tenant>/<case_id>, or none"),
         "headers": headers,
         "payload": payload,
         "examples": [_example(INBOUND, f"{short_name(event_type)}--{mode}")],
@@ -125,14 +120,14 @@ def _record(topic: str, name: str, summary: str) -> Schema:
 
 
 def _dead_letter() -> Schema:
-    required = [f"mandaat-{name}" for name in _OURS]
-    properties = {f"mandaat-{name}": {"type": "string"} | more for name, more in _OURS.items()}
+    required = [f"mandaat-{name}" for name in _DEAD_LETTER_HEADERS]
+    properties = {f"mandaat-{name}": {"type": "string"} | more for name, more in _DEAD_LETTER_HEADERS.items()}
     return {
         **_message(
             "dead letter",
-            "A record that could not be handled, as it came.",
+            "A record that could not be handled, unchanged.",
             "application/octet-stream",
-            "as it came",
+            "as it was",
         ),
         "headers": {"type": "object", "properties": properties, "required": required},
         "payload": {"description": "The bytes of the record."},

@@ -1,4 +1,4 @@
-"""Writes what is made from the models. `python -m schemas.export --check` only says what is out of step."""
+"""Write the files that are made from the models; `python -m schemas.export --check` reports old ones."""
 
 from __future__ import annotations
 
@@ -14,36 +14,36 @@ from schemas.tables import with_tables
 HERE: Final = Path(__file__).parent
 PAGE: Final = HERE.parent / "docs" / "contracts.md"
 FOLDERS: Final = ("events", "records", "bodies")
-"""Below schemas/json; nothing else stands in them."""
+"""The folders of schemas/json that hold only files made here."""
 
 
 def exports() -> dict[Path, str]:
-    """Every file that is made, with the text it should have."""
+    """Every file that is made, with its text."""
     made = {HERE / "json" / name: schema for name, schema in json_schema.files().items()}
     made[HERE / "asyncapi.json"] = asyncapi.document()
     texts = {path: json.dumps(value, indent=2, ensure_ascii=False) + "\n" for path, value in made.items()}
-    if PAGE.is_file():  # not where only the packages are installed
+    if PAGE.is_file():  # absent if only the packages are installed
         texts[PAGE] = with_tables(PAGE.read_text())
     return texts
 
 
-def out_of_step(wanted: dict[Path, str]) -> list[Path]:
-    """The files that differ, are not there, or should not be."""
+def out_of_date(wanted: dict[Path, str]) -> list[Path]:
+    """The files that differ, are missing, or should not exist."""
     there = {path for folder in FOLDERS for path in (HERE / "json" / folder).glob("*")}
     differing = {path for path, text in wanted.items() if not path.is_file() or path.read_text() != text}
     return sorted(differing | (there - set(wanted)))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit code: 1 with --check where a file is out of step, else 0."""
+    """Exit code: 1 with --check if a file is out of date, else 0."""
     parser = argparse.ArgumentParser(prog="python -m schemas.export", description=__doc__)
     parser.add_argument(
-        "--check", action="store_true", help="write nothing, and exit 1 if a file is out of step"
+        "--check", action="store_true", help="write nothing, and exit 1 if a file is out of date"
     )
     check = parser.parse_args(arguments).check
     wanted = exports()
-    for path in out_of_step(wanted):
-        print(f"{'out of step' if check else 'writing'}: {path.relative_to(HERE.parent)}")
+    for path in out_of_date(wanted):
+        print(f"{'out of date' if check else 'writing'}: {path.relative_to(HERE.parent)}")
         if check:
             continue
         if path in wanted:
@@ -51,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             path.write_text(wanted[path])
         else:
             path.unlink()
-    return 1 if check and out_of_step(wanted) else 0
+    return 1 if check and out_of_date(wanted) else 0
 
 
 if __name__ == "__main__":

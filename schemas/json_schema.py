@@ -1,7 +1,7 @@
-"""JSON Schema (draft 2020-12) of what goes over Kafka and HTTP, made from the models.
+"""JSON Schema (draft 2020-12) of all events, records and bodies, made from the models.
 
-A schema says what a reader must be ready for. Records stay for ever and a version only ever gains optional
-fields, so a field with a default is not required, though it is always written today.
+A schema tells a reader what to expect. Records are kept for ever, and a version only gains optional fields.
+So a field with a default is not required, though every record that is written today has it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Schema = dict[str, Any]
 
 
 class WithoutTitles(GenerateJsonSchema):
-    """Pydantic's own makes each field's name a title once more."""
+    """Pydantic's generator repeats the name of each field as its title; this one does not."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:
         """Never."""
@@ -35,7 +35,7 @@ def files() -> dict[str, Schema]:
     events = {
         f"events/{name}": _event(name, topic.name)
         for topic in TOPICS
-        for name in topic.types
+        for name in types.types_in(topic.name)
         if topic.name != INBOUND
     }
     others = {
@@ -54,7 +54,7 @@ def files() -> dict[str, Schema]:
 
 
 def of_type(event_type: str, topic: str) -> Schema:
-    """What events of a type have beyond the envelope: the type itself, and what is always there."""
+    """The schema of a type beyond the envelope: its name, and the attributes that it always has."""
     always = ["specversion"]
     if event_type != types.LEDGER_MARKED:
         always += ["subject", "tenant", "sequence", "cause"] if topic == DECISIONS else ["subject", "tenant"]
@@ -70,7 +70,7 @@ def _event(event_type: str, topic: str) -> Schema:
 
 
 def _inbound_event(event_type: str, event: type[BaseModel]) -> Schema:
-    """What comes in a CloudEvent of others: `time` is optional there, and the rest is intake's to add."""
+    """A CloudEvent that others send: `time` is optional, and intake adds the rest."""
     schema = _schema(event)
     schema["title"] = f"{event_type} in {INBOUND}"
     schema["properties"]["type"] = {"const": event_type}

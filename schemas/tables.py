@@ -1,4 +1,4 @@
-"""The tables of docs/contracts.md that are made from the models: `make schemas` writes them again."""
+"""The tables of docs/contracts.md that are made from the models. `make schemas` writes them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _EXAMPLES: Final = "../schemas/examples"
 
 
 def with_tables(page: str) -> str:
-    """The page, with each block `<!-- table: NAME -->` made again. Raises KeyError for a name not known."""
+    """The page with each block `<!-- table: NAME -->` rewritten. Raises KeyError for an unknown name."""
     made = {"topics": _topics, "types": _types, "reasons": _reasons}
     return _BLOCK.sub(lambda found: f"{found[1]}{made[found[2]]()}{found[3]}", page)
 
@@ -25,7 +25,7 @@ def _topics() -> str:
         (f"`{topic.name}`", topic.from_to, topic.purpose, _code(topic.key), _code(topic.content_type))
         for topic in TOPICS
     )
-    return _table(("topic", "from -> to", "what is in it", "key", "content type"), rows)
+    return _table(("topic", "from -> to", "contents", "key", "content type"), rows)
 
 
 def _types() -> str:
@@ -37,10 +37,10 @@ def _types() -> str:
             f"[schema](../schemas/json/events/{name}.schema.json)",
         )
         for topic in TOPICS
-        for name in topic.types
+        for name in types.types_in(topic.name)
         if topic.name != INBOUND
     )
-    return _table(("type", "says", "", ""), rows)
+    return _table(("type", "meaning", "", ""), rows)
 
 
 def _reasons() -> str:

@@ -1,4 +1,7 @@
-"""The topics: names, what is in them, and the settings they must have (LEDGER.md, Topics)."""
+"""The topics: their names, contents, writers and readers, and the settings they must have.
+
+Why they have these settings: docs/ledger.md, Topics. The types of events in them: schemas.types.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from schemas import types
 from schemas.model import Frozen
 from schemas.policy_record import PolicyRecord
 from schemas.staff import StaffMember
@@ -22,9 +24,9 @@ POLICIES: Final = "mandaat.policies"
 DEAD_LETTERS: Final = "mandaat.dead-letters"
 
 BODY_LIMIT_BYTES: Final = 128 * 1024
-"""A case over HTTP or in mandaat.inbound may be this large."""
+"""The largest case, over HTTP or in mandaat.inbound."""
 INBOUND_LIMIT_BYTES: Final = 4 * 1024 * 1024
-"""What mandaat.inbound takes at all, so that what is too large can become a dead letter."""
+"""The largest record in mandaat.inbound: larger than a case, so a case that is too large can be kept."""
 DEAD_LETTER_LIMIT_BYTES: Final = 5 * 1024 * 1024
 POLICY_LIMIT_BYTES: Final = 8 * 1024 * 1024
 """Room for a policy of some 10,000 mandates."""
@@ -35,7 +37,7 @@ CASES_RETENTION_MS: Final = 30 * _DAY_MS
 
 @dataclass(frozen=True)
 class Sizes:
-    """What differs from one installation to another. T and S are LEDGER.md's, in milliseconds."""
+    """The settings that differ between installations. fence_ms and clock_ms are T and S in docs/ledger.md."""
 
     partitions: int = 12
     replication: int = 3
@@ -44,22 +46,21 @@ class Sizes:
 
     @property
     def min_insync_replicas(self) -> int:
-        """How many replicas must have a record before it is acknowledged."""
+        """The number of replicas that must have a record before it is acknowledged."""
         return max(1, self.replication - 1)
 
 
 @dataclass(frozen=True)
 class Topic:
-    """One topic: who writes it, who reads it, the event types in it, and its settings beside the common ones.
+    """One topic: its writers and readers, and its settings beside the common ones.
 
-    A service that reads what it wrote itself, to know again where it stood, is no reader.
+    A service that reads its own records, to find out how far it had come, is not among the readers.
     """
 
     name: str
     writers: tuple[str, ...]
     readers: tuple[str, ...]
     purpose: str
-    types: tuple[str, ...] = ()
     settings: tuple[tuple[str, str], ...] = ()
     fenced: bool = False
     content_type: str = "application/cloudevents+json"
@@ -67,11 +68,11 @@ class Topic:
 
     @property
     def from_to(self) -> str:
-        """Who writes it for whom, in words."""
+        """Its writers and readers, in words."""
         return f"{', '.join(self.writers)} -> {', '.join(self.readers)}"
 
     def group_of(self, service: str) -> str | None:
-        """The consumer group of a reader; None where all of it is followed as a table."""
+        """The consumer group of a reader; None if the topic is read as a table, without a group."""
         return None if ("cleanup.policy", "compact") in self.settings else f"mandaat-{service}"
 
     def config(self, sizes: Sizes) -> dict[str, str]:
@@ -99,13 +100,12 @@ TOPICS: Final[tuple[Topic, ...]] = (
         ("contact-centre software",),
         ("intake",),
         "Cases and withdrawals: CloudEvents in structured or binary mode, or a bare case as JSON.",
-        (types.CASE_SUBMITTED, types.CASE_WITHDRAWN),
         (
             *_A_MONTH,
             ("max.message.bytes", str(INBOUND_LIMIT_BYTES)),
-            # The broker's time is when the case was accepted: a record read twice gives the same event.
+            # The broker's time is the time of acceptance: a record that is read twice gives the same event.
             ("message.timestamp.type", "LogAppendTime"),
-            # Whatever a sender compresses with is undone by the broker, which also bounds what it becomes.
+            # The broker undoes any compression, and so limits the size of the uncompressed record.
             ("compression.type", "uncompressed"),
         ),
         content_type="application/cloudevents+json, application/json, or none",
@@ -116,15 +116,13 @@ TOPICS: Final[tuple[Topic, ...]] = (
         ("intake",),
         ("rules", "notifier"),
         "Cases that were accepted, and requests that were withdrawn.",
-        (types.CASE_SUBMITTED, types.CASE_WITHDRAWN),
         _A_MONTH,
     ),
     Topic(
         REPLIES,
         ("intake",),
         ("rules",),
-        "What people send back on an approval.",
-        (types.VERDICT_APPROVE, types.VERDICT_REJECT),
+        "Replies to approvals.",
         _A_MONTH,
     ),
     Topic(
@@ -132,14 +130,6 @@ TOPICS: Final[tuple[Topic, ...]] = (
         ("rules",),
         ("notifier", "anyone"),
         "The journal: every decision, and every change of an approval.",
-        (
-            *types.DECISION_TYPES.values(),
-            types.APPROVAL_REQUESTED,
-            types.APPROVAL_CLOSED,
-            types.APPROVAL_LATE,
-            types.APPROVAL_NOT_ENTITLED,
-            types.LEDGER_MARKED,
-        ),
         _FOR_EVER,
         fenced=True,
     ),
@@ -147,15 +137,14 @@ TOPICS: Final[tuple[Topic, ...]] = (
         NOTICES,
         ("notifier",),
         ("anyone",),
-        "How telling each person ended.",
-        (types.NOTICE_DELIVERED, types.NOTICE_FAILED),
+        "How each notice ended.",
         _A_MONTH,
     ),
     Topic(
         STAFF,
         ("command line",),
         ("rules", "notifier"),
-        "Who works where; a null value removes.",
+        "Members of staff; a null value removes one.",
         settings=_COMPACTED,
         content_type="application/json",
         key="<tenant>/<agent_id>",
@@ -164,7 +153,7 @@ TOPICS: Final[tuple[Topic, ...]] = (
         POLICIES,
         ("command line",),
         ("rules",),
-        "The active policy by tenant, every version by digest; a null value removes.",
+        "The active policy of each tenant, and every version by its digest; a null value removes one.",
         settings=(*_COMPACTED, ("max.message.bytes", str(POLICY_LIMIT_BYTES))),
         content_type="application/json",
         key="<tenant>, or <tenant>/<digest>",
@@ -173,15 +162,15 @@ TOPICS: Final[tuple[Topic, ...]] = (
         DEAD_LETTERS,
         ("intake", "rules", "notifier"),
         ("operations",),
-        "What could not be handled: its bytes, key and headers, and why.",
+        "Records that could not be handled: bytes, key and headers, and the reason.",
         settings=(("retention.ms", "-1"), ("max.message.bytes", str(DEAD_LETTER_LIMIT_BYTES))),
-        content_type="as it came",
-        key="as it came",
+        content_type="as it was",
+        key="as it was",
     ),
 )
 
 RECORDS: Final[dict[str, type[Frozen]]] = {STAFF: StaffMember, POLICIES: PolicyRecord}
-"""What the value of a record is where it is no CloudEvent."""
+"""Topic -> model of its values, for the topics whose values are not CloudEvents."""
 
 
 def short_name(name: str) -> str:
@@ -190,14 +179,14 @@ def short_name(name: str) -> str:
 
 
 SAME_PARTITIONS: Final = (CASES, REPLIES, DECISIONS)
-"""Partition p of one goes with partition p of the others, by number."""
+"""Topics whose partitions belong together: partition p of one, and partition p of the others."""
 
 AT_LEAST: Final = frozenset({"retention.ms", "retention.bytes", "min.insync.replicas", "replication"})
-"""More is as good; -1 is without end."""
+"""Settings that may be higher than wanted; -1 means no limit."""
 
 
 def differences(where: str, found: Mapping[str, str | None], wanted: Mapping[str, str]) -> list[str]:
-    """Each setting that is not as it must be, one sentence each; others may be as they are."""
+    """One sentence for each setting that is not as it must be. Other settings are not checked."""
     return [
         f"{where}: {name} is {found.get(name) or 'not set'}, must be {value}"
         for name, value in wanted.items()

@@ -1,18 +1,19 @@
-"""The type of every event, and the model of its data. A type ends in its version."""
+"""Every type of event: one row each in EVENT_TYPES. The name of a type ends in its version."""
 
 from __future__ import annotations
 
-from typing import Any, Final, cast
+from typing import Any, Final, NamedTuple, cast
 
 from schemas.approval import ApprovalEvent
-from schemas.case import Case
+from schemas.case import Case, SubmittedCase
 from schemas.cloud_event import CloudEvent
 from schemas.decision import Decision
 from schemas.marker import Marker
 from schemas.model import Frozen
 from schemas.notice import Notice
 from schemas.reply import Verdict
-from schemas.withdrawal import Withdrawal
+from schemas.topics import CASES, DECISIONS, INBOUND, NOTICES, REPLIES
+from schemas.withdrawal import SubmittedWithdrawal, Withdrawal
 
 CASE_SUBMITTED: Final = "mandaat.case.submitted.v1"
 CASE_WITHDRAWN: Final = "mandaat.case.withdrawn.v1"
@@ -35,62 +36,152 @@ LEDGER_MARKED: Final = "mandaat.ledger.marked.v1"
 NOTICE_DELIVERED: Final = "mandaat.notice.delivered.v1"
 NOTICE_FAILED: Final = "mandaat.notice.failed.v1"
 
-DECISION_TYPES: Final = {
-    "approved": DECISION_APPROVED,
-    "escalated": DECISION_ESCALATED,
-    "refused": DECISION_REFUSED,
-    "withdrawn": DECISION_WITHDRAWN,
-}
-"""Outcome -> type of the event that says so."""
+
+class EventType(NamedTuple):
+    """One type of event: its name, its topic, the model of its data, and its meaning in one sentence.
+
+    `outcome`: the outcome of a decision with this type. `changes_approval`: its data is a new version of an
+    approval. `inbound`: the model of its data as contact-centre software sends it in mandaat.inbound.
+    """
+
+    name: str
+    topic: str
+    model: type[Frozen]
+    meaning: str
+    outcome: str | None = None
+    changes_approval: bool = False
+    inbound: type[Frozen] | None = None
+
+
+EVENT_TYPES: Final = (
+    EventType(
+        CASE_SUBMITTED,
+        CASES,
+        Case,
+        "A case with a request of its agent was accepted.",
+        inbound=SubmittedCase,
+    ),
+    EventType(
+        CASE_WITHDRAWN,
+        CASES,
+        Withdrawal,
+        "A request is withdrawn, before or after it was decided, and even before it came.",
+        inbound=SubmittedWithdrawal,
+    ),
+    EventType(
+        VERDICT_APPROVE,
+        REPLIES,
+        Verdict,
+        "A person approves the request, or another amount.",
+    ),
+    EventType(
+        VERDICT_REJECT,
+        REPLIES,
+        Verdict,
+        "A person rejects the request.",
+    ),
+    EventType(
+        DECISION_APPROVED,
+        DECISIONS,
+        Decision,
+        "The request is granted: under a mandate on the spot, or by a person after an escalation.",
+        outcome="approved",
+    ),
+    EventType(
+        DECISION_ESCALATED,
+        DECISIONS,
+        Decision,
+        "The agent may not grant the request; people who may grant it are asked.",
+        outcome="escalated",
+    ),
+    EventType(
+        DECISION_REFUSED,
+        DECISIONS,
+        Decision,
+        "The request is not granted: it is prohibited, a person rejected it, or nobody may grant it.",
+        outcome="refused",
+    ),
+    EventType(
+        DECISION_WITHDRAWN,
+        DECISIONS,
+        Decision,
+        "The request was withdrawn; what an approval took from budgets is given back.",
+        outcome="withdrawn",
+    ),
+    EventType(
+        APPROVAL_REQUESTED,
+        DECISIONS,
+        ApprovalEvent,
+        "An approval is open, and waits for one of its approvers.",
+        changes_approval=True,
+    ),
+    EventType(
+        APPROVAL_CLOSED,
+        DECISIONS,
+        ApprovalEvent,
+        "An approval ended, by a verdict or a withdrawal; the decision beside it says how.",
+        changes_approval=True,
+    ),
+    EventType(
+        APPROVAL_LATE,
+        DECISIONS,
+        ApprovalEvent,
+        "A verdict came after the approval was closed; it changes nothing.",
+    ),
+    EventType(
+        APPROVAL_NOT_ENTITLED,
+        DECISIONS,
+        ApprovalEvent,
+        "A verdict came from a person who may not give it; it changes nothing.",
+    ),
+    EventType(
+        LEDGER_MARKED,
+        DECISIONS,
+        Marker,
+        "The ledger's own mark in a partition; ignore it.",
+    ),
+    EventType(
+        NOTICE_DELIVERED,
+        NOTICES,
+        Notice,
+        "A notice was delivered.",
+    ),
+    EventType(
+        NOTICE_FAILED,
+        NOTICES,
+        Notice,
+        "A notice could not be delivered, and why.",
+    ),
+)
+
+MODELS: Final = {one.name: one.model for one in EVENT_TYPES}
+"""Type -> model of its data."""
+
+MEANINGS: Final = {one.name: one.meaning for one in EVENT_TYPES}
+"""Type -> meaning, in one sentence."""
+
+DECISION_TYPES: Final = {one.outcome: one.name for one in EVENT_TYPES if one.outcome is not None}
+"""Outcome -> type of the decision with that outcome."""
 
 DECISION_EVENTS: Final = frozenset(DECISION_TYPES.values())
-"""Their data is a decision."""
+"""The types whose data is a decision."""
 
-CHANGES_APPROVAL: Final = frozenset({APPROVAL_REQUESTED, APPROVAL_CLOSED})
-"""They carry a new version of an approval; the other events about an approval leave it as it is."""
+CHANGES_APPROVAL: Final = frozenset(one.name for one in EVENT_TYPES if one.changes_approval)
+"""The types that carry a new version of an approval; other types leave it as it is."""
 
-APPROVAL_EVENTS: Final = CHANGES_APPROVAL | {APPROVAL_LATE, APPROVAL_NOT_ENTITLED}
-"""Their data is an approval and what happened to it."""
 
-MEANINGS: Final = {
-    CASE_SUBMITTED: "A case was accepted, with what its agent asks to grant.",
-    CASE_WITHDRAWN: "A request is withdrawn, whatever was decided on it, and also before it came.",
-    VERDICT_APPROVE: "Somebody approves what is asked, or another amount.",
-    VERDICT_REJECT: "Somebody rejects what is asked.",
-    DECISION_APPROVED: "It is granted: under a mandate on the spot, or by a person after an escalation.",
-    DECISION_ESCALATED: "The agent may not grant it; somebody who may is asked.",
-    DECISION_REFUSED: "It is not granted: it is prohibited, a person rejected it, or nobody may grant it.",
-    DECISION_WITHDRAWN: "It was withdrawn; what an approval took from budgets is given back.",
-    APPROVAL_REQUESTED: "An approval is open, and waits for one of its approvers.",
-    APPROVAL_CLOSED: "An approval ended, by a verdict or a withdrawal; the decision beside it says how.",
-    APPROVAL_LATE: "A verdict came after the approval was closed; it changes nothing.",
-    APPROVAL_NOT_ENTITLED: "A verdict came from somebody who may not give it; it changes nothing.",
-    LEDGER_MARKED: "The ledger's own mark in a partition; to be ignored.",
-    NOTICE_DELIVERED: "Somebody was told.",
-    NOTICE_FAILED: "Somebody could not be told, and why.",
-}
-"""What an event of a type says, in one sentence."""
+INBOUND_MODELS: Final = {one.name: one.inbound for one in EVENT_TYPES if one.inbound is not None}
+"""Type -> model of its data in mandaat.inbound, for the types that contact-centre software may send."""
 
-MODELS: Final[dict[str, type[Frozen]]] = {
-    CASE_SUBMITTED: Case,
-    CASE_WITHDRAWN: Withdrawal,
-    VERDICT_APPROVE: Verdict,
-    VERDICT_REJECT: Verdict,
-    DECISION_APPROVED: Decision,
-    DECISION_ESCALATED: Decision,
-    DECISION_REFUSED: Decision,
-    DECISION_WITHDRAWN: Decision,
-    APPROVAL_REQUESTED: ApprovalEvent,
-    APPROVAL_CLOSED: ApprovalEvent,
-    APPROVAL_LATE: ApprovalEvent,
-    APPROVAL_NOT_ENTITLED: ApprovalEvent,
-    LEDGER_MARKED: Marker,
-    NOTICE_DELIVERED: Notice,
-    NOTICE_FAILED: Notice,
-}
+
+def types_in(topic: str) -> tuple[str, ...]:
+    """The types of the events in a topic."""
+    if topic == INBOUND:
+        return tuple(INBOUND_MODELS)
+    return tuple(one.name for one in EVENT_TYPES if one.topic == topic)
 
 
 def event_model(event_type: str) -> type[CloudEvent[Any]]:
-    """The model of a whole event of that type. Raises KeyError where nothing is known of it."""
+    """The model of a whole event of that type. Raises KeyError for an unknown type."""
     model = CloudEvent.__class_getitem__(MODELS[event_type])
     return cast("type[CloudEvent[Any]]", model)

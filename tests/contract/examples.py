@@ -9,10 +9,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from schemas import types
-from schemas.case import SubmittedCase
 from schemas.cloud_event import CloudEvent
 from schemas.topics import DEAD_LETTERS, INBOUND, RECORDS
-from schemas.withdrawal import SubmittedWithdrawal
 
 FOLDER: Final = Path(__file__).parents[2] / "schemas" / "examples"
 
@@ -58,10 +56,8 @@ class Example:
         if self.topic in RECORDS:
             return RECORDS[self.topic]
         if self.topic == INBOUND:
-            withdraws = self.event_type == types.CASE_WITHDRAWN
-            if self.path.stem.endswith("--structured"):
-                return CloudEvent[SubmittedWithdrawal] if withdraws else CloudEvent[SubmittedCase]
-            return SubmittedWithdrawal if withdraws else SubmittedCase
+            model: Any = types.INBOUND_MODELS[self.event_type]
+            return CloudEvent[model] if self.path.stem.endswith("--structured") else model
         return types.event_model(self.event_type)
 
     def __str__(self) -> str:

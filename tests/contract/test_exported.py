@@ -11,7 +11,7 @@ import pytest
 from jsonschema import Draft202012Validator, ValidationError
 
 from schemas import json_schema
-from schemas.export import exports, main, out_of_step
+from schemas.export import exports, main, out_of_date
 from schemas.topics import CASES, DEAD_LETTERS, DECISIONS, INBOUND, RECORDS, STAFF
 from tests.contract.examples import EVENTS, EXAMPLES, Example, example
 
@@ -37,25 +37,25 @@ def _inbound_body(one: Example) -> str:
 
 def test_the_exported_files_are_in_step_with_the_models() -> None:
     """Run `make schemas` where they are not."""
-    assert out_of_step(exports()) == []
+    assert out_of_date(exports()) == []
     assert main(["--check"]) == 0
 
 
-def test_a_file_that_is_out_of_step_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_is_out_of_date_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("schemas.export.HERE", tmp_path / "schemas")
     monkeypatch.setattr("schemas.export.PAGE", tmp_path / "page.md")
     (tmp_path / "page.md").write_text("<!-- table: reasons -->\n<!-- end -->\n")
     here = exports()
 
     assert len(here) == len(SCHEMAS) + 2
-    assert set(out_of_step(here)) == set(here)
+    assert set(out_of_date(here)) == set(here)
     assert main(["--check"]) == 1
     assert main([]) == 0
     assert main(["--check"]) == 0
 
     stray = tmp_path / "schemas" / "json" / "events" / "mandaat.gone.v1.schema.json"
     stray.write_text("{}")
-    assert out_of_step(here) == [stray]
+    assert out_of_date(here) == [stray]
     assert main([]) == 0
     assert not stray.exists()
 
