@@ -1,5 +1,5 @@
 """The only language that the services share: models, ids, topics.
 
-Every record is described here and nowhere else. A model is frozen and strict. What comes from outside is read
-with :func:`schemas.reading.read`, which turns whatever is wrong into one :class:`schemas.errors.Unreadable`.
+Every record is described here and nowhere else. Models are frozen and strict. Input from outside is read with
+:func:`schemas.reading.read`, which reports all errors as one :class:`schemas.errors.Unreadable`.
 """

@@ -1,4 +1,4 @@
-"""An escalated request that waits for a person (DESIGN.md, Words and Contracts)."""
+"""An approval: an escalated request that waits for a person's verdict."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ ApprovalState = Literal["open", "acknowledged", "returned", "closed"]
 
 
 class Closing(Frozen):
-    """How an approval ended."""
+    """The end of an approval."""
 
     outcome: Literal["approved", "refused", "withdrawn"]
-    decision_id: EventId = Field(description="Of the decision that closed it.")
-    decided_by: AgentId | None = Field(description="The person who decided or withdrew it, where known.")
-    reply_id: PlainId | None = Field(description="The reply that closed it, where one did.")
+    decision_id: EventId = Field(description="The id of the decision that closed it.")
+    decided_by: AgentId | None = Field(description="The person who decided or withdrew it, if known.")
+    reply_id: PlainId | None = Field(description="The reply that closed it, if it was a reply.")
 
 
 class Approval(Frozen):
-    """The whole state of an approval; `version` rises by one with each event that changes it.
+    """The complete state of an approval. `version` rises by one with each event that changes it.
 
-    `case` is the case without the customer's name and address: what a verdict is judged on is kept for ever
-    in the journal, so it holds no more than expressions may see.
+    `case` is the case without the customer's name and address. The journal keeps it for ever, so it holds
+    only what expressions may read.
     """
 
     approval_id: ApprovalId
@@ -38,37 +38,42 @@ class Approval(Frozen):
     state: ApprovalState
     version: Annotated[int, Field(ge=1)]
     opened_at: Moment
-    respond_by: Moment | None = Field(default=None, description="When the customer hears, where promised.")
+    respond_by: Moment | None = Field(
+        default=None, description="The time by which the customer is promised an answer, if any."
+    )
     case: Case
-    agent: AgentRef = Field(description="Role and team of who asked, at that moment.")
-    step: Role = Field(description="The role whose turn it is.")
+    agent: AgentRef = Field(description="The role and team of the asking agent at that moment.")
+    step: Role = Field(description="The role that is asked.")
     approvers: tuple[AgentId, ...] = Field(
-        default=(), description="Who rules found entitled at that moment; judged again at the verdict."
+        default=(),
+        description="The people entitled at that moment; a verdict is checked again when it comes.",
     )
     escalation: EventId = Field(description="The decision_id of decision.escalated.")
     policy: PolicyRef
-    request_digest: str = Field(description="As on the decision that opened it.")
-    closing: Closing | None = Field(default=None, description="How it ended, when it has.")
+    request_digest: str = Field(description="The digest of the request, as in the decision that opened it.")
+    closing: Closing | None = Field(default=None, description="The end of the approval, once it is closed.")
 
 
 class ApprovalEvent(Frozen):
     """The data of `mandaat.approval.*`."""
 
-    approval: Approval = Field(description="Its whole state after this event.")
-    giver: AgentId | None = Field(default=None, description="Who replied, where somebody did.")
-    reply_id: PlainId | None = Field(default=None, description="The reply that caused this, if one did.")
+    approval: Approval = Field(description="The complete state after this event.")
+    giver: AgentId | None = Field(
+        default=None, description="The person who replied, if the event follows a reply."
+    )
+    reply_id: PlainId | None = Field(default=None, description="The reply that caused this event, if any.")
     reply_digest: str | None = Field(
         default=None,
-        description="Of the reply's content: by it a repeat of the reply is told from a conflict.",
+        description="The digest of the reply; it tells a repeat of the reply from a conflict.",
     )
-    note: Text | None = Field(default=None, description="What the giver wrote.")
+    note: Text | None = Field(default=None, description="The text that the person wrote.")
     reasons: tuple[Reason, ...] = Field(
-        default=(), description="Why it was escalated, or why a reply had no effect."
+        default=(), description="The reasons of the escalation, or of a reply that had no effect."
     )
 
 
 def without_personal_data(case: Case) -> Case:
-    """The case as an approval keeps it."""
+    """The case without the customer's name and address, as an approval keeps it."""
     customer = Customer.model_construct(
         id=case.customer.id, language=case.customer.language, name=None, email=None
     )

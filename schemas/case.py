@@ -1,4 +1,4 @@
-"""A case and the decision request in it (DESIGN.md, Contracts)."""
+"""A case and its decision request."""
 
 from __future__ import annotations
 
@@ -14,31 +14,33 @@ from schemas.money import AMOUNT_PATTERN, Money, exponent, no_currency, parse_am
 
 
 class Customer(Frozen):
-    """Who the case is about, and where they can be told."""
+    """The customer of a case, and their address."""
 
     id: CustomerId = Field(description="The source's id of the customer.")
-    name: Line | None = Field(default=None, description="As they like to be written to.")
+    name: Line | None = Field(default=None, description="The name that letters to them use.")
     email: Annotated[Line, Field(max_length=320)] | None = Field(
-        default=None, description="Where they are told; without it no mail is sent."
+        default=None, description="Their mail address; without it they get no mail."
     )
     language: Annotated[Line, Field(max_length=35)] | None = Field(
-        default=None, description="The language they read, as a BCP 47 tag: `nl`, `en-GB`."
+        default=None, description="The language of their letters, as a BCP 47 tag: `nl`, `en-GB`."
     )
 
 
 class DecisionRequest(Frozen):
-    """What the agent asks to grant: a kind and mostly an amount."""
+    """The request of the agent: a kind, and usually an amount."""
 
-    request_id: RequestId = Field(description="New facts or another amount need a new one.")
-    kind: Kind = Field(description="`refund`, `goodwill`, `flowers`, ...: a word of the policy.")
+    request_id: RequestId = Field(
+        description="The source's id of the request. New facts or another amount need a new id."
+    )
+    kind: Kind = Field(description="`refund`, `goodwill`, `flowers`, ...: a kind that the policy names.")
     amount: StrictStr | None = Field(
         default=None,
         description='In major units, digits with a point: "45.00". Null for kinds without an amount.',
         json_schema_extra={"pattern": AMOUNT_PATTERN},
     )
-    currency: StrictStr | None = Field(default=None, description="ISO 4217; needed with an amount.")
-    reason: Text | None = Field(default=None, description="Why the agent asks, in their own words.")
-    discretion: bool = Field(default=False, description="Ask under a mandate to step outside the frame.")
+    currency: StrictStr | None = Field(default=None, description="An ISO 4217 code; required with an amount.")
+    reason: Text | None = Field(default=None, description="The agent's explanation, in their own words.")
+    discretion: bool = Field(default=False, description="Ask for an exception under a discretionary mandate.")
 
     @model_validator(mode="after")
     def _money_is_money(self) -> DecisionRequest:
@@ -61,14 +63,14 @@ class DecisionRequest(Frozen):
 
     @cached
     def money(self) -> Money | None:
-        """The amount in minor units; None where the request has none."""
+        """The amount in minor units; None if the request has no amount."""
         if self.amount is None or self.currency is None:
             return None
         return parse_amount(self.amount, self.currency)
 
 
 class Origin(Frozen):
-    """The CloudEvent in which the case came, if it came in one."""
+    """The CloudEvent that brought the case."""
 
     id: PlainId = Field(description="The `id` of that event.")
     source: Line = Field(description="The `source` of that event.")
@@ -78,36 +80,38 @@ class CaseFields(Frozen):
     """A case without its tenant."""
 
     case_id: CaseId = Field(description="The source's id of the case.")
-    opened_at: Moment = Field(description="When the customer came with it.")
+    opened_at: Moment = Field(description="The time at which the customer raised it.")
     channel: Line | None = Field(default=None, description="`phone`, `chat`, `email`, ...")
     customer: Customer
-    agent_id: AgentId | None = Field(default=None, description="Who asks.")
+    agent_id: AgentId | None = Field(default=None, description="The agent who asks.")
     category: Annotated[Line, Field(max_length=200)] | None = Field(
-        default=None, description="What kind of matter it is; mandates may be for some only."
+        default=None, description="The category of the case; a mandate may be limited to some categories."
     )
-    subject: Line | None = Field(default=None, description="What it is about, in one line.")
-    facts: OpenObject = Field(default_factory=dict, description="What systems say.")
-    claims: OpenObject | None = Field(default=None, description="What the customer says.")
+    subject: Line | None = Field(default=None, description="The subject, in one line.")
+    facts: OpenObject = Field(default_factory=dict, description="Facts from systems.")
+    claims: OpenObject | None = Field(default=None, description="Claims of the customer.")
     request: DecisionRequest
-    origin: Origin | None = Field(default=None, description="Set by intake; null for a bare case.")
+    origin: Origin | None = Field(
+        default=None, description="Set by intake; null if the case did not come in a CloudEvent."
+    )
 
 
 class Case(CaseFields):
     """A case: the data of `mandaat.case.submitted.v1`."""
 
-    tenant: Tenant = Field(description="The organisation that is served.")
+    tenant: Tenant = Field(description="The organisation that the case belongs to.")
 
     @cached
     def key(self) -> RequestKey:
-        """What identifies the request in this case for ever."""
+        """The identity of the request in this case."""
         return RequestKey(self.tenant, self.case_id, self.request.request_id)
 
 
 class SubmittedCase(CaseFields):
-    """A case as it comes in: the tenant may be left out where the caller's key implies it."""
+    """A case as it is submitted: the tenant may be left out if the caller's key implies it."""
 
-    tenant: Tenant | None = Field(default=None, description="The organisation that is served.")
+    tenant: Tenant | None = Field(default=None, description="The organisation that the case belongs to.")
 
     def of(self, tenant: str, **changes: Any) -> Case:
-        """This case, of that tenant."""
+        """This case, for that tenant."""
         return Case.model_construct(**{**self.__dict__, "tenant": tenant, **changes})

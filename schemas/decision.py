@@ -1,4 +1,4 @@
-"""What was concluded on a request (DESIGN.md, Contracts)."""
+"""The decision on a request."""
 
 from __future__ import annotations
 
@@ -21,78 +21,86 @@ def _absent(value: Any) -> bool:
 class PolicyRef(Frozen):
     """The policy version that made a decision; `digest` is sha256 of its canonical JSON (RFC 8785)."""
 
-    name: Name = Field(description="The tenant, by which a policy goes.")
-    version: str = Field(description="As its author wrote it.")
-    digest: str = Field(description="sha256 in hexadecimal: what this version is found by.")
+    name: Name = Field(description="The tenant of the policy.")
+    version: str = Field(description="The version that its author gave it.")
+    digest: str = Field(description="The sha256 of this version, in hexadecimal; it identifies the version.")
 
 
 class Reason(Frozen):
-    """Why: a code, a sentence in English, and the figures that matter."""
+    """A reason: a code, a sentence in English, and its figures."""
 
-    code: str = Field(description="For software: `over_limit`, `fact_missing`, `no_mandate`, ...")
-    text: str = Field(description="For people, in English.")
-    mandate: Name | None = Field(default=None, exclude_if=_absent, description="The mandate it is about.")
+    code: str = Field(description="A code for software: `over_limit`, `fact_missing`, `no_mandate`, ...")
+    text: str = Field(description="A sentence for people, in English.")
+    mandate: Name | None = Field(
+        default=None, exclude_if=_absent, description="The mandate that the reason is about."
+    )
     prohibition: Name | None = Field(
-        default=None, exclude_if=_absent, description="The prohibition it is about."
+        default=None, exclude_if=_absent, description="The prohibition that the reason is about."
     )
     figures: dict[str, JsonValue] = Field(default_factory=dict, description="Such as `limit` or `left`.")
 
 
 class AgentRef(Frozen):
-    """The role and team that the asking agent had at that moment; null where the agent is not known."""
+    """The role and team of the asking agent at that moment; null if the agent is not known."""
 
     role: Role | None = None
     team: str | None = None
 
 
 class Charge(Frozen):
-    """What a decision took from a budget, money or a count; less than 0 where a withdrawal gives it back."""
+    """A charge to a budget, of money or a count; negative if a withdrawal gives it back."""
 
-    budget: str = Field(description="The budget's id; an inline one is `<mandate>.<id>`.")
+    budget: str = Field(description="The id of the budget; `<mandate>.<id>` if a mandate defines it.")
     scope: str = Field(description="`agent:agent-01`, `team:north`, `customer:cu-1` or `tenant`.")
-    window: str = Field(description="`2026-03-02`, `2026-W10`, `2026-03` or `2026`; for `Nd` the day.")
+    window: str = Field(
+        description="`2026-03-02`, `2026-W10`, `2026-03` or `2026`; the day for a window `Nd`."
+    )
     days: int | None = Field(
-        default=None, exclude_if=_absent, description="N, where the window is any run of N days (`Nd`)."
+        default=None, exclude_if=_absent, description="N, if the window is any N days in a row (`Nd`)."
     )
     amount: str | None = Field(
-        default=None, exclude_if=_absent, description="In major units of the decision's currency."
+        default=None, exclude_if=_absent, description="The amount, in major units of the decision's currency."
     )
-    count: int | None = Field(default=None, exclude_if=_absent, description="How often it was granted.")
+    count: int | None = Field(
+        default=None, exclude_if=_absent, description="The number of grants that are charged."
+    )
 
 
 class Decision(Frozen):
-    """The data of `mandaat.decision.*`: what is needed to explain it and to rebuild the ledger."""
+    """The data of `mandaat.decision.*`: everything needed to explain it and to rebuild the ledger."""
 
     decision_id: EventId
     case_id: CaseId
     request_id: RequestId
-    outcome: Outcome = Field(description="What was concluded.")
+    outcome: Outcome = Field(description="The outcome.")
     final: bool = Field(description="False only when escalated.")
-    by: By | None = Field(description="What or who concluded it; null when escalated.")
+    by: By | None = Field(description="The kind of authority that decided; null if it is escalated.")
     decided_by: AgentId | None = Field(
-        default=None, description="The person who decided or withdrew it, where known."
+        default=None, description="The person who decided or withdrew it, if known."
     )
     mandate: Name | None = Field(default=None, description="The mandate under which it was granted.")
     amount: str | None = Field(
-        default=None, description="In major units: what was asked, or what a person granted in its place."
+        default=None, description="The amount in major units: as asked, or as a person granted instead."
     )
-    currency: str | None = Field(default=None, description="ISO 4217.")
-    agent_id: AgentId | None = Field(default=None, description="Who asked.")
+    currency: str | None = Field(default=None, description="An ISO 4217 code.")
+    agent_id: AgentId | None = Field(default=None, description="The agent who asked.")
     customer_id: CustomerId | None = Field(
-        description="Null only where a request is withdrawn that never came."
+        description="The customer; null only if the request was withdrawn before it came."
     )
     policy: PolicyRef
     reasons: tuple[Reason, ...] = Field(
         default=(),
-        description="Of each prohibition that refuses, each mandate passed over, or of the withdrawal.",
+        description="Of each prohibition that refuses, each mandate that does not grant, or of the withdrawal.",
     )
     on_the_spot: str | None = Field(
-        default=None, description="The largest amount that could have been granted at once, where any."
+        default=None, description="The largest amount that could have been granted at once, if any."
     )
     charges: tuple[Charge, ...] = Field(
-        default=(), description="What it took from which budgets; withdrawn, what it gives back."
+        default=(), description="The charges to budgets; for a withdrawal, the charges that it gives back."
     )
-    request_digest: str = Field(description="Of what was asked: by it a repeat is told from a conflict.")
+    request_digest: str = Field(description="The digest of the request; it tells a repeat from a conflict.")
     agent: AgentRef = AgentRef()
-    approval_id: ApprovalId | None = Field(default=None, description="The approval, where it was escalated.")
-    respond_by: Moment | None = Field(default=None, description="When the customer hears, where promised.")
+    approval_id: ApprovalId | None = Field(default=None, description="The approval, if it was escalated.")
+    respond_by: Moment | None = Field(
+        default=None, description="The time by which the customer is promised an answer, if any."
+    )

@@ -1,4 +1,4 @@
-"""What is said of input that cannot be read."""
+"""The errors of input that cannot be read."""
 
 from __future__ import annotations
 
@@ -6,23 +6,23 @@ from typing import Final, NamedTuple
 
 
 class Flaw(NamedTuple):
-    """One thing that is wrong: where (a JSON pointer, RFC 6901; empty = the whole) and what."""
+    """One error: its place (a JSON pointer, RFC 6901; empty for the whole body) and a sentence."""
 
     pointer: str
     text: str
 
 
 class Cause(NamedTuple):
-    """What a reason means, and the status (RFC 9110) that says so over HTTP."""
+    """The meaning of a reason, and its status over HTTP (RFC 9110)."""
 
     text: str
     status: int = 422
 
 
-class Unreadable(Exception):  # noqa: N818 - a word of the design, and a value as much as an exception
-    """Input that can never be handled as it is: a dead letter over Kafka, a problem detail over HTTP.
+class Unreadable(Exception):  # noqa: N818 - named after its meaning; it is passed on as a value too
+    """Input that can never be handled: it becomes a dead letter over Kafka, a problem detail over HTTP.
 
-    `reason` is a code of :data:`REASONS`; `detail` one sentence for a person: what, where, what to do.
+    `reason` is a code of :data:`REASONS`. `detail` tells a person the error, its place and the remedy.
     """
 
     def __init__(self, reason: str, detail: str, flaws: tuple[Flaw, ...] = ()) -> None:
@@ -40,17 +40,17 @@ REASONS: Final = {
     "null_value": Cause("the record has no value"),
     "not_utf8": Cause("the body is not UTF-8", 400),
     "not_json": Cause("the body is not JSON", 400),
-    "too_large": Cause("the body is larger than is taken", 413),
-    "too_deep": Cause("the body is nested more deeply than is taken", 400),
-    "bad_header": Cause("a header that matters is null or not UTF-8", 400),
+    "too_large": Cause("the body is too large", 413),
+    "too_deep": Cause("the body is nested too deeply", 400),
+    "bad_header": Cause("the content type or a `ce_` header is null or not UTF-8", 400),
     "header_name_not_utf8": Cause("the name of a header is not UTF-8"),
-    "invalid": Cause("a field does not hold what it should"),
-    "missing_field": Cause("a field that is needed is absent"),
+    "invalid": Cause("a field has a value that is not allowed"),
+    "missing_field": Cause("a required field is missing"),
     "unknown_currency": Cause("the currency is not one of ISO 4217"),
     "unknown_tenant": Cause("no policy is active for the tenant"),
-    "unknown_type": Cause("the type of the event is not one that this topic takes"),
+    "unknown_type": Cause("the topic does not accept events of this type"),
     "key_mismatch": Cause("the key of the record disagrees with its body"),
     "conflict": Cause("the request is known with other content", 409),
     "unknown_approval": Cause("there is no such approval", 404),
-    "unknown_case": Cause("the case of this event was never seen", 404),
+    "unknown_case": Cause("the case of this event is not known", 404),
 }

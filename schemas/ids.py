@@ -1,4 +1,4 @@
-"""Ids: what they may look like, and how those of events are made (DESIGN.md, Contracts)."""
+"""Ids: their form, and how the ids of events are made (docs/contracts.md)."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ EventId = PlainId
 
 _DIGITS = "abcdefghijklmnopqrstuvwxyz234567"
 _TWO_DIGITS = [one + other for one in _DIGITS for other in _DIGITS]
-"""Base32 (RFC 4648), ten bits at a time: Python's own takes as long as the hash and all the rest."""
+"""Base32 (RFC 4648), ten bits at a time. Python's own takes as long as the rest of an id."""
 
 APPROVAL_PREFIX = "apr_"
 MAX_APPROVAL_ID_LENGTH = len(APPROVAL_PREFIX) + -(-(2 * 4 * MAX_ID_LENGTH + 1) * 4 // 3)
-"""Both its ids in UTF-8, of four bytes a character at most, and NUL, in base64."""
+"""Two ids of at most four bytes a character in UTF-8, and a NUL, in base64."""
 
 ApprovalId = Annotated[
     str, StringConstraints(max_length=MAX_APPROVAL_ID_LENGTH, pattern=rf"^{APPROVAL_PREFIX}[A-Za-z0-9_-]+$")
@@ -47,7 +47,7 @@ ApprovalId = Annotated[
 
 
 class RequestKey(NamedTuple):
-    """What identifies a request for ever."""
+    """The identity of a request."""
 
     tenant: str
     case_id: str
@@ -55,17 +55,17 @@ class RequestKey(NamedTuple):
 
     @property
     def index_id(self) -> str:
-        """The id under which the ledger knows this request (LEDGER.md, Keys)."""
+        """The id under which the ledger knows this request (docs/ledger.md, Keys)."""
         return f"{self.tenant}/{self.case_id}\x00{self.request_id}"
 
 
 def record_key(tenant: str, case_id: str) -> str:
-    """The key of every record about a case; a tenant holds no slash, so it can be split again."""
+    """The key of every record about a case. A tenant has no slash, so the key can be split again."""
     return f"{tenant}/{case_id}"
 
 
 def split_record_key(key: bytes | None) -> tuple[str, str] | None:
-    """The tenant and the case id that a key of :func:`record_key` names; None where it is no such key."""
+    """The tenant and the case id in a key of :func:`record_key`; None if it is not such a key."""
     try:
         tenant, _, case_id = (key or b"").decode().partition("/")
     except UnicodeDecodeError:
@@ -83,22 +83,22 @@ def uuid7() -> str:
 
 
 def derived_id(*parts: str | int) -> str:
-    """The id of what follows from something else: the same parts, the same id. 26 characters, base32."""
+    """An id that is made from parts: the same parts give the same id. 26 characters of base32."""
     text = "\x00".join(map(str, parts))
     number = int.from_bytes(blake2b(text.encode(), digest_size=16).digest(), "big") << 2
     return "".join([_TWO_DIGITS[number >> place & 1023] for place in range(120, -1, -10)])
 
 
 def approval_id(case_id: str, request_id: str) -> str:
-    """The id of the approval of a request: it names both, so replies find their key without a look-up."""
+    """The id of the approval of a request. It holds both ids, so a reply finds its key without a look-up."""
     text = f"{case_id}\x00{request_id}".encode()
     return APPROVAL_PREFIX + base64.urlsafe_b64encode(text).decode().rstrip("=")
 
 
 def split_approval_id(approval: str) -> tuple[str, str]:
-    """The case id and request id that an approval id names.
+    """The case id and request id in the id of an approval.
 
-    Raises ValueError where it names none, or is not written as :func:`approval_id` writes it.
+    Raises ValueError if it holds none, or is not as :func:`approval_id` writes it.
     """
     body = approval.removeprefix(APPROVAL_PREFIX)
     text = base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)).decode()

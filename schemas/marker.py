@@ -1,4 +1,4 @@
-"""The ledger's marker: all that stands before it in the partition is replicated (LEDGER.md, Take-over)."""
+"""The ledger's marker: everything before it in the partition is replicated (docs/ledger.md, Take-over)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,6 @@ from schemas.model import Frozen
 
 
 class Marker(Frozen):
-    """The data of `mandaat.ledger.marked.v1`, key `ledger/<p>`: to be ignored by everybody else."""
+    """The data of `mandaat.ledger.marked.v1`, key `ledger/<p>`. Other readers ignore it."""
 
     partition: int

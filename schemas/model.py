@@ -1,4 +1,4 @@
-"""What every model here has in common, and the texts and open objects they are made of."""
+"""The base class of all models, and their texts and open objects."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, JsonValue, StringCon
 from pydantic_core import PydanticCustomError
 
 MAX_DEPTH: Final = 32
-"""How deep a case may be nested, itself included; the envelope around it does not count."""
+"""The deepest nesting of a case, itself included. The envelope around it does not count."""
 ENVELOPE_DEPTH: Final = 3
-"""How much deeper a case stands in an event: in an approval in its data in the envelope."""
+"""The levels around a case in an event: the approval, the data and the envelope."""
 _LARGEST: Final = int(sys.float_info.max)
 
 Value = TypeVar("Value")
 
 
 class cached(cached_property[Value]):  # noqa: N801 - written as `property` is
-    """`cached_property` without its lock, which in Python 3.11 takes longer than what it guards here."""
+    """`cached_property` without the lock of Python 3.11, which takes longer than the values computed here."""
 
     @overload
     def __get__(self, instance: None, owner: type[Any] | None = None) -> Self: ...
@@ -29,7 +29,7 @@ class cached(cached_property[Value]):  # noqa: N801 - written as `property` is
     def __get__(self, instance: object, owner: type[Any] | None = None) -> Value: ...
 
     def __get__(self, instance: object | None, owner: type[Any] | None = None) -> Self | Value:
-        """The value, reckoned when it is first asked for."""
+        """The value, computed on first use."""
         if instance is None:
             return self
         value: Value = self.func(instance)
@@ -38,9 +38,9 @@ class cached(cached_property[Value]):  # noqa: N801 - written as `property` is
 
 
 class Frozen(BaseModel):
-    """Frozen, strict about types (`"true"` is no boolean), and silent about keys it does not know.
+    """A model that is frozen, strict about types (`"true"` is no boolean), and ignores unknown keys.
 
-    An error does not show the input it is about: that may be a customer's name, and errors are logged.
+    Errors do not show the input, because they are logged and the input may be a customer's name.
     """
 
     model_config = ConfigDict(
@@ -58,9 +58,9 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 def construct_trusted(model: type[Model], **fields: Any) -> Model:
-    """A model of values that are known to be right, in a quarter of the time of `model_construct`.
+    """Build a model from valid values, in a quarter of the time of `model_construct`.
 
-    Every field must be given, under its own name and in the order of the model: the order of its JSON.
+    All fields must be given, by name and in the order of the model, which is the order of its JSON.
     """
     one = model.__new__(model)
     set_ = object.__setattr__
@@ -82,9 +82,9 @@ def _open_object(value: dict[str, JsonValue]) -> dict[str, JsonValue]:
 
 
 def check_open(value: JsonValue, depth: int = 2, most: int = MAX_DEPTH) -> None:
-    """Refuse nesting past `most` levels (the value stands `depth` deep) and numbers that no double holds.
+    """Refuse more than `most` levels, counted from `depth` for the value, and numbers that no double holds.
 
-    Expressions reckon in doubles (DESIGN.md, Policy 5), so a longer integer has no meaning either.
+    Expressions calculate in doubles (docs/policy.md, Expressions), so larger integers are refused too.
     Raises PydanticCustomError, of type `too_deep` or `not_finite`.
     """
     level: list[JsonValue] = [value]
@@ -108,6 +108,6 @@ def check_open(value: JsonValue, depth: int = 2, most: int = MAX_DEPTH) -> None:
 OpenObject = Annotated[dict[str, JsonValue], AfterValidator(_open_object)]
 """An open object of JSON scalars, lists and objects."""
 Line = Annotated[str, StringConstraints(max_length=1000, pattern=r"^[^\x00-\x1f\x7f]*$")]
-"""One line of text of a person: no control characters."""
+"""One line of text, without control characters."""
 Text = Annotated[str, StringConstraints(max_length=8000)]
-"""Text of a person, of several lines maybe."""
+"""Text of one or more lines."""

@@ -1,4 +1,4 @@
-"""A moment: RFC 3339 text outside, an aware datetime inside."""
+"""A moment: text of RFC 3339 in JSON, an aware datetime in Python."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def _schema(_source: type[Any], _handler: GetCoreSchemaHandler) -> core_schema.C
 Moment = Annotated[
     datetime, GetPydanticSchema(_schema), WithJsonSchema({"type": "string", "format": "date-time"})
 ]
-"""From 1970 up to 9998: in every time zone it and the day a year later are a datetime (a budget of a year
-renews then), and no number is taken for a time.
+"""A time from 1970 up to 9998. Numbers are not accepted as times.
 
-Without the bounds `0001-01-01T00:00:00+14:00` is read, and raises OverflowError where it meets a time zone.
+With these bounds, the time and the day a year later (when a budget of a year renews) are valid in every time
+zone. Without them, `0001-01-01T00:00:00+14:00` would be read, and raise OverflowError in another time zone.
 """

@@ -1,4 +1,4 @@
-"""Money: a decimal string outside, integer minor units inside, never a float (DESIGN.md, Contracts)."""
+"""Money: a decimal string in JSON, integer minor units in Python, never a float."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ _EXPONENT = {code: exponent for exponent, codes in _EXPONENTS.items() for code i
 
 
 def exponent(currency: str) -> int | None:
-    """How many decimals the currency has (0, 2, 3 or 4); None where ISO 4217 does not know it."""
+    """The number of decimals of a currency (0, 2, 3 or 4); None if it is not in ISO 4217."""
     return _EXPONENT.get(currency)
 
 
 def no_currency(code: str) -> str:
-    """What is said of a code that is no currency; it is repeated only where it looks like one."""
+    """The error for a code that is not a currency. The code is repeated only if it looks like one."""
     said = f'"{code}"' if re.fullmatch("[A-Za-z]{3}", code) else "this"
     return f'{said} is not a currency of ISO 4217; write its code in capitals, such as "EUR"'
 
@@ -46,7 +46,7 @@ class Money(NamedTuple):
 
     @property
     def text(self) -> str:
-        """The decimal string of the contracts, with all the decimals of the currency: `45.00`."""
+        """The amount as a decimal string, with all the decimals of the currency: `45.00`."""
         decimals = _EXPONENT[self.currency]
         if decimals == 0:
             return str(self.minor)
@@ -55,7 +55,7 @@ class Money(NamedTuple):
 
     @property
     def major(self) -> float:
-        """The amount in major units, as expressions see it (DESIGN.md, Policy 5)."""
+        """The amount in major units, as expressions see it (docs/policy.md, Expressions)."""
         return float(self.minor / 10 ** _EXPONENT[self.currency])
 
 
@@ -69,7 +69,7 @@ def check_amount(text: str) -> str:
 def parse_amount(text: str, currency: str) -> Money:
     """Read a decimal string.
 
-    Raises ValueError with a sentence for a person: not of the form, too many decimals, too much, currency.
+    Raises ValueError with a sentence for a person: bad form, too many decimals, too large, unknown currency.
     """
     decimals = _EXPONENT.get(currency)
     if decimals is None:

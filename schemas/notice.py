@@ -11,20 +11,22 @@ from schemas.model import Frozen
 
 Audience = Literal["customer", "agent", "approver", "giver", "webhook"]
 ChannelName = Literal["mail", "webhook"]
-"""Each is a folder of services/notifier/channels."""
+"""Each channel is a folder of services/notifier/channels."""
 
 
 class Notice(Frozen):
     """The data of `mandaat.notice.delivered.v1` and `.failed.v1`: one message to one person, one channel."""
 
-    notice_id: EventId = Field(description="Of (event, person, channel): the same notice, the same id.")
+    notice_id: EventId = Field(
+        description="Made from event, person and channel, so a repeated notice has the same id."
+    )
     case_id: CaseId
-    about: EventId = Field(description="The id of the event that was told.")
+    about: EventId = Field(description="The id of the event that the notice is about.")
     about_type: str = Field(description="The type of that event.")
-    audience: Audience = Field(description="What they are to the case.")
+    audience: Audience = Field(description="The part that the recipient has in the case.")
     person: PlainId | None = Field(description="The customer's or agent's id; null for the webhook.")
     channel: ChannelName
-    language: Literal["nl", "en"] | None = Field(default=None, description="The one it was written in.")
+    language: Literal["nl", "en"] | None = Field(default=None, description="The language of the notice.")
     message_id: str = Field(description="The Message-ID of the mail, or the webhook-id.")
-    attempts: int = Field(description="How often sending was tried.")
-    reason: str | None = Field(default=None, description="Why it failed.")
+    attempts: int = Field(description="The number of attempts to send it.")
+    reason: str | None = Field(default=None, description="The reason why it failed.")

@@ -1,4 +1,4 @@
-"""Reading what comes from outside: bytes in, a model out, or one Unreadable that says all that is wrong."""
+"""Reading input from outside: bytes in, a model out, or one Unreadable that names all errors."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def check_bytes(body: bytes | None) -> bytes:
 
 
 def parse_json(body: bytes | None, most_levels: int = MAX_DEPTH) -> JsonValue:
-    """Any JSON text (RFC 8259) of at most so many levels, and without numbers that no double holds.
+    """Read JSON (RFC 8259) of at most `most_levels` levels, whose numbers all fit a double.
 
     Raises Unreadable: null_value, empty, not_utf8, not_json, too_deep.
     """
@@ -59,10 +59,10 @@ def parse_json(body: bytes | None, most_levels: int = MAX_DEPTH) -> JsonValue:
 
 
 def read(model: type[Model], body: bytes | None) -> Model:
-    """Read a model. Raises Unreadable with every flaw and where it stands."""
+    """Read a model. Raises Unreadable with every error and its place."""
     body = check_bytes(body)
     if _suspect(body):
-        # pydantic does not look into what no model knows, and what is ignored must be JSON all the same
+        # pydantic skips unknown keys, but their values must be JSON too
         parse_json(body, MAX_DEPTH + ENVELOPE_DEPTH)
     try:
         return model.model_validate_json(body)
@@ -71,7 +71,7 @@ def read(model: type[Model], body: bytes | None) -> Model:
 
 
 def _suspect(body: bytes) -> bool:
-    """Whether there may be NaN, infinity or deep nesting. One byte is found far faster than a word."""
+    """Whether there may be NaN, infinity or deep nesting. A byte is found much faster than a word."""
     return (
         body.count(b"{") + body.count(b"[") > MAX_DEPTH
         or (b"N" in body and b"NaN" in body)
@@ -80,7 +80,7 @@ def _suspect(body: bytes) -> bool:
 
 
 def unreadable(error: ValidationError) -> Unreadable:
-    """What pydantic found, in words that a person understands; values of the input are not repeated."""
+    """The errors of pydantic, in words for people. Values of the input are not repeated."""
     found = error.errors(include_url=False, include_input=False, include_context=True)
     if found[0]["type"] == "json_invalid":
         return _not_json(str(found[0]["ctx"]["error"]))

@@ -1,4 +1,4 @@
-"""What people send back on an approval (DESIGN.md, Contracts)."""
+"""Replies to approvals."""
 
 from __future__ import annotations
 
@@ -12,17 +12,19 @@ from schemas.money import AMOUNT_PATTERN, check_amount
 
 
 class ReplyBody(Frozen):
-    """The body of `POST /v1/approvals/{id}/approve` and `/reject`; a key is trusted to name the person."""
+    """The body of `POST /v1/approvals/{id}/approve` and `/reject`. The caller names the person."""
 
-    agent_id: AgentId = Field(description="Who replies.")
-    reply_id: PlainId = Field(description="The same reply_id is the same reply, however often it is sent.")
+    agent_id: AgentId = Field(description="The person who replies.")
+    reply_id: PlainId = Field(
+        description="Identifies the reply: sent again with the same id, it counts once."
+    )
     amount: Annotated[StrictStr, AfterValidator(check_amount)] | None = Field(
         default=None,
         description="Approve another amount, in the currency of the request.",
         json_schema_extra={"pattern": AMOUNT_PATTERN},
     )
     reason: Text | None = Field(
-        default=None, description="Why; the asking agent is told, the customer is not."
+        default=None, description="The reason; the asking agent reads it, the customer does not."
     )
 
 

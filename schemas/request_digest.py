@@ -1,4 +1,4 @@
-"""When a known request is the same (DESIGN.md, Policy 7): by value, whatever the facts say now."""
+"""The digests that tell a repeat of a request or reply from a conflict (docs/concepts.md)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _encode: Final = JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 
 def digest48(parts: list[str | int | bool | None]) -> str:
-    """48 bits of blake2b over the parts, as 8 characters of base64 (LEDGER.md, Keys)."""
+    """48 bits of blake2b over the parts, as 8 characters of base64 (docs/ledger.md, Keys)."""
     return _digest(_encode(parts))
 
 
@@ -24,10 +24,10 @@ def _digest(text: str) -> str:
 
 
 def request_digest(case: CaseFields) -> str:
-    """Agent, customer, kind, amount in minor units, currency and discretion; absent = null = default."""
+    """The digest of agent, customer, kind, amount in minor units, currency and discretion; absent is null."""
     request, money = case.request, case.request.money
     agent, currency = case.agent_id, request.currency
-    # What JSONEncoder writes of this list, in a third of the time: every request pays for it.
+    # The same text as JSONEncoder writes of this list, in a third of the time. Every request needs it.
     return _digest(
         f"[{'null' if agent is None else encode_basestring(agent)},{encode_basestring(case.customer.id)},"
         f"{encode_basestring(request.kind)},{'null' if money is None else money.minor},"
@@ -37,7 +37,7 @@ def request_digest(case: CaseFields) -> str:
 
 
 def reply_digest(verdict_type: str, reply: ReplyBody) -> str:
-    """When a known reply is the same: verdict, giver, amount by value and reason are equal."""
+    """The digest of verdict, giver, amount by value, and reason."""
     amount = None if reply.amount is None else _by_value(reply.amount)
     return digest48([verdict_type, reply.agent_id, amount, reply.reason])
 

@@ -1,4 +1,4 @@
-"""Taking back what was asked (DESIGN.md, Policy 9)."""
+"""Withdrawing a request (docs/concepts.md, What is withdrawn)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from schemas.ids import AgentId, CaseId, RequestId, RequestKey, Tenant
 from schemas.model import Frozen, Text
 
 WITHDRAWN: Final = "withdrwn"
-"""In the place of a digest (8 characters): of a withdrawal, and of a request that was withdrawn unseen."""
+"""Stands for a digest (8 characters): of a withdrawal, and of a request that was withdrawn before it came."""
 
 
 class Withdrawal(Frozen):
@@ -19,8 +19,10 @@ class Withdrawal(Frozen):
     tenant: Tenant
     case_id: CaseId
     request_id: RequestId
-    agent_id: AgentId | None = Field(default=None, description="Who withdraws it, where one of the staff.")
-    reason: Text | None = Field(default=None, description="Why.")
+    agent_id: AgentId | None = Field(
+        default=None, description="The member of staff who withdraws it, if known."
+    )
+    reason: Text | None = Field(default=None, description="The reason for withdrawing it.")
 
     @property
     def key(self) -> RequestKey:
@@ -29,19 +31,23 @@ class Withdrawal(Frozen):
 
 
 class WithdrawalBody(Frozen):
-    """The body of `POST /v1/cases/{case_id}/withdrawal`; a key is trusted to name the person."""
+    """The body of `POST /v1/cases/{case_id}/withdrawal`. The caller is trusted to name the person."""
 
-    request_id: RequestId = Field(description="The request of that case that is withdrawn.")
-    agent_id: AgentId | None = Field(default=None, description="Who withdraws it, where one of the staff.")
-    reason: Text | None = Field(default=None, description="Why; colleagues are told, the customer is not.")
-    tenant: Tenant | None = Field(default=None, description="The organisation that is served.")
+    request_id: RequestId = Field(description="The request of the case that is withdrawn.")
+    agent_id: AgentId | None = Field(
+        default=None, description="The member of staff who withdraws it, if known."
+    )
+    reason: Text | None = Field(
+        default=None, description="The reason; colleagues read it, the customer does not."
+    )
+    tenant: Tenant | None = Field(default=None, description="The organisation that the case belongs to.")
 
 
 class SubmittedWithdrawal(WithdrawalBody):
-    """A withdrawal as it comes in: the tenant may be left out where the caller's key implies it."""
+    """A withdrawal as it is sent: the tenant may be left out if the caller's key implies it."""
 
     case_id: CaseId = Field(description="The source's id of the case.")
 
     def of(self, tenant: str) -> Withdrawal:
-        """This withdrawal, of that tenant."""
+        """This withdrawal, for that tenant."""
         return Withdrawal.model_construct(**{**self.__dict__, "tenant": tenant})
