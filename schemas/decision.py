@@ -90,7 +90,7 @@ class Decision(Frozen):
     policy: PolicyRef
     reasons: tuple[Reason, ...] = Field(
         default=(),
-        description="Of each prohibition that refuses, each mandate that does not grant, or of the withdrawal.",
+        description="For each prohibition that refuses, each mandate that does not grant, or the withdrawal.",
     )
     on_the_spot: str | None = Field(
         default=None, description="The largest amount that could have been granted at once, if any."
