@@ -10,7 +10,7 @@ MANDAAT_TEST_STACK=docker takes Kafka and Redis from containers instead of packa
     stack         everything, the three services included (a Stack: .http("intake"), .api_key(TENANT),
                   .kill("rules"), .pause("rules"), .start("rules-2"), .log("rules") ...); whatever a test
                   stopped is started again before the next test that asks for it
-    retail        the shop of tests.shop: its policy is active and its staff hired
+    retail        the shop of tests.retail_cases: its policy is active and its staff hired
     backing       the Stack itself with nothing started: .start("kafka"), .up(["kafka", "redis"]) ...
     tenant        a name that no other test uses; topics are shared, so tests keep apart by tenant and case id
     make_topic    `await make_topic(partitions=2, settings={...})`: a new topic with a unique name
@@ -31,8 +31,8 @@ from hypothesis import settings
 
 from deploy.local.settings import free_ports
 from deploy.local.stack import Stack, temporary_stack
+from tests.command_line import publish_retail
 from tests.containers import ContainerPart, kafka_container, redis_container
-from tests.flow import publish_retail
 
 FRESH_DATABASES = range(1, 16)
 

@@ -11,7 +11,7 @@ import time
 
 from tests.benchmarks import report
 from tests.benchmarks.parts import PARTS
-from tests.benchmarks.rows import SMALL, Row, Size, Tell
+from tests.benchmarks.rows import SMALL, Row, ShowProgress, Size
 
 
 def main() -> int:
@@ -34,8 +34,8 @@ def main() -> int:
     missed = False
     for name in given.parts or PARTS:
         started = time.monotonic()
-        with _Progress(name) as tell:
-            rows = asyncio.run(_run(name, size, tell))
+        with _Progress(name) as show_progress:
+            rows = asyncio.run(_run(name, size, show_progress))
         sys.stdout.write(
             f"{name}: {time.monotonic() - started:.0f} s\n" + "\n".join(report.lines(rows)) + "\n"
         )
@@ -46,8 +46,8 @@ def main() -> int:
     return int(missed and not given.small)
 
 
-async def _run(name: str, size: Size, tell: Tell) -> list[Row]:
-    return await PARTS[name](size, tell)
+async def _run(name: str, size: Size, show_progress: ShowProgress) -> list[Row]:
+    return await PARTS[name](size, show_progress)
 
 
 def _size(given: argparse.Namespace) -> Size:
@@ -62,7 +62,7 @@ class _Progress:
         self._part = part
         self._terminal = sys.stderr.isatty()
 
-    def __enter__(self) -> Tell:
+    def __enter__(self) -> ShowProgress:
         return self._tell
 
     def __exit__(self, *_: object) -> None:

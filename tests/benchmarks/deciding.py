@@ -13,7 +13,7 @@ from engine.propose import propose
 from schemas import topics
 from schemas.reading import read
 from schemas.staff import StaffMember
-from tests.benchmarks.material import Template, shop
+from tests.benchmarks.case_templates import Template, shop
 from tests.builders.policies import book_of
 
 

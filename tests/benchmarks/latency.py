@@ -5,24 +5,26 @@ from __future__ import annotations
 import json
 from statistics import quantiles
 
-from tests.benchmarks.ground import ground
-from tests.benchmarks.material import retail, shop
-from tests.benchmarks.rows import Row, Size, Tell
+from tests.benchmarks.bench_stack import bench_stack
+from tests.benchmarks.case_templates import retail, shop
+from tests.benchmarks.rows import Row, ShowProgress, Size
 
 AIM_MS = 10.0
 WARM_SECONDS = 3
 
 
-async def run(size: Size, tell: Tell) -> list[Row]:
+async def run(size: Size, show_progress: ShowProgress) -> list[Row]:
     """One process sends at the pace and reads; both moments are of the machine's one monotonic clock."""
-    async with ground(size.stack) as here:
+    async with bench_stack(size.stack) as here:
         await here.publish(*shop("budgets", budgets=True))
         await here.start("rules")
         for outcome in ("approved", "escalated"):
             retail("budgets", [outcome])
         found: list[Row] = []
-        tell(f"{size.per_second} cases a second for {size.seconds} s")
-        said = await here.run("tests.benchmarks.pace", "budgets", str(size.per_second), str(size.seconds))
+        show_progress(f"{size.per_second} cases a second for {size.seconds} s")
+        said = await here.run(
+            "tests.benchmarks.steady_load", "budgets", str(size.per_second), str(size.seconds)
+        )
         seen = json.loads(said)
         for name, figures in (("sent", seen["from_send"]), ("acknowledged", seen["from_acknowledgement"])):
             found += _rows(name, figures, size)

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import redis
 
-from tests.benchmarks.ground import Ground, ground
-from tests.benchmarks.material import Template, copies, retail, shop
-from tests.benchmarks.rows import Row, Size, Tell
+from tests.benchmarks.bench_stack import BenchStack, bench_stack
+from tests.benchmarks.case_templates import Template, copies, retail, shop
+from tests.benchmarks.rows import Row, ShowProgress, Size
 
 MIB = 1024 * 1024
 
 
-async def run(size: Size, tell: Tell) -> list[Row]:
+async def run(size: Size, show_progress: ShowProgress) -> list[Row]:
     """Before and after a backlog, once what does not depend on the number is there."""
     kinds = {"approved": retail("budgets", ["approved"]), "escalated": retail("budgets", ["escalated"])}
     found: list[Row] = []
-    async with ground(size.stack) as here:
+    async with bench_stack(size.stack) as here:
         await here.publish(*shop("budgets", budgets=True))
         await here.start("rules")
         fresh = here.process("rules").memory_info().rss / MIB
         for name, templates in kinds.items():
-            tell(f"{name}: {size.cases:,} decisions")
+            show_progress(f"{name}: {size.cases:,} decisions")
             found += await _grown(here, name, templates, size.cases)
         later = here.process("rules").memory_info().rss / MIB
     return [
@@ -30,7 +30,7 @@ async def run(size: Size, tell: Tell) -> list[Row]:
     ]
 
 
-async def _grown(here: Ground, name: str, templates: list[Template], number: int) -> list[Row]:
+async def _grown(here: BenchStack, name: str, templates: list[Template], number: int) -> list[Row]:
     await here.decide(copies(templates, number // 2))
     rss, used = here.process("rules").memory_info().rss, _used(here)
     await here.decide(copies(templates, number))
@@ -41,6 +41,6 @@ async def _grown(here: Ground, name: str, templates: list[Template], number: int
     ]
 
 
-def _used(here: Ground) -> int:
+def _used(here: BenchStack) -> int:
     with redis.Redis.from_url(here.stack.redis_url) as client:
         return int(client.info("memory")["used_memory"])

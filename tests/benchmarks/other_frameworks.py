@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tests.benchmarks.ground import ROOT, Cost, Ground, ground
-from tests.benchmarks.material import copies, retail, shop
-from tests.benchmarks.rows import Row, Size, Tell
+from tests.benchmarks.bench_stack import ROOT, BenchStack, Cost, bench_stack
+from tests.benchmarks.case_templates import copies, retail, shop
+from tests.benchmarks.rows import Row, ShowProgress, Size
 from tests.benchmarks.yardstick import COPY
 
 TENANT = "budgets"
@@ -19,20 +19,20 @@ def has_quix() -> bool:
     return QUIX.exists()
 
 
-async def run(size: Size, tell: Tell) -> list[Row]:
+async def run(size: Size, show_progress: ShowProgress) -> list[Row]:
     """The same cases, decided by the worker, plain FastStream and Quix Streams, to the same outcomes."""
     templates = retail(TENANT, ["approved"])
     plain: list[float] = []
     quix: list[float] = []
     copied: list[float] = []
     with_quix = has_quix()
-    async with ground(size.stack) as here:
+    async with bench_stack(size.stack) as here:
         await here.topic(COPY)
         await here.publish(*shop(TENANT, budgets=True))
         await here.start("rules")
         await here.decide(copies(templates, size.slow_cases))
         for number in range(size.rounds):
-            tell(f"round {number + 1} of {size.rounds}")
+            show_progress(f"round {number + 1} of {size.rounds}")
             cases = copies(templates, 4 * size.slow_cases)
             mandaat, span = await here.decide_at(cases)
             await here.check(cases)
@@ -54,7 +54,7 @@ async def run(size: Size, tell: Tell) -> list[Row]:
     return found
 
 
-async def _plain(here: Ground, number: int, most: int) -> Cost:
+async def _plain(here: BenchStack, number: int, most: int) -> Cost:
     cases, source, out = (
         copies(retail(TENANT, ["approved"]), most),
         f"plain.in-{number}",
@@ -69,7 +69,7 @@ async def _plain(here: Ground, number: int, most: int) -> Cost:
     return Cost(**json.loads(said))
 
 
-async def _quix(here: Ground, number: int, most: int) -> Cost:
+async def _quix(here: BenchStack, number: int, most: int) -> Cost:
     cases, source, out = copies(retail(TENANT, ["approved"]), most), f"quix.in-{number}", f"quix.out-{number}"
     await _laid(here, source, out)
     await here.fill(cases, source)
@@ -78,6 +78,6 @@ async def _quix(here: Ground, number: int, most: int) -> Cost:
     return Cost(**json.loads(said))
 
 
-async def _laid(here: Ground, *topics: str) -> None:
+async def _laid(here: BenchStack, *topics: str) -> None:
     for topic in topics:
         await here.topic(topic)

@@ -14,9 +14,9 @@ from tests.benchmarks import (
     rebuild,
     two_workers,
 )
-from tests.benchmarks.rows import Row, Size, Tell
+from tests.benchmarks.rows import Row, ShowProgress, Size
 
-Part = Callable[[Size, Tell], Awaitable[list[Row]]]
+Part = Callable[[Size, ShowProgress], Awaitable[list[Row]]]
 PARTS: Final[dict[str, Part]] = {
     "copy": against_copy.run,
     "latency": latency.run,

@@ -6,9 +6,9 @@ import random
 from collections.abc import Iterator
 from typing import Any
 
-from tests.benchmarks.ground import Ground, ground
-from tests.benchmarks.material import Submitted, Template, template
-from tests.benchmarks.rows import Row, Size, Tell
+from tests.benchmarks.bench_stack import BenchStack, bench_stack
+from tests.benchmarks.case_templates import Submitted, Template, template
+from tests.benchmarks.rows import Row, ShowProgress, Size
 
 EACH = 10
 """Mandates a kind."""
@@ -78,46 +78,52 @@ def _template(place: int, kind: int, agent: int) -> Template:
     return template(case, "approved")
 
 
-async def run(size: Size, tell: Tell) -> list[Row]:
+async def run(size: Size, show_progress: ShowProgress) -> list[Row]:
     """Pairs of rounds beside each other, on a small ground and on a large one."""
     few = size.few
-    async with ground(size.stack) as base:
-        await _open(base, few["mandates"], few["agents"], tell)
-        found = await _tried(base, size, tell)
+    async with bench_stack(size.stack) as base:
+        await _open(base, few["mandates"], few["agents"], show_progress)
+        found = await _tried(base, size, show_progress)
         for what, mandates, agents in (
             ("mandates", size.mandates, few["agents"]),
             ("agents", few["mandates"], size.agents),
         ):
-            async with ground(size.stack) as large:
-                await _open(large, mandates, agents, tell)
-                found.append(await _pairs(what, base, large, mandates, agents, size, tell))
+            async with bench_stack(size.stack) as large:
+                await _open(large, mandates, agents, show_progress)
+                found.append(await _pairs(what, base, large, mandates, agents, size, show_progress))
     return found
 
 
-async def _open(here: Ground, mandates: int, agents: int, tell: Tell) -> None:
-    tell(f"opening a ground with {mandates:,} mandates and {agents:,} agents")
+async def _open(here: BenchStack, mandates: int, agents: int, show_progress: ShowProgress) -> None:
+    show_progress(f"opening a ground with {mandates:,} mandates and {agents:,} agents")
     await here.stop("rules")
     await here.publish(policy(mandates), staff(agents))
     await here.start("rules")
     await here.decide(cases(1_000, mandates, agents))
 
 
-async def _tried(here: Ground, size: Size, tell: Tell) -> list[Row]:
+async def _tried(here: BenchStack, size: Size, show_progress: ShowProgress) -> list[Row]:
     costs: dict[int, list[float]] = {tried: [] for tried in TRIED}
     for number in range(size.rounds):
         for tried in TRIED:
-            tell(f"candidates tried: round {number + 1} of {size.rounds}, {tried}")
+            show_progress(f"candidates tried: round {number + 1} of {size.rounds}, {tried}")
             backlog = cases(size.cases // 3, size.few["mandates"], size.few["agents"], (tried,))
             costs[tried].append((await here.decide(backlog)).cpu_us)
     return [Row(f"candidates tried: {tried}, worker CPU a decision", "us", costs[tried]) for tried in TRIED]
 
 
 async def _pairs(
-    what: str, base: Ground, large: Ground, mandates: int, agents: int, size: Size, tell: Tell
+    what: str,
+    base: BenchStack,
+    large: BenchStack,
+    mandates: int,
+    agents: int,
+    size: Size,
+    show_progress: ShowProgress,
 ) -> Row:
     few, ratios = size.few, []
     for number in range(size.pairs):
-        tell(f"{what}: pair {number + 1} of {size.pairs}")
+        show_progress(f"{what}: pair {number + 1} of {size.pairs}")
         one = await base.decide(cases(size.cases // 2, few["mandates"], few["agents"]))
         other = await large.decide(cases(size.cases // 2, mandates, agents))
         ratios.append(other.cpu_us / one.cpu_us)

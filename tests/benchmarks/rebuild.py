@@ -12,18 +12,18 @@ import redis
 from deploy.local.stack import SIZES
 from schemas import topics
 from services.chassis.kafka.producer import partition_for
+from tests.benchmarks.bench_stack import BenchStack, Records, bench_stack
+from tests.benchmarks.case_templates import MARK, retail, shop
 from tests.benchmarks.deciding import Authority, journalled
-from tests.benchmarks.ground import Ground, Records, ground
-from tests.benchmarks.material import MARK, retail, shop
-from tests.benchmarks.rows import Row, Size, Tell
+from tests.benchmarks.rows import Row, ShowProgress, Size
 
 CHUNK = 20_000
 FIRST_SEQUENCE = 1_770_000_000_000_000
 
 
-async def run(size: Size, tell: Tell) -> list[Row]:
+async def run(size: Size, show_progress: ShowProgress) -> list[Row]:
     """Write the journal, start a worker on an empty Redis; what it takes without a journal is taken off."""
-    async with ground(size.stack) as here:
+    async with bench_stack(size.stack) as here:
         await here.publish(*shop("budgets", budgets=True))
         empty = await _seconds_to_ready(here)
         await here.stop("rules")
@@ -31,9 +31,9 @@ async def run(size: Size, tell: Tell) -> list[Row]:
         with redis.Redis.from_url(here.stack.redis_url) as client:
             client.flushall()
         for written, chunk in enumerate(_journal(size.journal)):
-            tell(f"writing a journal: {written * CHUNK:,} of {size.journal:,} decisions")
+            show_progress(f"writing a journal: {written * CHUNK:,} of {size.journal:,} decisions")
             await here.append(topics.DECISIONS, chunk)
-        tell(f"rebuilding from {size.journal:,} decisions")
+        show_progress(f"rebuilding from {size.journal:,} decisions")
         seconds = max(0.001, await _seconds_to_ready(here) - empty)
         held = (_used(here) - used) / size.journal
     return [
@@ -63,12 +63,12 @@ def _journal(number: int) -> Iterator[Records]:
         yield chunk
 
 
-async def _seconds_to_ready(here: Ground) -> float:
+async def _seconds_to_ready(here: BenchStack) -> float:
     started = time.monotonic()
     await here.start("rules")
     return time.monotonic() - started
 
 
-def _used(here: Ground) -> int:
+def _used(here: BenchStack) -> int:
     with redis.Redis.from_url(here.stack.redis_url) as client:
         return int(client.info("memory")["used_memory"])

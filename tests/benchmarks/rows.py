@@ -9,7 +9,7 @@ from typing import Any
 
 from deploy.local.stack import Stack
 
-Tell = Callable[[str], None]
+ShowProgress = Callable[[str], None]
 """Called with what goes on now."""
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 
-from tests.benchmarks.ground import Ground, ground
-from tests.benchmarks.material import copies, retail, shop
-from tests.benchmarks.rows import Row, Size, Tell
+from tests.benchmarks.bench_stack import BenchStack, bench_stack
+from tests.benchmarks.case_templates import copies, retail, shop
+from tests.benchmarks.rows import Row, ShowProgress, Size
 from tests.waiting import eventually
 
 MOST = 1.15
@@ -15,19 +15,19 @@ LEAST = 1.7
 PARTITIONS = 6
 
 
-async def run(size: Size, tell: Tell) -> list[Row]:
+async def run(size: Size, show_progress: ShowProgress) -> list[Row]:
     """Rounds with one worker and with two, in turn."""
     templates = retail("budgets", ["approved"])
     cpu: list[float] = []
     alone, together = [], []
-    async with ground(size.stack) as here:
+    async with bench_stack(size.stack) as here:
         await here.publish(*shop("budgets", budgets=True))
         await here.start("rules")
         await here.decide(copies(templates, size.cases // 10))
         for number in range(size.rounds):
-            tell(f"one worker: round {number + 1} of {size.rounds}")
+            show_progress(f"one worker: round {number + 1} of {size.rounds}")
             one = await here.decide(copies(templates, size.cases))
-            tell(f"two workers: round {number + 1} of {size.rounds}")
+            show_progress(f"two workers: round {number + 1} of {size.rounds}")
             await here.start("rules-2")
             await _share(here, 2)
             await here.decide(copies(templates, size.cases // 10), ("rules", "rules-2"))
@@ -48,7 +48,7 @@ async def run(size: Size, tell: Tell) -> list[Row]:
     ]
 
 
-async def _share(here: Ground, workers: int) -> None:
+async def _share(here: BenchStack, workers: int) -> None:
     """Until all partitions are held, by so many."""
 
     async def settled() -> bool:

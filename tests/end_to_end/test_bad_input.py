@@ -12,10 +12,10 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from deploy.local.stack import Stack
 from tests.builders.bodies import as_bytes, nested
 from tests.builders.events import STRUCTURED, binary_headers
-from tests.flow import mandaat
-from tests.outside import DECISIONS, Onlooker
+from tests.command_line import mandaat
 from tests.raw_records import Raw, RawName, produce_raw
-from tests.shop import TENANT, Run, a_run, as_event
+from tests.retail_cases import TENANT, RetailRun, a_retail_run, as_event
+from tests.topic_watcher import DECISIONS, TopicWatcher
 from tests.waiting import eventually
 
 MARK = "test-mark"
@@ -63,7 +63,7 @@ def _bad(case: dict[str, Any]) -> dict[str, tuple[str, Raw]]:
 async def test_each_bad_record_becomes_a_dead_letter_and_all_good_cases_are_decided(
     stack: Stack, retail: None
 ) -> None:
-    run, mark = a_run(stack, most=40), uuid.uuid4().hex
+    run, mark = a_retail_run(stack, most=40), uuid.uuid4().hex
     bad = _bad({**run.cases[-1], "case_id": f"bad-{mark}"})
     records: list[Raw] = []
     for case, (name, (_, raw)) in zip(run.cases, bad.items(), strict=False):
@@ -72,7 +72,7 @@ async def test_each_bad_record_becomes_a_dead_letter_and_all_good_cases_are_deci
     records += [Raw(as_bytes(case), None) for case in run.cases[len(bad) :]]
     await produce_raw(stack.bootstrap, "mandaat.inbound", records)
 
-    async with Onlooker(stack.bootstrap, run.case_ids, (DECISIONS,)) as onlooker:
+    async with TopicWatcher(stack.bootstrap, run.case_ids, (DECISIONS,)) as onlooker:
         await onlooker.until(
             lambda one: len(one.decided()) == len(run.cases), seconds=45, what="a decision on every good case"
         )
@@ -124,7 +124,7 @@ async def _letters(stack: Stack, mark: str, number: int) -> dict[str, ConsumerRe
 async def test_over_http_the_problem_names_the_field_and_good_cases_around_it_are_decided(
     stack: Stack, retail: None
 ) -> None:
-    run = a_run(stack, most=6)
+    run = a_retail_run(stack, most=6)
     answers = await _post_with_bad_ones_between(stack, run)
     assert {status for status, _ in answers["good"]} == {202}
     for name, (status, problem) in answers["bad"].items():
@@ -134,11 +134,11 @@ async def test_over_http_the_problem_names_the_field_and_good_cases_around_it_ar
     assert answers["bad"]["2 MB"][0] == 413
     pointers = [error["pointer"] for error in answers["bad"]["amount 12,50"][1]["errors"]]
     assert pointers == ["/request/amount"]
-    async with Onlooker(stack.bootstrap, run.case_ids, (DECISIONS,)) as onlooker:
+    async with TopicWatcher(stack.bootstrap, run.case_ids, (DECISIONS,)) as onlooker:
         await onlooker.until(lambda one: one.decided() == run.expected, seconds=45, what="every good case")
 
 
-async def _post_with_bad_ones_between(stack: Stack, run: Run) -> dict[str, Any]:
+async def _post_with_bad_ones_between(stack: Stack, run: RetailRun) -> dict[str, Any]:
     headers = {"authorization": f"Bearer {stack.api_key(TENANT)}", "content-type": "application/json"}
     bad = {
         name: raw.value

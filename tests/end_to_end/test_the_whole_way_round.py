@@ -14,8 +14,8 @@ import httpx
 from deploy.local.sinks.mail import kept_mails
 from deploy.local.sinks.webhook import kept_webhooks
 from deploy.local.stack import Stack
-from tests.outside import DEAD_LETTERS, DECISIONS, NOTICES, Onlooker, decided_once
-from tests.shop import TENANT, Run, a_run, send
+from tests.retail_cases import TENANT, RetailRun, a_retail_run, send
+from tests.topic_watcher import DEAD_LETTERS, DECISIONS, NOTICES, TopicWatcher, assert_decided_once
 from tests.waiting import eventually
 
 WITHIN_SECONDS = 45.0
@@ -26,13 +26,13 @@ def _client(stack: Stack, service: str) -> httpx.AsyncClient:
     return httpx.AsyncClient(base_url=stack.http(service), headers=headers, timeout=10.0)
 
 
-async def _until_all_are_decided_and_told(onlooker: Onlooker, run: Run) -> None:
+async def _until_all_are_decided_and_told(onlooker: TopicWatcher, run: RetailRun) -> None:
     await onlooker.until(
         lambda one: len(one.decided()) == len(run.cases),
         seconds=WITHIN_SECONDS,
         what="a decision on every case",
     )
-    await onlooker.until(Onlooker.all_told, seconds=WITHIN_SECONDS, what="every notice")
+    await onlooker.until(TopicWatcher.all_notices_ended, seconds=WITHIN_SECONDS, what="every notice")
 
 
 async def _case(client: httpx.AsyncClient, case_id: str) -> dict[str, Any]:
@@ -61,12 +61,12 @@ def _mails_about(stack: Stack, case_id: str) -> dict[str, list[EmailMessage]]:
 async def test_cases_from_both_doors_are_decided_as_the_policy_says_and_everybody_hears(
     stack: Stack, retail: None
 ) -> None:
-    run = a_run(stack, most=60)
+    run = a_retail_run(stack, most=60)
     await send(run)
-    async with Onlooker(stack.bootstrap, run.case_ids, (DECISIONS, NOTICES, DEAD_LETTERS)) as onlooker:
+    async with TopicWatcher(stack.bootstrap, run.case_ids, (DECISIONS, NOTICES, DEAD_LETTERS)) as onlooker:
         await _until_all_are_decided_and_told(onlooker, run)
         assert onlooker.decided() == run.expected
-        decided_once(onlooker.seen)
+        assert_decided_once(onlooker.seen)
         assert all(how == "notice.delivered" for told in onlooker.told().values() for *_, how in told)
         hooks = [kept for kept in kept_webhooks(stack.webhook_folder) if kept.tenant == TENANT]
         about = {json.loads(kept.body)["subject"] for kept in hooks if kept.refusal is None}
@@ -80,7 +80,7 @@ async def test_a_person_decides_what_the_agent_could_not_and_all_three_sides_hea
     case_id = case["case_id"]
     await send(run)
     async with (
-        Onlooker(stack.bootstrap, run.case_ids, (DECISIONS, NOTICES, DEAD_LETTERS)) as onlooker,
+        TopicWatcher(stack.bootstrap, run.case_ids, (DECISIONS, NOTICES, DEAD_LETTERS)) as onlooker,
         _client(stack, "intake") as intake,
         _client(stack, "notifier") as notifier,
     ):
@@ -111,8 +111,8 @@ async def test_a_person_decides_what_the_agent_could_not_and_all_three_sides_hea
             seconds=WITHIN_SECONDS,
             what="an answer to each verdict",
         )
-        await onlooker.until(Onlooker.all_told, seconds=WITHIN_SECONDS, what="every notice")
-        decided_once(onlooker.seen)
+        await onlooker.until(TopicWatcher.all_notices_ended, seconds=WITHIN_SECONDS, what="every notice")
+        assert_decided_once(onlooker.seen)
         final = {one.event["id"]: one for one in onlooker.seen if one.type == "decision.approved"}
         (decision,) = final.values()
         data = decision.event["data"]
@@ -128,8 +128,8 @@ async def test_a_person_decides_what_the_agent_could_not_and_all_three_sides_hea
         assert len(mails[case["customer"]["email"]]) == 2, "somebody is looking at it, and then the decision"
 
 
-def _one_escalated(stack: Stack) -> tuple[Run, dict[str, Any]]:
-    run = a_run(stack)
+def _one_escalated(stack: Stack) -> tuple[RetailRun, dict[str, Any]]:
+    run = a_retail_run(stack)
     case = next(case for case in run.cases if run.expected[case["case_id"]] == "escalated")
     run.cases = [case]
     run.expected = {case["case_id"]: "escalated"}
@@ -150,9 +150,9 @@ def _complete(
 
 
 async def test_a_case_of_another_tenant_is_not_found(stack: Stack, retail: None) -> None:
-    run = a_run(stack, most=1)
+    run = a_retail_run(stack, most=1)
     await send(run)
-    async with Onlooker(stack.bootstrap, run.case_ids, (DECISIONS, NOTICES)) as onlooker:
+    async with TopicWatcher(stack.bootstrap, run.case_ids, (DECISIONS, NOTICES)) as onlooker:
         await _until_all_are_decided_and_told(onlooker, run)
     (case_id,) = run.case_ids
     headers = {"authorization": f"Bearer {stack.api_key('acme')}"}

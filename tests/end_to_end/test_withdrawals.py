@@ -15,8 +15,8 @@ import pytest
 
 from deploy.local.sinks.mail import KeptMail, kept_mails
 from deploy.local.stack import Stack
-from tests.flow import mandaat
-from tests.outside import DEAD_LETTERS, DECISIONS, NOTICES, Onlooker, Seen, decided_once
+from tests.command_line import mandaat
+from tests.topic_watcher import DEAD_LETTERS, DECISIONS, NOTICES, SeenEvent, TopicWatcher, assert_decided_once
 from tests.waiting import eventually
 
 TENANT = "acme"
@@ -42,7 +42,7 @@ escalation:
 
 
 @dataclass
-class Shop:
+class InMemoryRules:
     """The stack with a policy that gives each agent a pot, and an agent and a lead of one test."""
 
     stack: Stack
@@ -107,7 +107,7 @@ class Shop:
 
 
 @pytest.fixture
-async def shop(stack: Stack, tmp_path: Path) -> AsyncIterator[Shop]:
+async def shop(stack: Stack, tmp_path: Path) -> AsyncIterator[InMemoryRules]:
     headers = {"authorization": f"Bearer {stack.api_key(TENANT)}"}
     async with AsyncExitStack() as clients:
         intake, rules, notifier = [
@@ -116,7 +116,7 @@ async def shop(stack: Stack, tmp_path: Path) -> AsyncIterator[Shop]:
             )
             for service in ("intake", "rules", "notifier")
         ]
-        one = Shop(stack, uuid.uuid4().hex[:10], intake, rules, notifier)
+        one = InMemoryRules(stack, uuid.uuid4().hex[:10], intake, rules, notifier)
         (tmp_path / "policy.yaml").write_text(POLICY)
         (tmp_path / "staff.jsonl").write_text(
             "".join(
@@ -140,14 +140,14 @@ async def shop(stack: Stack, tmp_path: Path) -> AsyncIterator[Shop]:
         yield one
 
 
-def newest(onlooker: Onlooker, case_id: str, kind: str) -> dict[str, Any] | None:
+def newest(onlooker: TopicWatcher, case_id: str, kind: str) -> dict[str, Any] | None:
     """The data of the newest event of that type about the case."""
     found = [one for one in onlooker.seen if one.case_id == case_id and one.type == kind]
     data: dict[str, Any] | None = found[-1].event["data"] if found else None
     return data
 
 
-async def until(onlooker: Onlooker, case_id: str, kind: str) -> dict[str, Any]:
+async def until(onlooker: TopicWatcher, case_id: str, kind: str) -> dict[str, Any]:
     """The data of an event of that type about the case, when it is there."""
     await onlooker.until(
         lambda one: newest(one, case_id, kind) is not None,
@@ -159,14 +159,14 @@ async def until(onlooker: Onlooker, case_id: str, kind: str) -> dict[str, Any]:
     return data
 
 
-def dead_letters(seen: list[Seen]) -> list[Seen]:
+def dead_letters(seen: list[SeenEvent]) -> list[SeenEvent]:
     return [one for one in seen if one.record.topic == DEAD_LETTERS]
 
 
-async def test_a_withdrawn_approval_gives_its_budget_back_and_everybody_hears(shop: Shop) -> None:
+async def test_a_withdrawn_approval_gives_its_budget_back_and_everybody_hears(shop: InMemoryRules) -> None:
     first, second, third = (shop.a_case(number, amount) for number, amount in enumerate(("20", "45", "45")))
     case_ids = [case["case_id"] for case in (first, second, third)]
-    async with Onlooker(shop.stack.bootstrap, case_ids, (DECISIONS, NOTICES, DEAD_LETTERS)) as onlooker:
+    async with TopicWatcher(shop.stack.bootstrap, case_ids, (DECISIONS, NOTICES, DEAD_LETTERS)) as onlooker:
         await shop.submit(first)
         approved = await until(onlooker, case_ids[0], "decision.approved")
         assert [charge["amount"] for charge in approved["charges"]] == ["20.00"]
@@ -191,8 +191,8 @@ async def test_a_withdrawn_approval_gives_its_budget_back_and_everybody_hears(sh
             seconds=WITHIN_SECONDS,
             what="the withdrawal, as the answer to a repeat",
         )
-        await onlooker.until(Onlooker.all_told, seconds=WITHIN_SECONDS, what="every notice")
-        decided_once(onlooker.seen)
+        await onlooker.until(TopicWatcher.all_notices_ended, seconds=WITHIN_SECONDS, what="every notice")
+        assert_decided_once(onlooker.seen)
         assert not dead_letters(onlooker.seen)
     await shop.until_left("5.00")
     assert shop.subjects(f"cu-{shop.mark}").count("Your request has been withdrawn") == 1
@@ -204,10 +204,12 @@ async def test_a_withdrawn_approval_gives_its_budget_back_and_everybody_hears(sh
     assert "There is room again from" in text.replace("=\n", "")
 
 
-async def test_a_verdict_on_what_was_withdrawn_comes_too_late_and_its_approvers_knew(shop: Shop) -> None:
+async def test_a_verdict_on_what_was_withdrawn_comes_too_late_and_its_approvers_knew(
+    shop: InMemoryRules,
+) -> None:
     case = shop.a_case(0, "60")
     case_id = case["case_id"]
-    async with Onlooker(shop.stack.bootstrap, [case_id], (DECISIONS, NOTICES, DEAD_LETTERS)) as onlooker:
+    async with TopicWatcher(shop.stack.bootstrap, [case_id], (DECISIONS, NOTICES, DEAD_LETTERS)) as onlooker:
         await shop.submit(case)
         requested = await until(onlooker, case_id, "approval.requested")
         assert requested["approval"]["approvers"] == [shop.lead]
@@ -220,11 +222,11 @@ async def test_a_verdict_on_what_was_withdrawn_comes_too_late_and_its_approvers_
         assert answer.status_code == 202, answer.text
         late = await until(onlooker, case_id, "approval.late")
         assert late["approval"] == closed["approval"]
-        await onlooker.until(Onlooker.all_told, seconds=WITHIN_SECONDS, what="every notice")
+        await onlooker.until(TopicWatcher.all_notices_ended, seconds=WITHIN_SECONDS, what="every notice")
         await eventually(
             lambda: any("Already decided" in subject for subject in shop.subjects(shop.lead)), seconds=20
         )
-        decided_once(onlooker.seen)
+        assert_decided_once(onlooker.seen)
         assert not dead_letters(onlooker.seen)
         assert newest(onlooker, case_id, "decision.approved") is None
     assert f"Withdrawn: goodwill payment, €60.00 (case {case_id})" in shop.subjects(shop.lead)
@@ -235,10 +237,10 @@ async def test_a_verdict_on_what_was_withdrawn_comes_too_late_and_its_approvers_
     assert request["approval"]["state"] == "closed"
 
 
-async def test_a_request_that_was_withdrawn_before_it_came_is_answered_with_that(shop: Shop) -> None:
+async def test_a_request_that_was_withdrawn_before_it_came_is_answered_with_that(shop: InMemoryRules) -> None:
     case = shop.a_case(0, "10")
     case_id = case["case_id"]
-    async with Onlooker(shop.stack.bootstrap, [case_id], (DECISIONS, NOTICES, DEAD_LETTERS)) as onlooker:
+    async with TopicWatcher(shop.stack.bootstrap, [case_id], (DECISIONS, NOTICES, DEAD_LETTERS)) as onlooker:
         await shop.withdraw(case_id)
         withdrawn = await until(onlooker, case_id, "decision.withdrawn")
         assert (withdrawn["customer_id"], withdrawn["charges"]) == (None, [])
@@ -249,7 +251,7 @@ async def test_a_request_that_was_withdrawn_before_it_came_is_answered_with_that
             seconds=WITHIN_SECONDS,
             what="customer, agent and webhook told",
         )
-        decided_once(onlooker.seen)
+        assert_decided_once(onlooker.seen)
         assert not dead_letters(onlooker.seen)
         assert newest(onlooker, case_id, "decision.approved") is None
     assert shop.subjects(f"cu-{shop.mark}") == ["Your request has been withdrawn"]

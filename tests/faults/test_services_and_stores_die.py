@@ -12,8 +12,8 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from deploy.local.stack import Stack
-from tests.outside import DEAD_LETTERS, DECISIONS, NOTICES, Onlooker, decided_once
-from tests.shop import Run, a_run, send
+from tests.retail_cases import RetailRun, a_retail_run, send
+from tests.topic_watcher import DEAD_LETTERS, DECISIONS, NOTICES, TopicWatcher, assert_decided_once
 
 PER_SECOND = 200.0
 SETTLED_WITHIN_SECONDS = 60.0
@@ -61,22 +61,22 @@ DISTURBANCES = (kill_intake, kill_rules, kill_notifier, restart_kafka, restart_r
 async def test_every_case_is_decided_once_and_told_whatever_dies(
     stack: Stack, retail: None, disturb: Disturb
 ) -> None:
-    run = a_run(stack)
+    run = a_retail_run(stack)
     await send(run, per_second=PER_SECOND, on_accepted=_once_in_the_middle(run, disturb))
-    async with Onlooker(stack.bootstrap, run.case_ids, (DECISIONS, NOTICES, DEAD_LETTERS)) as onlooker:
+    async with TopicWatcher(stack.bootstrap, run.case_ids, (DECISIONS, NOTICES, DEAD_LETTERS)) as onlooker:
         await onlooker.until(
             lambda one: len(one.decided()) == len(run.cases),
             seconds=SETTLED_WITHIN_SECONDS,
             what="a decision on every case",
         )
-        await onlooker.until(Onlooker.all_told, seconds=TOLD_WITHIN_SECONDS, what="every notice")
+        await onlooker.until(TopicWatcher.all_notices_ended, seconds=TOLD_WITHIN_SECONDS, what="every notice")
         assert onlooker.decided() == run.expected
-        decided_once(onlooker.seen)
+        assert_decided_once(onlooker.seen)
         assert not [one for one in onlooker.seen if one.record.topic == DEAD_LETTERS]
         assert all(how == "notice.delivered" for told in onlooker.told().values() for *_, how in told)
 
 
-def _once_in_the_middle(run: Run, disturb: Disturb) -> Callable[[int], Awaitable[None]]:
+def _once_in_the_middle(run: RetailRun, disturb: Disturb) -> Callable[[int], Awaitable[None]]:
     done = False
 
     async def watch(accepted: int) -> None:
@@ -92,7 +92,7 @@ def _once_in_the_middle(run: Run, disturb: Disturb) -> Callable[[int], Awaitable
 async def test_a_service_that_is_told_to_stop_finishes_the_batch_in_hand(
     stack: Stack, retail: None, service: str
 ) -> None:
-    run = a_run(stack, most=300)
+    run = a_retail_run(stack, most=300)
     exits: list[int | None] = []
 
     async def stop(one: Stack) -> None:
@@ -100,12 +100,12 @@ async def test_a_service_that_is_told_to_stop_finishes_the_batch_in_hand(
         await asyncio.to_thread(one.begin, service)
 
     await send(run, per_second=PER_SECOND, on_accepted=_once_in_the_middle(run, stop))
-    async with Onlooker(stack.bootstrap, run.case_ids, (DECISIONS, NOTICES)) as onlooker:
+    async with TopicWatcher(stack.bootstrap, run.case_ids, (DECISIONS, NOTICES)) as onlooker:
         await onlooker.until(
             lambda one: len(one.decided()) == len(run.cases),
             seconds=SETTLED_WITHIN_SECONDS,
             what="a decision on every case",
         )
-        await onlooker.until(Onlooker.all_told, seconds=TOLD_WITHIN_SECONDS, what="every notice")
-        decided_once(onlooker.seen)
+        await onlooker.until(TopicWatcher.all_notices_ended, seconds=TOLD_WITHIN_SECONDS, what="every notice")
+        assert_decided_once(onlooker.seen)
     assert exits == [0], "SIGTERM ends with exit code 0, within the bound that the stack gives it"

@@ -18,9 +18,9 @@ from schemas.reading import read
 from schemas.staff import StaffMember
 from tests.builders.policies import book_of
 from tests.laws.charges import Charge, Json, text_of
-from tests.laws.hand import Reason
-from tests.laws.naive import Told
-from tests.laws.worlds import TENANT
+from tests.laws.mandate_checks import Reason
+from tests.laws.reference_model import ReferenceDecision
+from tests.laws.strategies import TENANT
 
 FIGURES = ("limit", "left", "renews_at", "budget", "fact")
 EPOCH = date(1970, 1, 1)
@@ -100,7 +100,7 @@ def decide(
     return {**decision, "asked": {key: approval.get(key) for key in ("step", "approvers")}}
 
 
-def as_told(decision: Mapping[str, Any]) -> dict[str, Any]:
+def as_reference(decision: Mapping[str, Any]) -> dict[str, Any]:
     """What of a decision the naive model says too."""
     return {
         "outcome": decision["outcome"],
@@ -118,29 +118,29 @@ def as_reason(reason: Mapping[str, Any]) -> dict[str, Any]:
     return {"code": reason["code"], "of": reason.get("mandate") or reason.get("prohibition"), **figures}
 
 
-def expected(told: Told, currency: str) -> dict[str, Any]:
+def expected(reference: ReferenceDecision, currency: str) -> dict[str, Any]:
     """What the naive model says, as decisions say it."""
     return {
-        "outcome": told.outcome,
-        "by": told.by,
-        "mandate": told.mandate,
-        "on_the_spot": told.on_the_spot,
-        "reasons": [_reason(one) for one in told.reasons],
-        "charges": [charge_json(one) for one in told.charges],
+        "outcome": reference.outcome,
+        "by": reference.by,
+        "mandate": reference.mandate,
+        "on_the_spot": reference.on_the_spot,
+        "reasons": [_reason(one) for one in reference.reasons],
+        "charges": [charge_json(one) for one in reference.charges],
     }
 
 
-def forgiving(told: dict[str, Any], said: dict[str, Any]) -> dict[str, Any]:
+def forgiving(reference: dict[str, Any], said: dict[str, Any]) -> dict[str, Any]:
     """Where either of two errors could be named, whichever was."""
-    if len(told["reasons"]) != len(said["reasons"]):
-        return told
-    pairs = zip(told["reasons"], said["reasons"], strict=True)
+    if len(reference["reasons"]) != len(said["reasons"]):
+        return reference
+    pairs = zip(reference["reasons"], said["reasons"], strict=True)
     named = ("fact_missing", "condition_error")
     forgiven = [
         {"code": "failed", "of": one["of"]} if other["code"] == "failed" and one["code"] in named else one
         for one, other in pairs
     ]
-    return told | {"reasons": forgiven}
+    return reference | {"reasons": forgiven}
 
 
 def _reason(reason: Reason) -> dict[str, Any]:

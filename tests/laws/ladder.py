@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from tests.laws.charges import Json
-from tests.laws.hand import Hand, candidates, is_a
+from tests.laws.mandate_checks import MandateCheck, candidates, is_a
 
 
 class Ladder(NamedTuple):
@@ -73,9 +73,9 @@ class Ladder(NamedTuple):
         request = self.case["request"]
         if request.get("currency") not in (None, self.policy["currency"]):
             return False
-        hand = Hand(self.policy, (), self.case, person, self.now, request.get("amount"), None)
+        check = MandateCheck(self.policy, (), self.case, person, self.now, request.get("amount"), None)
         rows = candidates(self.policy, role, self.case)
-        return any(hand.shortfall(row, of_budgets=False) is None for row in rows)
+        return any(check.shortfall(row, of_budgets=False) is None for row in rows)
 
 
 def find(staff: Iterable[Json], agent_id: str | None) -> Json | None:

@@ -8,18 +8,18 @@ from typing import ClassVar
 from hypothesis.stateful import run_state_machine_as_test
 
 from services.chassis.redis import connect
-from tests.laws.house import OnRedis, Store
-from tests.laws.machine import Decisions
-from tests.laws.trying import tried
+from tests.laws.example_counts import examples
+from tests.laws.rules_service import RedisStore, Store
+from tests.laws.state_machine import Decisions
 
 
 def test_the_service_with_a_ledger_in_memory_keeps_the_books() -> None:
     with asyncio.Runner() as running:
 
-        class InMemory(Decisions):
+        class InMemoryStore(Decisions):
             runner: ClassVar[asyncio.Runner] = running
 
-        run_state_machine_as_test(InMemory, settings=tried(150, stateful_step_count=25))
+        run_state_machine_as_test(InMemoryStore, settings=examples(150, stateful_step_count=25))
 
 
 def test_the_service_with_the_real_ledger_keeps_the_books(fresh_redis: str) -> None:
@@ -30,9 +30,9 @@ def test_the_service_with_the_real_ledger_keeps_the_books(fresh_redis: str) -> N
             runner: ClassVar[asyncio.Runner] = running
 
             def open_store(self) -> Store:
-                return running.run(OnRedis.empty(redis))
+                return running.run(RedisStore.empty(redis))
 
         try:
-            run_state_machine_as_test(Real, settings=tried(60, stateful_step_count=25))
+            run_state_machine_as_test(Real, settings=examples(60, stateful_step_count=25))
         finally:
             running.run(redis.aclose())

@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.audit.budgets import Totals, read_policy
-from tests.laws import engine, worlds
+from tests.laws import engine, strategies
 from tests.laws.charges import DECIMALS, Json
-from tests.laws.hand import Hand, candidates
+from tests.laws.example_counts import examples
 from tests.laws.ladder import find
-from tests.laws.trying import tried
+from tests.laws.mandate_checks import MandateCheck, candidates
 
 
 class Asked(NamedTuple):
@@ -34,37 +34,37 @@ class History(NamedTuple):
 
 
 @st.composite
-def histories(draw: st.DrawFn, per: Sequence[str] = worlds.PERS) -> History:
-    policy = draw(worlds.policies(per=per))
-    staff = draw(worlds.staffs(known=True))
-    count = worlds.between(draw, 2, 10)
-    asked = [Asked(_case(draw, policy, staff, at), worlds.a_moment(draw, policy)) for at in range(count)]
+def histories(draw: st.DrawFn, per: Sequence[str] = strategies.PERS) -> History:
+    policy = draw(strategies.policies(per=per))
+    staff = draw(strategies.staffs(known=True))
+    count = strategies.between(draw, 2, 10)
+    asked = [Asked(_case(draw, policy, staff, at), strategies.a_moment(draw, policy)) for at in range(count)]
     return History(policy, staff, asked)
 
 
-def _case(draw: worlds.Draw, policy: Json, staff: Sequence[Json], place: int) -> Json:
-    return {**worlds.a_case(draw, policy, staff), "case_id": f"c-{place}"}
+def _case(draw: strategies.Draw, policy: Json, staff: Sequence[Json], place: int) -> Json:
+    return {**strategies.a_case(draw, policy, staff), "case_id": f"c-{place}"}
 
 
-@tried(100)
+@examples(100)
 @given(histories(), st.data())
 def test_no_sequence_of_requests_overspends_a_budget(history: History, data: st.DataObject) -> None:
     """In their order: each charge fits under the cap of the policy that decides, window and run of days."""
     ledger, totals, policy = engine.a_ledger(), Totals(), history.policy
     read = read_policy(json.dumps(policy))
     for case, now in history.asked:
-        if worlds.one_in(data.draw, 3):
-            policy = worlds.with_other_caps(data.draw, policy)
+        if strategies.one_in(data.draw, 3):
+            policy = strategies.with_other_caps(data.draw, policy)
             read = read_policy(json.dumps(policy))
         decision = engine.decide(policy, history.staff, ledger, case, now)
         for charge in decision["charges"]:
             budget = read.budgets[charge["budget"]]
             assert charge["window"] == read.window(budget, now)
-            assert totals.charge(worlds.TENANT, read, budget, charge) is None
+            assert totals.charge(strategies.TENANT, read, budget, charge) is None
     assert engine.held(ledger) == totals.counters(DECIMALS[policy["currency"]])
 
 
-@tried(150)
+@examples(150)
 @given(histories(), st.randoms(use_true_random=False))
 def test_requests_that_share_no_budget_may_come_in_any_order(history: History, order: Any) -> None:
     """Those that share one keep their order; around them the others may come when they like."""
@@ -103,9 +103,9 @@ def _counters(history: History, asked: Asked) -> set[Any]:
     person = find(history.staff, case["agent_id"])
     if person is None or case["request"].get("currency") not in (None, policy["currency"]):
         return set()
-    hand = Hand(policy, (), case, person, now, case["request"].get("amount"), None)
+    check = MandateCheck(policy, (), case, person, now, case["request"].get("amount"), None)
     return {
         (*charge[:4], None if charge.days else charge.window)
         for row in candidates(policy, person["role"], case)
-        for charge, _ in hand.charges_of(row)
+        for charge, _ in check.charges_of(row)
     }

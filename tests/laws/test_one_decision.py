@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.moment import EARLIEST, TOO_LATE
-from tests.laws import engine, naive, widening, worlds
+from tests.laws import engine, reference_model, strategies, wider_policies
 from tests.laws.charges import Charge, Json, minor_of, text_of
-from tests.laws.trying import tried
+from tests.laws.example_counts import examples
 
 
 class Question(NamedTuple):
@@ -32,31 +32,31 @@ class Question(NamedTuple):
 
 @st.composite
 def questions(draw: st.DrawFn, policies: st.SearchStrategy[Json] | None = None) -> Question:
-    policy = draw(worlds.policies() if policies is None else policies)
-    staff = draw(worlds.staffs())
-    now = worlds.a_moment(draw, policy)
-    case = worlds.a_case(draw, policy, staff)
-    return Question(policy, staff, worlds.spending(draw, policy, staff, case, now), case, now)
+    policy = draw(strategies.policies() if policies is None else policies)
+    staff = draw(strategies.staffs())
+    now = strategies.a_moment(draw, policy)
+    case = strategies.a_case(draw, policy, staff)
+    return Question(policy, staff, strategies.spending(draw, policy, staff, case, now), case, now)
 
 
-@tried(700)
+@examples(700)
 @given(questions())
 def test_every_decision_is_what_the_policy_says_in_plain_words(question: Question) -> None:
     decision = question.answered()
-    told = naive.decide(*question)
-    said = engine.expected(told, question.policy["currency"])
-    assert engine.forgiving(engine.as_told(decision), said) == said
-    if told.outcome == "escalated":
-        assert decision["asked"] == {"step": told.step, "approvers": told.approvers}
+    reference = reference_model.decide(*question)
+    said = engine.expected(reference, question.policy["currency"])
+    assert engine.forgiving(engine.as_reference(decision), said) == said
+    if reference.outcome == "escalated":
+        assert decision["asked"] == {"step": reference.step, "approvers": reference.approvers}
 
 
-@tried(80)
+@examples(80)
 @given(questions(), st.data())
 def test_the_same_question_is_answered_the_same_whatever_was_asked_in_between(
     question: Question, data: st.DataObject
 ) -> None:
     answer = question.answered()
-    other = question._replace(case=worlds.a_case(data.draw, question.policy, question.staff))
+    other = question._replace(case=strategies.a_case(data.draw, question.policy, question.staff))
     other.answered()
     assert question.answered() == answer
     shuffled = question._replace(
@@ -67,7 +67,7 @@ def test_the_same_question_is_answered_the_same_whatever_was_asked_in_between(
     assert shuffled.answered() == answer
 
 
-@tried(500)
+@examples(500)
 @given(questions(), st.data())
 def test_a_wider_mandate_never_turns_an_approval_into_an_escalation(
     question: Question, data: st.DataObject
@@ -76,7 +76,7 @@ def test_a_wider_mandate_never_turns_an_approval_into_an_escalation(
 
     Of several decisions it is not true: what the wider mandate lets through uses room that later ones lack.
     """
-    wider = question._replace(policy=widening.widened(data.draw, question.policy))
+    wider = question._replace(policy=wider_policies.wider(data.draw, question.policy))
     if question.answered()["outcome"] == "approved":
         assert wider.answered()["outcome"] == "approved"
 
@@ -96,19 +96,19 @@ def test_a_wider_mandate_may_use_up_what_a_later_request_needs() -> None:
     assert outcomes == ["escalated", "approved", "approved", "escalated"]
 
 
-@tried(120)
+@examples(120)
 @given(questions(), st.data())
 def test_what_was_not_spent_never_turns_an_approval_into_an_escalation(
     question: Question, data: st.DataObject
 ) -> None:
     if question.spent and question.answered()["outcome"] == "approved":
-        kept = worlds.several(data.draw, range(len(question.spent)), most=len(question.spent) - 1)
+        kept = strategies.several(data.draw, range(len(question.spent)), most=len(question.spent) - 1)
         spared = question._replace(spent=[question.spent[place] for place in kept])
         assert spared.answered()["outcome"] == "approved"
 
 
-@tried(150)
-@given(questions(worlds.policies(blind=True)), st.data())
+@examples(150)
+@given(questions(strategies.policies(blind=True)), st.data())
 def test_who_may_grant_an_amount_may_grant_less(question: Question, data: st.DataObject) -> None:
     """Where no expression looks at the amount."""
     if question.case["request"].get("amount") is None:
@@ -119,7 +119,7 @@ def test_who_may_grant_an_amount_may_grant_less(question: Question, data: st.Dat
         assert asking_for(question, less).answered()["outcome"] == "approved"
 
 
-@tried(500)
+@examples(500)
 @given(questions())
 def test_what_is_offered_on_the_spot_is_granted_when_it_is_asked_for(question: Question) -> None:
     decision = question.answered()
@@ -132,8 +132,8 @@ def test_what_is_offered_on_the_spot_is_granted_when_it_is_asked_for(question: Q
     assert asking_for(question, offered).answered()["outcome"] == "approved"
 
 
-@tried(500)
-@given(questions(worlds.policies(blind=True)), st.data())
+@examples(500)
+@given(questions(strategies.policies(blind=True)), st.data())
 def test_no_more_than_is_offered_on_the_spot_would_be_granted(
     question: Question, data: st.DataObject
 ) -> None:
@@ -154,17 +154,20 @@ def test_no_more_than_is_offered_on_the_spot_would_be_granted(
             assert asking_for(question, more).answered()["outcome"] == "escalated"
 
 
-@tried(80)
+@examples(80)
 @given(questions(), st.data())
 def test_a_prohibition_never_makes_an_approval(question: Question, data: st.DataObject) -> None:
-    more = [*question.policy.get("prohibitions", ()), worlds.a_prohibition(data.draw, "more", blind=False)]
+    more = [
+        *question.policy.get("prohibitions", ()),
+        strategies.a_prohibition(data.draw, "more", blind=False),
+    ]
     before = question.answered()
     after = question._replace(policy={**question.policy, "prohibitions": more}).answered()
     if after["outcome"] == "approved":
-        assert engine.as_told(after) == engine.as_told(before)
+        assert engine.as_reference(after) == engine.as_reference(before)
 
 
-@tried(80)
+@examples(80)
 @given(questions(), st.data())
 def test_a_person_with_a_wider_role_may_do_all_that_one_with_a_narrower_role_may(
     question: Question, data: st.DataObject
@@ -180,7 +183,7 @@ def test_a_person_with_a_wider_role_may_do_all_that_one_with_a_narrower_role_may
     assert question._replace(policy=policy, staff=staff).answered()["outcome"] == "approved"
 
 
-@pytest.mark.parametrize("window", [*worlds.WINDOWS, "366d"])
+@pytest.mark.parametrize("window", [*strategies.WINDOWS, "366d"])
 @pytest.mark.parametrize("moment", [EARLIEST, TOO_LATE - timedelta(microseconds=1)])
 def test_a_budget_renews_at_the_first_and_the_last_moment_that_a_case_can_have(
     window: str, moment: datetime
@@ -207,7 +210,7 @@ def asking_for(question: Question, minor: int) -> Question:
 def a_policy(**changes: Any) -> Json:
     """Agents, and a lead to ask."""
     policy = {
-        "policy": worlds.TENANT,
+        "policy": strategies.TENANT,
         "version": "1",
         "currency": "EUR",
         "timezone": "Europe/Amsterdam",
@@ -223,12 +226,12 @@ def a_question(policy: Json, **request: Any) -> Question:
     asked = {"request_id": "r1", "kind": "refund", "amount": "10.00", "currency": "EUR"} | request
     case = {
         "case_id": "c-1",
-        "tenant": worlds.TENANT,
+        "tenant": strategies.TENANT,
         "opened_at": "2026-03-02T08:00:00Z",
         "customer": {"id": "cu-1"},
         "agent_id": "ann",
         "facts": {},
         "request": asked,
     }
-    ann = {"agent_id": "ann", "tenant": worlds.TENANT, "name": "ann", "role": "agent", "team": "north"}
+    ann = {"agent_id": "ann", "tenant": strategies.TENANT, "name": "ann", "role": "agent", "team": "north"}
     return Question(policy, [ann], [], case, datetime(2026, 3, 2, 8, tzinfo=UTC))

@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.builders.events import a_submitted_event, a_withdrawn_event
-from tests.laws import worlds
+from tests.laws import strategies
 from tests.laws.charges import Json
-from tests.laws.house import House, InMemory
+from tests.laws.example_counts import examples
+from tests.laws.rules_service import InMemoryStore, RulesService
 from tests.laws.test_many_decisions import Asked, History, histories
-from tests.laws.trying import tried
 
 
 @pytest.fixture(scope="module")
@@ -25,44 +25,44 @@ def runner() -> Iterator[asyncio.Runner]:
 
 
 def test_a_request_that_comes_again_gets_the_same_bytes_and_charges_nothing(runner: asyncio.Runner) -> None:
-    @tried(60)
+    @examples(60)
     @given(histories(), st.data())
     def law(history: History, data: st.DataObject) -> None:
-        house = _house(runner, history)
+        service = _house(runner, history)
         first = {
-            place: house.hear(_submitted(place, one)).published for place, one in enumerate(history.asked)
+            place: service.hear(_submitted(place, one)).published for place, one in enumerate(history.asked)
         }
-        held = house.counters()
+        held = service.counters()
         for place in data.draw(st.permutations(range(len(history.asked)))):
             case, now = history.asked[place]
-            other = worlds.a_case(data.draw, history.policy, history.staff)
+            other = strategies.a_case(data.draw, history.policy, history.staff)
             again = Asked({**case, "facts": other["facts"], "subject": "again"}, now)
-            assert house.hear(_submitted(place + 100, again)).published == first[place]
-        assert house.counters() == held
+            assert service.hear(_submitted(place + 100, again)).published == first[place]
+        assert service.counters() == held
 
     law()
 
 
 def test_a_withdrawal_leaves_the_budgets_as_if_nothing_had_been_asked(runner: asyncio.Runner) -> None:
-    @tried(60)
+    @examples(60)
     @given(histories())
     def law(history: History) -> None:
-        house = _house(runner, history)
+        service = _house(runner, history)
         for place, asked in enumerate(history.asked):
-            before = house.counters()
-            first = house.hear(_submitted(2 * place, asked))
+            before = service.counters()
+            first = service.hear(_submitted(2 * place, asked))
             if place % 2:
-                house.hear(_withdrawn(place + 200, asked.case))
-                assert house.counters() == before
+                service.hear(_withdrawn(place + 200, asked.case))
+                assert service.counters() == before
                 again = Asked({**asked.case, "case_id": f"{asked.case['case_id']}-again"}, asked.now)
-                second = house.hear(_submitted(2 * place + 1, again))
+                second = service.hear(_submitted(2 * place + 1, again))
                 assert _outcome(second.decision) == _outcome(first.decision)
 
     law()
 
 
-def _house(runner: asyncio.Runner, history: History) -> House:
-    return House(InMemory(), runner, history.policy, history.staff)
+def _house(runner: asyncio.Runner, history: History) -> RulesService:
+    return RulesService(InMemoryStore(), runner, history.policy, history.staff)
 
 
 def _submitted(number: int, asked: Asked) -> dict[str, Any]:
@@ -70,7 +70,11 @@ def _submitted(number: int, asked: Asked) -> dict[str, Any]:
 
 
 def _withdrawn(number: int, case: Json) -> dict[str, Any]:
-    about = {"tenant": worlds.TENANT, "case_id": case["case_id"], "request_id": case["request"]["request_id"]}
+    about = {
+        "tenant": strategies.TENANT,
+        "case_id": case["case_id"],
+        "request_id": case["request"]["request_id"],
+    }
     return a_withdrawn_event(data=about, subject=case["case_id"], id=f"evt-{number}")
 
 

@@ -15,11 +15,11 @@ import pytest
 
 from deploy.local.settings import free_ports
 from deploy.local.stack import Stack, temporary_stack
-from tests.faults.ledger.crew import Crew
-from tests.faults.ledger.field import Field
-from tests.faults.ledger.fighting import Fight
+from tests.command_line import mandaat
+from tests.faults.ledger.competing_requests import CompetingRequests
+from tests.faults.ledger.load_run import LoadRun
 from tests.faults.ledger.topic_settings import set_topic
-from tests.flow import mandaat
+from tests.faults.ledger.workers import Workers
 
 REQUESTS = int(os.environ.get("MANDAAT_FAULTS_REQUESTS", "2000"))
 WHOLE = REQUESTS >= 20_000
@@ -28,7 +28,7 @@ only_in_faults = pytest.mark.skipif(not WHOLE, reason="takes its time: make faul
 
 FENCE = "message.timestamp.before.max.ms"
 TWO = ("rules", "rules-2")
-OpenField = Callable[..., Awaitable[Field]]
+StartLoad = Callable[..., Awaitable[LoadRun]]
 
 
 @pytest.fixture(scope="package")
@@ -39,10 +39,10 @@ def backing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 
 @pytest.fixture
-async def crew(backing: Stack) -> AsyncIterator[Crew]:
+async def workers(backing: Stack) -> AsyncIterator[Workers]:
     """Four workers that hold all partitions; afterwards none of them met a bug, and Redis = f(journal)."""
-    one = Crew(backing)
-    await one.muster()
+    one = Workers(backing)
+    await one.start_all()
     yield one
     for name in one.names:
         backing.resume(name)
@@ -51,13 +51,13 @@ async def crew(backing: Stack) -> AsyncIterator[Crew]:
 
 
 @pytest.fixture
-async def field(crew: Crew, tenant: str) -> AsyncIterator[OpenField]:
+async def start_load(workers: Workers, tenant: str) -> AsyncIterator[StartLoad]:
     """`await field(0.05, seconds)`: a fight of this share of all requests over so long, opened."""
     async with AsyncExitStack() as exits:
 
-        async def opened(share: float, seconds: float = 6.0 if WHOLE else 4.0) -> Field:
-            fight = Fight(tenant, max(120, round(share * REQUESTS)))
-            one = await exits.enter_async_context(Field(crew.stack, fight, seconds))
+        async def opened(share: float, seconds: float = 6.0 if WHOLE else 4.0) -> LoadRun:
+            requests = CompetingRequests(tenant, max(120, round(share * REQUESTS)))
+            one = await exits.enter_async_context(LoadRun(workers.stack, requests, seconds))
             await one.open()
             return one
 
@@ -73,7 +73,7 @@ def spoiled_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 
 @pytest.fixture
-async def spoiled(spoiled_stack: Stack) -> Crew:
+async def spoiled(spoiled_stack: Stack) -> Workers:
     """Two workers, not started, beside a journal without a fence."""
     await set_topic(spoiled_stack.bootstrap, "mandaat.decisions", {FENCE: str(2**63 - 1)})
-    return Crew(spoiled_stack, TWO)
+    return Workers(spoiled_stack, TWO)

@@ -9,10 +9,10 @@ import pytest
 
 from tests.audit.evidence import Request
 from tests.audit.topics import CASES
-from tests.faults.ledger.conftest import OpenField, only_in_faults
-from tests.faults.ledger.crew import Crew
-from tests.faults.ledger.field import Field
-from tests.faults.ledger.fighting import FIRST_DAY
+from tests.faults.ledger.competing_requests import FIRST_DAY
+from tests.faults.ledger.conftest import StartLoad, only_in_faults
+from tests.faults.ledger.load_run import LoadRun
+from tests.faults.ledger.workers import Workers
 from tests.integration.rules.input_sender import case_ids_in_partition
 from tests.waiting import eventually
 
@@ -20,26 +20,26 @@ ASKED = {"kind": "refund", "amount": "30.00", "currency": "EUR"}
 POOL = [{"per": "customer", "window": "30d", "cap": 40}]
 
 
-def narrow(one: Field) -> dict[str, Any]:
+def narrow(one: LoadRun) -> dict[str, Any]:
     """A policy with one budget: 40.00 a customer in thirty days."""
     small = {"id": "small", "grants": "refund", "to": "agent", "budgets": POOL}
-    return {**one.fight.policy(), "budgets": {}, "mandates": [small]}
+    return {**one.requests.policy(), "budgets": {}, "mandates": [small]}
 
 
-async def ask(one: Field, case_id: str, customer: str, days: int = 0) -> str:
+async def ask(one: LoadRun, case_id: str, customer: str, days: int = 0) -> str:
     """Ask for 30.00, and wait for what is decided."""
-    case = one.fight.case(case_id, ASKED, customer={"id": customer})
-    message = one.fight.submission(case, FIRST_DAY + timedelta(days=days), case_id)
+    case = one.requests.case(case_id, ASKED, customer={"id": customer})
+    message = one.requests.submission(case, FIRST_DAY + timedelta(days=days), case_id)
     await one.send(CASES, [message])
     return await decided(one, case_id)
 
 
-async def withdraw(one: Field, case_id: str) -> None:
+async def withdraw(one: LoadRun, case_id: str) -> None:
     """Take it back, and do not wait."""
-    await one.send(CASES, [one.fight.withdrawal(one.fight.case(case_id, ASKED), FIRST_DAY)])
+    await one.send(CASES, [one.requests.withdrawal(one.requests.case(case_id, ASKED), FIRST_DAY)])
 
 
-async def decided(one: Field, case_id: str, number: int = 1) -> str:
+async def decided(one: LoadRun, case_id: str, number: int = 1) -> str:
     """The outcome of the n-th decision on a case."""
 
     async def found() -> str | None:
@@ -59,32 +59,35 @@ async def decided(one: Field, case_id: str, number: int = 1) -> str:
     ],
 )
 async def test_room_that_is_given_back_is_used_only_after_the_withdrawal_is_in_the_journal(
-    crew: Crew, field: OpenField, point: str
+    workers: Workers, start_load: StartLoad, point: str
 ) -> None:
-    one = await field(0.01)
+    one = await start_load(0.01)
     await one.activate(narrow(one))
-    first, last = case_ids_in_partition(one.fight.tenant, 0, 4), case_ids_in_partition(one.fight.tenant, 5, 4)
+    first, last = (
+        case_ids_in_partition(one.requests.tenant, 0, 4),
+        case_ids_in_partition(one.requests.tenant, 5, 4),
+    )
     assert [await ask(one, first[0], "cu-0"), await ask(one, last[0], "cu-5")] == ["approved", "approved"]
-    await crew.only("rules-2")
-    await crew.arm({"rules": f"{point}=stop"})
+    await workers.keep_only("rules-2")
+    await workers.arm({"rules": f"{point}=stop"})
     await withdraw(one, first[0])  # three partitions each, and nobody knows yet which
-    await eventually(lambda: crew.stands("rules") or _withdrawn(one, first[0]), seconds=30.0)
-    mine, theirs, customer = (first, last, "cu-0") if crew.stands("rules") else (last, first, "cu-5")
+    await eventually(lambda: workers.is_stopped("rules") or _withdrawn(one, first[0]), seconds=30.0)
+    mine, theirs, customer = (first, last, "cu-0") if workers.is_stopped("rules") else (last, first, "cu-5")
     if mine is last:
         await withdraw(one, last[0])
-        await crew.stopped("rules")
+        await workers.wait_until_stopped("rules")
     assert await ask(one, theirs[1], customer) == "escalated"
-    crew.stack.resume("rules")
+    workers.stack.resume("rules")
     assert await decided(one, mine[0], 2) == "withdrawn"
-    await one.settled(answering=False)
+    await one.wait_until_settled(answering=False)
     assert await ask(one, theirs[2], customer, days=29) == "approved"
     assert await ask(one, mine[1], customer, days=29) == "escalated"
-    await one.settled(answering=False)
-    one.kept()
+    await one.wait_until_settled(answering=False)
+    one.check_promises()
     by_case = {request.case_id: found[-1].sequence for request, found in one.evidence().decisions.items()}
     assert by_case[theirs[2]] > by_case[mine[0]]
 
 
-async def _withdrawn(one: Field, case_id: str) -> bool:
+async def _withdrawn(one: LoadRun, case_id: str) -> bool:
     await one.reader.look()
     return len(one.evidence().decisions.get(Request(case_id, "r1"), [])) > 1

@@ -16,10 +16,10 @@ from aiokafka import AIOKafkaProducer
 from deploy.local.stack import Stack
 from tests.audit.evidence import Request
 from tests.audit.topics import DEAD_LETTERS, letter_place
+from tests.faults.ledger.competing_requests import CompetingRequests
 from tests.faults.ledger.conftest import REQUESTS, WHOLE
-from tests.faults.ledger.crew import Crew
-from tests.faults.ledger.field import HEADERS, Field
-from tests.faults.ledger.fighting import Fight
+from tests.faults.ledger.load_run import HEADERS, LoadRun
+from tests.faults.ledger.workers import Workers
 from tests.waiting import eventually
 
 SECONDS = 60.0 if WHOLE else 15.0
@@ -34,7 +34,7 @@ TENANT = "acme"
 class Callers:
     """Send each case three times, over HTTP and to mandaat.inbound, until it is accepted each time."""
 
-    def __init__(self, stack: Stack, one: Field) -> None:
+    def __init__(self, stack: Stack, one: LoadRun) -> None:
         self._stack = stack
         self._one = one
         self.accepted: set[Request] = set()
@@ -43,7 +43,7 @@ class Callers:
 
     async def run(self, seconds: float) -> None:
         """All cases, evenly over so many seconds."""
-        cases = [case for case in self._one.fight.cases() for _ in range(3)]
+        cases = [case for case in self._one.requests.cases() for _ in range(3)]
         random.Random(1).shuffle(cases)
         headers = {
             "authorization": f"Bearer {self._stack.api_key(TENANT)}",
@@ -96,12 +96,12 @@ def _request(case: dict[str, Any]) -> Request:
 
 
 @pytest.fixture
-async def everybody(crew: Crew) -> AsyncIterator[Crew]:
+async def everybody(workers: Workers) -> AsyncIterator[Workers]:
     """Intake, and the notifier where there is time for it, beside the four workers."""
-    await asyncio.to_thread(crew.stack.up, [*(["sinks"] if "notifier" in OTHERS else []), *OTHERS])
-    yield crew
+    await asyncio.to_thread(workers.stack.up, [*(["sinks"] if "notifier" in OTHERS else []), *OTHERS])
+    yield workers
     for name in OTHERS:
-        await asyncio.to_thread(crew.stack.stop, name)
+        await asyncio.to_thread(workers.stack.stop, name)
 
 
 async def disturb(stack: Stack, names: tuple[str, ...], seconds: float) -> None:
@@ -128,10 +128,12 @@ async def away(stack: Stack, name: str) -> None:
 
 
 @pytest.mark.timeout(600)
-async def test_what_was_accepted_ends_in_a_decision_or_a_dead_letter_whatever_dies(everybody: Crew) -> None:
+async def test_what_was_accepted_ends_in_a_decision_or_a_dead_letter_whatever_dies(
+    everybody: Workers,
+) -> None:
     stack = everybody.stack
-    fight = Fight(TENANT, max(150, REQUESTS // 20), span=1)
-    async with Field(stack, fight) as one:
+    requests = CompetingRequests(TENANT, max(150, REQUESTS // 20), span=1)
+    async with LoadRun(stack, requests) as one:
         await one.open()
         callers = Callers(stack, one)
         sending = asyncio.create_task(callers.run(SECONDS))
@@ -140,12 +142,12 @@ async def test_what_was_accepted_ends_in_a_decision_or_a_dead_letter_whatever_di
         await sending
         missing = await until_kept(one, callers, calm + DECIDED_WITHIN_SECONDS)
         assert not missing, f"neither decided nor a dead letter: {len(missing)}, such as {min(missing)}"
-        await everybody.shared(*everybody.names)
-        await one.settled()
-        one.kept()
+        await everybody.wait_until_shared(*everybody.names)
+        await one.wait_until_settled()
+        one.check_promises()
 
 
-async def until_kept(one: Field, callers: Callers, deadline: float) -> set[Request]:
+async def until_kept(one: LoadRun, callers: Callers, deadline: float) -> set[Request]:
     """Those that are neither decided nor a dead letter, none or at the deadline."""
     while True:
         await one.answer(await one.reader.look())

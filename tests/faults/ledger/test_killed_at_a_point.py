@@ -8,10 +8,10 @@ import pytest
 import redis
 
 from tests.audit.topics import CASES, REPLIES
-from tests.faults.ledger.conftest import OpenField, only_in_faults
-from tests.faults.ledger.crew import Crew
-from tests.faults.ledger.field import fighting
-from tests.faults.ledger.fighting import FIRST_DAY
+from tests.faults.ledger.competing_requests import FIRST_DAY
+from tests.faults.ledger.conftest import StartLoad, only_in_faults
+from tests.faults.ledger.load_run import running
+from tests.faults.ledger.workers import Workers
 from tests.integration.rules.input_sender import case_ids_in_partition
 
 DEATHS: dict[str, dict[str, str]] = {
@@ -33,81 +33,83 @@ LARGE_CASES = 400
     "death", [name if name in QUICK else pytest.param(name, marks=only_in_faults) for name in DEATHS]
 )
 async def test_who_dies_leaves_no_charge_behind_and_no_second_decision(
-    crew: Crew, field: OpenField, death: str
+    workers: Workers, start_load: StartLoad, death: str
 ) -> None:
-    one = await field(0.06)
-    await crew.arm(DEATHS[death])
-    async with fighting(one):
-        await crew.dead("rules")
-        await one.until_sent(0.6)
-        await crew.revive()
-    one.fought()
+    one = await start_load(0.06)
+    await workers.arm(DEATHS[death])
+    async with running(one):
+        await workers.wait_until_dead("rules")
+        await one.wait_until_sent(0.6)
+        await workers.restart_dead()
+    one.check_competition()
 
 
 @only_in_faults
-async def test_who_dies_while_rebuilding_is_followed_by_the_next(crew: Crew, field: OpenField) -> None:
-    one = await field(0.05)
-    await crew.only()
-    await crew.arm({"rules": "before-activate=kill"})
-    async with fighting(one):
-        await one.until_sent(0.4)
-        with redis.Redis.from_url(crew.stack.redis_url) as store:
+async def test_who_dies_while_rebuilding_is_followed_by_the_next(
+    workers: Workers, start_load: StartLoad
+) -> None:
+    one = await start_load(0.05)
+    await workers.keep_only()
+    await workers.arm({"rules": "before-activate=kill"})
+    async with running(one):
+        await one.wait_until_sent(0.4)
+        with redis.Redis.from_url(workers.stack.redis_url) as store:
             store.flushall()
-        await crew.dead("rules")
-        await crew.revive()
-    one.fought()
+        await workers.wait_until_dead("rules")
+        await workers.restart_dead()
+    one.check_competition()
 
 
 async def test_between_settling_and_publishing_the_policy_changes_and_redis_is_emptied(
-    crew: Crew, field: OpenField
+    workers: Workers, start_load: StartLoad
 ) -> None:
-    one = await field(0.25)
-    await crew.arm({"rules": "after-settle=stop@5"})
-    async with fighting(one):
-        await crew.stopped("rules")
-        await one.activate(one.fight.policy("2", share=0.3))
-        with redis.Redis.from_url(crew.stack.redis_url) as store:
+    one = await start_load(0.25)
+    await workers.arm({"rules": "after-settle=stop@5"})
+    async with running(one):
+        await workers.wait_until_stopped("rules")
+        await one.activate(one.requests.policy("2", share=0.3))
+        with redis.Redis.from_url(workers.stack.redis_url) as store:
             store.flushall()
-        crew.stack.resume("rules")
-    one.fought()
+        workers.stack.resume("rules")
+    one.check_competition()
     decisions = one.evidence().decisions.values()
     assert {found[0].data["policy"]["version"] for found in decisions} == {"1", "2"}
 
 
 @only_in_faults
 async def test_of_a_round_that_one_partition_refused_only_that_one_is_decided_again(
-    crew: Crew, field: OpenField
+    workers: Workers, start_load: StartLoad
 ) -> None:
-    one = await field(0.05)
-    await crew.only()
-    await crew.arm({"rules": ""}, altered="late")
-    before = crew.said("rules", "round_not_landed")
-    async with fighting(one):
-        await one.until_sent(0.6)
-    assert crew.said("rules", "round_not_landed") > before  # a line a partition
-    await crew.revive()
-    one.fought()
+    one = await start_load(0.05)
+    await workers.keep_only()
+    await workers.arm({"rules": ""}, altered="late")
+    before = workers.count_in_log("rules", "round_not_landed")
+    async with running(one):
+        await one.wait_until_sent(0.6)
+    assert workers.count_in_log("rules", "round_not_landed") > before  # a line a partition
+    await workers.restart_dead()
+    one.check_competition()
 
 
 async def test_of_several_record_batches_the_first_stays_and_the_others_are_decided_again(
-    crew: Crew, field: OpenField
+    workers: Workers, start_load: StartLoad
 ) -> None:
     """Verdicts are small and what they lead to is not: those of one partition take at least three batches."""
-    one = await field(0.01)
-    case_ids = case_ids_in_partition(one.fight.tenant, 3, LARGE_CASES)
+    one = await start_load(0.01)
+    case_ids = case_ids_in_partition(one.requests.tenant, 3, LARGE_CASES)
     asked = {"kind": "refund", "amount": "450.00", "currency": "EUR"}
-    large = [one.fight.case(case_id, asked, facts={"note": "x" * 9_000}) for case_id in case_ids]
-    await one.send(CASES, [one.fight.submission(case, FIRST_DAY, case["case_id"]) for case in large])
-    await one.settled(answering=False)
-    await crew.only()
+    large = [one.requests.case(case_id, asked, facts={"note": "x" * 9_000}) for case_id in case_ids]
+    await one.send(CASES, [one.requests.submission(case, FIRST_DAY, case["case_id"]) for case in large])
+    await one.wait_until_settled(answering=False)
+    await workers.keep_only()
     said = {"agent_id": "lead-north", "reply_id": "reply-1"}
-    replies = [one.fight.reply("reject", case_id, "r1", said, FIRST_DAY) for case_id in case_ids]
+    replies = [one.requests.reply("reject", case_id, "r1", said, FIRST_DAY) for case_id in case_ids]
     await one.send(REPLIES, replies)
-    await crew.arm({"rules": "after-first-batch=kill"}, wait=False)
-    await crew.dead("rules")
-    await crew.revive()
-    await one.settled(answering=False)
-    one.kept()
+    await workers.arm({"rules": "after-first-batch=kill"}, wait=False)
+    await workers.wait_until_dead("rules")
+    await workers.restart_dead()
+    await one.wait_until_settled(answering=False)
+    one.check_promises()
     closed = [event for event in one.evidence().events if event.type == "approval.closed"]
     assert sum(len(event.record.value or b"") for event in closed) > 3 * 900_000
     sequences = sorted(event.sequence for event in closed)

@@ -11,9 +11,9 @@ import pytest
 import redis
 
 from deploy.local.stack import Stack
-from tests.faults.ledger.conftest import WHOLE, OpenField, only_in_faults
-from tests.faults.ledger.crew import Crew
-from tests.faults.ledger.field import fighting
+from tests.faults.ledger.conftest import WHOLE, StartLoad, only_in_faults
+from tests.faults.ledger.load_run import running
+from tests.faults.ledger.workers import Workers
 from tests.waiting import eventually
 
 LONGEST_PAUSE_US = 6_000_000
@@ -40,35 +40,35 @@ def put_back(stack: Stack, copied: Path) -> None:
     ids=["under load", "while a worker stands after settling"],
 )
 async def test_old_data_that_is_put_back_overspends_nothing(
-    crew: Crew, field: OpenField, tmp_path: Path, standing: bool
+    workers: Workers, start_load: StartLoad, tmp_path: Path, standing: bool
 ) -> None:
-    one = await field(0.08)
+    one = await start_load(0.08)
     if standing:
-        await crew.arm({"rules": "after-settle=stop@6"})
-    async with fighting(one):
+        await workers.arm({"rules": "after-settle=stop@6"})
+    async with running(one):
         if standing:
-            await crew.stopped("rules")
-        await one.until_sent(0.4)
-        await asyncio.to_thread(copy, crew.stack, tmp_path / "copy")
-        crew.stack.resume("rules")
-        await one.until_sent(0.8)
-        await asyncio.to_thread(put_back, crew.stack, tmp_path / "copy")
-    one.fought()
+            await workers.wait_until_stopped("rules")
+        await one.wait_until_sent(0.4)
+        await asyncio.to_thread(copy, workers.stack, tmp_path / "copy")
+        workers.stack.resume("rules")
+        await one.wait_until_sent(0.8)
+        await asyncio.to_thread(put_back, workers.stack, tmp_path / "copy")
+    one.check_competition()
 
 
 async def test_restarts_and_forgotten_scripts_under_load_change_nothing_and_pause_shortly(
-    crew: Crew, field: OpenField
+    workers: Workers, start_load: StartLoad
 ) -> None:
-    one = await field(0.1, 4.0 * TROUBLES)
-    async with fighting(one):
+    one = await start_load(0.1, 4.0 * TROUBLES)
+    async with running(one):
         for place, trouble in enumerate(islice(cycle(("forget", "restart")), TROUBLES)):
-            await one.until_sent((place + 1) / (TROUBLES + 2))
+            await one.wait_until_sent((place + 1) / (TROUBLES + 2))
             if trouble == "restart":
-                await asyncio.to_thread(crew.stack.stop, "redis")
-                await asyncio.to_thread(crew.stack.start, "redis")
+                await asyncio.to_thread(workers.stack.stop, "redis")
+                await asyncio.to_thread(workers.stack.start, "redis")
             else:
-                with redis.Redis.from_url(crew.stack.redis_url) as store:
+                with redis.Redis.from_url(workers.stack.redis_url) as store:
                     await eventually(store.ping)
                     store.script_flush()
-    one.fought()
+    one.check_competition()
     assert max(after - before for before, after in pairwise(one.sequences())) < LONGEST_PAUSE_US

@@ -13,11 +13,11 @@ import pytest
 from deploy.local.guardian import guarded
 from deploy.local.settings import free_ports
 from deploy.local.stack import Stack
+from tests.faults.ledger.competing_requests import CompetingRequests
 from tests.faults.ledger.conftest import TWO, only_in_faults
-from tests.faults.ledger.crew import Crew
-from tests.faults.ledger.field import Field
-from tests.faults.ledger.fighting import Fight
+from tests.faults.ledger.load_run import LoadRun
 from tests.faults.ledger.three_brokers import Proxy, three_brokers
+from tests.faults.ledger.workers import Workers
 from tests.waiting import eventually
 
 pytestmark = [
@@ -30,7 +30,7 @@ HELD_SECONDS = 50.0
 
 
 @pytest.fixture
-async def replicated(tmp_path: Path) -> AsyncIterator[tuple[Crew, Proxy]]:
+async def replicated(tmp_path: Path) -> AsyncIterator[tuple[Workers, Proxy]]:
     """Two workers, not started, on three brokers."""
     ports = free_ports()
     stack = Stack(tmp_path / "stack", ports)
@@ -38,54 +38,59 @@ async def replicated(tmp_path: Path) -> AsyncIterator[tuple[Crew, Proxy]]:
         with guarded(stack.state):
             await asyncio.to_thread(stack.start, "redis")
             try:
-                yield Crew(stack, TWO, REPLICATED), proxy
+                yield Workers(stack, TWO, REPLICATED), proxy
             finally:
                 await asyncio.to_thread(stack.down)
 
 
-async def died_before_the_followers_had_it(crew: Crew, proxy: Proxy, one: Field) -> None:
+async def died_before_the_followers_had_it(workers: Workers, proxy: Proxy, one: LoadRun) -> None:
     """`rules` publishes, the followers are held up, it dies; the other one goes as far as it will."""
     proxy.hold()
     sending = asyncio.create_task(one.run())
-    await crew.dead("rules")
-    await eventually(partial(asyncio.to_thread, heir_is_through, crew), seconds=HELD_SECONDS)
+    await workers.wait_until_dead("rules")
+    await eventually(partial(asyncio.to_thread, heir_is_through, workers), seconds=HELD_SECONDS)
     proxy.release()
     await sending
-    await crew.revive()
-    await one.settled()
+    await workers.restart_dead()
+    await one.wait_until_settled()
 
 
-def heir_is_through(crew: Crew) -> bool:
+def heir_is_through(workers: Workers) -> bool:
     """Whether it waits for the acknowledgement of markers, or decided anew without them."""
-    decided_anew = crew.said("rules-2", "taken_over") and crew.said("rules-2", "round_not_landed") > 1
+    decided_anew = (
+        workers.count_in_log("rules-2", "taken_over")
+        and workers.count_in_log("rules-2", "round_not_landed") > 1
+    )
     try:
-        said = httpx.get(f"{crew.stack.http('rules-2')}/readyz", timeout=4).text
+        said = httpx.get(f"{workers.stack.http('rules-2')}/readyz", timeout=4).text
     except httpx.HTTPError:
         said = ""
     return bool(decided_anew) or "[0, 1, 2, 3, 4, 5] are being taken over (not acknowledged" in said
 
 
 async def test_what_the_followers_lack_is_not_decided_twice(
-    replicated: tuple[Crew, Proxy], tenant: str
+    replicated: tuple[Workers, Proxy], tenant: str
 ) -> None:
-    crew, proxy = replicated
-    async with Field(crew.stack, Fight(tenant, 120)) as one:
+    workers, proxy = replicated
+    async with LoadRun(workers.stack, CompetingRequests(tenant, 120)) as one:
         await one.open()
-        await crew.arm({"rules": "after-publish=kill", "rules-2": ""})
-        await died_before_the_followers_had_it(crew, proxy, one)
-        one.fought()
-    assert crew.said("rules-2", "taking_waits")  # its markers were not acknowledged, so it did not go on
-    assert crew.bugs() == []
+        await workers.arm({"rules": "after-publish=kill", "rules-2": ""})
+        await died_before_the_followers_had_it(workers, proxy, one)
+        one.check_competition()
+    assert workers.count_in_log(
+        "rules-2", "taking_waits"
+    )  # its markers were not acknowledged, so it did not go on
+    assert workers.bugs() == []
 
 
 async def test_without_the_marker_the_same_breaks_promises(
-    replicated: tuple[Crew, Proxy], tenant: str
+    replicated: tuple[Workers, Proxy], tenant: str
 ) -> None:
     """The control: the heir reads to the end that it sees."""
-    crew, proxy = replicated
-    async with Field(crew.stack, Fight(tenant, 120)) as one:
+    workers, proxy = replicated
+    async with LoadRun(workers.stack, CompetingRequests(tenant, 120)) as one:
         await one.open()
-        await crew.arm({"rules": "after-publish=kill", "rules-2": ""}, altered="unmarked")
-        await died_before_the_followers_had_it(crew, proxy, one)
+        await workers.arm({"rules": "after-publish=kill", "rules-2": ""}, altered="unmarked")
+        await died_before_the_followers_had_it(workers, proxy, one)
         broken = {finding.partition(":")[0] for finding in one.findings()}
     assert "one content" in broken

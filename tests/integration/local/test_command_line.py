@@ -22,7 +22,7 @@ from deploy.local.settings import free_ports, setting_of
 from deploy.local.stack import SIZES, Stack, temporary_stack
 from schemas.topics import STAFF
 from services.cli.app import build
-from tests.shop import RETAIL
+from tests.retail_cases import RETAIL
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.skipif(

@@ -17,8 +17,8 @@ from deploy.local.settings import free_ports
 from deploy.local.sinks.mail import KeptMail, kept_mails
 from deploy.local.sinks.webhook import KeptWebhook, kept_webhooks
 from deploy.local.stack import Stack, temporary_stack
-from tests.outside import DEAD_LETTERS, NOTICES, Onlooker
 from tests.publishing import Publisher
+from tests.topic_watcher import DEAD_LETTERS, NOTICES, TopicWatcher
 
 
 @pytest.fixture(scope="package")
@@ -61,9 +61,9 @@ def webhooks(backing: Stack, mark: str) -> Callable[[], list[KeptWebhook]]:
 
 
 @pytest.fixture
-def onlooker(kafka: str) -> Callable[..., AbstractAsyncContextManager[Onlooker]]:
+def onlooker(kafka: str) -> Callable[..., AbstractAsyncContextManager[TopicWatcher]]:
     """Watches what is published about some cases."""
-    return lambda *case_ids: Onlooker(kafka, case_ids, (NOTICES, DEAD_LETTERS))
+    return lambda *case_ids: TopicWatcher(kafka, case_ids, (NOTICES, DEAD_LETTERS))
 
 
 @pytest.fixture

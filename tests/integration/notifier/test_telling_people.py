@@ -20,13 +20,13 @@ from tests.builders.cases import a_case
 from tests.builders.decisions import a_decision
 from tests.builders.events import a_decision_event, an_approval_event
 from tests.builders.staff import a_member
-from tests.outside import Onlooker
 from tests.publishing import Publisher
+from tests.topic_watcher import TopicWatcher
 from tests.waiting import eventually
 
 Mails = Callable[[], list[KeptMail]]
 Webhooks = Callable[[], list[KeptWebhook]]
-Watch = Callable[..., AbstractAsyncContextManager[Onlooker]]
+Watch = Callable[..., AbstractAsyncContextManager[TopicWatcher]]
 Ask = Callable[..., httpx.Response]
 
 
@@ -36,12 +36,12 @@ def a_marked_case(mark: str, number: int | str = 1, **changes: Any) -> Case:
     return a_case(f"c-{mark}-{number}", **fields | changes)
 
 
-def ended(number: int) -> Callable[[Onlooker], bool]:
+def ended(number: int) -> Callable[[TopicWatcher], bool]:
     """Whether so many notices have ended."""
     return lambda onlooker: sum(len(one) for one in onlooker.told().values()) >= number
 
 
-def reasons(onlooker: Onlooker) -> dict[str, str | None]:
+def reasons(onlooker: TopicWatcher) -> dict[str, str | None]:
     """Audience -> why it failed, None where it was delivered."""
     notices = [one.event["data"] for one in onlooker.seen if one.type.startswith("notice.")]
     return {notice["audience"]: notice["reason"] for notice in notices}

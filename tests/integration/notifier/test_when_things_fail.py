@@ -22,13 +22,13 @@ from tests.builders.decisions import a_decision
 from tests.builders.events import a_decision_event
 from tests.builders.staff import a_member
 from tests.integration.notifier.test_telling_people import a_marked_case, ended
-from tests.outside import Onlooker
 from tests.publishing import Publisher
+from tests.topic_watcher import TopicWatcher
 from tests.waiting import eventually
 
 Mails = Callable[[], list[KeptMail]]
 Webhooks = Callable[[], list[KeptWebhook]]
-Watch = Callable[..., AbstractAsyncContextManager[Onlooker]]
+Watch = Callable[..., AbstractAsyncContextManager[TopicWatcher]]
 Ask = Callable[..., httpx.Response]
 
 

@@ -12,7 +12,7 @@ from tests.builders.cases import a_case_body, a_request_body
 from tests.builders.inputs import a_reply, a_submission, a_withdrawal
 from tests.builders.policies import a_mandate
 from tests.builders.staff import a_member
-from tests.pure_shop import Shop
+from tests.in_memory_rules import InMemoryRules
 
 SEQ = 1_772_438_402_123_456
 AWAY = [{"from": "2026-03-01T00:00:00Z", "until": "2026-03-09T00:00:00Z", "delegate": "boss"}]
@@ -23,18 +23,18 @@ def a_budget(**changes: Any) -> dict[str, Any]:
     return {"id": "b", "per": "agent", "window": "day", "cap": 100, **changes}
 
 
-def a_shop(*mandates: dict[str, Any], people: Any = (), **policy: Any) -> Shop:
+def a_shop(*mandates: dict[str, Any], people: Any = (), **policy: Any) -> InMemoryRules:
     """45.00 was asked, and somebody may grant it."""
     small = a_mandate(id="small", limit=40, budgets=[a_budget(per="tenant", cap=1_000)])
     zone = {"timezone": "Europe/Amsterdam"}
-    return Shop(small, *mandates, opened=a_submission(), people=people, **zone, **policy)
+    return InMemoryRules(small, *mandates, opened=a_submission(), people=people, **zone, **policy)
 
 
 def a_lead(**changes: Any) -> dict[str, Any]:
     return a_mandate(**{"id": "lead", "to": "team_lead", "budgets": [a_budget()], **changes})
 
 
-def settled(shop: Shop, one: Any) -> list[dict[str, Any]]:
+def settled(shop: InMemoryRules, one: Any) -> list[dict[str, Any]]:
     return [json.loads(value) for value in shop.decide(one, SEQ).values]
 
 
@@ -135,7 +135,7 @@ def test_an_approver_has_one_budget_for_everything_that_they_approve() -> None:
 def test_discretion_of_an_approver_needs_their_own_reason(reason: str | None, counts: bool) -> None:
     own = a_lead(id="own", discretion={"review_within": "5d", "reviewer": "manager"})
     case = a_case_body(request=a_request_body(discretion=True))
-    shop = Shop(a_mandate(limit=1), own, opened=a_submission(case), timezone="UTC")
+    shop = InMemoryRules(a_mandate(limit=1), own, opened=a_submission(case), timezone="UTC")
     event = settled(shop, a_reply(data={"reason": reason}))[0]
     if counts:
         assert (event["data"]["by"], event["data"]["mandate"]) == ("person", "own")
@@ -161,8 +161,8 @@ def test_the_new_ladder_answers_if_a_new_policy_does_not_have_the_role() -> None
     roles: dict[str, Any] = {"agent": {}, "chief": {}}
     ladder = [{"id": "default", "steps": [{"to": "chief"}]}]
     chief = a_member("chief-1", role="chief")
-    shop = Shop(a_mandate(limit=40), opened=a_submission())
-    changed = Shop(a_mandate(id="all", to="chief"), roles=roles, escalation=ladder, people=[chief])
+    shop = InMemoryRules(a_mandate(limit=40), opened=a_submission())
+    changed = InMemoryRules(a_mandate(id="all", to="chief"), roles=roles, escalation=ladder, people=[chief])
     changed.states = shop.states
     assert settled(changed, a_reply(data={"agent_id": "chief-1"}))[0]["data"]["outcome"] == "approved"
     assert (

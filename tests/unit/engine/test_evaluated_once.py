@@ -14,8 +14,8 @@ from tests.builders.cases import a_case, a_case_body
 from tests.builders.inputs import a_reply, a_submission
 from tests.builders.policies import a_book, a_mandate
 from tests.builders.staff import a_member, a_staff
+from tests.in_memory_rules import InMemoryRules
 from tests.judging import judge
-from tests.pure_shop import Shop
 
 Seen = Counter[tuple[str, str | None, str | None]]
 """Text, person and amount of an evaluation, and how often it was made."""
@@ -87,7 +87,7 @@ def test_a_verdict_evaluates_each_expression_once(seen: Seen) -> None:
         a_mandate(id="a", when="facts.days_late > 1", limit="0.4 * facts.order_value"),
         a_mandate(id="b", to="team_lead", when="agent.role == 'team_lead' && request.amount < 100"),
     )
-    shop = Shop(*rows)
+    shop = InMemoryRules(*rows)
     shop.decide(a_submission(a_case_body()), 1_772_438_400_000_000)
     seen.clear()
     shop.decide(a_reply(data={"amount": "44.00"}), 1_772_438_400_000_001)

@@ -20,7 +20,7 @@ from tests.builders.cases import a_case_body, a_request_body
 from tests.builders.events import TRACE
 from tests.builders.inputs import a_later_reply, a_reply, a_submission, a_withdrawal
 from tests.builders.policies import a_mandate
-from tests.pure_shop import Shop
+from tests.in_memory_rules import InMemoryRules
 
 SEQ = 1_772_438_402_123_456
 LEADS = (a_mandate(id="small", limit=40), a_mandate(id="lead", grants="*", to="team_lead", limit=500))
@@ -51,24 +51,27 @@ def every_ending() -> dict[str, tuple[Input, Rendered]]:
     zone: dict[str, Any] = {"timezone": "Europe/Amsterdam"}
     at_discretion = a_submission(a_case_body(request=a_request_body(discretion=True)))
     refusing = [{"id": "e", "steps": [{"to": "team_lead"}], "when_nobody": "refuse"}]
-    endings: dict[str, tuple[Input, Shop]] = {
-        "charged": (small, Shop(*budgets, **zone)),
-        "discretion": (at_discretion, Shop(*budgets, **zone)),
-        "exhausted": (small, spent := Shop(*budgets, **zone)),
-        "person is charged": (a_reply(), Shop(*budgets, opened=asked, **zone)),
-        "person has no room": (a_reply(data={"amount": "45.01"}), Shop(*budgets, opened=asked, **zone)),
-        "nobody may": (asked, Shop(LEADS[0], escalation=refusing)),
-        "withdrawn": (a_withdrawal(), given_back := Shop(*budgets, **zone)),
-        "withdrawn while open": (a_withdrawal(), Shop(*budgets, opened=asked, **zone)),
-        "withdrawn unseen": (a_withdrawal(), Shop()),
-        "approved": (small, Shop(*LEADS)),
-        "escalated": (asked, Shop(*LEADS)),
-        "refused": (asked, Shop(*LEADS, prohibitions=[never])),
-        "person approves": (a_reply(), Shop(*LEADS, opened=asked)),
-        "person rejects": (a_reply("reject"), Shop(*LEADS, opened=asked)),
-        "not entitled": (a_reply(data={"agent_id": "agent-01"}), Shop(*LEADS, opened=asked)),
-        "forbidden": (a_reply(), Shop(*LEADS, opened=asked, prohibitions=[for_leads])),
-        "late": (a_later_reply(a_reply()), closed := Shop(*LEADS, opened=asked)),
+    endings: dict[str, tuple[Input, InMemoryRules]] = {
+        "charged": (small, InMemoryRules(*budgets, **zone)),
+        "discretion": (at_discretion, InMemoryRules(*budgets, **zone)),
+        "exhausted": (small, spent := InMemoryRules(*budgets, **zone)),
+        "person is charged": (a_reply(), InMemoryRules(*budgets, opened=asked, **zone)),
+        "person has no room": (
+            a_reply(data={"amount": "45.01"}),
+            InMemoryRules(*budgets, opened=asked, **zone),
+        ),
+        "nobody may": (asked, InMemoryRules(LEADS[0], escalation=refusing)),
+        "withdrawn": (a_withdrawal(), given_back := InMemoryRules(*budgets, **zone)),
+        "withdrawn while open": (a_withdrawal(), InMemoryRules(*budgets, opened=asked, **zone)),
+        "withdrawn unseen": (a_withdrawal(), InMemoryRules()),
+        "approved": (small, InMemoryRules(*LEADS)),
+        "escalated": (asked, InMemoryRules(*LEADS)),
+        "refused": (asked, InMemoryRules(*LEADS, prohibitions=[never])),
+        "person approves": (a_reply(), InMemoryRules(*LEADS, opened=asked)),
+        "person rejects": (a_reply("reject"), InMemoryRules(*LEADS, opened=asked)),
+        "not entitled": (a_reply(data={"agent_id": "agent-01"}), InMemoryRules(*LEADS, opened=asked)),
+        "forbidden": (a_reply(), InMemoryRules(*LEADS, opened=asked, prohibitions=[for_leads])),
+        "late": (a_later_reply(a_reply()), closed := InMemoryRules(*LEADS, opened=asked)),
     }
     closed.decide(a_reply(), SEQ - 1)
     spent.decide(a_submission(a_case_body(case_id="c-2", request=a_request_body(amount="40.00"))), SEQ - 1)
@@ -159,19 +162,19 @@ def test_the_same_input_proposal_and_sequence_give_the_same_bytes() -> None:
 
 
 def test_another_sequence_changes_nothing_but_sequence_and_time() -> None:
-    early, late = (Shop(*LEADS).decide(a_submission(), seq) for seq in (SEQ, SEQ + 1_000_000))
+    early, late = (InMemoryRules(*LEADS).decide(a_submission(), seq) for seq in (SEQ, SEQ + 1_000_000))
     for one, other in zip(parsed(early), parsed(late), strict=True):
         assert {**one, "sequence": "", "time": ""} == {**other, "sequence": "", "time": ""}
 
 
 def test_a_trace_continues_in_the_events_of_the_input() -> None:
-    rendered = Shop(*LEADS).decide(a_submission(traceparent=TRACE), SEQ)
+    rendered = InMemoryRules(*LEADS).decide(a_submission(traceparent=TRACE), SEQ)
     assert [event["traceparent"] for event in parsed(rendered)] == [TRACE, TRACE]
-    assert "traceparent" not in parsed(Shop(*LEADS).decide(a_submission(), SEQ))[0]
+    assert "traceparent" not in parsed(InMemoryRules(*LEADS).decide(a_submission(), SEQ))[0]
 
 
 def test_versions_of_an_approval_rise_by_one_and_only_with_an_effect() -> None:
-    shop = Shop(*LEADS)
+    shop = InMemoryRules(*LEADS)
     inputs: tuple[Input, ...] = (
         a_submission(),
         a_reply(data={"agent_id": "agent-01", "reply_id": "0"}),
@@ -211,7 +214,7 @@ def test_the_approvers_at_the_moment_of_the_request_are_named() -> None:
 
 def test_an_escalation_without_approvers_still_opens_an_approval() -> None:
     ladder = [{"id": "default", "steps": [{"to": "manager"}]}]
-    rendered = Shop(a_mandate(id="small", limit=40), escalation=ladder).decide(a_submission(), SEQ)
+    rendered = InMemoryRules(a_mandate(id="small", limit=40), escalation=ladder).decide(a_submission(), SEQ)
     assert parsed(rendered)[1]["data"]["approval"]["approvers"] == []
 
 
@@ -248,7 +251,7 @@ LINES = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), m
 def test_a_rebuilt_ledger_equals_the_confirmed_one_for_any_case(
     facts: Any, claims: Any, words: Any, reason: Any
 ) -> None:
-    shop = Shop(*LEADS)
+    shop = InMemoryRules(*LEADS)
     case = a_case_body(facts=facts, claims=claims, request=a_request_body(reason=reason), **words)
     opened = shop.decide(a_submission(case), SEQ)
     assert journalled(parsed(opened)).effects == opened.effects
@@ -280,6 +283,6 @@ def test_events_that_rules_did_not_write_are_rejected(events: list[dict[str, Any
 
 
 def test_a_proposal_changes_nothing() -> None:
-    shop, one = Shop(*LEADS), a_submission()
+    shop, one = InMemoryRules(*LEADS), a_submission()
     assert propose(one, shop, {}).render(SEQ) == propose(one, shop, {}).render(SEQ)
     assert shop.states == {}

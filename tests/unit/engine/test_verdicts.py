@@ -11,19 +11,19 @@ from schemas.errors import Unreadable
 from tests.builders.inputs import a_later_reply, a_reply, a_submission
 from tests.builders.policies import a_mandate
 from tests.builders.staff import a_member
-from tests.pure_shop import Shop
+from tests.in_memory_rules import InMemoryRules
 
 SEQ = 1_772_438_402_123_456
 MANDATES = (a_mandate(id="small", limit=40), a_mandate(id="lead", grants="*", to="team_lead", limit=500))
 AWAY = {"from": "2026-03-01T00:00:00Z", "until": "2026-03-09T00:00:00Z"}
 
 
-def asked(*people: Any, **policy: Any) -> Shop:
+def asked(*people: Any, **policy: Any) -> InMemoryRules:
     """A shop where agent-01 of team north asked for 45.00, which needs a team lead."""
-    return Shop(*MANDATES, opened=a_submission(), people=people, **policy)
+    return InMemoryRules(*MANDATES, opened=a_submission(), people=people, **policy)
 
 
-def events(shop: Shop, *replies: Any) -> list[dict[str, Any]]:
+def events(shop: InMemoryRules, *replies: Any) -> list[dict[str, Any]]:
     """The events of the last reply."""
     found: list[dict[str, Any]] = []
     for place, one in enumerate(replies):
@@ -31,7 +31,7 @@ def events(shop: Shop, *replies: Any) -> list[dict[str, Any]]:
     return found
 
 
-def outcome(shop: Shop, *replies: Any) -> tuple[str, list[str]]:
+def outcome(shop: InMemoryRules, *replies: Any) -> tuple[str, list[str]]:
     """The type of the first event of the last reply, and the codes of its reasons."""
     first = events(shop, *replies)[0]
     kind = first["type"].removeprefix("mandaat.").removesuffix(".v1")
@@ -137,7 +137,7 @@ def test_a_verdict_is_judged_by_the_policy_and_staff_of_its_moment() -> None:
 
 def test_a_verdict_on_an_unknown_approval_is_unreadable() -> None:
     with pytest.raises(Unreadable, match="unknown_approval"):
-        Shop(*MANDATES).decide(a_reply(), SEQ)
+        InMemoryRules(*MANDATES).decide(a_reply(), SEQ)
 
 
 def test_a_verdict_never_finds_another_tenants_approval() -> None:

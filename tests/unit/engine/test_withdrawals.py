@@ -20,7 +20,7 @@ from tests.builders.cases import a_case_body, a_request_body
 from tests.builders.events import a_submitted_event, a_withdrawn_event
 from tests.builders.inputs import a_later_reply, a_reply, a_submission, a_withdrawal
 from tests.builders.policies import a_mandate
-from tests.pure_shop import Shop
+from tests.in_memory_rules import InMemoryRules
 
 SEQ = 1_772_438_402_123_456
 BUDGETS = [
@@ -33,18 +33,18 @@ BUDGETS = [
 ]
 
 
-def a_shop(currency: str = "EUR") -> Shop:
+def a_shop(currency: str = "EUR") -> InMemoryRules:
     """Agents approve up to 50 with every kind of budget, leads the rest."""
     small = a_mandate(id="small", limit=50, budgets=BUDGETS)
     lead = a_mandate(id="lead", to="team_lead", budgets=BUDGETS)
-    return Shop(small, lead, currency=currency, timezone="Europe/Amsterdam")
+    return InMemoryRules(small, lead, currency=currency, timezone="Europe/Amsterdam")
 
 
 def asks(amount: str = "45.00", currency: str = "EUR") -> Any:
     return a_submission(a_case_body(request=a_request_body(amount=amount, currency=currency)))
 
 
-def settled(shop: Shop, *inputs: Any) -> list[dict[str, Any]]:
+def settled(shop: InMemoryRules, *inputs: Any) -> list[dict[str, Any]]:
     """The events of the last input."""
     found: list[dict[str, Any]] = []
     for place, one in enumerate(inputs):
@@ -134,7 +134,7 @@ def test_an_approval_that_was_closed_before_the_withdrawal_stays_as_it_was() -> 
 
 
 def test_a_refused_request_may_be_withdrawn_too() -> None:
-    shop = Shop(prohibitions=[{"id": "never", "kinds": "*", "reason": "no"}])
+    shop = InMemoryRules(prohibitions=[{"id": "never", "kinds": "*", "reason": "no"}])
     events = settled(shop, asks(), a_withdrawal())
     assert kinds(events) == ["decision.withdrawn"]
     assert events[0]["data"]["charges"] == []
@@ -152,7 +152,7 @@ def test_a_request_that_never_came_may_be_withdrawn() -> None:
 def test_a_withdrawal_repeats_the_request_and_the_policy_that_decided_it() -> None:
     shop = a_shop()
     (approved,) = settled(shop, asks())
-    shop._book = Shop(a_mandate(), version="2").book("acme")  # type: ignore[assignment]  # it has one
+    shop._book = InMemoryRules(a_mandate(), version="2").book("acme")  # type: ignore[assignment]  # it has one
     (withdrawn,) = settled(shop, a_withdrawal(data={"agent_id": "agent-02", "reason": "he changed his mind"}))
     same = {"case_id", "request_id", "amount", "currency", "agent_id", "customer_id", "policy", "mandate"}
     same |= {"agent", "request_digest"}

@@ -11,8 +11,8 @@ from typing import Any, Final, Protocol, TypeVar
 from hypothesis import strategies as st
 
 from tests.laws.charges import DECIMALS, Charge, Json, local_day, minor_of, text_of
-from tests.laws.hand import budgets_of
-from tests.laws.sayings import CONDITIONS, DEFINE, LIMITS
+from tests.laws.expressions import CONDITIONS, DEFINE, LIMITS
+from tests.laws.mandate_checks import budgets_of
 
 TENANT: Final = "acme"
 ROLES: Final = ("agent", "senior", "lead", "boss", "expert")

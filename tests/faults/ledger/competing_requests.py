@@ -27,7 +27,7 @@ class Message(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Fight:
+class CompetingRequests:
     """`number` requests of a tenant, each sent three times, one in five withdrawn, from a seed.
 
     Budgets take about two fifths of what is asked: per agent and day, per team and week (a count), per

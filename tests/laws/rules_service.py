@@ -23,7 +23,7 @@ from tests.doubles.rules import FakeJournal, FakeLedger, FakeLetters, FakeTables
 from tests.integration.ledger.manual_worker import warm_ledger
 from tests.laws import engine
 from tests.laws.charges import Json
-from tests.laws.worlds import TENANT
+from tests.laws.strategies import TENANT
 
 PARTITIONS = 3
 ELSEWHERE = "{VERIFY}"
@@ -55,7 +55,7 @@ class Store(Protocol):
         ...
 
 
-class InMemory:
+class InMemoryStore:
     """The ledger in dictionaries."""
 
     def __init__(self) -> None:
@@ -79,14 +79,14 @@ def _in_memory(ledger: FakeLedger) -> Contents:
     return {"i": dict(ledger.index), **states, **engine.held(ledger.counters)}
 
 
-class OnRedis:
+class RedisStore:
     """The real script."""
 
     def __init__(self, redis: Redis, ledger: Ledger) -> None:
         self.redis, self.ledger = redis, ledger
 
     @classmethod
-    async def empty(cls, redis: Redis) -> OnRedis:
+    async def empty(cls, redis: Redis) -> RedisStore:
         await redis.flushdb()
         return cls(redis, await warm_ledger(redis, PARTITIONS))
 
@@ -116,7 +116,7 @@ class OnRedis:
         return {key.decode().removeprefix(f"{prefix}:"): await client.hgetall(key) for key in keys}
 
 
-class Heard(NamedTuple):
+class BatchOutcome(NamedTuple):
     """What became of a batch: the records that were published, and by place in it why it is a dead letter."""
 
     published: Sequence[bytes]
@@ -133,7 +133,7 @@ class Heard(NamedTuple):
         return tuple(dict.fromkeys(one for one in self.published if json.loads(one)["cause"] == event["id"]))
 
 
-class House:
+class RulesService:
     """One worker that holds all partitions."""
 
     def __init__(self, store: Store, runner: asyncio.Runner, policy: Json, staff: Sequence[Json]) -> None:
@@ -160,7 +160,7 @@ class House:
         """The staff from now on."""
         self.tables.members[TENANT] = engine.as_staff(staff)
 
-    def hear(self, *events: dict[str, Any]) -> Heard:
+    def hear(self, *events: dict[str, Any]) -> BatchOutcome:
         """Decide a batch, and confirm it."""
         records = [
             a_record(event, offset=at, partition=partition_of(event)) for at, event in enumerate(events)
@@ -172,7 +172,7 @@ class House:
         new = [record for entry in self.journal.entries[published:] for record in entry.records]
         assert {record.key for record in new} <= {key_of(event) for event in events}
         why = {record.offset: one.reason for record, one in self.letters.letters[letters:]}
-        return Heard([record.value for record in new], why)
+        return BatchOutcome([record.value for record in new], why)
 
     def confirm(self) -> None:
         """What an idle worker does."""

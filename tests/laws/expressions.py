@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, Final
 
 
-class Failed(Exception):  # noqa: N818 - what becomes of an expression, not of the test
+class ExpressionFailed(Exception):  # noqa: N818 - what becomes of an expression, not of the test
     """It does not come out; `missing` is the fact it lacks. `sure`: no other failure could win."""
 
     def __init__(self, missing: str | None = None, *, sure: bool = True) -> None:
@@ -19,7 +19,7 @@ class Failed(Exception):  # noqa: N818 - what becomes of an expression, not of t
 
 
 @dataclass(frozen=True)
-class View:
+class Variables:
     """What expressions see: plain JSON values, the amount in major units."""
 
     case: Mapping[str, Any]
@@ -31,10 +31,10 @@ class View:
         value, name = self.case["facts"], "facts"
         for key in path:
             if not isinstance(value, dict):
-                raise Failed
+                raise ExpressionFailed
             name = f"{name}.{key}"
             if key not in value:
-                raise Failed(name)
+                raise ExpressionFailed(name)
             value = value[key]
         return value
 
@@ -51,14 +51,14 @@ class View:
 def given(value: Any, name: str) -> Any:
     """The value of an optional field; an error where it is absent."""
     if value is None:
-        raise Failed(name)
+        raise ExpressionFailed(name)
     return value
 
 
 def number(value: Any) -> float:
     """Only a number is a number: not "90", not true, not null."""
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise Failed
+        raise ExpressionFailed
     return float(value)
 
 
@@ -73,7 +73,7 @@ def equal(one: Any, other: Any) -> bool:
 
 def size(value: Any) -> float:
     if not isinstance(value, str | list | dict):
-        raise Failed
+        raise ExpressionFailed
     return float(len(value))
 
 
@@ -89,19 +89,19 @@ def together(*parts: Callable[[], float]) -> list[float]:
     for part in parts:
         try:
             values.append(part())
-        except Failed as failure:
+        except ExpressionFailed as failure:
             failures.append(failure)
     if failures:
-        raise Failed(failures[0].missing, sure=len(failures) == 1)
+        raise ExpressionFailed(failures[0].missing, sure=len(failures) == 1)
     return values
 
 
-def compared(view: View) -> list[float]:
+def compared(view: Variables) -> list[float]:
     """facts.n and facts.m"""
     return together(lambda: view.number("n"), lambda: view.number("m"))
 
 
-def _twice(view: View) -> bool:
+def _twice(view: Variables) -> bool:
     n, m = compared(view)
     return 2 * n > m
 
@@ -116,10 +116,10 @@ def either(*parts: Part) -> bool:
         try:
             if part():
                 return True
-        except Failed as failure:
+        except ExpressionFailed as failure:
             failures.append(failure)
     if failures:
-        raise Failed(failures[0].missing, sure=len(failures) == 1)
+        raise ExpressionFailed(failures[0].missing, sure=len(failures) == 1)
     return False
 
 
@@ -128,18 +128,18 @@ def both(*parts: Part) -> bool:
     return not either(*(lambda part=part: not part() for part in parts))
 
 
-def _late(view: View) -> bool:
+def _late(view: Variables) -> bool:
     return view.number("n") >= 2
 
 
-def _half(view: View) -> float:
+def _half(view: Variables) -> float:
     return 0.5 * view.number("n")
 
 
 DEFINE: Final = {"late": "facts.n >= 2", "half": "0.5 * facts.n", "bad": "late && facts.m > 5"}
 """Every policy of these tests defines these names."""
 
-CONDITIONS: Final[Mapping[str, Callable[[View], bool]]] = {
+CONDITIONS: Final[Mapping[str, Callable[[Variables], bool]]] = {
     "true": lambda view: True,
     "facts.n > 10": lambda view: view.number("n") > 10,
     "facts.n == 90": lambda view: equal(view.fact("n"), 90),
@@ -169,7 +169,7 @@ CONDITIONS: Final[Mapping[str, Callable[[View], bool]]] = {
     "now.getHours('UTC') < 12": lambda view: view.now.hour < 12,
 }
 
-LIMITS: Final[Mapping[str, Callable[[View], float]]] = {
+LIMITS: Final[Mapping[str, Callable[[Variables], float]]] = {
     "facts.n": lambda view: view.number("n"),
     "half": _half,
     "facts.n / 3": lambda view: view.number("n") / 3,

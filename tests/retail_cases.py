@@ -35,7 +35,7 @@ def expected_outcomes() -> dict[str, str]:
 
 
 @dataclass
-class Run:
+class RetailRun:
     """One sending of retail cases under case ids of its own."""
 
     stack: Stack
@@ -49,7 +49,7 @@ class Run:
         return set(self.expected)
 
 
-def a_run(stack: Stack, most: int | None = None) -> Run:
+def a_retail_run(stack: Stack, most: int | None = None) -> RetailRun:
     """The retail cases (the first `most` of them), their ids made unique."""
     mark = uuid.uuid4().hex[:10]
     outcomes, cases, expected = expected_outcomes(), [], {}
@@ -59,11 +59,14 @@ def a_run(stack: Stack, most: int | None = None) -> Run:
         case["case_id"] += f"~{mark}"
         cases.append(case)
         expected[case["case_id"]] = outcome
-    return Run(stack, cases, expected)
+    return RetailRun(stack, cases, expected)
 
 
 async def send(
-    run: Run, *, per_second: float | None = None, on_accepted: Callable[[int], Awaitable[None]] | None = None
+    run: RetailRun,
+    *,
+    per_second: float | None = None,
+    on_accepted: Callable[[int], Awaitable[None]] | None = None,
 ) -> None:
     """Send all cases, half over HTTP and half to mandaat.inbound; return when all are accepted.
 
@@ -78,13 +81,13 @@ async def send(
             group.create_task(_watch(run, on_accepted))
 
 
-async def _watch(run: Run, on_accepted: Callable[[int], Awaitable[None]]) -> None:
+async def _watch(run: RetailRun, on_accepted: Callable[[int], Awaitable[None]]) -> None:
     while len(run.accepted) < len(run.cases):
         await on_accepted(len(run.accepted))
         await asyncio.sleep(0.02)
 
 
-async def _over_http(run: Run, cases: Sequence[dict[str, Any]], per_second: float | None) -> None:
+async def _over_http(run: RetailRun, cases: Sequence[dict[str, Any]], per_second: float | None) -> None:
     headers = {"authorization": f"Bearer {run.stack.api_key(TENANT)}", "content-type": "application/json"}
     places = asyncio.Semaphore(8)
     async with httpx.AsyncClient(base_url=run.stack.http("intake"), headers=headers, timeout=10.0) as client:
@@ -110,7 +113,7 @@ async def _post(client: httpx.AsyncClient, case: dict[str, Any]) -> bool:
     return answer.status_code == 202
 
 
-async def _over_kafka(run: Run, cases: Sequence[dict[str, Any]], per_second: float | None) -> None:
+async def _over_kafka(run: RetailRun, cases: Sequence[dict[str, Any]], per_second: float | None) -> None:
     producer = AIOKafkaProducer(
         bootstrap_servers=run.stack.bootstrap, acks="all", enable_idempotence=True, linger_ms=0
     )

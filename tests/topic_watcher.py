@@ -15,7 +15,7 @@ DECISIONS, NOTICES, DEAD_LETTERS = "mandaat.decisions", "mandaat.notices", "mand
 
 
 @dataclass(frozen=True)
-class Seen:
+class SeenEvent:
     """One record of a topic: its CloudEvent, and the record itself."""
 
     event: dict[str, Any]
@@ -32,7 +32,7 @@ class Seen:
         return str(self.event["type"]).removeprefix("mandaat.").removesuffix(".v1")
 
 
-class Onlooker:
+class TopicWatcher:
     """Reads topics from their beginning, and remembers what is about the cases it was told to watch."""
 
     def __init__(self, bootstrap: str, case_ids: Collection[str], topics: Iterable[str]) -> None:
@@ -41,9 +41,9 @@ class Onlooker:
         )
         self._topics = tuple(topics)
         self._case_ids = frozenset(case_ids)
-        self.seen: list[Seen] = []
+        self.seen: list[SeenEvent] = []
 
-    async def __aenter__(self) -> Onlooker:
+    async def __aenter__(self) -> TopicWatcher:
         await self._consumer.start()
         cluster = await self._consumer._client.fetch_all_metadata()
         places = [
@@ -56,13 +56,13 @@ class Onlooker:
     async def __aexit__(self, *_: object) -> None:
         await self._consumer.stop()
 
-    async def look(self) -> list[Seen]:
+    async def look(self) -> list[SeenEvent]:
         """Read on for a moment, and answer all that was seen."""
         for records in (await self._consumer.getmany(timeout_ms=200, max_records=5000)).values():
             for record in records:
                 event = _event(record)
                 if str(event.get("subject")) in self._case_ids:
-                    self.seen.append(Seen(event, record))
+                    self.seen.append(SeenEvent(event, record))
         return self.seen
 
     def decided(self) -> dict[str, str]:
@@ -82,7 +82,7 @@ class Onlooker:
                 told[one.case_id].add((data["about"], data["audience"], data["person"], one.type))
         return told
 
-    def to_be_told(self) -> dict[str, set[tuple[str, str, str | None]]]:
+    def expected_notices(self) -> dict[str, set[tuple[str, str, str | None]]]:
         """Case -> (event, audience, person) of every notice that DESIGN.md's table asks for."""
         wanted: dict[str, set[tuple[str, str, str | None]]] = defaultdict(set)
         approvers: dict[str, list[str]] = {}
@@ -112,15 +112,15 @@ class Onlooker:
                 wanted[case_id] |= {(event, "approver", name) for name in approvers[case_id]}
         return wanted
 
-    def all_told(self) -> bool:
+    def all_notices_ended(self) -> bool:
         """Whether every notice that is asked for has ended, delivered or failed."""
         told = self.told()
         return all(
             notices <= {(event, audience, person) for event, audience, person, _ in told.get(case_id, ())}
-            for case_id, notices in self.to_be_told().items()
+            for case_id, notices in self.expected_notices().items()
         )
 
-    async def until(self, condition: Callable[[Onlooker], bool], *, seconds: float, what: str) -> None:
+    async def until(self, condition: Callable[[TopicWatcher], bool], *, seconds: float, what: str) -> None:
         """Look until the condition holds; fail when it does not within `seconds`."""
         deadline = time.monotonic() + seconds
         while not condition(self):
@@ -136,7 +136,7 @@ def _event(record: ConsumerRecord[bytes, bytes]) -> dict[str, Any]:
     return event if isinstance(event, dict) else {}
 
 
-def decided_once(seen: Iterable[Seen]) -> None:
+def assert_decided_once(seen: Iterable[SeenEvent]) -> None:
     """One first decision a request, one content an event id, and rising sequences of first appearances."""
     contents: dict[str, bytes] = {}
     decisions: dict[str, set[str]] = defaultdict(set)

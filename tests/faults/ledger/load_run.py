@@ -18,7 +18,7 @@ from tests.audit.evidence import Evidence
 from tests.audit.promises import audit, totals
 from tests.audit.topics import CASES, POLICIES, REPLIES, Reader, Record
 from tests.builders.policies import a_policy_record
-from tests.faults.ledger.fighting import Fight, Message
+from tests.faults.ledger.competing_requests import CompetingRequests, Message
 from tests.waiting import eventually
 
 GROUP = "mandaat-rules"
@@ -27,23 +27,23 @@ CHUNK = 20
 SETTLED_SECONDS = 120.0
 
 
-class Field:
+class LoadRun:
     """One tenant's fight on a stack, sent evenly over so many seconds."""
 
-    def __init__(self, stack: Stack, fight: Fight, seconds: float = 6.0) -> None:
+    def __init__(self, stack: Stack, requests: CompetingRequests, seconds: float = 6.0) -> None:
         self.stack = stack
-        self.fight = fight
+        self.requests = requests
         self.sent = 0
         self.reader = Reader(stack.bootstrap)
         self._seconds = seconds
-        self.whole = len(fight.messages())
+        self.whole = len(requests.messages())
         """How many records the fight sends."""
         self._producer = AIOKafkaProducer(
             bootstrap_servers=stack.bootstrap, acks="all", enable_idempotence=True, linger_ms=2
         )
         self._answered: set[str] = set()
 
-    async def __aenter__(self) -> Field:
+    async def __aenter__(self) -> LoadRun:
         await self._producer.start()
         await self.reader.__aenter__()
         return self
@@ -54,8 +54,8 @@ class Field:
 
     async def open(self) -> None:
         """Activate the policy and hire the staff."""
-        await self.activate(self.fight.policy())
-        for person in self.fight.staff():
+        await self.activate(self.requests.policy())
+        for person in self.requests.staff():
             await self.put("mandaat.staff", f"{person['tenant']}/{person['agent_id']}", person)
 
     async def activate(self, policy: dict[str, Any]) -> None:
@@ -83,7 +83,7 @@ class Field:
 
     async def run(self) -> None:
         """Send everything, at a pace, and answer what opens meanwhile."""
-        messages = self.fight.messages()
+        messages = self.requests.messages()
         for first in range(0, len(messages), CHUNK):
             chunk = messages[first : first + CHUNK]
             await self.send(CASES, chunk)
@@ -92,7 +92,7 @@ class Field:
             # The pace of the load, not a wait for anything.
             await asyncio.sleep(self._seconds * len(chunk) / self.whole)
 
-    async def until_sent(self, share: float) -> None:
+    async def wait_until_sent(self, share: float) -> None:
         """Until so much of it was sent."""
         number = share * self.whole
         await eventually(lambda: self.sent >= number, seconds=300.0, what=f"{number:.0f} records sent")
@@ -104,14 +104,14 @@ class Field:
             if b'"mandaat.approval.requested.v1"' not in (record.value or b""):
                 continue
             event = json.loads(record.value or b"")
-            if event["tenant"] == self.fight.tenant and event["id"] not in self._answered:
+            if event["tenant"] == self.requests.tenant and event["id"] not in self._answered:
                 self._answered.add(event["id"])
-                replies += self.fight.answers(event["data"]["approval"])
+                replies += self.requests.answers(event["data"]["approval"])
         if replies:
             await self.send(REPLIES, replies)
         return len(replies)
 
-    async def settled(self, seconds: float = SETTLED_SECONDS, *, answering: bool = True) -> None:
+    async def wait_until_settled(self, seconds: float = SETTLED_SECONDS, *, answering: bool = True) -> None:
         """Until rules has committed all of cases and replies, and nobody has anything to answer any more."""
 
         async def quiet() -> bool:
@@ -145,13 +145,13 @@ class Field:
 
     def findings(self) -> list[str]:
         """The promises that are broken."""
-        return audit(self.reader.topics, self.fight.tenant)
+        return audit(self.reader.topics, self.requests.tenant)
 
     def evidence(self) -> Evidence:
         """What was seen, sorted out."""
-        return Evidence(self.reader.topics, self.fight.tenant)
+        return Evidence(self.reader.topics, self.requests.tenant)
 
-    def kept(self) -> None:
+    def check_promises(self) -> None:
         """Fail unless every promise is kept, and the counters are the sums of the journal's charges."""
         findings = self.findings()
         assert not findings, "\n".join(findings)
@@ -160,16 +160,16 @@ class Field:
         assert counted == due, {key: (counted.get(key), due.get(key)) for key in counted | due
                                 if counted.get(key) != due.get(key)}  # fmt: skip
 
-    def fought(self) -> None:
+    def check_competition(self) -> None:
         """The same, and it was a fight: fail unless much was granted, and much was not for want of room."""
-        self.kept()
+        self.check_promises()
         evidence = self.evidence()
         decided = [one.data for found in evidence.decisions.values() for one in found]
         outcomes = [one["outcome"] for one in decided]
         short = [one for one in decided for why in one["reasons"] if why["code"] == "budget_exhausted"]
-        assert outcomes.count("approved") > self.fight.number / 5
-        assert outcomes.count("escalated") > self.fight.number / 10
-        assert len(short) > self.fight.number / 10
+        assert outcomes.count("approved") > self.requests.number / 5
+        assert outcomes.count("escalated") > self.requests.number / 10
+        assert len(short) > self.requests.number / 10
 
     def sequences(self) -> list[int]:
         """Of everything that was published, in order."""
@@ -178,7 +178,7 @@ class Field:
     def counters(self) -> dict[str, dict[str, int]]:
         """What the ledger has counted for the tenant, in Redis."""
         with redis.Redis.from_url(self.stack.redis_url, decode_responses=True) as store:
-            keys = sorted(store.scan_iter(f"{{L0}}:b:{self.fight.tenant}|*", count=1000))
+            keys = sorted(store.scan_iter(f"{{L0}}:b:{self.requests.tenant}|*", count=1000))
             return {
                 key.removeprefix("{L0}:b:"): {
                     field: int(value) for field, value in store.hgetall(key).items()
@@ -188,9 +188,9 @@ class Field:
 
 
 @asynccontextmanager
-async def fighting(field: Field) -> AsyncIterator[Field]:
+async def running(field: LoadRun) -> AsyncIterator[LoadRun]:
     """The fight goes on while the block runs, and comes to its end after it."""
     async with asyncio.TaskGroup() as group:
         group.create_task(field.run())
         yield field
-    await field.settled()
+    await field.wait_until_settled()

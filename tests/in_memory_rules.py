@@ -18,7 +18,7 @@ NEEDED = ("timezone", "budgets")
 """Keys of a policy that its mandates may need."""
 
 
-class Shop:
+class InMemoryRules:
     """Decides one input after the other, as rules does, without Kafka and Redis."""
 
     def __init__(

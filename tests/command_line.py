@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from deploy.local.stack import Stack
-from tests.shop import RETAIL
+from tests.retail_cases import RETAIL
 
 
 def publish_retail(stack: Stack) -> None:

@@ -28,7 +28,7 @@ from schemas import topics
 from schemas.cloud_event import HEADERS
 from schemas.staff import staff_key
 from services.chassis.kafka.producer import partition_for
-from tests.benchmarks.material import Submitted
+from tests.benchmarks.case_templates import Submitted
 from tests.builders.policies import a_policy_record
 from tests.waiting import eventually
 
@@ -63,7 +63,7 @@ class Cost(NamedTuple):
         return self.records / self.wall
 
 
-class Ground:
+class BenchStack:
     """Kafka and Redis in a folder of their own, and the workers that run on them."""
 
     def __init__(self, stack: Stack, producer: AIOKafkaProducer, admin: AIOKafkaAdminClient) -> None:
@@ -253,7 +253,7 @@ class Ground:
 
 
 @asynccontextmanager
-async def ground(there: Stack | None = None) -> AsyncIterator[Ground]:
+async def bench_stack(there: Stack | None = None) -> AsyncIterator[BenchStack]:
     """Begin with nothing and leave nothing behind; or work on a stack that is there."""
     if there is not None:
         await asyncio.to_thread(there.up, BACKING)
@@ -273,7 +273,7 @@ async def ground(there: Stack | None = None) -> AsyncIterator[Ground]:
 
 
 @asynccontextmanager
-async def _opened(stack: Stack) -> AsyncIterator[Ground]:
+async def _opened(stack: Stack) -> AsyncIterator[BenchStack]:
     producer = AIOKafkaProducer(
         bootstrap_servers=stack.bootstrap, acks="all", max_batch_size=BATCH_BYTES, max_request_size=2**22
     )
@@ -281,7 +281,7 @@ async def _opened(stack: Stack) -> AsyncIterator[Ground]:
     await producer.start()
     await admin.start()
     try:
-        yield Ground(stack, producer, admin)
+        yield BenchStack(stack, producer, admin)
     finally:
         await producer.stop()
         await admin.close()

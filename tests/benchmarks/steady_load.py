@@ -1,6 +1,6 @@
 """Sends cases at a steady pace and reads their decisions, a process of its own.
 
-    python -m tests.benchmarks.pace BOOTSTRAP TENANT PER_SECOND SECONDS
+    python -m tests.benchmarks.steady_load BOOTSTRAP TENANT PER_SECOND SECONDS
 
 Prints of each case the seconds from just before it was sent, and from its acknowledgement by the broker, to
 the moment at which its first decision was read. The append is between the two.
@@ -18,14 +18,14 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from schemas import topics
 from schemas.cloud_event import HEADERS
-from tests.benchmarks.material import Submitted, copies, retail
+from tests.benchmarks.case_templates import Submitted, copies, retail
 
 LATE_SECONDS = 0.02
 WARM_SECONDS = 3
 GIVE_UP_SECONDS = 30.0
 
 
-class Pace:
+class SteadyLoad:
     """What was sent and read, by key of the record."""
 
     def __init__(self) -> None:
@@ -84,7 +84,7 @@ async def main(bootstrap: str, tenant: str, per_second: int, seconds: int) -> di
         for tp in places:
             await consumer.position(tp)
         for some in (warm, cases):
-            pace = Pace()
+            pace = SteadyLoad()
             async with (
                 asyncio.timeout(len(some) / per_second + GIVE_UP_SECONDS),
                 asyncio.TaskGroup() as group,

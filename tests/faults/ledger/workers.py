@@ -19,7 +19,7 @@ NAMES = ("rules", "rules-2", "rules-3", "rules-4")
 ROOT = Path(__file__).parents[3]
 
 
-class Crew:
+class Workers:
     """The workers of a stack; `settings` differ from the stack's."""
 
     def __init__(
@@ -30,7 +30,7 @@ class Crew:
         self._settings = dict(settings or {})
         self._armed: set[str] = set()
 
-    async def muster(self) -> None:
+    async def start_all(self) -> None:
         """All of them run as they are in production, and hold all partitions between them."""
         for name in self.names:
             self.stack.resume(name)
@@ -38,9 +38,9 @@ class Crew:
                 await self._wait(self.stack.stop, name)
         self._armed.clear()
         await self._wait(self.stack.up, ["kafka", "redis", *self.names])
-        await self.shared(*self.names)
+        await self.wait_until_shared(*self.names)
 
-    async def only(self, *names: str) -> None:
+    async def keep_only(self, *names: str) -> None:
         """The others go home."""
         for name in self.names:
             if name not in names:
@@ -53,7 +53,7 @@ class Crew:
     ) -> None:
         """Start these anew with failpoints, until all hold their share again.
 
-        `altered`: by tests.faults.ledger.altered, with that done to it.
+        `altered`: by tests.faults.ledger.altered_rules, with that done to it.
         """
         for name in failpoints:
             self.stack.resume(name)
@@ -76,7 +76,7 @@ class Crew:
 
         await eventually(partial(self._in_thread, held), seconds=60.0, what="all partitions are held")
 
-    async def shared(self, *names: str) -> None:
+    async def wait_until_shared(self, *names: str) -> None:
         """Until these hold all six partitions between them, each some."""
 
         def so() -> bool:
@@ -85,21 +85,21 @@ class Crew:
 
         await eventually(partial(self._in_thread, so), seconds=60.0, what=f"{names} share the partitions")
 
-    async def stopped(self, name: str, seconds: float = 60.0) -> None:
+    async def wait_until_stopped(self, name: str, seconds: float = 60.0) -> None:
         """Until it stands still at its failpoint."""
-        await eventually(lambda: self.stands(name), seconds=seconds, what=f"{name} stops")
+        await eventually(lambda: self.is_stopped(name), seconds=seconds, what=f"{name} stops")
 
-    async def dead(self, name: str, seconds: float = 60.0) -> None:
+    async def wait_until_dead(self, name: str, seconds: float = 60.0) -> None:
         """Until it died at its failpoint."""
         await eventually(lambda: not self.stack.running(name), seconds=seconds, what=f"{name} dies")
 
-    async def revive(self) -> None:
+    async def restart_dead(self) -> None:
         """Whoever is dead comes back, unarmed."""
         for name in self.names:
             if not self.stack.running(name):
                 self._armed.discard(name)
                 self.stack.begin(name, self._settings)
-        await self.shared(*self.names)
+        await self.wait_until_shared(*self.names)
 
     def held(self, name: str) -> int:
         """How many partitions a worker holds, by its own account."""
@@ -110,7 +110,7 @@ class Crew:
         line = next((one for one in text.splitlines() if one.startswith("mandaat_partitions_held ")), "x 0")
         return int(float(line.split()[1]))
 
-    def said(self, name: str, event: str) -> int:
+    def count_in_log(self, name: str, event: str) -> int:
         """How often its log says so."""
         log = self.stack.log(name)
         return log.read_text().count(f'"{event}"') if log.exists() else 0
@@ -124,7 +124,7 @@ class Crew:
             if log.exists() and any(word in log.read_text() for word in ('"stopped_by_a_bug"', "Traceback"))
         ]
 
-    def stands(self, name: str) -> bool:
+    def is_stopped(self, name: str) -> bool:
         """Whether it stands still."""
         found = self.stack.part(name).process.running()
         return found is not None and found.status() == psutil.STATUS_STOPPED
@@ -139,5 +139,5 @@ class Crew:
 
 def _alter(part: Part, piece: str) -> None:
     command = part.command
-    part.command = lambda: [command()[0], "-m", "tests.faults.ledger.altered", piece]
+    part.command = lambda: [command()[0], "-m", "tests.faults.ledger.altered_rules", piece]
     part.extra["PYTHONPATH"] = str(ROOT)

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from tests.laws.charges import DECIMALS, Charge, Json, local_day, minor_of, renews_at, spent, text_of
-from tests.laws.sayings import CONDITIONS, LIMITS, Failed, View
+from tests.laws.expressions import CONDITIONS, LIMITS, ExpressionFailed, Variables
 
 
 class Reason(NamedTuple):
@@ -65,7 +65,7 @@ def budgets_of(policy: Json, row: Json) -> list[tuple[str, Json]]:
     ]
 
 
-def _failure(failed: Failed, of: str) -> Reason:
+def _failure(failed: ExpressionFailed, of: str) -> Reason:
     if not failed.sure:
         return Reason("failed", of)
     if failed.missing is None:
@@ -73,7 +73,7 @@ def _failure(failed: Failed, of: str) -> Reason:
     return Reason("fact_missing", of, {"fact": failed.missing})
 
 
-class Hand:
+class MandateCheck:
     """One person with one amount, asking for what a case asks or answering it."""
 
     def __init__(
@@ -85,12 +85,12 @@ class Hand:
         self.currency = policy["currency"]
         self.of_case = case["request"].get("currency")
         self.minor = None if amount is None else minor_of(amount, self.of_case or self.currency)
-        self.view = View(case, person, now, None if amount is None else float(amount))
+        self.view = Variables(case, person, now, None if amount is None else float(amount))
 
-    def with_amount(self, minor: int) -> Hand:
+    def with_amount(self, minor: int) -> MandateCheck:
         """The same, with another amount."""
         amount = text_of(minor, self.currency)
-        return Hand(self.policy, self.charges, self.case, self.person, self.now, amount, self.why)
+        return MandateCheck(self.policy, self.charges, self.case, self.person, self.now, amount, self.why)
 
     def prohibitions(self) -> tuple[list[Reason], list[Reason]]:
         """Those that apply, and those that cannot be judged."""
@@ -105,7 +105,7 @@ class Hand:
             try:
                 if CONDITIONS[row.get("when", "true")](self.view):
                     applying.append(Reason("prohibited", row["id"]))
-            except Failed as failed:
+            except ExpressionFailed as failed:
                 unjudged.append(_failure(failed, row["id"]))
         return applying, unjudged
 
@@ -118,7 +118,7 @@ class Hand:
             return minor_of(str(written), self.currency)
         worked_out = LIMITS[written](self.view)
         if not isfinite(worked_out):
-            raise Failed
+            raise ExpressionFailed
         rounded = Decimal(repr(worked_out)).quantize(Decimal("0.000001"), ROUND_HALF_EVEN)
         return int((rounded * 10 ** DECIMALS[self.currency]).to_integral_value(ROUND_FLOOR))
 
@@ -162,7 +162,7 @@ class Hand:
                     return Reason("amount_missing", row["id"])
             elif (limit := self.limit(row)) is not None and self.minor > limit:
                 return Reason("over_limit", row["id"], {"limit": text_of(limit, self.currency)})
-        except Failed as failed:
+        except ExpressionFailed as failed:
             return _failure(failed, row["id"])
         return self._exhausted(row) if of_budgets else None
 
@@ -206,7 +206,7 @@ class Hand:
                 most, next_one = next_one, room
             else:
                 next_one -= 1
-            with suppress(Failed):
+            with suppress(ExpressionFailed):
                 if (limit := offered.limit(row)) is not None:
                     next_one = min(next_one, limit)
         return most or None

@@ -7,41 +7,41 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
-from tests.laws import naive
+from tests.laws import reference_model
 from tests.laws.charges import Charge, Json, minor_of
 from tests.laws.ladder import Ladder, find
-from tests.laws.naive import Told, Waiting
+from tests.laws.reference_model import ReferenceDecision, Waiting
 
 Key = tuple[str, str]
 """Case and request."""
 
 
-class Repeat(NamedTuple):
+class RepeatedAnswer(NamedTuple):
     """The events of an earlier answer again; `of` says which."""
 
     of: int
 
 
-class Letter(NamedTuple):
+class DeadLetter(NamedTuple):
     """A dead letter."""
 
     reason: str
 
 
-class Fresh(NamedTuple):
+class NewAnswer(NamedTuple):
     """Something new: the answer of this number."""
 
     number: int
     kind: Literal["first", "withdrawn", "closing", "not_entitled", "late"]
-    told: Told | None = None
+    reference: ReferenceDecision | None = None
     closes: bool = False
 
 
-Answer = Repeat | Letter | Fresh
+Answer = RepeatedAnswer | DeadLetter | NewAnswer
 
 
 @dataclass
-class Known:
+class KnownRequest:
     """A request: what was asked (None: it was withdrawn unseen), and the number of its newest answer."""
 
     asked: Any
@@ -53,13 +53,13 @@ class Known:
 
 
 @dataclass
-class Clerk:
+class ReferenceBooks:
     """Everything is kept; nothing is ever added up before it is asked for."""
 
     policy: Json
     staff: Sequence[Json]
     charges: list[Charge] = field(default_factory=list)
-    requests: dict[Key, Known] = field(default_factory=dict)
+    requests: dict[Key, KnownRequest] = field(default_factory=dict)
     replies: dict[tuple[Key, str], tuple[Any, int]] = field(default_factory=dict)
     answers: int = 0
 
@@ -69,67 +69,69 @@ class Clerk:
         known = self.requests.get(key)
         if known is not None:
             same = known.asked is None or known.asked == self._asked(case)
-            return Repeat(known.newest) if same else Letter("conflict")
-        told = naive.decide(self.policy, self.staff, self.charges, case, now)
-        self.charges += told.charges
+            return RepeatedAnswer(known.newest) if same else DeadLetter("conflict")
+        reference = reference_model.decide(self.policy, self.staff, self.charges, case, now)
+        self.charges += reference.charges
         waiting = None
-        if told.step is not None:
+        if reference.step is not None:
             requester = find(self.staff, case.get("agent_id"))
-            waiting = Waiting(case, None if requester is None else requester["team"], told.step)
-        fresh = self._fresh("first", told)
-        self.requests[key] = Known(self._asked(case), fresh.number, told.charges, waiting)
-        return fresh
+            waiting = Waiting(case, None if requester is None else requester["team"], reference.step)
+        new_answer = self._new_answer("first", reference)
+        self.requests[key] = KnownRequest(self._asked(case), new_answer.number, reference.charges, waiting)
+        return new_answer
 
     def withdraw(self, key: Key) -> Answer:
         """A request is taken back, or will be when it comes."""
-        known = self.requests.setdefault(key, Known(None, 0))
+        known = self.requests.setdefault(key, KnownRequest(None, 0))
         if known.withdrawn is not None:
-            return Repeat(known.withdrawn)
+            return RepeatedAnswer(known.withdrawn)
         given_back = [charge._replace(amount=-charge.amount) for charge in known.charges]
         self.charges += given_back
         closes = known.waiting is not None and not known.closed
         known.closed = True
-        told = Told("withdrawn", "person", charges=given_back)
-        fresh = self._fresh("withdrawn", told, closes=closes)
-        known.withdrawn = known.newest = fresh.number
-        return fresh
+        reference = ReferenceDecision("withdrawn", "person", charges=given_back)
+        new_answer = self._new_answer("withdrawn", reference, closes=closes)
+        known.withdrawn = known.newest = new_answer.number
+        return new_answer
 
     def reply(self, key: Key, verdict: Json, now: datetime) -> Answer:
         """Somebody's verdict."""
         known = self.requests.get(key)
         if known is None or known.waiting is None:
-            return Letter("unknown_approval")
+            return DeadLetter("unknown_approval")
         content = {name: value for name, value in verdict.items() if name != "reply_id"}
         if content.get("amount") is not None:
             content["amount"] = float(content["amount"])
         earlier = self.replies.get((key, verdict["reply_id"]))
         if earlier is not None:
-            return Repeat(earlier[1]) if earlier[0] == content else Letter("conflict")
-        fresh = self._judged(known, verdict, now)
-        self.replies[key, verdict["reply_id"]] = content, fresh.number
-        return fresh
+            return RepeatedAnswer(earlier[1]) if earlier[0] == content else DeadLetter("conflict")
+        new_answer = self._judged(known, verdict, now)
+        self.replies[key, verdict["reply_id"]] = content, new_answer.number
+        return new_answer
 
     def asked(self, waiting: Waiting, now: datetime) -> list[str]:
         """Who may answer."""
         ladder = Ladder(self.policy, self.staff, waiting.case, waiting.team, now)
         return ladder.may_answer(waiting.step)
 
-    def _judged(self, known: Known, verdict: Json, now: datetime) -> Fresh:
+    def _judged(self, known: KnownRequest, verdict: Json, now: datetime) -> NewAnswer:
         assert known.waiting is not None
         if known.closed:
-            return self._fresh("late")
-        told = naive.answer(self.policy, self.staff, self.charges, known.waiting, verdict, now)
-        if told.outcome == "not_entitled":
-            return self._fresh("not_entitled", told)
-        self.charges += told.charges
-        known.charges, known.closed = told.charges, True
-        fresh = self._fresh("closing", told, closes=True)
-        known.newest = fresh.number
-        return fresh
+            return self._new_answer("late")
+        reference = reference_model.answer(self.policy, self.staff, self.charges, known.waiting, verdict, now)
+        if reference.outcome == "not_entitled":
+            return self._new_answer("not_entitled", reference)
+        self.charges += reference.charges
+        known.charges, known.closed = reference.charges, True
+        new_answer = self._new_answer("closing", reference, closes=True)
+        known.newest = new_answer.number
+        return new_answer
 
-    def _fresh(self, kind: Any, told: Told | None = None, *, closes: bool = False) -> Fresh:
+    def _new_answer(
+        self, kind: Any, reference: ReferenceDecision | None = None, *, closes: bool = False
+    ) -> NewAnswer:
         self.answers += 1
-        return Fresh(self.answers, kind, told, closes)
+        return NewAnswer(self.answers, kind, reference, closes)
 
     @staticmethod
     def _asked(case: Json) -> Any:

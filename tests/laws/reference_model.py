@@ -11,12 +11,12 @@ from datetime import datetime
 from typing import NamedTuple
 
 from tests.laws.charges import Charge, Json
-from tests.laws.hand import Hand, Reason, candidates
 from tests.laws.ladder import Ladder, absence, find
+from tests.laws.mandate_checks import MandateCheck, Reason, candidates
 
 
 @dataclass(frozen=True)
-class Told:
+class ReferenceDecision:
     """A decision, or (for a verdict) that somebody may not give it: outcome `not_entitled`."""
 
     outcome: str
@@ -38,14 +38,16 @@ class Waiting(NamedTuple):
     step: str
 
 
-def decide(policy: Json, staff: Sequence[Json], charges: Sequence[Charge], case: Json, now: datetime) -> Told:
+def decide(
+    policy: Json, staff: Sequence[Json], charges: Sequence[Charge], case: Json, now: datetime
+) -> ReferenceDecision:
     """The first decision on the request of a case, submitted at `now`."""
     request, person = case["request"], find(staff, case.get("agent_id"))
-    hand = Hand(policy, charges, case, person, now, request.get("amount"), request.get("reason"))
+    check = MandateCheck(policy, charges, case, person, now, request.get("amount"), request.get("reason"))
     ladder = Ladder(policy, staff, case, None if person is None else person["team"], now)
-    applying, unjudged = hand.prohibitions()
+    applying, unjudged = check.prohibitions()
     if applying:
-        return Told("refused", "prohibition", reasons=applying)
+        return ReferenceDecision("refused", "prohibition", reasons=applying)
     if unjudged:
         return _escalated(ladder, unjudged)
     if person is None:
@@ -55,30 +57,34 @@ def decide(policy: Json, staff: Sequence[Json], charges: Sequence[Charge], case:
     if request.get("currency") not in (None, policy["currency"]):
         return _escalated(ladder, [Reason("currency_not_covered")])
     rows = candidates(policy, person["role"], case)
-    granted = _granted(hand, rows)
-    if isinstance(granted, Told):
+    granted = _granted(check, rows)
+    if isinstance(granted, ReferenceDecision):
         return granted
-    return _escalated(ladder, granted or [Reason("no_mandate")], hand.on_the_spot(rows))
+    return _escalated(ladder, granted or [Reason("no_mandate")], check.on_the_spot(rows))
 
 
-def _granted(hand: Hand, rows: Sequence[Json]) -> Told | list[Reason]:
+def _granted(check: MandateCheck, rows: Sequence[Json]) -> ReferenceDecision | list[Reason]:
     passed: list[Reason] = []
     for row in rows:
-        reason = hand.shortfall(row)
+        reason = check.shortfall(row)
         if reason is None:
             by = "discretion" if "discretion" in row else "mandate"
-            charges = [charge for charge, _ in hand.charges_of(row)]
-            return Told("approved", by, row["id"], passed, charges)
+            charges = [charge for charge, _ in check.charges_of(row)]
+            return ReferenceDecision("approved", by, row["id"], passed, charges)
         passed.append(reason)
     return passed
 
 
-def _escalated(ladder: Ladder, reasons: Sequence[Reason], on_the_spot: str | None = None) -> Told:
+def _escalated(
+    ladder: Ladder, reasons: Sequence[Reason], on_the_spot: str | None = None
+) -> ReferenceDecision:
     asked = ladder.ask()
     if asked is None:
-        return Told("refused", "ladder", reasons=[*reasons, Reason("nobody_may_grant")])
+        return ReferenceDecision("refused", "ladder", reasons=[*reasons, Reason("nobody_may_grant")])
     step, approvers = asked
-    return Told("escalated", reasons=reasons, on_the_spot=on_the_spot, step=step, approvers=approvers)
+    return ReferenceDecision(
+        "escalated", reasons=reasons, on_the_spot=on_the_spot, step=step, approvers=approvers
+    )
 
 
 def answer(
@@ -88,27 +94,27 @@ def answer(
     waiting: Waiting,
     verdict: Json,
     now: datetime,
-) -> Told:
+) -> ReferenceDecision:
     """What a verdict on an open approval comes to; `not_entitled` changes nothing."""
     case, giver = waiting.case, find(staff, verdict["agent_id"])
     if giver is None:
-        return Told("not_entitled", reasons=[Reason("unknown_agent")])
+        return ReferenceDecision("not_entitled", reasons=[Reason("unknown_agent")])
     if giver["agent_id"] == case.get("agent_id"):
-        return Told("not_entitled", reasons=[Reason("own_request")])
+        return ReferenceDecision("not_entitled", reasons=[Reason("own_request")])
     if absence(giver, now) is not None:
-        return Told("not_entitled", reasons=[Reason("absent")])
+        return ReferenceDecision("not_entitled", reasons=[Reason("absent")])
     if giver["agent_id"] not in Ladder(policy, staff, case, waiting.team, now).may_answer(waiting.step):
-        return Told("not_entitled", reasons=[Reason("not_an_approver")])
+        return ReferenceDecision("not_entitled", reasons=[Reason("not_an_approver")])
     if not verdict["approves"]:
-        return Told("refused", "person")
+        return ReferenceDecision("refused", "person")
     amount = verdict.get("amount") or case["request"].get("amount")
-    hand = Hand(policy, charges, case, giver, now, amount, verdict.get("reason"))
-    if amount is not None and hand.of_case not in (None, policy["currency"]):
-        return Told("not_entitled", reasons=[Reason("currency_not_covered")])
-    applying, _ = hand.prohibitions()
+    check = MandateCheck(policy, charges, case, giver, now, amount, verdict.get("reason"))
+    if amount is not None and check.of_case not in (None, policy["currency"]):
+        return ReferenceDecision("not_entitled", reasons=[Reason("currency_not_covered")])
+    applying, _ = check.prohibitions()
     if applying:
-        return Told("refused", "prohibition", reasons=applying)
-    granted = _granted(hand, candidates(policy, giver["role"], case))
-    if isinstance(granted, Told):
+        return ReferenceDecision("refused", "prohibition", reasons=applying)
+    granted = _granted(check, candidates(policy, giver["role"], case))
+    if isinstance(granted, ReferenceDecision):
         return replace(granted, by="person", amount=amount)
-    return Told("not_entitled", reasons=granted or [Reason("no_mandate")])
+    return ReferenceDecision("not_entitled", reasons=granted or [Reason("no_mandate")])

@@ -15,7 +15,7 @@ from schemas.cloud_event import CloudEvent
 from schemas.ids import record_key
 from schemas.types import CASE_SUBMITTED
 from services.chassis.kafka.producer import partition_for
-from tests.shop import RETAIL, expected_outcomes
+from tests.retail_cases import RETAIL, expected_outcomes
 
 MARK: Final = "~mark~"
 """Stands in a template where every copy has its own number: in the ids of event, case and customer."""

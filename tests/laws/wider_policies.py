@@ -6,24 +6,24 @@ from collections.abc import Callable
 from copy import deepcopy
 from typing import Any, Final
 
-from tests.laws import worlds
+from tests.laws import strategies
 from tests.laws.charges import Json
-from tests.laws.hand import listed
-from tests.laws.worlds import Draw
+from tests.laws.mandate_checks import listed
+from tests.laws.strategies import Draw
 
 Policy = dict[str, Any]
 
 
-def widened(draw: Draw, policy: Json) -> Json:
+def wider(draw: Draw, policy: Json) -> Json:
     """The policy with one thing of it wider, where it has that thing."""
     wider = deepcopy(dict(policy))
-    worlds.pick(draw, WAYS)(draw, wider)
+    strategies.pick(draw, WAYS)(draw, wider)
     return wider
 
 
 def _row(draw: Draw, policy: Policy) -> dict[str, Any]:
     rows: list[dict[str, Any]] = policy["mandates"]
-    return rows[worlds.between(draw, 0, len(rows) - 1)]
+    return rows[strategies.between(draw, 0, len(rows) - 1)]
 
 
 def _drop(*keys: str) -> Callable[[Draw, Policy], None]:
@@ -38,15 +38,15 @@ def _drop(*keys: str) -> Callable[[Draw, Policy], None]:
 def _raise_limit(draw: Draw, policy: Policy) -> None:
     row = _row(draw, policy)
     if isinstance(row.get("limit"), int | float):
-        row["limit"] = worlds.as_number(
-            worlds.in_minor(row["limit"], policy) + worlds.between(draw, 1, 5000), policy["currency"]
+        row["limit"] = strategies.as_number(
+            strategies.in_minor(row["limit"], policy) + strategies.between(draw, 1, 5000), policy["currency"]
         )
 
 
 def _one_more(key: str, values: tuple[str, ...]) -> Callable[[Draw, Policy], None]:
     def add(draw: Draw, policy: Policy) -> None:
         row = _row(draw, policy)
-        value = worlds.pick(draw, values)
+        value = strategies.pick(draw, values)
         if key in row and "*" not in listed(row[key]) and value not in listed(row[key]):
             row[key] = [*listed(row[key]), value]
 
@@ -69,23 +69,23 @@ def _more_room(draw: Draw, policy: Policy) -> None:
     own = [one for row in policy["mandates"] for one in row.get("budgets", ()) if isinstance(one, dict)]
     pools = [*policy.get("budgets", {}).values(), *own]
     if pools:
-        pool = pools[worlds.between(draw, 0, len(pools) - 1)]
+        pool = pools[strategies.between(draw, 0, len(pools) - 1)]
         if "count" in pool:
-            pool["count"] += worlds.between(draw, 1, 3)
+            pool["count"] += strategies.between(draw, 1, 3)
         else:
-            more = worlds.in_minor(pool["cap"], policy) + worlds.between(draw, 1, 5000)
-            pool["cap"] = worlds.as_number(more, policy["currency"])
+            more = strategies.in_minor(pool["cap"], policy) + strategies.between(draw, 1, 5000)
+            pool["cap"] = strategies.as_number(more, policy["currency"])
 
 
 def _another_row(draw: Draw, policy: Policy) -> None:
-    row = {"id": "another", "grants": "*", "to": worlds.pick(draw, worlds.ROLES), "limit": 1}
-    policy["mandates"].insert(worlds.between(draw, 0, len(policy["mandates"])), row)
+    row = {"id": "another", "grants": "*", "to": strategies.pick(draw, strategies.ROLES), "limit": 1}
+    policy["mandates"].insert(strategies.between(draw, 0, len(policy["mandates"])), row)
 
 
 def _role_extends_more(draw: Draw, policy: Policy) -> None:
-    place = worlds.between(draw, 1, len(worlds.ROLES) - 1)
-    entry = policy["roles"][worlds.ROLES[place]]
-    above = worlds.pick(draw, worlds.ROLES[:place])
+    place = strategies.between(draw, 1, len(strategies.ROLES) - 1)
+    entry = policy["roles"][strategies.ROLES[place]]
+    above = strategies.pick(draw, strategies.ROLES[:place])
     if above not in listed(entry.get("extends")):
         entry["extends"] = [*listed(entry.get("extends")), above]
 
@@ -99,9 +99,9 @@ WAYS: Final = (
     _drop("when", "limit", "categories", "budgets"),
     _raise_limit,
     _every_kind,
-    _one_more("grants", worlds.KINDS),
-    _one_more("to", worlds.ROLES),
-    _one_more("categories", worlds.CATEGORIES),
+    _one_more("grants", strategies.KINDS),
+    _one_more("to", strategies.ROLES),
+    _one_more("categories", strategies.CATEGORIES),
     _fewer_budgets,
     _more_room,
     _another_row,

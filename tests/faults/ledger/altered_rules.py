@@ -1,10 +1,10 @@
-"""Rules with one piece taken away, or one thing done to it: for controls, which must fail, and for tests.
+"""Rules with one part changed from outside: for the controls, which must fail, and for tests.
 
-    python -m tests.faults.ledger.altered unchecked   # starts whatever Kafka's and Redis' settings are
-    python -m tests.faults.ledger.altered unmarked    # a take-over reads to the end it sees: no marker
-    python -m tests.faults.ledger.altered late        # once, one partition of a round is published too late
+    python -m tests.faults.ledger.altered_rules unchecked   # starts whatever the settings of Kafka and Redis
+    python -m tests.faults.ledger.altered_rules unmarked    # a take-over writes no marker
+    python -m tests.faults.ledger.altered_rules late        # once, one partition of a round is published late
 
-Nothing in the services knows of this: names are replaced from outside, then the service's main runs.
+The services know nothing of this: names in them are replaced, and then the main function of rules runs.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ LATE_SECONDS = 2.0
 
 
 def unchecked() -> None:
-    """Settings that differ are not looked at."""
+    """Do not check the settings of Kafka and Redis."""
 
     async def nothing_differs(**_: object) -> list[str]:
         return []
@@ -33,16 +33,16 @@ def unchecked() -> None:
 
 
 def unmarked() -> None:
-    """The end that a consumer sees stands for the marker."""
+    """Use the end that a consumer sees instead of a marker."""
 
     async def end(self: Journal, p: int, time_us: int) -> int:
         return (await self.bounds([p]))[p][1]
 
-    journal.Journal.mark = end  # type: ignore[method-assign] # what this is for
+    journal.Journal.mark = end  # type: ignore[method-assign] # replaced on purpose
 
 
 def late() -> None:
-    """The first round that goes to several partitions: all but its last one in time, and that one after T."""
+    """Publish the first round that goes to several partitions in time, but its last partition after T."""
     publish, done = Journal.publish, False
 
     async def torn(self: Journal, entries: Sequence[JournalEntry]) -> dict[int, Outcome]:
@@ -57,7 +57,7 @@ def late() -> None:
         print("torn", flush=True)
         return outcomes
 
-    Journal.publish = torn  # type: ignore[method-assign] # what this is for
+    Journal.publish = torn  # type: ignore[method-assign] # replaced on purpose
 
 
 PIECES = {"unchecked": unchecked, "unmarked": unmarked, "late": late}
