@@ -10,8 +10,9 @@ from schemas.cloud_event import CloudEvent
 from schemas.errors import Unreadable
 from schemas.ids import record_key
 from schemas.topics import CASES, TOPICS
+from schemas.types import types_in
 
-_TYPES_IN: Final = {topic.name: topic.types for topic in TOPICS}
+_TYPES_IN: Final = {topic.name: types_in(topic.name) for topic in TOPICS}
 
 
 class FromRecord(NamedTuple):
