@@ -1,4 +1,4 @@
-"""What tests of the whole flow share: the shop's policy and staff, published once a session."""
+"""The command line, run against a stack."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from tests.retail_cases import RETAIL
 
 
 def publish_retail(stack: Stack) -> None:
-    """Activate the retail policy and hire its staff, by the command line."""
+    """Publish the retail policy and staff."""
     for what, file in (("policy", RETAIL / "policy.yaml"), ("staff", RETAIL / "staff.jsonl")):
         mandaat(stack, "publish", what, str(file))
 
 
 def mandaat(stack: Stack, *arguments: str) -> str:
-    """Run a command of `mandaat` against the stack and answer what it printed. Fails unless it exits 0."""
+    """Run a command of `mandaat` against the stack and return its output. Fails unless it exits 0."""
     done = subprocess.run(
         [Path(sys.executable).with_name("mandaat"), *arguments],
         env={**stack.environment("intake")},

@@ -1,7 +1,7 @@
-"""Fixtures of a real Kafka, a real Redis and the whole stack; started once a session, when first asked for.
+"""Fixtures for a real Kafka, a real Redis and the whole stack, each started once a session on first use.
 
-On free ports and in a state directory of their own, with T = 1 s and 6 partitions, taken down at the end.
-MANDAAT_TEST_STACK=docker takes Kafka and Redis from containers instead of packages; that is untested.
+They use free ports and their own state directory, T = 1 s and 6 partitions, and stop at the end.
+MANDAAT_TEST_STACK=docker runs Kafka and Redis in containers instead of packages; that is untested.
 
     kafka         bootstrap address of the broker; all topics of schemas.topics are there
     redis_url     address of a Redis with the ledger's settings, database 0
@@ -10,7 +10,7 @@ MANDAAT_TEST_STACK=docker takes Kafka and Redis from containers instead of packa
     stack         everything, the three services included (a Stack: .http("intake"), .api_key(TENANT),
                   .kill("rules"), .pause("rules"), .start("rules-2"), .log("rules") ...); whatever a test
                   stopped is started again before the next test that asks for it
-    retail        the shop of tests.retail_cases: its policy is active and its staff hired
+    retail        the policy and staff of tests.retail_cases are published
     backing       the Stack itself with nothing started: .start("kafka"), .up(["kafka", "redis"]) ...
     tenant        a name that no other test uses; topics are shared, so tests keep apart by tenant and case id
     make_topic    `await make_topic(partitions=2, settings={...})`: a new topic with a unique name
@@ -36,13 +36,13 @@ from tests.containers import ContainerPart, kafka_container, redis_container
 
 FRESH_DATABASES = range(1, 16)
 
-# How long an example takes says more about what else the machine does than about the code.
+# The time of one example depends more on other work of the machine than on the code.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
 
 class ByFolder(xdist.scheduler.LoadScopeScheduling):  # type: ignore[misc] # xdist has no types
-    """Two processes run the suite side by side, each whole folders: what a folder starts is started once."""
+    """Two processes run the suite, each a folder at a time, so that a folder's fixtures start once."""
 
     def _split_scope(self, nodeid: str) -> str:
         return nodeid.partition("::")[0].rpartition("/")[0]

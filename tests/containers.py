@@ -1,7 +1,7 @@
 """Kafka and Redis as containers instead of packages: MANDAAT_TEST_STACK=docker.
 
-They stand in for two parts of the local stack and listen on the same ports, so that the tests do not notice.
-Untested: no machine that these tests ran on had Docker.
+They replace two parts of the local stack and listen on the same ports, so that tests need no change.
+Untested: no machine that ran these tests had Docker.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ GRACE_SECONDS = 15
 
 
 class ContainerPart(Part):
-    """A part whose process lives in a container; its data goes with the container."""
+    """A part whose process runs in a container. Its data is lost with the container."""
 
     def __init__(
         self,
@@ -75,7 +75,7 @@ class ContainerPart(Part):
         self._container.get_wrapped_container().unpause()
 
     def remove(self) -> None:
-        """Takes the container away."""
+        """Remove the container."""
         if self._made:
             self._container.stop()
 

@@ -1,4 +1,4 @@
-"""A ledger of one's own for tests of what is pure: policy, staff, budgets, approvals and decisions."""
+"""Rules in memory, for tests of the engine: policy, staff, budgets, approvals and decisions."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from tests.builders.policies import a_book
 from tests.builders.staff import a_staff
 
 NEEDED = ("timezone", "budgets")
-"""Keys of a policy that its mandates may need."""
+"""Keys of a policy that mandates may depend on."""
 
 
 class InMemoryRules:
-    """Decides one input after the other, as rules does, without Kafka and Redis."""
+    """Decides inputs one after the other, as rules does, without Kafka and Redis."""
 
     def __init__(
         self,
@@ -28,7 +28,7 @@ class InMemoryRules:
         people: Any = (),
         **policy: Any,
     ) -> None:
-        """`opened` was escalated by the same mandates before `people` came and the rest of `policy` held."""
+        """`opened` is escalated first, under the mandates, before `people` and the rest apply."""
         self.states: dict[str, bytes] = {}
         self.counters = Counters()
         self.newest: dict[str, list[Any]] = {}
@@ -45,11 +45,11 @@ class InMemoryRules:
         return self._book if tenant == "acme" else None
 
     def staff(self, tenant: str) -> Staff:
-        """Who works for acme."""
+        """The staff of acme."""
         return self._staff if tenant == "acme" else Staff()
 
     def decide(self, one: Input, seq: int) -> Rendered:
-        """What the input comes to; what it takes is counted, and the rest holds from now on."""
+        """Decide one input. Its charges are counted and its states are kept."""
         proposed = propose(one, self, self.states, self.newest)
         rendered = proposed.render(seq, *self.counters.settle(proposed.charge_options, proposed.probes))
         effects = rendered.effects

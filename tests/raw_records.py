@@ -1,4 +1,4 @@
-"""Puts records into Kafka that ordinary producers refuse: header names that are not UTF-8, null and null."""
+"""Publishing records that producers refuse: header names that are not UTF-8, null keys and values."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class RawName(str):
 
 
 class Raw(NamedTuple):
-    """A record as it should stand in the log."""
+    """A record, exactly as it will be in the log."""
 
     value: bytes | None = b"{}"
     key: bytes | None = b"k"
@@ -34,14 +34,14 @@ BAD_NAME = Raw(value=b"bad name", headers=[("before", b"1"), (RawName("x"), b"2"
 
 
 def batch_of(records: Sequence[Raw]) -> bytes:
-    """One record batch, as it stands in the log at offset 0."""
+    """One record batch, as it is in the log at offset 0."""
     return bytes(_fill(_builder(), records).build())
 
 
 async def produce_raw(
     bootstrap: str, topic: str, records: Sequence[Raw], *, partition: int = 0, max_request_size: int = 8 << 20
 ) -> int:
-    """Appends the records as one batch; gives the offset of the first."""
+    """Append the records as one batch. Returns the offset of the first."""
     producer = AIOKafkaProducer(
         bootstrap_servers=bootstrap, acks="all", max_request_size=max_request_size, max_batch_size=8 << 20
     )

@@ -1,4 +1,4 @@
-"""A web shop as Mandaat's tests know it: the retail cases, sent as contact-centre software would.
+"""The retail cases, sent as contact-centre software would send them.
 
 A case that got no answer is sent again, as any careful client does; a case in mandaat.inbound is sent once.
 """
@@ -36,7 +36,7 @@ def expected_outcomes() -> dict[str, str]:
 
 @dataclass
 class RetailRun:
-    """One sending of retail cases under case ids of its own."""
+    """One run of the retail cases, with its own case ids."""
 
     stack: Stack
     cases: list[dict[str, Any]]
@@ -129,7 +129,7 @@ async def _over_kafka(run: RetailRun, cases: Sequence[dict[str, Any]], per_secon
 
 
 async def _produce(producer: AIOKafkaProducer, case: dict[str, Any]) -> None:
-    """An idempotent producer repeats by itself; a repeat after that gets another offset, and is absorbed."""
+    """Publish until it succeeds. A repeat after a failure may be a second record, which is harmless."""
     while True:
         try:
             await producer.send_and_wait(

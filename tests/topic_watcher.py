@@ -1,4 +1,4 @@
-"""What anybody sees who reads the topics: plain consumers, plain JSON, nothing of the services."""
+"""Reading the topics from outside: plain consumers and plain JSON, without code of the services."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class SeenEvent:
 
 
 class TopicWatcher:
-    """Reads topics from their beginning, and remembers what is about the cases it was told to watch."""
+    """Reads topics from their start, and keeps the records of the watched cases."""
 
     def __init__(self, bootstrap: str, case_ids: Collection[str], topics: Iterable[str]) -> None:
         self._consumer = AIOKafkaConsumer(
@@ -57,7 +57,7 @@ class TopicWatcher:
         await self._consumer.stop()
 
     async def look(self) -> list[SeenEvent]:
-        """Read on for a moment, and answer all that was seen."""
+        """Read on for a moment. Returns all records so far."""
         for records in (await self._consumer.getmany(timeout_ms=200, max_records=5000)).values():
             for record in records:
                 event = _event(record)
@@ -74,7 +74,7 @@ class TopicWatcher:
         return first
 
     def told(self) -> dict[str, set[tuple[str, str, str | None, str]]]:
-        """Case -> (event told, audience, person, how it ended)."""
+        """Case -> (event, audience, person, outcome) of every notice that ended."""
         told: dict[str, set[tuple[str, str, str | None, str]]] = defaultdict(set)
         for one in self.seen:
             if one.type.startswith("notice."):
@@ -83,7 +83,7 @@ class TopicWatcher:
         return told
 
     def expected_notices(self) -> dict[str, set[tuple[str, str, str | None]]]:
-        """Case -> (event, audience, person) of every notice that DESIGN.md's table asks for."""
+        """Case -> (event, audience, person) of every notice that docs/notices.md, Who is told, asks for."""
         wanted: dict[str, set[tuple[str, str, str | None]]] = defaultdict(set)
         approvers: dict[str, list[str]] = {}
         escalated: set[str] = set()
@@ -113,7 +113,7 @@ class TopicWatcher:
         return wanted
 
     def all_notices_ended(self) -> bool:
-        """Whether every notice that is asked for has ended, delivered or failed."""
+        """Whether every expected notice has ended, delivered or failed."""
         told = self.told()
         return all(
             notices <= {(event, audience, person) for event, audience, person, _ in told.get(case_id, ())}
@@ -121,7 +121,7 @@ class TopicWatcher:
         )
 
     async def until(self, condition: Callable[[TopicWatcher], bool], *, seconds: float, what: str) -> None:
-        """Look until the condition holds; fail when it does not within `seconds`."""
+        """Read until the condition holds; fail if it does not within `seconds`."""
         deadline = time.monotonic() + seconds
         while not condition(self):
             assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
@@ -137,7 +137,7 @@ def _event(record: ConsumerRecord[bytes, bytes]) -> dict[str, Any]:
 
 
 def assert_decided_once(seen: Iterable[SeenEvent]) -> None:
-    """One first decision a request, one content an event id, and rising sequences of first appearances."""
+    """Check that each request has one first decision, each event id one content, and that sequences rise."""
     contents: dict[str, bytes] = {}
     decisions: dict[str, set[str]] = defaultdict(set)
     newest: dict[int, int] = defaultdict(int)

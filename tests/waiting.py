@@ -1,4 +1,4 @@
-"""Waiting for a condition with a deadline: the only way in which a test waits."""
+"""Waiting for a condition with a deadline. Tests wait in no other way."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Found = TypeVar("Found")
 
 
 def wait_until(condition: Callable[[], Found], *, seconds: float = 10.0, what: str = "") -> Found:
-    """Returns the first true value of `condition()`; fails the test when there is none within `seconds`."""
+    """Return the first true value of `condition()`; fail the test if there is none within `seconds`."""
     deadline = time.monotonic() + seconds
     while not (found := condition()):
         assert time.monotonic() < deadline, f"not within {seconds} s: {what or condition}"

@@ -1,8 +1,8 @@
-"""The promises of LEDGER.md checked from the topics alone, with code that shares nothing with the services.
+"""The promises of docs/ledger.md, Promises, checked from the topics alone.
 
-    findings = audit(topics, tenant)      # tests.audit.promises; empty where every promise is kept
-    counters = Totals of tests.audit.budgets: what the ledger must have counted, by the journal alone
+    findings = audit(topics, tenant)      # tests.audit.promises; empty if every promise is kept
+    counters = Totals of tests.audit.budgets: what the ledger must hold, from the journal alone
 
-What is read comes from a plain consumer (tests.audit.topics), policies are read by a plain YAML library,
-windows are reckoned by zoneinfo. A test holds that nothing here imports the project.
+It shares no code with the services: a plain consumer reads the topics (tests.audit.topics), a plain YAML
+library reads policies, and zoneinfo gives the windows. A test checks that nothing here imports the project.
 """

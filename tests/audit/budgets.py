@@ -1,4 +1,4 @@
-"""Budgets as a policy's text says them, windows as the calendar says them, and what charges add up to."""
+"""The budgets of a policy's text, the windows of the calendar, and the sums of charges."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ EPOCH = date(1970, 1, 1)
 
 @dataclass(frozen=True)
 class Budget:
-    """One pool of a policy; exactly one of `cap` and `count` is there."""
+    """A budget of a policy, with either a `cap` or a `count`."""
 
     id: str
     per: str
@@ -37,7 +37,7 @@ class Budget:
 
 
 class Mandate(NamedTuple):
-    """One row: what a test's policies say of it as plain values."""
+    """A mandate, as plain values."""
 
     id: str
     kinds: frozenset[str]
@@ -55,7 +55,7 @@ class Policy:
 
     @property
     def budgets(self) -> dict[str, Budget]:
-        """All pools by id."""
+        """All budgets by id."""
         return {budget.id: budget for mandate in self.mandates.values() for budget in mandate.budgets}
 
     def window(self, budget: Budget, moment: datetime) -> str:
@@ -66,7 +66,7 @@ class Policy:
 
 
 def read_policy(text: str) -> Policy:
-    """A policy's text."""
+    """Read the text of a policy."""
     said: dict[str, Any] = YAML(typ="safe", pure=True).load(text)
     shared = {name: _budget(name, one) for name, one in (said.get("budgets") or {}).items()}
     mandates = {}
@@ -85,7 +85,7 @@ def _budget(name: str, said: Mapping[str, Any]) -> Budget:
 
 
 def _number(said: Any) -> Decimal | None:
-    """A number, also written as text; None where there is none, or an expression."""
+    """A number, which may be written as text; None if it is absent or an expression."""
     try:
         return None if said is None else Decimal(str(said))
     except InvalidOperation:
@@ -93,7 +93,7 @@ def _number(said: Any) -> Decimal | None:
 
 
 class Counter(NamedTuple):
-    """One pool of one tenant and scope, in one unit."""
+    """A counter: one budget of one tenant and scope, in one unit."""
 
     tenant: str
     budget: str
@@ -103,7 +103,7 @@ class Counter(NamedTuple):
 
 
 class Totals:
-    """What charges add up to, counter by counter and window by window."""
+    """The sums of charges, by counter and window."""
 
     def __init__(self) -> None:
         self._used: defaultdict[Counter, defaultdict[str, Decimal]] = defaultdict(
@@ -111,7 +111,7 @@ class Totals:
         )
 
     def charge(self, tenant: str, policy: Policy, budget: Budget, charge: Mapping[str, Any]) -> str | None:
-        """Add a charge; what is wrong with the counter after it, or None."""
+        """Add a charge. Returns what is wrong with the counter after it, or None."""
         unit = "count" if budget.cap is None else policy.currency
         counter = Counter(tenant, budget.id, budget.window, unit, charge["scope"])
         amount = amount_of(charge)
@@ -136,7 +136,7 @@ class Totals:
         return max(sum(near[first : first + budget.days], Decimal()) for first in range(budget.days))
 
     def counters(self, exponent: int = 2) -> dict[str, dict[str, int]]:
-        """As the ledger must hold them: key -> window -> minor units or count; none that came to nothing."""
+        """The counters of the ledger: key -> window -> minor units or count, without those that are 0."""
         found: dict[str, dict[str, int]] = {}
         for counter, used in self._used.items():
             days = counter.window[:-1].isdecimal()
@@ -152,5 +152,5 @@ class Totals:
 
 
 def amount_of(charge: Mapping[str, Any]) -> Decimal:
-    """What a charge takes: money in major units, or a count."""
+    """The amount of a charge: money in major units, or a count."""
     return Decimal(str(charge["count"] if charge.get("count") is not None else charge["amount"]))

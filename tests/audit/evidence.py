@@ -1,4 +1,4 @@
-"""What the topics say about one tenant, sorted out: requests, what came in for them, what was published."""
+"""The records of one tenant, sorted: requests, their inputs, and the published events."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ class Event(NamedTuple):
 
 
 class Request(NamedTuple):
-    """(case, request) of the tenant."""
+    """The ids of case and request."""
 
     case_id: str
     request_id: str
 
 
 class Content(NamedTuple):
-    """What makes a repeat the same: compared by value."""
+    """The content that makes a repeat the same, compared by value."""
 
     agent_id: str | None
     customer_id: str
@@ -45,7 +45,7 @@ class Content(NamedTuple):
 
 
 class Came(NamedTuple):
-    """A submission (with its content) or a withdrawal (without), and where it stands."""
+    """A submission (with its content) or a withdrawal (without), and its place in the log."""
 
     place: Place
     content: Content | None
@@ -53,7 +53,7 @@ class Came(NamedTuple):
 
 
 class Evidence:
-    """Everything about one tenant. `letters`: the reasons of dead letters by where their records stood."""
+    """Everything about one tenant. `letters`: the reasons of dead letters, by the places of their records."""
 
     def __init__(self, topics: Topics, tenant: str) -> None:
         self.tenant = tenant
@@ -74,15 +74,15 @@ class Evidence:
         self._replied = self._reply_times()
 
     def counted(self, request: Request) -> list[Came]:
-        """What came in for a request and could be read, in the order of its partition."""
+        """The readable inputs of a request, in the order of its partition."""
         return [one for one in self.came.get(request, ()) if self.letters.get(one.place, set()) <= {CONFLICT}]
 
     def event(self, record: Record) -> dict[str, Any]:
-        """The CloudEvent in a record; empty where there is none."""
+        """The CloudEvent in a record; empty if there is none."""
         return self._parsing.event(record) or {}
 
     def judged_at(self, decision: Event) -> datetime | None:
-        """The time of what was decided on: of the verdict where a person decided, else of the submission."""
+        """The time of the input: of the verdict if a person decided, else of the submission."""
         request = request_of(decision.data)
         if decision.data["decided_by"] is None:
             return next((one.time for one in self.counted(request) if one.content is not None), None)
@@ -90,7 +90,7 @@ class Evidence:
         return next((self._replied.get(one.data["reply_id"], {}).get(request) for one in closed), None)
 
     def policy_of(self, decision: Event) -> Policy | None:
-        """The version that a decision names."""
+        """The policy version that a decision names."""
         return self.policies.get(decision.data["policy"]["digest"])
 
     def newest_before(self, withdrawn: Event) -> Event | None:
@@ -113,7 +113,7 @@ class Evidence:
         return list(found.values())
 
     def _by_request(self, kinds: str) -> Mapping[Request, list[Event]]:
-        """In order of sequence."""
+        """The events, by sequence."""
         found: defaultdict[Request, list[Event]] = defaultdict(list)
         for one in sorted(self.events, key=lambda event: event.sequence):
             if one.type.startswith(kinds):
@@ -153,7 +153,7 @@ class Evidence:
 
 
 def request_of(data: Mapping[str, Any]) -> Request:
-    """The request that it is about."""
+    """The request that an event is about."""
     return Request(data["case_id"], data["request_id"])
 
 

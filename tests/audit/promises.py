@@ -1,4 +1,4 @@
-"""Each promise of LEDGER.md as a function: what it yields is a finding, and there must be none."""
+"""Each promise of docs/ledger.md, Promises, as a function. It yields the findings, and there must be none."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from tests.audit.evidence import CONFLICT, UNHEARD, Came, Event, Evidence, Reque
 from tests.audit.topics import Topics, place_of
 
 LIVES: Final = re.compile(r"(A|R|E[AR]?)?W?")
-"""One decision, or `escalated` and then a final one, and at most one withdrawal, which is last."""
+"""Allowed outcomes: one decision, or `escalated` and a final one; then at most one withdrawal."""
 SHOWN: Final = 5
 
 
 def audit(topics: Topics, tenant: str) -> list[str]:
-    """What of the promises to this tenant is broken, each line begun with the promise; a few of each."""
+    """The broken promises to a tenant, one line each, at most a few for each promise."""
     evidence = Evidence(topics, tenant)
     return [
         f"{promise}: {finding}"
@@ -28,7 +28,7 @@ def audit(topics: Topics, tenant: str) -> list[str]:
 
 
 def totals(evidence: Evidence) -> Totals:
-    """What all charges of the journal add up to."""
+    """The sums of all charges in the journal."""
     added = Totals()
     for _ in _charged(evidence, added):
         pass
@@ -46,7 +46,7 @@ def one_content(evidence: Evidence) -> Iterator[str]:
 
 
 def in_order(evidence: Evidence) -> Iterator[str]:
-    """First appearances in a partition come in order of `sequence`, which is also their time."""
+    """Events first appear in a partition in order of `sequence`, which is also their time."""
     newest: defaultdict[int, int] = defaultdict(int)
     for one in sorted(evidence.events, key=lambda event: (event.record.partition, event.record.offset)):
         if one.sequence < newest[one.record.partition]:
@@ -78,7 +78,7 @@ def one_decision(evidence: Evidence) -> Iterator[str]:
 
 
 def versions_rise(evidence: Evidence) -> Iterator[str]:
-    """Versions of an approval rise by one from 1; what had no effect leaves the version."""
+    """Versions of an approval rise by one from 1; an event without effect keeps the version."""
     for request, found in evidence.approvals.items():
         versions = [one.data["approval"]["version"] for one in found if one.type not in UNHEARD]
         if versions != list(range(1, len(versions) + 1)):
@@ -86,7 +86,7 @@ def versions_rise(evidence: Evidence) -> Iterator[str]:
 
 
 def accepted_kept(evidence: Evidence) -> Iterator[str]:
-    """Everything that came in is decided or a dead letter; and nothing is decided that did not come in."""
+    """Every input is decided or a dead letter, and nothing else is decided."""
     for request, came in evidence.came.items():
         decided = evidence.decisions.get(request, [])
         counted = evidence.counted(request)
@@ -103,7 +103,7 @@ def accepted_kept(evidence: Evidence) -> Iterator[str]:
 
 
 def replies_heard(evidence: Evidence) -> Iterator[str]:
-    """Every reply stands in an event of its approval, or is a dead letter; at most one closes an approval."""
+    """Every reply is in an event of its approval or is a dead letter; at most one closes an approval."""
     heard = {(one.data["approval"]["approval_id"], one.data.get("reply_id")) for one in evidence.events
              if one.type.startswith("approval.")}  # fmt: skip
     for record in evidence.replies:
@@ -119,7 +119,7 @@ def replies_heard(evidence: Evidence) -> Iterator[str]:
 
 
 def conflicts_refused(evidence: Evidence) -> Iterator[str]:
-    """A known request with other content is a dead letter, one with the same never; the first counts."""
+    """A known request with other content is a dead letter, a repeat never is; the first one counts."""
     for request in evidence.came:
         counted = evidence.counted(request)
         if not counted or counted[0].content is None:
@@ -159,12 +159,12 @@ def _charged(evidence: Evidence, added: Totals) -> Iterator[str]:
 
 
 def not_overspent(evidence: Evidence) -> Iterator[str]:
-    """By `sequence` each charge fits with all before it under the cap of the policy its decision names."""
+    """Each charge, by `sequence`, fits with all earlier ones under the cap in its decision's policy."""
     yield from _charged(evidence, Totals())
 
 
 def charges_are_due(evidence: Evidence) -> Iterator[str]:
-    """An approval charges all budgets of its mandate with its amount or 1, and nothing else does."""
+    """An approval charges all budgets of its mandate with its amount or 1; no other event charges."""
     for request, found in evidence.decisions.items():
         for one in found:
             charges = one.data.get("charges") or []
@@ -213,7 +213,7 @@ def _taken(budget: Budget, amount: Decimal | None) -> Decimal:
 
 
 def _scope(budget: Budget, one: Event) -> str:
-    """Whose pool: of a person's verdict their own."""
+    """The person whose budgets are charged: after a verdict, the person who gave it."""
     said = one.data
     match budget.per:
         case "agent":

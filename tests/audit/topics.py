@@ -1,4 +1,4 @@
-"""What stands in the topics, as a plain consumer gets it."""
+"""The records of the topics, read by a plain consumer."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ DEAD_LETTERS, POLICIES = "mandaat.dead-letters", "mandaat.policies"
 
 
 class Record(NamedTuple):
-    """One record, wherever it stands."""
+    """One record of a topic."""
 
     topic: str
     partition: int
@@ -26,7 +26,7 @@ class Record(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Where a record stands."""
+    """The place of a record."""
 
     topic: str
     partition: int
@@ -35,7 +35,7 @@ class Place(NamedTuple):
 
 @dataclass
 class Topics:
-    """All that was read so far, each topic in the order of its partitions' offsets."""
+    """All records read so far, each topic in the order of its partitions' offsets."""
 
     cases: list[Record] = field(default_factory=list)
     replies: list[Record] = field(default_factory=list)
@@ -55,7 +55,7 @@ class Topics:
 
 
 class Reader:
-    """Reads the five topics without a group; all but the policies from where they end when it is opened."""
+    """Reads the five topics without a group: policies from the start, the others from their end."""
 
     def __init__(self, bootstrap: str) -> None:
         self._consumer = AIOKafkaConsumer(
@@ -82,7 +82,7 @@ class Reader:
         await self._consumer.stop()
 
     async def look(self, timeout_ms: int = 100) -> list[Record]:
-        """Read on for a moment; what is new of the journal."""
+        """Read on for a moment. Returns the new records of the journal."""
         fresh: list[Record] = []
         fetched = await self._consumer.getmany(timeout_ms=timeout_ms, max_records=10_000)
         for tp, records in fetched.items():
@@ -95,14 +95,14 @@ class Reader:
         return fresh
 
     async def ends(self, *topics: str) -> dict[tuple[str, int], int]:
-        """Where the partitions of these topics end."""
+        """The end offsets of the partitions of these topics."""
         places = [tp for tp in self._consumer.assignment() if tp.topic in topics]
         return {
             (tp.topic, tp.partition): end for tp, end in (await self._consumer.end_offsets(places)).items()
         }
 
     async def to_the_end(self) -> list[Record]:
-        """Read all that there is now; what is new of the journal."""
+        """Read all records that are there now. Returns the new records of the journal."""
         places = list(self._consumer.assignment())
         ends = await self._consumer.end_offsets(places)
         fresh: list[Record] = []
@@ -112,13 +112,13 @@ class Reader:
 
 
 class Parsing:
-    """Reads JSON, each text once: most records of a journal stand in it more than once."""
+    """Reads JSON, each text once, because most records of a journal are in it more than once."""
 
     def __init__(self) -> None:
         self._known: dict[bytes, dict[str, Any] | None] = {}
 
     def event(self, record: Record) -> dict[str, Any] | None:
-        """The CloudEvent in it, or None where there is none."""
+        """The CloudEvent in a text, or None."""
         if record.value is None:
             return None
         if record.value not in self._known:
@@ -136,7 +136,7 @@ def _event(value: bytes) -> dict[str, Any] | None:
 
 
 def letter_place(record: Record) -> Place:
-    """Where the record of a dead letter stood."""
+    """The place of the record of a dead letter."""
     said = dict(record.headers)
     return Place(
         (said["mandaat-topic"] or b"").decode(),
@@ -146,7 +146,7 @@ def letter_place(record: Record) -> Place:
 
 
 def letters_by_place(records: Iterable[Record]) -> Mapping[Place, set[str]]:
-    """The reasons of dead letters, by where their records stood."""
+    """The reasons of dead letters, by the places of their records."""
     found: dict[Place, set[str]] = {}
     for record in records:
         reason = (dict(record.headers)["mandaat-reason"] or b"").decode()
@@ -155,7 +155,7 @@ def letters_by_place(records: Iterable[Record]) -> Mapping[Place, set[str]]:
 
 
 def place_of(record: Record) -> Place:
-    """Where it stands."""
+    """Its place."""
     return Place(record.topic, record.partition, record.offset)
 
 

@@ -1,4 +1,4 @@
-"""What intake talks to, without a network: as much of the real one as intake's component tests need.
+"""In-memory doubles of Kafka, Redis and the dead letters, for the component tests of intake.
 
 No test holds them to the real ones; those have their own on a real Kafka and Redis, in tests/integration/.
 """
@@ -15,7 +15,7 @@ from services.chassis.process.errors import TryAgain
 
 
 class FakePublisher:
-    """Keeps what was published; while `away` nothing is acknowledged."""
+    """Keeps published records. While `away`, nothing is acknowledged."""
 
     def __init__(self) -> None:
         self.sent: list[Outgoing] = []
@@ -33,7 +33,7 @@ class FakePublisher:
 
 
 class FakeKnownRequests:
-    """Digests in a dictionary; while `away` it knows nothing and notes nothing."""
+    """Keeps digests in a dictionary. While `away`, it knows and notes nothing."""
 
     def __init__(self) -> None:
         self.digests: dict[RequestKey, str] = {}
@@ -44,13 +44,13 @@ class FakeKnownRequests:
         return None if self.away else self.digests.get(key)
 
     async def note(self, digests: Mapping[RequestKey, str]) -> None:
-        """Notes those that are not there."""
+        """Notes the digests that are not there yet."""
         if not self.away:
             self.digests = {**digests, **self.digests}
 
 
 class FakeDeadLetters:
-    """Keeps what could not be read, and why."""
+    """Keeps dead letters and their reasons."""
 
     def __init__(self) -> None:
         self.letters: list[tuple[ConsumedRecord, Unreadable]] = []

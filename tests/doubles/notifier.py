@@ -1,4 +1,4 @@
-"""What the notifier talks to, without a network: each keeps the contract of the real one."""
+"""In-memory doubles of mail, webhook and staff; each passes the contract tests of the real one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from services.notifier.channels.outcome import Delivered, Outcome, Passing, Perm
 
 
 class FakeMail:
-    """A mail server that keeps what it gets; two domains are refused, and while `away` it is not there."""
+    """A mail server that keeps its mail. It refuses two domains, and is unreachable while `away`."""
 
     def __init__(self) -> None:
         self.kept: list[tuple[str, bytes]] = []
@@ -34,7 +34,7 @@ class FakeMail:
 
 
 class FakeWebhooks:
-    """A receiver for some tenants that keeps what it gets and answers with `status`."""
+    """A webhook receiver for some tenants that keeps its requests and answers with `status`."""
 
     def __init__(self, *tenants: str) -> None:
         self._tenants = tenants
@@ -59,14 +59,14 @@ class FakeWebhooks:
 
 
 class FakeStaff:
-    """Staff in a dictionary; who was `published` is known after the next reading to the end."""
+    """Staff in a dictionary. A published member is known after the next read to the end."""
 
     def __init__(self, members: Iterable[StaffMember] = ()) -> None:
         self._known = {one.key: one for one in members}
         self.published: list[StaffMember] = []
 
     def get(self, key: str) -> StaffMember | None:
-        """The member, None where unknown."""
+        """The member, or None."""
         return self._known.get(key)
 
     def ready(self) -> str | None:

@@ -1,4 +1,4 @@
-"""What rules talks to, without a network: as much of the real one as the tests of batch and worker need.
+"""In-memory doubles of the ledger, the journal, the tables and the consumer, for tests of batch and worker.
 
 No test holds them to the real ones; those have their own on a real Kafka and Redis, in tests/integration/.
 """
@@ -52,7 +52,7 @@ START_US = 1_772_438_402_000_000
 
 
 class FakeLedger:
-    """The ledger in dictionaries, with a clock that ticks a millisecond a call."""
+    """A ledger in dictionaries, with a clock that advances a millisecond a call."""
 
     def __init__(self, partitions: int = 6) -> None:
         self.nonce: str | None = "epoch1"
@@ -61,14 +61,14 @@ class FakeLedger:
         self.counters = Counters()
         self.pending: dict[int, tuple[int, list[str]]] = {}
         self.taken: defaultdict[int, list[CounterCharge]] = defaultdict(list)
-        """What is pending of the counters, by partition."""
+        """The pending charges, by partition."""
         self.gens = dict.fromkeys(range(partitions), 0)
         self.positions = dict.fromkeys(range(partitions), 0)
         self.seq = 0
         self.clock_us = START_US
         self.calls: list[tuple[str, tuple[Part, ...]]] = []
         self.fails: list[BaseException | None] = []
-        """What the next calls raise, in order, before anything is done; None for one that works."""
+        """The errors of the next calls, in order, raised first of all; None for a call that works."""
 
     async def adopt(self, nonce: str | None = None) -> bool:
         self._begin("adopt", ())
@@ -196,11 +196,11 @@ class FakeJournal:
         self.refuses: set[int] = set()
         """Partitions whose publish is refused."""
         self.loses: set[int] = set()
-        """Partitions whose publish lands, and the acknowledgement is lost."""
+        """Partitions whose records land while the acknowledgement is lost."""
         self.away: BaseException | None = None
-        """What looking up stored events raises."""
+        """The error that a look-up of stored events raises."""
         self.meanwhile: Callable[[], None] = lambda: None
-        """Happens while a publish waits for its acknowledgement."""
+        """Called while a publish waits for its acknowledgement."""
         self.looked_up: list[set[tuple[int, int]]] = []
 
     async def partitions(self) -> int:
@@ -248,7 +248,7 @@ class FakeJournal:
 
 
 class FakeTables:
-    """Policies and staff that hold as they are; what was published since is there after a refresh."""
+    """Policies and staff; newly published ones are there after a refresh."""
 
     def __init__(self, book: PolicyBook | None = None, staff: Staff | None = None) -> None:
         self.books = {"acme": a_book() if book is None else book}
@@ -282,7 +282,7 @@ class FakeTables:
 
 
 class FakeLetters:
-    """Keeps what could not be handled, and why; while `away` nothing is acknowledged."""
+    """Keeps dead letters and their reasons. While `away`, nothing is acknowledged."""
 
     def __init__(self) -> None:
         self.letters: list[tuple[ConsumedRecord, Unreadable]] = []
@@ -299,7 +299,7 @@ class FakeLetters:
 
 
 class FakeSubscription:
-    """A consumer's partitions: what is paused, where the next poll reads, what is committed."""
+    """The partitions of a consumer: paused ones, positions and committed offsets."""
 
     def __init__(self) -> None:
         self.paused: set[TopicPartition] = set()
@@ -338,5 +338,5 @@ class FakeSubscription:
             raise TryAgain("the consumer has not joined yet")
 
     def waits(self, partitions: Collection[int]) -> bool:
-        """Whether no record of these partitions comes."""
+        """Whether these partitions are paused."""
         return all(any(tp.partition == p for tp in self.paused) for p in partitions)

@@ -1,4 +1,4 @@
-"""Money, windows and what was charged, worked out as plainly as can be (DESIGN.md, Policy 6).
+"""Money, windows and charges, in the plainest code (docs/policy.md, Budgets).
 
 Nothing is remembered: of each budget every charge so far is added up each time.
 """
@@ -16,7 +16,7 @@ Json = Mapping[str, Any]
 
 
 class Charge(NamedTuple):
-    """`amount` (minor units of `unit`, or times where that is `count`) went out of a budget on a day."""
+    """A charge on a day: `amount` in minor units of `unit`, or a number if `unit` is `count`."""
 
     budget: str
     kind: str
@@ -27,7 +27,7 @@ class Charge(NamedTuple):
 
     @property
     def window(self) -> str:
-        """As events write it."""
+        """The window, as events write it."""
         return window(self.kind, self.day)
 
     @property
@@ -52,18 +52,18 @@ def days_of(kind: str) -> int:
 
 
 def window(kind: str, day: date) -> str:
-    """The name of the window that holds the day."""
+    """The name of the window that contains the day."""
     form = {"week": "%G-W%V", "month": "%Y-%m", "year": "%Y"}.get(kind, "%Y-%m-%d")
     return day.strftime(form)
 
 
 def local_day(policy: Json, moment: datetime) -> date:
-    """The day it then is where the policy is at home."""
+    """The day at that moment in the time zone of the policy."""
     return moment.astimezone(ZoneInfo(policy.get("timezone", "UTC"))).date()
 
 
 def spent(charges: Iterable[Charge], like: Charge) -> int:
-    """Of its budget, in its window; of `Nd` the most in any run of N days that holds its day."""
+    """The amount spent from its budget in its window; for `Nd`, the most in any N days around its day."""
     same = [one for one in charges if one[:4] == like[:4]]
     if not like.days:
         return sum(one.amount for one in same if one.window == like.window)
@@ -75,7 +75,7 @@ def spent(charges: Iterable[Charge], like: Charge) -> int:
 
 
 def renews_at(policy: Json, charges: Sequence[Charge], like: Charge, cap: int) -> datetime | None:
-    """When the next window begins; of `Nd` the first later day with room. None where so much never has."""
+    """The start of the next window; for `Nd`, the first later day with room. None if there never is room."""
     day = like.day
     if like.amount > cap:
         return None

@@ -1,4 +1,4 @@
-"""The rules service's own judging, on plain JSON values, with counters in memory."""
+"""The engine of rules, on plain JSON values, with counters in memory."""
 
 from __future__ import annotations
 
@@ -42,19 +42,19 @@ def as_case(case: Json) -> Case:
 
 
 def as_staff(staff: Iterable[Json]) -> Staff:
-    """The directory."""
+    """The staff directory."""
     return Staff(read(StaffMember, json.dumps(person).encode()) for person in staff)
 
 
 def counter_of(charge: Charge) -> tuple[str, str, int]:
-    """Where the ledger counts it (LEDGER.md, Keys), and how much."""
+    """The key, field and amount under which the ledger counts a charge (docs/ledger.md, Keys)."""
     field = str((charge.day - EPOCH).days) if charge.days else charge.window
     key = f"{TENANT}|{charge.budget}|{charge.kind}|{charge.unit}|{charge.scope}"
     return key, field, charge.amount
 
 
 def counters_of(charges: Iterable[Charge]) -> dict[str, dict[str, int]]:
-    """What the ledger must hold after these: without what came to nothing."""
+    """The counters that the ledger must hold after these charges, without those that are 0."""
     found: dict[str, dict[str, int]] = {}
     for key, field, amount in map(counter_of, charges):
         fields = found.setdefault(key, {})
@@ -64,19 +64,19 @@ def counters_of(charges: Iterable[Charge]) -> dict[str, dict[str, int]]:
 
 
 def a_ledger(charges: Iterable[Charge] = ()) -> Counters:
-    """Counters in which these were counted."""
+    """Counters with these charges."""
     counters = Counters()
     counters.add(map(counter_of, charges))
     return counters
 
 
 def held(counters: Counters) -> dict[str, dict[str, int]]:
-    """What they hold."""
+    """The content of counters."""
     return {key: dict(fields) for key, fields in counters._counters.items() if fields}
 
 
 class Authority(NamedTuple):
-    """The one policy, and its staff."""
+    """One policy and its staff."""
 
     policy: PolicyBook
     people: Staff
@@ -91,7 +91,7 @@ class Authority(NamedTuple):
 def decide(
     policy: Json, staff: Sequence[Json], counters: Counters, case: Json, now: datetime
 ) -> dict[str, Any]:
-    """The data of decision.*, as JSON says it, and who is asked; what it takes is taken from the counters."""
+    """The data of decision.* as JSON, and the people asked. Its charges are added to the counters."""
     submission = Submission(OFFLINE, "evt-1", now, None, as_case(case))
     proposal = propose(submission, Authority(as_book(policy), as_staff(staff)), {})
     rendered = proposal.render(1, *counters.settle(proposal.charge_options, proposal.probes))
@@ -101,7 +101,7 @@ def decide(
 
 
 def as_reference(decision: Mapping[str, Any]) -> dict[str, Any]:
-    """What of a decision the naive model says too."""
+    """The parts of a decision that the reference model gives too."""
     return {
         "outcome": decision["outcome"],
         "by": decision["by"],
@@ -113,13 +113,13 @@ def as_reference(decision: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def as_reason(reason: Mapping[str, Any]) -> dict[str, Any]:
-    """A reason without its sentence, and without the figures that only repeat what was asked."""
+    """A reason without its sentence, and without the figures that only repeat the request."""
     figures = {key: value for key, value in reason["figures"].items() if key in FIGURES}
     return {"code": reason["code"], "of": reason.get("mandate") or reason.get("prohibition"), **figures}
 
 
 def expected(reference: ReferenceDecision, currency: str) -> dict[str, Any]:
-    """What the naive model says, as decisions say it."""
+    """The reference decision, in the form of an event's data."""
     return {
         "outcome": reference.outcome,
         "by": reference.by,
@@ -131,7 +131,7 @@ def expected(reference: ReferenceDecision, currency: str) -> dict[str, Any]:
 
 
 def forgiving(reference: dict[str, Any], said: dict[str, Any]) -> dict[str, Any]:
-    """Where either of two errors could be named, whichever was."""
+    """The decision, where either of two errors may be named, with the reason of the reference."""
     if len(reference["reasons"]) != len(said["reasons"]):
         return reference
     pairs = zip(reference["reasons"], said["reasons"], strict=True)

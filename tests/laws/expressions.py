@@ -1,4 +1,4 @@
-"""Conditions and limits, each said twice: as CEL for a policy, and as Python for the naive model."""
+"""Conditions and limits, each written twice: in CEL for a policy, and in Python for the reference model."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from datetime import datetime
 from typing import Any, Final
 
 
-class ExpressionFailed(Exception):  # noqa: N818 - what becomes of an expression, not of the test
-    """It does not come out; `missing` is the fact it lacks. `sure`: no other failure could win."""
+class ExpressionFailed(Exception):  # noqa: N818 - a result of an expression, not an error of the test
+    """The expression fails; `missing` is the missing fact. `sure`: no other failure is possible."""
 
     def __init__(self, missing: str | None = None, *, sure: bool = True) -> None:
         super().__init__(missing)
@@ -20,7 +20,7 @@ class ExpressionFailed(Exception):  # noqa: N818 - what becomes of an expression
 
 @dataclass(frozen=True)
 class Variables:
-    """What expressions see: plain JSON values, the amount in major units."""
+    """The variables of expressions: plain JSON values, and the amount in major units."""
 
     case: Mapping[str, Any]
     agent: Mapping[str, Any] | None
@@ -49,21 +49,21 @@ class Variables:
 
 
 def given(value: Any, name: str) -> Any:
-    """The value of an optional field; an error where it is absent."""
+    """The value of an optional field. Raises ExpressionFailed if it is absent."""
     if value is None:
         raise ExpressionFailed(name)
     return value
 
 
 def number(value: Any) -> float:
-    """Only a number is a number: not "90", not true, not null."""
+    """The value, if it is a number: not "90", not true, not null."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ExpressionFailed
     return float(value)
 
 
 def equal(one: Any, other: Any) -> bool:
-    """Numbers by value, 90 as 90.0; values of different types differ."""
+    """Whether two values are equal: numbers by value (90 and 90.0), others if of the same type."""
     return (
         isinstance(one, bool) == isinstance(other, bool)
         and bool(one == other)
@@ -84,7 +84,7 @@ def divided(one: float, other: float) -> float:
 
 
 def together(*parts: Callable[[], float]) -> list[float]:
-    """The arguments of one operation: where several fail, any of them may be named."""
+    """The arguments of one operation. If several fail, any of them may be reported."""
     values, failures = [], []
     for part in parts:
         try:
@@ -97,7 +97,7 @@ def together(*parts: Callable[[], float]) -> list[float]:
 
 
 def compared(view: Variables) -> list[float]:
-    """facts.n and facts.m"""
+    """The values of facts.n and facts.m."""
     return together(lambda: view.number("n"), lambda: view.number("m"))
 
 
@@ -110,7 +110,7 @@ Part = Callable[[], bool]
 
 
 def either(*parts: Part) -> bool:
-    """CEL's `||`: what is true wins over an error, whichever side it stands on."""
+    """CEL's `||`: true wins over an error, on either side."""
     failures = []
     for part in parts:
         try:
@@ -124,7 +124,7 @@ def either(*parts: Part) -> bool:
 
 
 def both(*parts: Part) -> bool:
-    """CEL's `&&`: what is false wins over an error."""
+    """CEL's `&&`: false wins over an error."""
     return not either(*(lambda part=part: not part() for part in parts))
 
 
@@ -137,7 +137,7 @@ def _half(view: Variables) -> float:
 
 
 DEFINE: Final = {"late": "facts.n >= 2", "half": "0.5 * facts.n", "bad": "late && facts.m > 5"}
-"""Every policy of these tests defines these names."""
+"""The definitions in every policy of these tests."""
 
 CONDITIONS: Final[Mapping[str, Callable[[Variables], bool]]] = {
     "true": lambda view: True,

@@ -1,4 +1,4 @@
-"""Who is asked about a request, worked out as plainly as can be (DESIGN.md, Policy 8)."""
+"""The people who are asked about a request, in the plainest code (docs/policy.md, The ladder)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.laws.mandate_checks import MandateCheck, candidates, is_a
 
 
 class Ladder(NamedTuple):
-    """Who may answer a request; `team` is that of the agent who asked, at that moment."""
+    """The people who may answer a request. `team` is the team of the asking agent at that moment."""
 
     policy: Json
     staff: Sequence[Json]
@@ -20,7 +20,7 @@ class Ladder(NamedTuple):
     now: datetime
 
     def ask(self) -> tuple[str, list[str]] | None:
-        """The step and the people; None where nobody may grant it and the policy wants it refused then."""
+        """The step and its people; None if nobody may grant it and the policy refuses such a request."""
         ladder = self.policy["escalation"][0]
         steps = [step["to"] for step in ladder["steps"]]
         of_their_own = [
@@ -79,12 +79,12 @@ class Ladder(NamedTuple):
 
 
 def find(staff: Iterable[Json], agent_id: str | None) -> Json | None:
-    """Who has that id."""
+    """The member of staff with that id, if any."""
     return next((one for one in staff if one["agent_id"] == agent_id), None)
 
 
 def absence(person: Json, now: datetime) -> Json | None:
-    """While they are away."""
+    """The absence of a person at a moment, if any."""
     holding = [
         one
         for one in person.get("absences", ())

@@ -1,6 +1,6 @@
-"""What somebody's mandates say of a request, worked out as plainly as can be (DESIGN.md, Policy 1 to 6).
+"""Which mandates of a person grant a request, in the plainest code (docs/policy.md, How a request is judged).
 
-Shares no code with what it is held against.
+Part of the reference model. It shares no code with the engine.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tests.laws.expressions import CONDITIONS, LIMITS, ExpressionFailed, Variabl
 
 
 class Reason(NamedTuple):
-    """`of`: the mandate or prohibition. `code` is `failed` where two errors could each be named."""
+    """A reason about the mandate or prohibition `of`; code `failed` if it may be either of two errors."""
 
     code: str
     of: str | None = None
@@ -26,12 +26,12 @@ class Reason(NamedTuple):
 
 
 def listed(value: Any) -> list[Any]:
-    """One or a list."""
+    """The value as a list."""
     return [] if value is None else value if isinstance(value, list) else [value]
 
 
 def is_a(policy: Json, role: str | None, other: str) -> bool:
-    """Whether it is this role, or one that extends it."""
+    """Whether a role is the other one, or extends it."""
     if role == other:
         return True
     entry = policy["roles"].get(role) or {}
@@ -45,7 +45,7 @@ def _is_for(row: Json, kinds: str, case: Json) -> bool:
 
 
 def candidates(policy: Json, role: str, case: Json) -> list[Json]:
-    """The mandates to try, in their order."""
+    """The mandates to try, in order."""
     rows = [
         row
         for row in policy["mandates"]
@@ -56,7 +56,7 @@ def candidates(policy: Json, role: str, case: Json) -> list[Json]:
 
 
 def budgets_of(policy: Json, row: Json) -> list[tuple[str, Json]]:
-    """Its budgets, and their ids as charges name them."""
+    """The budgets of a mandate, with the ids that charges use."""
     return [
         (one, policy["budgets"][one])
         if isinstance(one, str)
@@ -74,7 +74,7 @@ def _failure(failed: ExpressionFailed, of: str) -> Reason:
 
 
 class MandateCheck:
-    """One person with one amount, asking for what a case asks or answering it."""
+    """The check of one person's mandates for the request of a case, with one amount."""
 
     def __init__(
         self, policy: Json, charges: Sequence[Charge], case: Json, person: Json | None, now: datetime,
@@ -88,12 +88,12 @@ class MandateCheck:
         self.view = Variables(case, person, now, None if amount is None else float(amount))
 
     def with_amount(self, minor: int) -> MandateCheck:
-        """The same, with another amount."""
+        """The same check with another amount."""
         amount = text_of(minor, self.currency)
         return MandateCheck(self.policy, self.charges, self.case, self.person, self.now, amount, self.why)
 
     def prohibitions(self) -> tuple[list[Reason], list[Reason]]:
-        """Those that apply, and those that cannot be judged."""
+        """The prohibitions that apply, and those whose condition fails."""
         applying, unjudged = [], []
         role = None if self.person is None else self.person["role"]
         for row in self.policy.get("prohibitions", ()):
@@ -110,7 +110,7 @@ class MandateCheck:
         return applying, unjudged
 
     def limit(self, row: Json) -> int | None:
-        """In minor units; None = no ceiling. Raises Failed."""
+        """The limit in minor units; None if there is none. Raises ExpressionFailed."""
         written = row.get("limit")
         if written is None:
             return None
@@ -123,7 +123,7 @@ class MandateCheck:
         return int((rounded * 10 ** DECIMALS[self.currency]).to_integral_value(ROUND_FLOOR))
 
     def charges_of(self, row: Json) -> list[tuple[Charge, int]]:
-        """What granting takes from its budgets, and the cap of each."""
+        """The charges of granting under a mandate, each with its cap."""
         return [
             (Charge(name, one["window"], unit, self._scope(one["per"]), self.day, amount), cap)
             for name, one in budgets_of(self.policy, row)
@@ -150,7 +150,7 @@ class MandateCheck:
         return "tenant" if per == "tenant" else f"{per}:{whose[per]}"
 
     def shortfall(self, row: Json, *, of_budgets: bool = True) -> Reason | None:
-        """The first thing that fails; None where the mandate fits."""
+        """The reason why a mandate does not grant; None if it grants."""
         if of_budgets and "discretion" in row and not (self.why or "").strip():
             return Reason("discretion_needs_reason", row["id"])
         try:
@@ -179,13 +179,13 @@ class MandateCheck:
         return None
 
     def on_the_spot(self, rows: Sequence[Json]) -> str | None:
-        """The largest amount that one of these would grant now."""
+        """The largest amount that one of these mandates would grant now."""
         offers = [offer for row in rows if (offer := self._offer(row)) is not None]
         return text_of(max(offers), self.currency) if offers else None
 
     def _offer(self, row: Json) -> int | None:
-        """The largest granted of four amounts at most: one that is granted leads on to the limit as it is for
-        it, one that is not to a lower amount.
+        """The largest granted of at most four amounts. After a granted amount, its limit is tried; after
+        another, a lower amount.
         """
         reason = self.shortfall(row)
         if self.minor is None or reason is None or reason.code not in ("over_limit", "budget_exhausted"):

@@ -1,4 +1,4 @@
-"""Keeps the books of a tenant as DESIGN.md says (Policy 7 to 9): what inputs come to, one after the other."""
+"""The reference model of a tenant's requests, replies and charges, input by input (docs/concepts.md)."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from tests.laws.ladder import Ladder, find
 from tests.laws.reference_model import ReferenceDecision, Waiting
 
 Key = tuple[str, str]
-"""Case and request."""
+"""The ids of a case and of its request."""
 
 
 class RepeatedAnswer(NamedTuple):
-    """The events of an earlier answer again; `of` says which."""
+    """The events of an earlier answer, number `of`, once more."""
 
     of: int
 
@@ -29,7 +29,7 @@ class DeadLetter(NamedTuple):
 
 
 class NewAnswer(NamedTuple):
-    """Something new: the answer of this number."""
+    """A new answer, with this number."""
 
     number: int
     kind: Literal["first", "withdrawn", "closing", "not_entitled", "late"]
@@ -42,7 +42,7 @@ Answer = RepeatedAnswer | DeadLetter | NewAnswer
 
 @dataclass
 class KnownRequest:
-    """A request: what was asked (None: it was withdrawn unseen), and the number of its newest answer."""
+    """A request, and the number of its newest answer. `asked` is None if only a withdrawal came."""
 
     asked: Any
     newest: int
@@ -54,7 +54,7 @@ class KnownRequest:
 
 @dataclass
 class ReferenceBooks:
-    """Everything is kept; nothing is ever added up before it is asked for."""
+    """Keeps everything, and adds charges up only when needed."""
 
     policy: Json
     staff: Sequence[Json]
@@ -64,7 +64,7 @@ class ReferenceBooks:
     answers: int = 0
 
     def submit(self, case: Json, now: datetime) -> Answer:
-        """A case with a request."""
+        """The answer to a case with a request."""
         key = case["case_id"], case["request"]["request_id"]
         known = self.requests.get(key)
         if known is not None:
@@ -81,7 +81,7 @@ class ReferenceBooks:
         return new_answer
 
     def withdraw(self, key: Key) -> Answer:
-        """A request is taken back, or will be when it comes."""
+        """The answer to a withdrawal of a request, which may not have come yet."""
         known = self.requests.setdefault(key, KnownRequest(None, 0))
         if known.withdrawn is not None:
             return RepeatedAnswer(known.withdrawn)
@@ -95,7 +95,7 @@ class ReferenceBooks:
         return new_answer
 
     def reply(self, key: Key, verdict: Json, now: datetime) -> Answer:
-        """Somebody's verdict."""
+        """The answer to a verdict."""
         known = self.requests.get(key)
         if known is None or known.waiting is None:
             return DeadLetter("unknown_approval")
@@ -110,7 +110,7 @@ class ReferenceBooks:
         return new_answer
 
     def asked(self, waiting: Waiting, now: datetime) -> list[str]:
-        """Who may answer."""
+        """The people who may answer."""
         ladder = Ladder(self.policy, self.staff, waiting.case, waiting.team, now)
         return ladder.may_answer(waiting.step)
 
@@ -135,7 +135,7 @@ class ReferenceBooks:
 
     @staticmethod
     def _asked(case: Json) -> Any:
-        """What makes two requests the same: all by value."""
+        """The content that makes two requests the same, by value."""
         request = case["request"]
         amount, currency = request.get("amount"), request.get("currency")
         minor = None if amount is None else minor_of(amount, currency)

@@ -1,6 +1,6 @@
-"""What a policy says, worked out as plainly as can be: written from DESIGN.md (Policy) alone.
+"""The reference model of a decision, in the plainest code, written only from docs/policy.md.
 
-Policies, staff and cases are plain JSON values. Shares no code with what it is held against.
+Policies, staff and cases are plain JSON values. It shares no code with the engine.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tests.laws.mandate_checks import MandateCheck, Reason, candidates
 
 @dataclass(frozen=True)
 class ReferenceDecision:
-    """A decision, or (for a verdict) that somebody may not give it: outcome `not_entitled`."""
+    """A decision; or, with outcome `not_entitled`, the refusal of a verdict that a person may not give."""
 
     outcome: str
     by: str | None = None
@@ -31,7 +31,7 @@ class ReferenceDecision:
 
 
 class Waiting(NamedTuple):
-    """An escalated request that waits for a person, and the team of who asked."""
+    """An escalated request that waits for a person, and the team of the asking agent."""
 
     case: Json
     team: str | None
@@ -95,7 +95,7 @@ def answer(
     verdict: Json,
     now: datetime,
 ) -> ReferenceDecision:
-    """What a verdict on an open approval comes to; `not_entitled` changes nothing."""
+    """The result of a verdict on an open approval. `not_entitled` changes nothing."""
     case, giver = waiting.case, find(staff, verdict["agent_id"])
     if giver is None:
         return ReferenceDecision("not_entitled", reasons=[Reason("unknown_agent")])

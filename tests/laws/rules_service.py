@@ -1,4 +1,4 @@
-"""The rules service but for Kafka: its handlers on a ledger, with a journal and tables in memory."""
+"""The rules service without Kafka: its handlers on a ledger, with a journal and tables in memory."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Contents = Mapping[str, Mapping[Any, Any]]
 
 
 class Records(NamedTuple):
-    """What the journal has of one partition, as the ledger applies it."""
+    """The records of one partition of the journal, as the ledger applies them."""
 
     p: int
     records: Sequence[Applied]
@@ -40,18 +40,18 @@ class Records(NamedTuple):
 
 
 class Store(Protocol):
-    """A ledger, and what it holds."""
+    """A ledger and its content."""
 
     ledger: Any
 
     async def counters(self) -> Contents: ...
 
     async def contents(self) -> Contents:
-        """All that a rebuilt ledger must hold as well."""
+        """The content that a rebuilt ledger must have too."""
         ...
 
     async def rebuilt(self, journal: Sequence[Records]) -> Contents:
-        """What an empty ledger holds after it has applied the journal."""
+        """The content of an empty ledger after it has applied the journal."""
         ...
 
 
@@ -80,7 +80,7 @@ def _in_memory(ledger: FakeLedger) -> Contents:
 
 
 class RedisStore:
-    """The real script."""
+    """The ledger in Redis, with the real script."""
 
     def __init__(self, redis: Redis, ledger: Ledger) -> None:
         self.redis, self.ledger = redis, ledger
@@ -117,7 +117,7 @@ class RedisStore:
 
 
 class BatchOutcome(NamedTuple):
-    """What became of a batch: the records that were published, and by place in it why it is a dead letter."""
+    """The result of a batch: its published records, and the reasons of dead letters by place."""
 
     published: Sequence[bytes]
     letters: Mapping[int, str]
@@ -129,7 +129,7 @@ class BatchOutcome(NamedTuple):
         return data
 
     def because_of(self, event: Mapping[str, Any]) -> tuple[bytes, ...]:
-        """The records that say that this event caused them, each once."""
+        """The records that this event caused, each once."""
         return tuple(dict.fromkeys(one for one in self.published if json.loads(one)["cause"] == event["id"]))
 
 
@@ -153,11 +153,11 @@ class RulesService:
         )
 
     def activate(self, policy: Json) -> None:
-        """Another version of the policy."""
+        """Activate another version of the policy."""
         self.tables.books[TENANT] = engine.as_book(policy)
 
     def hire(self, staff: Sequence[Json]) -> None:
-        """The staff from now on."""
+        """Replace the staff."""
         self.tables.members[TENANT] = engine.as_staff(staff)
 
     def hear(self, *events: dict[str, Any]) -> BatchOutcome:
@@ -175,18 +175,18 @@ class RulesService:
         return BatchOutcome([record.value for record in new], why)
 
     def confirm(self) -> None:
-        """What an idle worker does."""
+        """Do what an idle worker does."""
         parts: list[Part] = self.partitions.parts(range(PARTITIONS))
         settled: Settled = self._run(self.store.ledger.call(parts))
         assert not settled.refused
         self.partitions.confirmed(parts)
 
     def counters(self) -> Contents:
-        """What the ledger holds of them."""
+        """The counters of the ledger."""
         return self._run(self.store.counters())
 
     def is_the_journals(self) -> None:
-        """Redis = f(journal) (LEDGER.md)."""
+        """Check that the ledger is what the journal gives (docs/ledger.md, Promises)."""
         journal = []
         for p in range(PARTITIONS):
             grouping = Grouping()
@@ -197,5 +197,5 @@ class RulesService:
 
 
 def partition_of(event: Mapping[str, Any]) -> int:
-    """Of its case; any rule will do."""
+    """The partition of its case; any rule will do here."""
     return int(sum(event["data"]["case_id"].encode()) % PARTITIONS)

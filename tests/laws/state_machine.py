@@ -1,4 +1,4 @@
-"""Engine and ledger, input by input, against books that are kept as plainly as can be."""
+"""Engine and ledger, input by input, compared with the reference model."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Event = dict[str, Any]
 
 
 class Decisions(RuleBasedStateMachine):
-    """What may happen to one tenant."""
+    """The inputs of one tenant, in any order."""
 
     runner: ClassVar[asyncio.Runner]
 
@@ -53,7 +53,7 @@ class Decisions(RuleBasedStateMachine):
 
     @rule(data=st.data(), count=st.integers(1, 4))
     def cases_are_submitted(self, data: st.DataObject, count: int) -> None:
-        """In one batch, over several partitions; some late, some twice, some in conflict with one before."""
+        """In one batch over several partitions: some late, some twice, some in conflict."""
         cases = [self._a_case(data) for _ in range(count)]
         came = [self._submit(case, self._moment(data)) for case in cases]
         if strategies.one_in(data.draw, 3):
@@ -66,7 +66,7 @@ class Decisions(RuleBasedStateMachine):
     @precondition(lambda self: self.cases)
     @rule(data=st.data())
     def a_request_is_repeated(self, data: st.DataObject) -> None:
-        """With other facts, another category and reason, at another time, its amount written otherwise."""
+        """With other facts, category and reason, at another time, its amount in another notation."""
         case = self.cases[self._known(data)]
         other = strategies.a_case(data.draw, self.books.policy, self.books.staff)
         request = {**case["request"], "reason": "asked again"}
@@ -87,7 +87,7 @@ class Decisions(RuleBasedStateMachine):
 
     @rule(data=st.data())
     def a_request_is_withdrawn(self, data: st.DataObject) -> None:
-        """Mostly a known one; else a case of that id may come later."""
+        """Usually a known one; otherwise its case may come later."""
         unseen = f"c-{len(self.cases)}", "r1"
         key = self._known(data) if self.cases and not strategies.one_in(data.draw, 6) else unseen
         self._hear([self._withdraw(key)])
@@ -110,7 +110,7 @@ class Decisions(RuleBasedStateMachine):
     @precondition(lambda self: self.cases)
     @rule(data=st.data())
     def somebody_answers(self, data: st.DataObject) -> None:
-        """Mostly on what waits, and mostly somebody who is asked."""
+        """Usually on an open approval, and usually by a person who is asked."""
         waiting = [key for key, known in self.books.requests.items() if known.waiting and not known.closed]
         key = self._known(data)
         if waiting and not strategies.one_in(data.draw, 6):
@@ -121,7 +121,7 @@ class Decisions(RuleBasedStateMachine):
 
     @precondition(lambda self: self.cases)
     @rule(data=st.data())
-    def who_is_asked_approves(self, data: st.DataObject) -> None:
+    def a_person_who_is_asked_approves(self, data: st.DataObject) -> None:
         for key, known in self.books.requests.items():
             if known.waiting is None or known.closed:
                 continue
@@ -135,7 +135,7 @@ class Decisions(RuleBasedStateMachine):
     @precondition(lambda self: self.verdicts)
     @rule(data=st.data(), otherwise=st.booleans())
     def an_answer_is_repeated(self, data: st.DataObject, otherwise: bool) -> None:
-        """As it was, or with the same id and another content."""
+        """Unchanged, or with the same id and other content."""
         key, verdict = self.verdicts[data.draw(st.integers(0, len(self.verdicts) - 1))]
         if otherwise:
             verdict = {**verdict, "reason": "on second thoughts"}
@@ -194,7 +194,7 @@ class Decisions(RuleBasedStateMachine):
         return strategies.pick(data.draw, list(self.cases))
 
     def _a_case(self, data: st.DataObject) -> Json:
-        """Often the same people ask for the same again, so that they need the same budgets."""
+        """The same people often ask for the same, so that they use the same budgets."""
         case = strategies.a_case(data.draw, self.books.policy, self.books.staff)
         if self.cases and strategies.one_in(data.draw, 2):
             before = self.cases[self._known(data)]

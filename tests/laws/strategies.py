@@ -1,4 +1,4 @@
-"""Policies, staff, cases and spending to try laws on, as plain JSON values. Small, so that they meet."""
+"""Strategies for policies, staff, cases and charges, as plain JSON. Few values, so that they interact."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ TURNS: Final = {
     "Pacific/Kiritimati": ("2026-02-28T10:00:00", "2028-02-29T10:00:00", "2026-01-31T10:00:00"),
     "UTC": ("2026-03-02T00:00:00", "2026-12-31T23:59:59", "1970-01-01T00:00:00"),
 }
-"""Of each time zone moments, in UTC, when its clocks are changed, or a year, week or month ends there."""
+"""Moments in UTC, by time zone, at which its clocks change or a year, week or month ends."""
 
 T = TypeVar("T")
 
 
 class Draw(Protocol):
-    """Draws from a strategy: of a composite one, or of `st.data()`."""
+    """The draw function of a composite strategy, or of `st.data()`."""
 
     def __call__(self, strategy: st.SearchStrategy[T]) -> T: ...
 
@@ -61,50 +61,50 @@ def _several(values: tuple[Any, ...], least: int, most: int) -> st.SearchStrateg
 
 
 def pick(draw: Draw, values: Iterable[T]) -> T:
-    """One of them; the first is the simplest."""
+    """One of the values; the first is the simplest."""
     found: T = draw(_among(tuple(values)))
     return found
 
 
 def one_in(draw: Draw, many: int) -> bool:
-    """True in one of so many draws."""
+    """True in one of `count` draws, on average."""
     return draw(_up_to(0, many - 1)) == many - 1
 
 
 def between(draw: Draw, least: int, most: int) -> int:
-    """A whole number, both included."""
+    """A whole number between two bounds, both included."""
     return draw(_up_to(least, most))
 
 
 def several(draw: Draw, values: Sequence[T], least: int = 0, most: int = 3) -> list[T]:
-    """Some of them, none twice."""
+    """Some of the values, none twice."""
     return draw(_several(tuple(values), least, most)) if values else []
 
 
 def _some(draw: Draw, values: Sequence[str]) -> str | list[str]:
-    """One or a list of several, as policies may say it."""
+    """One value or a list, as policies may write it."""
     return pick(draw, values) if draw(_up_to(0, 1)) == 0 else several(draw, values, 1)
 
 
 def size(draw: Draw, currency: str) -> int:
-    """In minor units, not negative: even amounts, and those just beside them."""
+    """An amount in minor units, not negative: round amounts, and those just beside them."""
     unit = int(10 ** DECIMALS[currency])
     return max(0, pick(draw, GRID) * unit + pick(draw, (0, 0, 0, -1, 1)))
 
 
 def as_number(minor: int, currency: str) -> int | float:
-    """As a policy writes it."""
+    """The amount as a policy writes it."""
     number = Decimal(text_of(minor, currency))
     return int(number) if number == int(number) else float(number)
 
 
 def in_minor(number: int | float, policy: Json) -> int:
-    """A number of the policy, in minor units."""
+    """A number of the policy in minor units."""
     return minor_of(str(number), policy["currency"])
 
 
 def _roles(draw: Draw) -> Json:
-    """Each extends some of those before it."""
+    """Roles, of which each extends some earlier ones."""
     found: dict[str, Any] = {}
     for place, role in enumerate(ROLES):
         above = several(draw, ROLES[:place], most=2) if one_in(draw, 3) else list(ROLES[:place][-1:])
@@ -113,7 +113,7 @@ def _roles(draw: Draw) -> Json:
 
 
 def a_budget(draw: Draw, currency: str, per: Sequence[str] = PERS) -> dict[str, Any]:
-    """A pool, of money or of times."""
+    """A budget of money or of a count."""
     entry = {"per": pick(draw, per), "window": pick(draw, WINDOWS)}
     if one_in(draw, 3):
         return entry | {"count": between(draw, 1, 3)}
@@ -122,7 +122,7 @@ def a_budget(draw: Draw, currency: str, per: Sequence[str] = PERS) -> dict[str, 
 
 
 def _mandate(draw: Draw, name: str, currency: str, shared: Json, per: Sequence[str], blind: bool) -> Json:
-    """One row; it names some of the shared budgets, and has some of its own."""
+    """One mandate, with some of the shared budgets and some of its own."""
     row: dict[str, Any] = {"id": name, "grants": "*", "to": "agent"}
     if one_in(draw, 2):
         row |= {"grants": _some(draw, KINDS), "to": _some(draw, ROLES)}
@@ -147,7 +147,7 @@ def _mandate(draw: Draw, name: str, currency: str, shared: Json, per: Sequence[s
 
 
 def _blind(expressions: Mapping[str, Any]) -> list[str]:
-    """Those that do not look at the amount."""
+    """The expressions that do not use the amount."""
     return [text for text in sorted(expressions) if "amount" not in text]
 
 
@@ -156,7 +156,7 @@ def policies(
     draw: Draw, *, currencies: Sequence[str] = ("EUR", "JPY", "KWD"), per: Sequence[str] = PERS,
     blind: bool = False,
 ) -> Json:  # fmt: skip
-    """A whole policy; shared budgets are used or not, as it falls out. `blind`: to the amount asked."""
+    """A complete policy. Shared budgets may be unused. `blind`: no expression uses the amount."""
     currency = pick(draw, currencies)
     shared = {f"b{place}": a_budget(draw, currency, per) for place in range(between(draw, 0, 2))}
     rows = [_mandate(draw, f"m{at}", currency, shared, per, blind) for at in range(between(draw, 1, 4))]
@@ -192,12 +192,12 @@ def a_prohibition(draw: Draw, name: str, blind: bool) -> Json:
 
 @st.composite
 def staffs(draw: Draw, *, known: bool = False) -> list[Json]:
-    """Whoever is not drawn is not of the staff. `known`: all have a role of the policies, and are there."""
+    """Some of the people as staff. `known`: all of them, with a role of the policies."""
     return [a_person(draw, one, known) for one in sorted(several(draw, PEOPLE, 2, len(PEOPLE)))]
 
 
 def a_person(draw: Draw, name: str, known: bool = False) -> Json:
-    """Somebody, seldom away."""
+    """A member of staff, rarely away."""
     person: dict[str, Any] = {"agent_id": name, "tenant": TENANT, "name": name}
     person |= {"role": pick(draw, ROLES), "team": pick(draw, TEAMS)}
     if known:
@@ -241,7 +241,7 @@ def _request(draw: Draw, currency: str) -> dict[str, Any]:
 
 
 def a_case(draw: Draw, policy: Json, staff: Sequence[Json]) -> dict[str, Any]:
-    """A case that somebody asks about, mostly of the staff."""
+    """A case, usually of a member of staff."""
     case: dict[str, Any] = {
         "case_id": "c-1",
         "tenant": TENANT,
@@ -267,14 +267,14 @@ BESIDE: Final = (timedelta(0), timedelta(microseconds=-1), timedelta(hours=1), t
 
 
 def a_moment(draw: Draw, policy: Json) -> datetime:
-    """Near where clocks change or windows end in the policy's time zone."""
+    """A moment near a clock change or the end of a window in the policy's time zone."""
     turn = datetime.fromisoformat(pick(draw, TURNS[policy["timezone"]])).replace(tzinfo=UTC)
     moment = turn + pick(draw, BESIDE) + timedelta(days=pick(draw, (0, 0, 1, -1, 6, 7, 29, 30, -30)))
     return max(moment, datetime(1970, 1, 1, tzinfo=UTC))
 
 
 def spending(draw: Draw, policy: Json, staff: Sequence[Json], case: Json, now: datetime) -> list[Charge]:
-    """What was charged before, also on later days, and also above caps that were lowered since.
+    """Earlier charges, also on later days, and also above caps that were lowered since.
 
     Mostly of whom the case is about.
     """
@@ -314,7 +314,7 @@ def _spent(
 
 
 def with_somebody_to_ask(draw: Draw, policy: Json) -> Json:
-    """Mostly one on the ladder may grant what others may not, out of budgets of their own."""
+    """The policy, usually with a mandate for a role of the ladder, with its own budgets."""
     if one_in(draw, 4):
         return policy
     role = policy["escalation"][0]["steps"][-1]["to"]
@@ -326,7 +326,7 @@ def with_somebody_to_ask(draw: Draw, policy: Json) -> Json:
 
 
 def with_other_caps(draw: Draw, policy: Json) -> Json:
-    """The next version: some of its shared budgets and its own let more through, or less."""
+    """The next version of a policy, with larger or smaller caps on some budgets."""
     changed = {**policy, "version": str(int(policy["version"]) + 1)}
     if "budgets" in policy:
         changed["budgets"] = {name: _recapped(draw, one, policy) for name, one in policy["budgets"].items()}

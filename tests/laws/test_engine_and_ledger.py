@@ -1,4 +1,4 @@
-"""Whatever happens in whatever order, the service decides and charges as books kept by hand say."""
+"""In any order of inputs, the service decides and charges as the reference model does."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.laws.rules_service import RedisStore, Store
 from tests.laws.state_machine import Decisions
 
 
-def test_the_service_with_a_ledger_in_memory_keeps_the_books() -> None:
+def test_the_service_with_a_ledger_in_memory_agrees_with_the_reference_model() -> None:
     with asyncio.Runner() as running:
 
         class InMemoryStore(Decisions):
@@ -22,7 +22,7 @@ def test_the_service_with_a_ledger_in_memory_keeps_the_books() -> None:
         run_state_machine_as_test(InMemoryStore, settings=examples(150, stateful_step_count=25))
 
 
-def test_the_service_with_the_real_ledger_keeps_the_books(fresh_redis: str) -> None:
+def test_the_service_with_the_real_ledger_agrees_with_the_reference_model(fresh_redis: str) -> None:
     with asyncio.Runner() as running:
         redis = connect(fresh_redis)
 

@@ -1,4 +1,4 @@
-"""What holds of many decisions, one after the other (DESIGN.md, Policy 6; Guarantees)."""
+"""Laws of many decisions, one after the other (docs/policy.md, Budgets)."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from tests.laws.mandate_checks import MandateCheck, candidates
 
 
 class Asked(NamedTuple):
-    """A case, and when it came; it may come late."""
+    """A case and the time at which it came, which may be late."""
 
     case: Json
     now: datetime
 
 
 class History(NamedTuple):
-    """What was asked of one staff, in its order."""
+    """Requests of one staff, in order."""
 
     policy: Json
     staff: Sequence[Json]
@@ -49,7 +49,7 @@ def _case(draw: strategies.Draw, policy: Json, staff: Sequence[Json], place: int
 @examples(100)
 @given(histories(), st.data())
 def test_no_sequence_of_requests_overspends_a_budget(history: History, data: st.DataObject) -> None:
-    """In their order: each charge fits under the cap of the policy that decides, window and run of days."""
+    """Each charge, in order, fits under the cap of the policy that decides, in its window or days."""
     ledger, totals, policy = engine.a_ledger(), Totals(), history.policy
     read = read_policy(json.dumps(policy))
     for case, now in history.asked:
@@ -67,7 +67,7 @@ def test_no_sequence_of_requests_overspends_a_budget(history: History, data: st.
 @examples(150)
 @given(histories(), st.randoms(use_true_random=False))
 def test_requests_that_share_no_budget_may_come_in_any_order(history: History, order: Any) -> None:
-    """Those that share one keep their order; around them the others may come when they like."""
+    """Requests that share a budget keep their order; others may come in any order."""
     groups = _sharing_nothing(history)
     mixed = [group for group, members in enumerate(groups) for _ in members]
     order.shuffle(mixed)
@@ -85,7 +85,7 @@ def _decided(history: History, order: Sequence[int]) -> dict[int, dict[str, Any]
 
 
 def _sharing_nothing(history: History) -> list[list[int]]:
-    """Groups of places; two that might touch the same counter are in the same group."""
+    """Groups of requests, by index; two that may use the same counter are in one group."""
     groups: list[tuple[set[Any], list[int]]] = []
     for place, asked in enumerate(history.asked):
         counters, members = _counters(history, asked), [place]
@@ -98,7 +98,7 @@ def _sharing_nothing(history: History) -> list[list[int]]:
 
 
 def _counters(history: History, asked: Asked) -> set[Any]:
-    """Every counter that deciding may look at; of calendar windows with the window."""
+    """Every counter that a decision may use, with the window if it is a calendar window."""
     policy, (case, now) = history.policy, asked
     person = find(history.staff, case["agent_id"])
     if person is None or case["request"].get("currency") not in (None, policy["currency"]):

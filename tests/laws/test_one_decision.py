@@ -1,4 +1,4 @@
-"""What holds of one decision, whatever was spent before (DESIGN.md, Policy)."""
+"""Laws of one decision, whatever was spent before (docs/policy.md, How a request is judged)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.laws.example_counts import examples
 
 
 class Question(NamedTuple):
-    """All that a decision is a function of."""
+    """The complete input of a decision."""
 
     policy: Json
     staff: Sequence[Json]
@@ -26,7 +26,7 @@ class Question(NamedTuple):
     now: datetime
 
     def answered(self) -> dict[str, Any]:
-        """By the service."""
+        """The decision of the engine."""
         return engine.decide(self.policy, self.staff, engine.a_ledger(self.spent), self.case, self.now)
 
 
@@ -72,7 +72,7 @@ def test_the_same_question_is_answered_the_same_whatever_was_asked_in_between(
 def test_a_wider_mandate_never_turns_an_approval_into_an_escalation(
     question: Question, data: st.DataObject
 ) -> None:
-    """With the budgets as they stood at that moment, for one decision.
+    """With the budgets as they were at that moment, for one decision.
 
     Of several decisions it is not true: what the wider mandate lets through uses room that later ones lack.
     """
@@ -110,7 +110,7 @@ def test_what_was_not_spent_never_turns_an_approval_into_an_escalation(
 @examples(150)
 @given(questions(strategies.policies(blind=True)), st.data())
 def test_who_may_grant_an_amount_may_grant_less(question: Question, data: st.DataObject) -> None:
-    """Where no expression looks at the amount."""
+    """If no expression uses the amount."""
     if question.case["request"].get("amount") is None:
         return
     asked = minor_of(question.case["request"]["amount"], question.case["request"]["currency"])
@@ -140,7 +140,7 @@ def test_no_more_than_is_offered_on_the_spot_would_be_granted(
     """Where no expression looks at the amount, and a mandate was tried: else less than was asked for may be
     judged otherwise.
 
-    DESIGN.md offers only what a mandate grants whose `when` is true for the amount that was asked too.
+    An offer comes only from a mandate whose `when` is true for the requested amount too.
     """
     decision = question.answered()
     if decision["outcome"] != "escalated" or decision["amount"] is None:
@@ -172,7 +172,7 @@ def test_a_prohibition_never_makes_an_approval(question: Question, data: st.Data
 def test_a_person_with_a_wider_role_may_do_all_that_one_with_a_narrower_role_may(
     question: Question, data: st.DataObject
 ) -> None:
-    """Where no expression looks at the role."""
+    """If no expression uses the role."""
     if "agent.role" in str(question.policy) or question.answered()["outcome"] != "approved":
         return
     requester = question.case["agent_id"]
@@ -201,14 +201,14 @@ def test_a_budget_renews_at_the_first_and_the_last_moment_that_a_case_can_have(
 
 
 def asking_for(question: Question, minor: int) -> Question:
-    """The same with another amount."""
+    """The same question with another amount."""
     currency = question.policy["currency"]
     amount = {"amount": text_of(minor, currency), "currency": currency}
     return question._replace(case={**question.case, "request": {**question.case["request"], **amount}})
 
 
 def a_policy(**changes: Any) -> Json:
-    """Agents, and a lead to ask."""
+    """A policy with agents, and a lead who is asked."""
     policy = {
         "policy": strategies.TENANT,
         "version": "1",
@@ -222,7 +222,7 @@ def a_policy(**changes: Any) -> Json:
 
 
 def a_question(policy: Json, **request: Any) -> Question:
-    """ann of team north asks for a refund."""
+    """A question: ann of team north asks for a refund."""
     asked = {"request_id": "r1", "kind": "refund", "amount": "10.00", "currency": "EUR"} | request
     case = {
         "case_id": "c-1",

@@ -1,4 +1,4 @@
-"""What a request that comes again, or is taken back, changes: nothing (DESIGN.md, Policy 7 and 9)."""
+"""A repeat or a withdrawal of a request leaves no charges behind (docs/concepts.md, What is withdrawn)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ways to let a policy's mandates grant more (DESIGN.md, Policy 2 and 3)."""
+"""Changes to a policy that let its mandates grant more."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Policy = dict[str, Any]
 
 
 def wider(draw: Draw, policy: Json) -> Json:
-    """The policy with one thing of it wider, where it has that thing."""
+    """The policy with one such change, if it applies."""
     wider = deepcopy(dict(policy))
     strategies.pick(draw, WAYS)(draw, wider)
     return wider
