@@ -1,1 +1,1 @@
-"""What a decision costs, each against its yardstick in the same run: `make bench` (docs/speed.md)."""
+"""The cost of a decision, compared with a yardstick in the same run: `make bench` (docs/speed.md)."""

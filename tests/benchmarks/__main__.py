@@ -1,4 +1,4 @@
-"""`make bench`, `make bench ONLY="copy latency"`: measure, and write down what was seen."""
+"""`make bench`, `make bench ONLY="copy latency"`: measure, and write down the figures."""
 
 from __future__ import annotations
 
@@ -15,20 +15,28 @@ from tests.benchmarks.rows import SMALL, Row, ShowProgress, Size
 
 
 def main() -> int:
-    """Run the parts that were asked for; 1 where an aim was missed."""
+    """Run the chosen parts. Exit code: 1 if an aim was missed."""
     asked = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    asked.add_argument("parts", nargs="*", help=f"some of: {', '.join(PARTS)}; all without")
-    asked.add_argument("--small", action="store_true", help="only see that it works; writes nothing")
-    asked.add_argument("--rounds", type=int, default=Size.rounds, help="of most parts")
-    asked.add_argument("--cases", type=int, default=Size.cases, help="of a round, in most parts")
-    asked.add_argument("--seconds", type=int, default=Size.seconds, help="of latency")
-    asked.add_argument("--journal", type=int, default=Size().journal, help="decisions to rebuild")
-    asked.add_argument("--agents", type=int, default=Size().agents, help="of the large staff")
+    asked.add_argument("parts", nargs="*", help=f"the parts to run (default all): {', '.join(PARTS)}")
+    asked.add_argument(
+        "--small", action="store_true", help="check that it works, with few cases; write nothing"
+    )
+    asked.add_argument("--rounds", type=int, default=Size.rounds, help="the number of rounds of most parts")
+    asked.add_argument(
+        "--cases", type=int, default=Size.cases, help="the number of cases of a round in most parts"
+    )
+    asked.add_argument("--seconds", type=int, default=Size.seconds, help="the seconds of the part latency")
+    asked.add_argument(
+        "--journal", type=int, default=Size().journal, help="the number of decisions to rebuild"
+    )
+    asked.add_argument(
+        "--agents", type=int, default=Size().agents, help="the number of agents of the large staff"
+    )
     asked.add_argument("--dry", action="store_true", help="write nothing")
     given = asked.parse_args()
     unknown = set(given.parts) - PARTS.keys()
     if unknown:
-        asked.error(f"there is no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
+        asked.error(f"unknown part {', '.join(sorted(unknown))}; the parts are {', '.join(PARTS)}")
     size = SMALL if given.small else _size(given)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that nothing is left running
     missed = False
@@ -56,7 +64,7 @@ def _size(given: argparse.Namespace) -> Size:
 
 
 class _Progress:
-    """One line that changes on a terminal; else a line each time."""
+    """One line that changes on a terminal, or a line each time elsewhere."""
 
     def __init__(self, part: str) -> None:
         self._part = part

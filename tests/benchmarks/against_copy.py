@@ -1,4 +1,4 @@
-"""What a decision costs the worker, in copies of the same records."""
+"""The cost of a decision, in copies of the same records."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ AIM = 6.0
 
 
 async def run(size: Size, show_progress: ShowProgress) -> list[Row]:
-    """The retail cases, as they come and only those that an agent may decide, with budgets and without."""
+    """All retail cases, and only those that an agent may decide, with budgets and without."""
     kinds = {
         "approved, two budgets": retail("budgets", ["approved"]),
         "approved, no budget": retail("plain", ["approved"]),

@@ -1,4 +1,4 @@
-"""A Kafka, a Redis and workers of rules of one's own, and what a backlog costs them."""
+"""A Kafka, a Redis and workers of rules of their own, and the cost of a backlog."""
 
 from __future__ import annotations
 
@@ -36,17 +36,17 @@ BATCH_BYTES = 900_000
 GROUP = "mandaat-rules"
 BACKING = ("kafka", "redis")
 READY_SECONDS = 300.0
-"""Reading a million agents takes its time."""
+"""Reading a million agents takes long."""
 CHUNK = 50_000
 ROOT = Path(__file__).parents[2]
 Records = dict[int, list[tuple[bytes, bytes]]]
-"""Of each partition keys and values."""
+"""Partition -> keys and values."""
 Span = dict[int, tuple[int, int]]
-"""Of each partition the first offset, and the one after the last."""
+"""Partition -> the first offset, and the one after the last."""
 
 
 class Cost(NamedTuple):
-    """What some records took, in seconds: of all processes together (user and system), and by the clock."""
+    """The cost of some records in seconds: CPU of all processes (user and system), and wall time."""
 
     cpu: float
     wall: float
@@ -64,7 +64,7 @@ class Cost(NamedTuple):
 
 
 class BenchStack:
-    """Kafka and Redis in a folder of their own, and the workers that run on them."""
+    """Kafka and Redis in a folder of their own, with workers."""
 
     def __init__(self, stack: Stack, producer: AIOKafkaProducer, admin: AIOKafkaAdminClient) -> None:
         self.stack = stack
@@ -79,7 +79,7 @@ class BenchStack:
         await self.put(topics.STAFF, ((staff_key(one["tenant"], one["agent_id"]), one) for one in staff))
 
     async def put(self, topic: str, rows: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
-        """Rows of a table."""
+        """Publish rows of a table."""
         left = iter(rows)
         while chunk := list(islice(left, CHUNK)):
             await self._put(topic, chunk)
@@ -94,14 +94,14 @@ class BenchStack:
         await self.append(topic, by_partition)
 
     async def fill(self, cases: Sequence[Submitted], topic: str = topics.CASES) -> Span:
-        """Append these to mandaat.cases or a topic laid out like it, and say where they are."""
+        """Append cases to mandaat.cases or a topic like it. Returns their offsets."""
         by_partition: defaultdict[int, list[tuple[bytes, bytes]]] = defaultdict(list)
         for one in cases:
             by_partition[one.partition].append((one.key, one.value))
         return await self.append(topic, by_partition)
 
     async def append(self, topic: str, records: Records) -> Span:
-        """Append records by partition, and say where they are."""
+        """Append records by partition. Returns their offsets."""
         spans = await asyncio.gather(*(self._append_to(topic, p, mine) for p, mine in records.items()))
         return dict(zip(records, spans, strict=True))
 
@@ -135,23 +135,23 @@ class BenchStack:
             await asyncio.to_thread(self.stack.stop, name)
 
     def process(self, worker: str) -> psutil.Process:
-        """The process of a worker. Raises LookupError where it does not run."""
+        """The process of a worker. Raises LookupError if it does not run."""
         found = self.stack.part(worker).process.running()
         if found is None:
             raise LookupError(f"{worker} does not run")
         return found
 
     async def decide(self, cases: Sequence[Submitted], workers: Sequence[str] = ("rules",)) -> Cost:
-        """What it costs the workers to decide a backlog that is there at once."""
+        """The cost for the workers of deciding a backlog that is there from the start."""
         cost, _ = await self.decide_at(cases, workers)
         return cost
 
     async def decide_at(
         self, cases: Sequence[Submitted], workers: Sequence[str] = ("rules",)
     ) -> tuple[Cost, Span]:
-        """The same, and where the cases are.
+        """The same, with the offsets of the cases.
 
-        They are stopped while it is appended (well within their session), so that no small batch is measured.
+        The workers are paused meanwhile, for less than their session timeout, so that batches are full.
         """
         for name in workers:
             self.stack.pause(name)
@@ -169,15 +169,15 @@ class BenchStack:
         return Cost(cpu, wall, len(cases)), span
 
     async def check(self, cases: Sequence[Submitted], topic: str = topics.DECISIONS) -> None:
-        """Fail where one of these did not come to what it should."""
+        """Fail unless each case has its expected outcome."""
         found = await self.outcomes(topic)
         wrong = {case.key: found.get(case.key) for case in cases if found.get(case.key) != case.outcome}
         assert not wrong, (
-            f"{len(wrong)} of {len(cases)} came to something else, such as {next(iter(wrong.items()))}"
+            f"{len(wrong)} of {len(cases)} have another outcome, such as {next(iter(wrong.items()))}"
         )
 
     async def metric(self, worker: str, name: str) -> float:
-        """What a worker says of itself, of a metric without labels."""
+        """The value of a worker's metric without labels."""
         async with httpx.AsyncClient() as client:
             text = (await client.get(f"{self.stack.http(worker)}/metrics")).text
         return next(float(line.split()[1]) for line in text.splitlines() if line.startswith(name + " "))
@@ -185,7 +185,7 @@ class BenchStack:
     async def committed(
         self, span: Span, workers: Sequence[str] = (), group: str = GROUP, topic: str = topics.CASES
     ) -> None:
-        """Return when the group has committed all of these. Raises StartError where a worker stopped."""
+        """Wait until the group has committed all of these. Raises StartError if a worker stopped."""
 
         async def done() -> bool:
             self.stack.refuse_stopped(workers)
@@ -198,12 +198,12 @@ class BenchStack:
         await eventually(done, seconds=300.0, what=f"{group} is done")
 
     async def copy(self, span: Span, topic: str = topics.CASES) -> Cost:
-        """What a raw batch copy of these records costs: the yardstick."""
+        """The cost of a raw batch copy of these records: the yardstick."""
         said = await self.run("tests.benchmarks.yardstick", topic, json.dumps(span))
         return Cost(**json.loads(said))
 
     async def run(self, module: str, *arguments: str, python: Path = Path(sys.executable)) -> str:
-        """Run a module as a process of its own, and answer the last line that it printed."""
+        """Run a module in a process of its own. Returns the last line of its output."""
         process = await asyncio.create_subprocess_exec(
             *(str(python), "-m", module, self.stack.bootstrap, *arguments),
             cwd=ROOT,
@@ -215,7 +215,7 @@ class BenchStack:
         return said.decode().splitlines()[-1]
 
     async def outcomes(self, topic: str = topics.DECISIONS) -> dict[bytes, str]:
-        """Key -> outcome of the first decision, of all that was published since the last time."""
+        """Key -> outcome of the first decision, of all events published since the last call."""
         found: dict[bytes, str] = {}
         async for key, value in self._fresh(topic):
             if key is not None and b'"type":"mandaat.decision.' in value[:200]:
@@ -243,7 +243,7 @@ class BenchStack:
         return name in await self._admin.list_topics() and bool(await self._producer.partitions_for(name))
 
     async def topic(self, name: str) -> str:
-        """A topic that is laid out like mandaat.cases."""
+        """Create a topic like mandaat.cases, unless it is there."""
         new = NewTopic(name, SIZES.partitions, SIZES.replication)
         if name in await self._admin.list_topics():
             return name
@@ -254,7 +254,7 @@ class BenchStack:
 
 @asynccontextmanager
 async def bench_stack(there: Stack | None = None) -> AsyncIterator[BenchStack]:
-    """Begin with nothing and leave nothing behind; or work on a stack that is there."""
+    """A new stack that is removed afterwards, or the given one."""
     if there is not None:
         await asyncio.to_thread(there.up, BACKING)
         async with _opened(there) as one:

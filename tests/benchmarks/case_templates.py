@@ -1,4 +1,4 @@
-"""Cases to be decided, as intake publishes them: the retail cases, as often as wanted, under other ids."""
+"""Cases as intake publishes them: the retail cases, any number of times, under other ids."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from services.chassis.kafka.producer import partition_for
 from tests.retail_cases import RETAIL, expected_outcomes
 
 MARK: Final = "~mark~"
-"""Stands in a template where every copy has its own number: in the ids of event, case and customer."""
+"""The mark in a template for the number of a copy: in the ids of event, case and customer."""
 _TIME: Final = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 _numbers = count(1)
 _RUN: Final = secrets.token_hex(4)
@@ -30,7 +30,7 @@ budgets:
 
 
 class Submitted(NamedTuple):
-    """A record for mandaat.cases, and what must become of it."""
+    """A record for mandaat.cases, and its expected outcome."""
 
     partition: int
     key: bytes
@@ -40,7 +40,7 @@ class Submitted(NamedTuple):
 
 
 class Template(NamedTuple):
-    """A case that can be had under any number of ids."""
+    """A case that can be copied under any number of ids."""
 
     tenant: str
     case_id: str
@@ -81,7 +81,7 @@ def template(case: dict[str, Any], outcome: str) -> Template:
 
 
 def retail(tenant: str, outcomes: Collection[str] = ("approved", "escalated", "refused")) -> list[Template]:
-    """The retail cases that come to one of these outcomes, as a tenant's."""
+    """The retail cases with one of these outcomes, for a tenant."""
     expected = expected_outcomes()
     cases = map(json.loads, (RETAIL / "cases.jsonl").read_text().splitlines())
     return [
@@ -92,12 +92,12 @@ def retail(tenant: str, outcomes: Collection[str] = ("approved", "escalated", "r
 
 
 def copies(templates: list[Template], number: int) -> list[Submitted]:
-    """So many cases, each template in turn."""
+    """Copies of the templates in turn."""
     return [templates[n % len(templates)].again() for n in range(number)]
 
 
 def shop(tenant: str, *, budgets: bool = False) -> tuple[str, list[dict[str, Any]]]:
-    """The shop's policy and staff, as a tenant's; with two budgets on every mandate, that are never full."""
+    """The retail policy and staff for a tenant. `budgets`: two on every mandate, which never run out."""
     policy = (RETAIL / "policy.yaml").read_text().replace("policy: retail", f"policy: {tenant}")
     if budgets:
         policy = policy.replace("mandates:\n", BUDGETS + "mandates:\n").replace(

@@ -1,4 +1,4 @@
-"""Rules' own core without its worker: what other frameworks decide with, and what a journal is made with."""
+"""The engine without the worker: other frameworks decide with it, and journals are made with it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.builders.policies import book_of
 
 
 class Authority:
-    """The shop's policy, with its two budgets, and its staff."""
+    """The retail policy with two budgets, and the retail staff."""
 
     def __init__(self, tenant: str) -> None:
         policy, staff = shop(tenant, budgets=True)
@@ -34,7 +34,7 @@ class Authority:
         return self._staff
 
     def propose(self, key: bytes | None, value: bytes | None) -> Proposal:
-        """What a record of mandaat.cases comes to."""
+        """The proposed decision on a record of mandaat.cases."""
         return propose(read_input(topics.CASES, 0, key, value), self, {})
 
 

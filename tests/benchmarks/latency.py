@@ -1,4 +1,4 @@
-"""How long a decision takes at a steady pace, from the append of the case to the record read."""
+"""The time of a decision at a steady load, from appending the case to reading the decision."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ WARM_SECONDS = 3
 
 
 async def run(size: Size, show_progress: ShowProgress) -> list[Row]:
-    """One process sends at the pace and reads; both moments are of the machine's one monotonic clock."""
+    """One process sends and reads, so both times are of one monotonic clock."""
     async with bench_stack(size.stack) as here:
         await here.publish(*shop("budgets", budgets=True))
         await here.start("rules")

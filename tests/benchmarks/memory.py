@@ -1,4 +1,4 @@
-"""What a worker and Redis hold of each decision that was taken."""
+"""The memory that each decision takes, in a worker and in Redis."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MIB = 1024 * 1024
 
 
 async def run(size: Size, show_progress: ShowProgress) -> list[Row]:
-    """Before and after a backlog, once what does not depend on the number is there."""
+    """Memory before and after a backlog, after a first one that fills what does not grow."""
     kinds = {"approved": retail("budgets", ["approved"]), "escalated": retail("budgets", ["escalated"])}
     found: list[Row] = []
     async with bench_stack(size.stack) as here:

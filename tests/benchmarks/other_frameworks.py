@@ -1,4 +1,4 @@
-"""What the same job costs in other frameworks, in decisions of the worker's."""
+"""The cost of the same job in other frameworks, compared with the worker."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ QUIX: Path = ROOT / ".venv" / "quix" / "bin" / "python"
 
 
 def has_quix() -> bool:
-    """Whether its environment was made."""
+    """Whether the environment of Quix Streams exists."""
     return QUIX.exists()
 
 

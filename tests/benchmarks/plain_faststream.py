@@ -1,4 +1,4 @@
-"""The same job as anybody would write it first: FastStream, one message at a time, one call of Redis each.
+"""The same job in its simplest form: FastStream, one message at a time, one call of Redis each.
 
     python -m tests.benchmarks.plain_faststream BOOTSTRAP REDIS_URL TENANT CASES OUT NUMBER
 
@@ -42,7 +42,7 @@ return 0
 async def main(
     bootstrap: str, redis_url: str, tenant: str, cases: str, out: str, number: int
 ) -> dict[str, float]:
-    """Decide so many cases, and answer what it cost."""
+    """Decide some cases. Returns the cost."""
     authority, redis, done = Authority(tenant), Redis.from_url(redis_url), asyncio.Event()
     settle = redis.register_script(SETTLE)
     broker = KafkaBroker(bootstrap, logger=None, log_level=logging.ERROR)

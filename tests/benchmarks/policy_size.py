@@ -1,4 +1,4 @@
-"""Whether a decision costs the same under a large policy or with a large staff; what a candidate costs."""
+"""The cost of a decision under a large policy or with a large staff, and the cost of each candidate."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.benchmarks.case_templates import Submitted, Template, template
 from tests.benchmarks.rows import Row, ShowProgress, Size
 
 EACH = 10
-"""Mandates a kind."""
+"""Mandates for each kind."""
 TRIED = (1, 2, 5, 10)
 TEAM = 20
 TENANT = "large"
@@ -19,7 +19,7 @@ WITHIN = 1.1
 
 
 def policy(mandates: int) -> str:
-    """So many mandates, ten a kind, half with a condition."""
+    """A policy with some mandates, ten for each kind, half of them with a condition."""
     lines = [
         f"policy: {TENANT}",
         'version: "1"',
@@ -45,8 +45,8 @@ def staff(agents: int) -> Iterator[dict[str, Any]]:
 
 
 def cases(number: int, mandates: int, agents: int, tried: tuple[int, ...] = TRIED) -> list[Submitted]:
-    """Approved by the first, second, fifth or tenth candidate, whoever asks and for whatever."""
-    some = random.Random(number)  # the same for every ground of these sizes
+    """Cases that the first, second, fifth or tenth candidate approves, of any agent and kind."""
+    some = random.Random(number)  # the same for every stack of these sizes
     return [
         _template(some.choice(tried) - 1, some.randrange(mandates // EACH), some.randrange(agents)).again()
         for _ in range(number)
@@ -79,7 +79,7 @@ def _template(place: int, kind: int, agent: int) -> Template:
 
 
 async def run(size: Size, show_progress: ShowProgress) -> list[Row]:
-    """Pairs of rounds beside each other, on a small ground and on a large one."""
+    """Pairs of rounds, on a small stack and on a large one."""
     few = size.few
     async with bench_stack(size.stack) as base:
         await _open(base, few["mandates"], few["agents"], show_progress)
@@ -95,7 +95,7 @@ async def run(size: Size, show_progress: ShowProgress) -> list[Row]:
 
 
 async def _open(here: BenchStack, mandates: int, agents: int, show_progress: ShowProgress) -> None:
-    show_progress(f"opening a ground with {mandates:,} mandates and {agents:,} agents")
+    show_progress(f"starting a stack with {mandates:,} mandates and {agents:,} agents")
     await here.stop("rules")
     await here.publish(policy(mandates), staff(agents))
     await here.start("rules")

@@ -1,4 +1,4 @@
-"""The same job in Quix Streams, with its state; runs in an environment of its own (requirements-quix.txt).
+"""The same job in Quix Streams, with its state, in an environment of its own (requirements-quix.txt).
 
     python -m tests.benchmarks.quix BOOTSTRAP TENANT CASES OUT NUMBER
 
@@ -22,7 +22,7 @@ from tests.benchmarks.usage import cpu_seconds
 
 
 def main(bootstrap: str, tenant: str, cases: str, out: str, number: int) -> dict[str, float]:
-    """Decide so many cases, and answer what it cost."""
+    """Decide some cases. Returns the cost."""
     authority = Authority(tenant)
     cost = {"cpu": 0.0, "wall": 0.0, "records": 0}
 

@@ -1,4 +1,4 @@
-"""How long a worker takes to rebuild the ledger from a journal, and what Redis then holds of a decision."""
+"""The time to rebuild the ledger from a journal, and the memory in Redis for each decision."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FIRST_SEQUENCE = 1_770_000_000_000_000
 
 
 async def run(size: Size, show_progress: ShowProgress) -> list[Row]:
-    """Write the journal, start a worker on an empty Redis; what it takes without a journal is taken off."""
+    """Write a journal and start a worker on an empty Redis. The time without a journal is subtracted."""
     async with bench_stack(size.stack) as here:
         await here.publish(*shop("budgets", budgets=True))
         empty = await _seconds_to_ready(here)
@@ -44,7 +44,7 @@ async def run(size: Size, show_progress: ShowProgress) -> list[Row]:
 
 
 def _journal(number: int) -> Iterator[Records]:
-    """So many decisions, each on another case of another customer, by partition."""
+    """Decisions, each on another case of another customer, by partition."""
     authority = Authority("budgets")
     patterns = []
     for template in retail("budgets", ["approved"]):

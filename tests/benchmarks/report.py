@@ -1,4 +1,4 @@
-"""Where the figures go: benchmarks.json, and the table of docs/speed.md that is made from it."""
+"""Keeping the figures: benchmarks.json, and the table of docs/speed.md that is made from it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LIBRARIES: Final = ("aiokafka", "faststream", "pydantic", "redis", "cel-expr-pyt
 
 
 def keep(part: str, rows: Iterable[Row]) -> None:
-    """Put the figures of a part in the place of its former ones, and make the table again."""
+    """Replace the figures of a part, and rewrite the table."""
     known = json.loads(JSON.read_text()) if JSON.exists() else {"parts": {}}
     known["parts"][part] = {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -36,7 +36,7 @@ def keep(part: str, rows: Iterable[Row]) -> None:
 
 
 def machine() -> dict[str, Any]:
-    """Where it was measured."""
+    """The machine of the measurement."""
     return {
         "cores": os.cpu_count(),
         "system": platform.system(),
@@ -47,7 +47,7 @@ def machine() -> dict[str, Any]:
 
 
 def table(parts: Mapping[str, Any]) -> str:
-    """All figures in Markdown."""
+    """The table of all figures, in Markdown."""
     lines = ["", "| what | median | spread | aim |", "|---|---|---|---|"]
     for part in parts.values():
         for row in part["rows"]:
@@ -61,7 +61,7 @@ def table(parts: Mapping[str, Any]) -> str:
 
 
 def lines(rows: Iterable[Row]) -> list[str]:
-    """The rows as one reads them in a terminal."""
+    """The rows as text for a terminal."""
     return [
         f"  {row.what}: {_text(row.median)} {row.unit}"
         + (f" ({_text(min(row.rounds))} to {_text(max(row.rounds))})" if len(row.rounds) > 1 else "")

@@ -1,4 +1,4 @@
-"""What a part of the benchmarks answers: rows of figures, one figure a round."""
+"""The result of a part of the benchmarks: rows of figures, one figure a round."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any
 from deploy.local.stack import Stack
 
 ShowProgress = Callable[[str], None]
-"""Called with what goes on now."""
+"""Called with a text about the progress."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One thing that was measured, once a round. `aim` says what it should be, `at_most` decides whether."""
+    """One measurement, with a figure a round. `aim` is in words; `at_most` decides whether it is met."""
 
     what: str
     unit: str
@@ -25,11 +25,11 @@ class Row:
 
     @property
     def median(self) -> float:
-        """Of the rounds."""
+        """The median of the rounds."""
         return median(self.rounds)
 
     def as_json(self) -> dict[str, Any]:
-        """As benchmarks.json has it."""
+        """The row, as benchmarks.json holds it."""
         figures = [round(one, 4) for one in self.rounds]
         return {
             "what": self.what,
@@ -45,7 +45,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Size:
-    """How much is done: `cases` a round, and so on. With a `stack`, all on that one, in place of new ones."""
+    """The size of a run: `cases` a round, and so on. With `stack`, everything runs on that stack."""
 
     rounds: int = 3
     cases: int = 30_000

@@ -1,4 +1,4 @@
-"""Sends cases at a steady pace and reads their decisions, a process of its own.
+"""Sends cases at a steady rate and reads their decisions, in a process of its own.
 
     python -m tests.benchmarks.steady_load BOOTSTRAP TENANT PER_SECOND SECONDS
 
@@ -26,7 +26,7 @@ GIVE_UP_SECONDS = 30.0
 
 
 class SteadyLoad:
-    """What was sent and read, by key of the record."""
+    """The times of sending and reading, by key of the record."""
 
     def __init__(self) -> None:
         self.sent: dict[bytes, float] = {}
@@ -35,7 +35,7 @@ class SteadyLoad:
         self.late = 0
 
     async def send(self, producer: AIOKafkaProducer, cases: list[Submitted], per_second: float) -> None:
-        """Each at its time, or at once where that has passed."""
+        """Send each case at its time, or at once if that has passed."""
         begun, waiting = time.monotonic(), []
         for number, case in enumerate(cases):
             due = begun + number / per_second
@@ -54,7 +54,7 @@ class SteadyLoad:
         self.acknowledged[key] = time.monotonic()
 
     async def follow(self, consumer: AIOKafkaConsumer, number: int) -> None:
-        """Until so many decisions were read."""
+        """Read until `number` decisions were read."""
         while len(self.read) < number:
             batches = await consumer.getmany(timeout_ms=100)
             now = time.monotonic()
@@ -65,7 +65,7 @@ class SteadyLoad:
 
 
 async def main(bootstrap: str, tenant: str, per_second: int, seconds: int) -> dict[str, object]:
-    """Warm up, measure, and answer what was seen."""
+    """Warm up, and measure. Returns the figures."""
     warm = copies(retail(tenant, ["approved"]), per_second * WARM_SECONDS)
     cases = copies(retail(tenant, ["approved"]), per_second * seconds)
     gc.freeze()

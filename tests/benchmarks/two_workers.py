@@ -1,4 +1,4 @@
-"""What a decision costs when two workers share the partitions."""
+"""The cost of a decision if two workers share the partitions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.waiting import eventually
 
 MOST = 1.15
 LEAST = 1.7
-"""What two workers should do more in a second, where there are eight cores or more."""
+"""The throughput that two workers should reach, compared with one, on eight cores or more."""
 PARTITIONS = 6
 
 
@@ -49,7 +49,7 @@ async def run(size: Size, show_progress: ShowProgress) -> list[Row]:
 
 
 async def _share(here: BenchStack, workers: int) -> None:
-    """Until all partitions are held, by so many."""
+    """Wait until some workers hold all partitions."""
 
     async def settled() -> bool:
         held = [await here.metric(name, "mandaat_partitions_held") for name in ("rules", "rules-2")[:workers]]

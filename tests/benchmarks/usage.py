@@ -1,4 +1,4 @@
-"""What a process has used so far."""
+"""The CPU time of a process."""
 
 from __future__ import annotations
 
@@ -6,6 +6,6 @@ import resource
 
 
 def cpu_seconds() -> float:
-    """Of this process with all its threads, user and system."""
+    """The CPU seconds of this process and its threads, user and system."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     return used.ru_utime + used.ru_stime

@@ -1,4 +1,4 @@
-"""The yardstick, a process of its own: copy records in batches with aiokafka and nothing else.
+"""The yardstick, in a process of its own: copy records in batches with aiokafka and nothing else.
 
     python -m tests.benchmarks.yardstick BOOTSTRAP TOPIC '{"0": [first, end], ...}'
 
@@ -23,7 +23,7 @@ BATCH_BYTES = 900_000
 
 
 async def copy(bootstrap: str, topic: str, span: dict[str, list[int]]) -> dict[str, float]:
-    """Copy these records to COPY, and answer what it cost."""
+    """Copy these records to COPY. Returns the cost."""
     consumer = AIOKafkaConsumer(
         bootstrap_servers=bootstrap, group_id=f"copy-{uuid.uuid4().hex}", enable_auto_commit=False
     )

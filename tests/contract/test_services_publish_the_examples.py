@@ -1,4 +1,4 @@
-"""What the services make of one example is the next: the examples are what really goes over the wire."""
+"""From one example the services make the next: the examples are what the services publish."""
 
 from __future__ import annotations
 
@@ -65,15 +65,15 @@ class Retail:
 
 
 def taken(topic: str, stem: str) -> Input:
-    """The example, as rules takes it from its topic."""
+    """The example, as rules reads it from its topic."""
     one = example(topic, stem)
     return read_input(topic, 3, f"retail/{one.json['subject']}".encode(), one.value)
 
 
 def published(one: Input, *expected: str, approval: Any = None, newest: Any = ()) -> list[Any]:
-    """What rules publishes on an input, at the place in the order that the first of the examples has.
+    """The events that rules publishes for an input, with the sequence of the first expected example.
 
-    All budgets have room; `newest` is what was published on the request before.
+    All budgets have room. `newest` holds the earlier events of the request.
     """
     states: Mapping[str, bytes] = {}
     if isinstance(one, Reply):

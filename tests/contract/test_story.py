@@ -1,4 +1,4 @@
-"""The examples tell one story, and each part of it follows from the part before."""
+"""The examples tell one story, in which each event follows from earlier ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who reads and writes a topic by schemas.topics is who does so in the code of the services."""
+"""The readers and writers of a topic in schemas.topics are those in the code of the services."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NAMES: Final = {name: value for name, value in vars(topics).items() if value in 
 
 
 def modules(service: str) -> Iterator[tuple[ModuleType, ast.Module]]:
-    """The modules of a service, run and parsed; but not core, which only knows names."""
+    """The modules of a service, imported and parsed."""
     for path in sorted((ROOT / "services" / service).rglob("*.py")):
         place = path.relative_to(ROOT).with_suffix("").parts
         if "core" not in place and place[-1] not in ("__init__", "__main__"):

@@ -1,4 +1,4 @@
-"""Bad input in the middle of good cases: it is kept with its reason, and every good case is decided."""
+"""Bad input among good cases: it is kept with its reason, and every good case is decided."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MARK = "test-mark"
 
 
 def _bad(case: dict[str, Any]) -> dict[str, tuple[str, Raw]]:
-    """What is wrong with it -> reason and record."""
+    """Name of the error -> reason and record."""
     key = f"{TENANT}/{case['case_id']}".encode()
 
     def body(**changes: Any) -> bytes:
@@ -93,7 +93,7 @@ async def test_each_bad_record_becomes_a_dead_letter_and_all_good_cases_are_deci
 
 
 async def _letters(stack: Stack, mark: str, number: int) -> dict[str, ConsumerRecord[bytes, bytes]]:
-    """The dead letters with our mark, or of our bad case, by what is wrong with them."""
+    """The dead letters of this test, by the name of the error."""
     consumer = AIOKafkaConsumer(
         "mandaat.dead-letters",
         bootstrap_servers=stack.bootstrap,

@@ -1,4 +1,4 @@
-"""From the door to the notice and back, through the three processes, on the real stack."""
+"""From a case to its notices, and from a verdict to its notices, through all services on the real stack."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ def _one_escalated(stack: Stack) -> tuple[RetailRun, dict[str, Any]]:
 def _complete(
     mails: dict[str, list[EmailMessage]], case: dict[str, Any], approver: str
 ) -> dict[str, list[EmailMessage]] | None:
-    """The mails, once customer and agent have two each and the approver has heard of the end."""
+    """The mails, once customer and agent have two each and the approver has the last one."""
     customer, agent = case["customer"]["email"], f"{case['agent_id']}@example.com"
     right = (
         len(mails.get(customer, ())) >= 2

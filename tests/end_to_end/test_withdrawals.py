@@ -1,4 +1,4 @@
-"""Taking back what was asked: over HTTP, through the three processes, on the real stack."""
+"""Withdrawing requests over HTTP, through all services on the real stack."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ escalation:
 
 @dataclass
 class InMemoryRules:
-    """The stack with a policy that gives each agent a pot, and an agent and a lead of one test."""
+    """The stack, with a policy that gives each agent a budget, and an agent and a lead of this test."""
 
     stack: Stack
     mark: str
@@ -53,12 +53,12 @@ class InMemoryRules:
 
     @property
     def agent(self) -> str:
-        """Who asks."""
+        """The agent who asks."""
         return f"agent-{self.mark}"
 
     @property
     def lead(self) -> str:
-        """Who may decide what the agent may not."""
+        """The lead who may approve what the agent may not."""
         return f"lead-{self.mark}"
 
     def a_case(self, number: int, amount: str) -> dict[str, Any]:
@@ -84,13 +84,13 @@ class InMemoryRules:
         assert answer.status_code == 202, answer.text
 
     async def left(self) -> str:
-        """What is left of the agent's pot, as rules says."""
+        """The rest of the agent's budget, as rules gives it."""
         answer = await self.rules.get(f"/v1/agents/{self.agent}/mandate")
         assert answer.status_code == 200, answer.text
         return str(answer.json()["mandates"][0]["budgets"][0]["left"])
 
     async def until_left(self, amount: str) -> None:
-        """Wait until that is left; a credit counts a moment after its event is there."""
+        """Wait until that is left. A credit counts a moment after its event is published."""
 
         async def so_much() -> bool:
             return await self.left() == amount
@@ -98,11 +98,11 @@ class InMemoryRules:
         await eventually(so_much, seconds=WITHIN_SECONDS)
 
     def mails(self, to: str) -> list[KeptMail]:
-        """What somebody was mailed."""
+        """The mails to a person."""
         return [mail for mail in kept_mails(self.stack.mail_folder) if mail.to == (f"{to}@example.com",)]
 
     def subjects(self, to: str) -> list[str]:
-        """What their mails are about."""
+        """The subjects of the mails to a person."""
         return [mail.subject for mail in self.mails(to)]
 
 

@@ -1,4 +1,4 @@
-"""What the chassis does while Kafka is stopped, or hangs."""
+"""The chassis while Kafka is stopped or hangs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The 1,166 retail cases, with something killed or stopped in the middle of them.
+"""The 1,166 retail cases, while services and stores are killed or stopped.
 
 Whatever it was: afterwards all are decided as expected, none is lost, none is decided twice, everybody was
 told. Read from the topics, from outside.

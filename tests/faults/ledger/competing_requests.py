@@ -1,4 +1,4 @@
-"""Requests that fight for tight budgets: what is sent, in which order, all from a seed. Values only."""
+"""Requests that compete for tight budgets: the records and their order, made from a seed. Values only."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 TEAMS = {"north": 4, "south": 4, "east": 4}
 FIRST_DAY = datetime(2026, 3, 16, tzinfo=UTC)
-"""The clock changes in Amsterdam within a fortnight of it."""
+"""The clock of Amsterdam changes within two weeks of this day."""
 SHARES = (("refund", 0.6), ("gesture", 0.25), ("flowers", 0.15))
 WITHDRAWN, OTHER_AMOUNT, UNKNOWN_WITHDRAWN = 0.2, 0.01, 0.01
 COPIES = 3
@@ -41,12 +41,12 @@ class CompetingRequests:
 
     @property
     def days(self) -> int:
-        """Over how many days the requests fall: `span`, or so many that each agent has several a day."""
+        """The number of days of the requests: `span`, or as many as give each agent several a day."""
         return self.span or max(3, min(40, self.number // 100))
 
     @property
     def customers(self) -> int:
-        """How many there are, so that each asks often."""
+        """The number of customers, so that each asks often."""
         return max(4, self.number // 40)
 
     @cached_property
@@ -55,14 +55,14 @@ class CompetingRequests:
         return {f"agent-{team}-{n}": team for team, many in TEAMS.items() for n in range(many)}
 
     def staff(self) -> Iterator[dict[str, Any]]:
-        """The records of all who work there: agents, and a lead in each team."""
+        """The records of the staff: agents, and a lead in each team."""
         people = [(agent, "agent", team) for agent, team in self.agents.items()]
         people += [(f"lead-{team}", "team_lead", team) for team in TEAMS]
         for agent_id, role, team in people:
             yield {"agent_id": agent_id, "tenant": self.tenant, "name": agent_id, "role": role, "team": team}
 
     def policy(self, version: str = "1", *, share: float = 0.4) -> dict[str, Any]:
-        """The policy whose budgets hold this share of what is asked."""
+        """The policy, whose budgets hold this share of the requested amounts."""
         refunds = 22 * 0.6 * self.number
         month = 30 / max(self.days, 30)
         return {
@@ -178,7 +178,7 @@ class CompetingRequests:
         return self._message("case.withdrawn", case["case_id"], moment, number, about)
 
     def answers(self, approval: Mapping[str, Any]) -> list[Message]:
-        """What people answer to an approval that opened, always the same: a fifth is left open."""
+        """The replies to an approval. They are always the same; a fifth of the approvals stay open."""
         case_id, request_id = approval["case_id"], approval["request_id"]
         dice = random.Random(f"{self.seed}/{case_id}/{request_id}")
         giver = next(iter(approval["approvers"]), "lead-north")

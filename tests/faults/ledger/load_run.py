@@ -1,4 +1,4 @@
-"""Where the fight takes place: what is sent, who answers, when all is over, and the look afterwards."""
+"""Running a load: sending it, answering approvals, waiting for its end, and checking the promises."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SETTLED_SECONDS = 120.0
 
 
 class LoadRun:
-    """One tenant's fight on a stack, sent evenly over so many seconds."""
+    """The load of one tenant on a stack, sent evenly over some seconds."""
 
     def __init__(self, stack: Stack, requests: CompetingRequests, seconds: float = 6.0) -> None:
         self.stack = stack
@@ -37,7 +37,7 @@ class LoadRun:
         self.reader = Reader(stack.bootstrap)
         self._seconds = seconds
         self.whole = len(requests.messages())
-        """How many records the fight sends."""
+        """The number of records to send."""
         self._producer = AIOKafkaProducer(
             bootstrap_servers=stack.bootstrap, acks="all", enable_idempotence=True, linger_ms=2
         )
@@ -66,11 +66,11 @@ class LoadRun:
             await self.put(POLICIES, key, record)
 
     async def put(self, topic: str, key: str, value: dict[str, Any]) -> None:
-        """One record of a table."""
+        """Publish one record of a table."""
         await self._producer.send_and_wait(topic, json.dumps(value).encode(), key=key.encode())
 
     async def send(self, topic: str, messages: Sequence[Message]) -> None:
-        """Append them all. What is not acknowledged is sent again, as a careful caller does."""
+        """Append all messages. Those that are not acknowledged are sent again, as a careful caller does."""
         left = list(messages)
         while left:
             sends = [
@@ -82,23 +82,23 @@ class LoadRun:
             left = [one for one, error in zip(left, ended, strict=True) if isinstance(error, BaseException)]
 
     async def run(self) -> None:
-        """Send everything, at a pace, and answer what opens meanwhile."""
+        """Send everything at a steady rate, and answer approvals meanwhile."""
         messages = self.requests.messages()
         for first in range(0, len(messages), CHUNK):
             chunk = messages[first : first + CHUNK]
             await self.send(CASES, chunk)
             self.sent += len(chunk)
             await self.answer(await self.reader.look(timeout_ms=1))
-            # The pace of the load, not a wait for anything.
+            # This sets the rate of the load; it waits for nothing.
             await asyncio.sleep(self._seconds * len(chunk) / self.whole)
 
     async def wait_until_sent(self, share: float) -> None:
-        """Until so much of it was sent."""
+        """Wait until this share of the records was sent."""
         number = share * self.whole
         await eventually(lambda: self.sent >= number, seconds=300.0, what=f"{number:.0f} records sent")
 
     async def answer(self, fresh: Sequence[Record]) -> int:
-        """Answer each approval of ours that opened, once; how many replies that took."""
+        """Answer each new approval of the tenant once. Returns the number of replies."""
         replies: list[Message] = []
         for record in fresh:
             if b'"mandaat.approval.requested.v1"' not in (record.value or b""):
@@ -112,7 +112,7 @@ class LoadRun:
         return len(replies)
 
     async def wait_until_settled(self, seconds: float = SETTLED_SECONDS, *, answering: bool = True) -> None:
-        """Until rules has committed all of cases and replies, and nobody has anything to answer any more."""
+        """Wait until rules has committed all cases and replies, and no approval is left to answer."""
 
         async def quiet() -> bool:
             if not await self._committed():
@@ -144,15 +144,15 @@ class LoadRun:
                 return False
 
     def findings(self) -> list[str]:
-        """The promises that are broken."""
+        """The broken promises."""
         return audit(self.reader.topics, self.requests.tenant)
 
     def evidence(self) -> Evidence:
-        """What was seen, sorted out."""
+        """The records of the tenant, sorted."""
         return Evidence(self.reader.topics, self.requests.tenant)
 
     def check_promises(self) -> None:
-        """Fail unless every promise is kept, and the counters are the sums of the journal's charges."""
+        """Fail unless every promise is kept and the counters are the sums of the journal's charges."""
         findings = self.findings()
         assert not findings, "\n".join(findings)
         evidence = self.evidence()
@@ -161,7 +161,7 @@ class LoadRun:
                                 if counted.get(key) != due.get(key)}  # fmt: skip
 
     def check_competition(self) -> None:
-        """The same, and it was a fight: fail unless much was granted, and much was not for want of room."""
+        """The same; also fail unless many requests were granted, and many exhausted a budget."""
         self.check_promises()
         evidence = self.evidence()
         decided = [one.data for found in evidence.decisions.values() for one in found]
@@ -172,11 +172,11 @@ class LoadRun:
         assert len(short) > self.requests.number / 10
 
     def sequences(self) -> list[int]:
-        """Of everything that was published, in order."""
+        """The sequences of all published events, in order."""
         return sorted({one.sequence for one in self.evidence().events})
 
     def counters(self) -> dict[str, dict[str, int]]:
-        """What the ledger has counted for the tenant, in Redis."""
+        """The counters of the tenant in Redis."""
         with redis.Redis.from_url(self.stack.redis_url, decode_responses=True) as store:
             keys = sorted(store.scan_iter(f"{{L0}}:b:{self.requests.tenant}|*", count=1000))
             return {
@@ -189,7 +189,7 @@ class LoadRun:
 
 @asynccontextmanager
 async def running(field: LoadRun) -> AsyncIterator[LoadRun]:
-    """The fight goes on while the block runs, and comes to its end after it."""
+    """Run the load while the block runs, and wait for its end afterwards."""
     async with asyncio.TaskGroup() as group:
         group.create_task(field.run())
         yield field

@@ -1,4 +1,4 @@
-"""Order: workers that come and go while verdicts and withdrawals come in (LEDGER.md). No timers yet."""
+"""Order: workers come and go while verdicts and withdrawals come in (docs/ledger.md, Promises)."""
 
 from __future__ import annotations
 

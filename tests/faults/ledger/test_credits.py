@@ -1,4 +1,4 @@
-"""Credit: room that a withdrawal gives back is nobody's before the journal has the withdrawal (LEDGER.md)."""
+"""Credit: budget that a withdrawal gives back is free only once the journal has the withdrawal."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ POOL = [{"per": "customer", "window": "30d", "cap": 40}]
 
 
 def narrow(one: LoadRun) -> dict[str, Any]:
-    """A policy with one budget: 40.00 a customer in thirty days."""
+    """A policy with one budget: 40.00 for each customer in thirty days."""
     small = {"id": "small", "grants": "refund", "to": "agent", "budgets": POOL}
     return {**one.requests.policy(), "budgets": {}, "mandates": [small]}
 
 
 async def ask(one: LoadRun, case_id: str, customer: str, days: int = 0) -> str:
-    """Ask for 30.00, and wait for what is decided."""
+    """Ask for 30.00, and wait for the decision."""
     case = one.requests.case(case_id, ASKED, customer={"id": customer})
     message = one.requests.submission(case, FIRST_DAY + timedelta(days=days), case_id)
     await one.send(CASES, [message])
@@ -35,7 +35,7 @@ async def ask(one: LoadRun, case_id: str, customer: str, days: int = 0) -> str:
 
 
 async def withdraw(one: LoadRun, case_id: str) -> None:
-    """Take it back, and do not wait."""
+    """Withdraw the request, without waiting."""
     await one.send(CASES, [one.requests.withdrawal(one.requests.case(case_id, ASKED), FIRST_DAY)])
 
 

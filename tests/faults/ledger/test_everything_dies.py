@@ -1,4 +1,4 @@
-"""Kept: whatever is killed, what was accepted is decided or becomes a dead letter (LEDGER.md)."""
+"""Kept: every accepted input is decided or becomes a dead letter, whatever is killed."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ EVERY_SECONDS = 2.0
 KAFKA_AWAY_SECONDS = 7.0
 DECIDED_WITHIN_SECONDS = 60.0
 TENANT = "acme"
-"""One of those that the local stack has a key for."""
+"""A tenant for which the local stack has a key."""
 
 
 class Callers:
@@ -42,7 +42,7 @@ class Callers:
         self.sent = 0
 
     async def run(self, seconds: float) -> None:
-        """All cases, evenly over so many seconds."""
+        """Send all cases, evenly over some seconds."""
         cases = [case for case in self._one.requests.cases() for _ in range(3)]
         random.Random(1).shuffle(cases)
         headers = {
@@ -97,7 +97,7 @@ def _request(case: dict[str, Any]) -> Request:
 
 @pytest.fixture
 async def everybody(workers: Workers) -> AsyncIterator[Workers]:
-    """Intake, and the notifier where there is time for it, beside the four workers."""
+    """Intake, and in `make faults` the notifier, beside the four workers."""
     await asyncio.to_thread(workers.stack.up, [*(["sinks"] if "notifier" in OTHERS else []), *OTHERS])
     yield workers
     for name in OTHERS:
@@ -105,7 +105,7 @@ async def everybody(workers: Workers) -> AsyncIterator[Workers]:
 
 
 async def disturb(stack: Stack, names: tuple[str, ...], seconds: float) -> None:
-    """kill -9 one service every 2 s, it comes back at once; Redis is killed, Kafka stopped for a while."""
+    """Kill a service every 2 s and restart it at once; kill Redis; stop Kafka for a while."""
     dice, since = random.Random(7), time.monotonic()
     left = [("redis", seconds / 4), ("kafka", seconds / 2)]
     while (passed := time.monotonic() - since) < seconds:
@@ -148,7 +148,7 @@ async def test_what_was_accepted_ends_in_a_decision_or_a_dead_letter_whatever_di
 
 
 async def until_kept(one: LoadRun, callers: Callers, deadline: float) -> set[Request]:
-    """Those that are neither decided nor a dead letter, none or at the deadline."""
+    """The requests that are neither decided nor a dead letter, once there are none or at the deadline."""
     while True:
         await one.answer(await one.reader.look())
         letters = {letter_place(record) for record in one.reader.topics.of(DEAD_LETTERS)}

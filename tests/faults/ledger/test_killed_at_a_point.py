@@ -1,4 +1,4 @@
-"""Rolled back, one decision, partly landed: workers that die or stand still where it hurts (LEDGER.md)."""
+"""Rolled back, one decision, partly landed: workers die or stop at failpoints (docs/faults.md)."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ async def test_of_a_round_that_one_partition_refused_only_that_one_is_decided_ag
 async def test_of_several_record_batches_the_first_stays_and_the_others_are_decided_again(
     workers: Workers, start_load: StartLoad
 ) -> None:
-    """Verdicts are small and what they lead to is not: those of one partition take at least three batches."""
+    """Verdicts are small and their events are large: those of one partition need at least three batches."""
     one = await start_load(0.01)
     case_ids = case_ids_in_partition(one.requests.tenant, 3, LARGE_CASES)
     asked = {"kind": "refund", "amount": "450.00", "currency": "EUR"}

@@ -1,4 +1,4 @@
-"""Old state and same ledger: Redis put back to what it was, restarted, without its scripts (LEDGER.md)."""
+"""Old state and same ledger: Redis gets old files, or loses its scripts (docs/ledger.md, Cold start)."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ TROUBLES = 20 if WHOLE else 4
 
 
 def copy(stack: Stack, to: Path) -> None:
-    """Redis' files as they are at this moment, while it writes them."""
+    """Copy Redis' files while it writes them."""
     shutil.copytree(stack.state / "redis" / "data", to)
 
 
 def put_back(stack: Stack, copied: Path) -> None:
-    """Redis dies, and starts with the files of then."""
+    """Kill Redis, and start it with the copied files."""
     stack.kill("redis")
     shutil.rmtree(stack.state / "redis" / "data")
     shutil.copytree(copied, stack.state / "redis" / "data")

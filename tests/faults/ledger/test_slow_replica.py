@@ -1,4 +1,4 @@
-"""Slow replica: what a leader has and its followers lack is not seen yet by who takes over (LEDGER.md)."""
+"""Slow replica: a take-over does not see records that only the leader has (docs/ledger.md, Take-over)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ pytestmark = [
 ]
 REPLICATED = {"MANDAAT_REPLICATION": "3"}
 HELD_SECONDS = 50.0
-"""Less than it takes until a follower no longer counts as in sync."""
+"""Shorter than the time after which a follower is no longer in sync."""
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ async def replicated(tmp_path: Path) -> AsyncIterator[tuple[Workers, Proxy]]:
 
 
 async def died_before_the_followers_had_it(workers: Workers, proxy: Proxy, one: LoadRun) -> None:
-    """`rules` publishes, the followers are held up, it dies; the other one goes as far as it will."""
+    """`rules` publishes while the followers are held up, and dies; the other takes over as far as it can."""
     proxy.hold()
     sending = asyncio.create_task(one.run())
     await workers.wait_until_dead("rules")
@@ -56,7 +56,7 @@ async def died_before_the_followers_had_it(workers: Workers, proxy: Proxy, one: 
 
 
 def heir_is_through(workers: Workers) -> bool:
-    """Whether it waits for the acknowledgement of markers, or decided anew without them."""
+    """Whether it waits for the acknowledgement of its markers, or decided again without them."""
     decided_anew = (
         workers.count_in_log("rules-2", "taken_over")
         and workers.count_in_log("rules-2", "round_not_landed") > 1
@@ -86,7 +86,7 @@ async def test_what_the_followers_lack_is_not_decided_twice(
 async def test_without_the_marker_the_same_breaks_promises(
     replicated: tuple[Workers, Proxy], tenant: str
 ) -> None:
-    """The control: the heir reads to the end that it sees."""
+    """The control: the next worker reads to the end that it sees, without a marker."""
     workers, proxy = replicated
     async with LoadRun(workers.stack, CompetingRequests(tenant, 120)) as one:
         await one.open()

@@ -1,4 +1,4 @@
-"""Zombies: workers that stand still between settling and publishing, while others go on (LEDGER.md)."""
+"""Zombies: workers stop between settling and publishing while others go on (docs/ledger.md, Take-over)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ T = SIZES.fence_ms / 1000
 
 
 async def pass_time(since: float, seconds: float) -> None:
-    """The fence is a matter of time, and so is its test: until so many seconds after `since`."""
+    """Wait until some seconds after `since`, because the fence depends on time."""
     await asyncio.sleep(max(0.0, since + seconds - time.monotonic()))
 
 
@@ -58,7 +58,7 @@ async def test_who_stood_still_until_others_decided_publishes_nothing(
 
 
 async def overtaken(workers: Workers, one: LoadRun) -> None:
-    """`rules` settles and stands still; the others take its partitions and decide all; then it goes on."""
+    """`rules` settles and stops; the others take its partitions and decide everything; then it continues."""
     await workers.wait_until_stopped("rules")
     since = time.monotonic()
     await workers.wait_until_shared(*workers.names[1:])
@@ -69,7 +69,7 @@ async def overtaken(workers: Workers, one: LoadRun) -> None:
 
 @only_in_faults
 async def test_without_the_fence_the_same_breaks_promises(spoiled: Workers, tenant: str) -> None:
-    """The control: a broker that takes records of any age, and workers that do not look at its settings."""
+    """The control: a broker that accepts records of any age, and workers that do not check its settings."""
     async with LoadRun(spoiled.stack, CompetingRequests(tenant, 150)) as one:
         await one.open()
         await spoiled.arm(dict.fromkeys(spoiled.names, ""), altered="unchecked")

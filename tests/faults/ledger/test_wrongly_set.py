@@ -1,4 +1,4 @@
-"""Settings: rules is not ready where a promise would not hold, and says which setting it is (LEDGER.md)."""
+"""Settings: rules is not ready if a setting breaks a promise, and names it (docs/ledger.md, Topics)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Three brokers on this machine, the journal led by the first, whose followers can be held up.
+"""Three brokers on this machine. The first leads the journal, and its followers can be held up.
 
 Brokers replicate over a listener of their own. That of the first is advertised behind a proxy: while it is
 held, what the first appends to the journal is neither replicated nor acknowledged, and all else goes on.
@@ -54,7 +54,7 @@ replica.socket.timeout.ms=60000
 
 
 class Proxy:
-    """Passes bytes on to a port, unless it is held."""
+    """Forwards bytes to a port, unless it is held."""
 
     def __init__(self, port: int, to: int) -> None:
         self.port = port
@@ -65,7 +65,7 @@ class Proxy:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Proxy]:
-        """Listens while the block runs."""
+        """Listen while the block runs."""
         server = await asyncio.start_server(self._accept, HOST, self.port)
         try:
             yield self
@@ -75,11 +75,11 @@ class Proxy:
                 task.cancel()
 
     def hold(self) -> None:
-        """Nothing passes from here on."""
+        """Hold all bytes from now on."""
         self._open.clear()
 
     def release(self) -> None:
-        """Everything passes that was held, and all after it."""
+        """Forward the held bytes, and all later ones."""
         self._open.set()
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

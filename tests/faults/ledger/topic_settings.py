@@ -1,4 +1,4 @@
-"""Setting a topic otherwise than it must be."""
+"""Changing the settings of a topic."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ SET_ON_THE_TOPIC = 1
 
 
 async def set_topic(bootstrap: str, topic: str, settings: Mapping[str, str]) -> None:
-    """Change these; the others of the topic stay."""
+    """Change these settings; the others stay."""
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     await admin.start()
     try:
@@ -25,7 +25,7 @@ async def set_topic(bootstrap: str, topic: str, settings: Mapping[str, str]) -> 
 
 
 async def add_partitions(bootstrap: str, topic: str, number: int) -> None:
-    """So many in all."""
+    """Raise the number of partitions to `number`."""
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     await admin.start()
     try:

@@ -1,4 +1,4 @@
-"""Four workers, each a process of its own: armed, killed, stopped, sent away and brought back."""
+"""Four workers, each a process: started with failpoints, killed, stopped and restarted."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[3]
 
 
 class Workers:
-    """The workers of a stack; `settings` differ from the stack's."""
+    """The workers of a stack. `settings` override those of the stack."""
 
     def __init__(
         self, stack: Stack, names: Sequence[str] = NAMES, settings: Mapping[str, str] | None = None
@@ -31,7 +31,7 @@ class Workers:
         self._armed: set[str] = set()
 
     async def start_all(self) -> None:
-        """All of them run as they are in production, and hold all partitions between them."""
+        """Run all workers as in production, and wait until they hold all partitions."""
         for name in self.names:
             self.stack.resume(name)
             if name in self._armed:
@@ -41,7 +41,7 @@ class Workers:
         await self.wait_until_shared(*self.names)
 
     async def keep_only(self, *names: str) -> None:
-        """The others go home."""
+        """Stop the other workers."""
         for name in self.names:
             if name not in names:
                 self.stack.resume(name)
@@ -51,9 +51,9 @@ class Workers:
     async def arm(
         self, failpoints: Mapping[str, str], *, altered: str | None = None, wait: bool = True
     ) -> None:
-        """Start these anew with failpoints, until all hold their share again.
+        """Restart these with failpoints, and wait until all hold their share again.
 
-        `altered`: by tests.faults.ledger.altered_rules, with that done to it.
+        `altered`: start them by tests.faults.ledger.altered_rules, with that change.
         """
         for name in failpoints:
             self.stack.resume(name)
@@ -77,7 +77,7 @@ class Workers:
         await eventually(partial(self._in_thread, held), seconds=60.0, what="all partitions are held")
 
     async def wait_until_shared(self, *names: str) -> None:
-        """Until these hold all six partitions between them, each some."""
+        """Wait until these hold all six partitions, each at least one."""
 
         def so() -> bool:
             held = [self.held(name) for name in names]
@@ -86,15 +86,15 @@ class Workers:
         await eventually(partial(self._in_thread, so), seconds=60.0, what=f"{names} share the partitions")
 
     async def wait_until_stopped(self, name: str, seconds: float = 60.0) -> None:
-        """Until it stands still at its failpoint."""
+        """Wait until it is stopped at its failpoint."""
         await eventually(lambda: self.is_stopped(name), seconds=seconds, what=f"{name} stops")
 
     async def wait_until_dead(self, name: str, seconds: float = 60.0) -> None:
-        """Until it died at its failpoint."""
+        """Wait until it died at its failpoint."""
         await eventually(lambda: not self.stack.running(name), seconds=seconds, what=f"{name} dies")
 
     async def restart_dead(self) -> None:
-        """Whoever is dead comes back, unarmed."""
+        """Restart the dead workers, without failpoints."""
         for name in self.names:
             if not self.stack.running(name):
                 self._armed.discard(name)
@@ -102,7 +102,7 @@ class Workers:
         await self.wait_until_shared(*self.names)
 
     def held(self, name: str) -> int:
-        """How many partitions a worker holds, by its own account."""
+        """The number of partitions that a worker says it holds."""
         try:
             text = httpx.get(f"{self.stack.http(name)}/metrics", timeout=2).text
         except httpx.HTTPError:
@@ -111,12 +111,12 @@ class Workers:
         return int(float(line.split()[1]))
 
     def count_in_log(self, name: str, event: str) -> int:
-        """How often its log says so."""
+        """How often an event is in its log."""
         log = self.stack.log(name)
         return log.read_text().count(f'"{event}"') if log.exists() else 0
 
     def bugs(self) -> list[str]:
-        """Those whose log tells of a bug."""
+        """The workers whose log has a bug."""
         texts = {name: self.stack.log(name) for name in self.names}
         return [
             name
@@ -125,7 +125,7 @@ class Workers:
         ]
 
     def is_stopped(self, name: str) -> bool:
-        """Whether it stands still."""
+        """Whether it is stopped."""
         found = self.stack.part(name).process.running()
         return found is not None and found.status() == psutil.STATUS_STOPPED
 
