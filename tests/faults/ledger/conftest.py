@@ -1,7 +1,7 @@
-"""A Kafka and Redis that nobody else writes to, four workers of rules, and fights of a size.
+"""A Kafka and a Redis of their own, four workers of rules, and loads of a chosen size.
 
-MANDAAT_FAULTS_REQUESTS says how many requests all rows of LEDGER.md's table take together: 2,000, and 20,000
-in `make faults`, where the rows run too that take long.
+MANDAAT_FAULTS_REQUESTS is the number of requests of all tests together: 2,000, and 20,000 in `make faults`,
+which also runs the tests that take long.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from tests.faults.ledger.workers import Workers
 REQUESTS = int(os.environ.get("MANDAAT_FAULTS_REQUESTS", "2000"))
 WHOLE = REQUESTS >= 20_000
 """Whether this is `make faults`."""
-only_in_faults = pytest.mark.skipif(not WHOLE, reason="takes its time: make faults")
+only_in_faults = pytest.mark.skipif(not WHOLE, reason="slow: runs in make faults")
 
 FENCE = "message.timestamp.before.max.ms"
 TWO = ("rules", "rules-2")
@@ -40,7 +40,7 @@ def backing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 @pytest.fixture
 async def workers(backing: Stack) -> AsyncIterator[Workers]:
-    """Four workers that hold all partitions; afterwards none of them met a bug, and Redis = f(journal)."""
+    """Four workers that hold all partitions. Afterwards, no log has a bug, and the ledger is verified."""
     one = Workers(backing)
     await one.start_all()
     yield one
@@ -52,7 +52,7 @@ async def workers(backing: Stack) -> AsyncIterator[Workers]:
 
 @pytest.fixture
 async def start_load(workers: Workers, tenant: str) -> AsyncIterator[StartLoad]:
-    """`await field(0.05, seconds)`: a fight of this share of all requests over so long, opened."""
+    """`await start_load(0.05, seconds)`: a load with this share of all requests, spread over some seconds."""
     async with AsyncExitStack() as exits:
 
         async def opened(share: float, seconds: float = 6.0 if WHOLE else 4.0) -> LoadRun:
@@ -66,7 +66,7 @@ async def start_load(workers: Workers, tenant: str) -> AsyncIterator[StartLoad]:
 
 @pytest.fixture(scope="package")
 def spoiled_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """A Kafka and Redis of their own, to be set as they must not be."""
+    """A Kafka and a Redis of their own, for wrong settings."""
     with temporary_stack(tmp_path_factory.mktemp("spoiled"), free_ports()) as one:
         one.up(["kafka", "redis"])
         yield one
