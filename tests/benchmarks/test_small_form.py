@@ -31,7 +31,7 @@ async def test_every_part_works_and_decides_correctly(name: str, one_stack: Stac
         assert len(rows) == 2 + other_frameworks.has_quix()
 
 
-def test_the_table_of_the_page_is_the_one_of_the_figures() -> None:
+def test_the_table_of_the_page_is_made_from_the_figures() -> None:
     parts = json.loads(report.JSON.read_text())["parts"]
     _, _, rest = report.PAGE.read_text().partition(report.BEGIN)
 
@@ -39,7 +39,7 @@ def test_the_table_of_the_page_is_the_one_of_the_figures() -> None:
     assert rest.partition(report.END)[0] == report.table(parts)
 
 
-def test_a_missed_aim_is_said() -> None:
+def test_a_missed_aim_is_marked() -> None:
     row = Row("worker", "copies", [7.0, 5.0, 9.0], "at most 6", 6.0).as_json()
     machine = {"cores": 2, "processor": "any"}
     written = report.table({"copy": {"machine": machine, "rows": [row]}})

@@ -21,7 +21,7 @@ def parsed(whole: dict[str, Any]) -> Any:
     return json.loads(run_script(CHECK, "check.mjs", json.dumps(whole).encode()))
 
 
-def test_asyncapis_own_parser_finds_no_error_and_nothing_to_warn_of() -> None:
+def test_the_parser_of_asyncapi_finds_no_error_and_no_warning() -> None:
     found = parsed(document())
 
     assert [one for one in found["said"] if one["severity"] <= WARNING] == []
@@ -29,7 +29,7 @@ def test_asyncapis_own_parser_finds_no_error_and_nothing_to_warn_of() -> None:
     assert len(found["operations"]) == len(document()["operations"])
 
 
-def test_the_parser_would_find_a_flaw() -> None:
+def test_the_parser_finds_an_error() -> None:
     whole = document()
     whole["operations"]["rules_receives_cases"]["channel"]["$ref"] = "#/channels/nowhere"
 
@@ -40,7 +40,7 @@ MESSAGES: Final = document()["components"]["messages"]
 
 
 @pytest.mark.parametrize("name", MESSAGES)
-def test_the_example_of_a_message_is_as_its_schemas_say(name: str) -> None:
+def test_the_example_of_a_message_fits_its_schemas(name: str) -> None:
     """The parser does not look at examples."""
     message = MESSAGES[name]
     for example in message["examples"]:

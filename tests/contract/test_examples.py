@@ -34,7 +34,7 @@ def test_every_type_that_has_a_model_is_in_a_topic() -> None:
     assert set(types.MODELS) == {name for topic in TOPICS for name in types.types_in(topic.name)}
 
 
-def test_every_file_of_the_folder_is_an_example_or_tells_its_key_and_headers() -> None:
+def test_every_file_of_the_folder_is_an_example_or_holds_its_key_and_headers() -> None:
     files = {path for path in FOLDER.rglob("*") if path.is_file() and path.name != "README.md"}
     records = {
         one.path.with_suffix(".record.json") for one in EXAMPLES if one.topic in (INBOUND, DEAD_LETTERS)
@@ -61,7 +61,7 @@ def test_an_example_is_laid_out_for_people(one: Example) -> None:
 
 
 @pytest.mark.parametrize("one", EVENTS, ids=str)
-def test_an_event_says_whose_and_what_it_is(one: Example) -> None:
+def test_an_event_names_its_tenant_case_and_type(one: Example) -> None:
     event, data = one.json, one.json["data"]
 
     assert event["type"] == one.event_type
@@ -72,7 +72,7 @@ def test_an_event_says_whose_and_what_it_is(one: Example) -> None:
 
 
 @pytest.mark.parametrize("one", EVENTS, ids=str)
-def test_what_rules_and_notifier_publish_has_an_id_that_follows_from_what_it_is_about(one: Example) -> None:
+def test_events_of_rules_and_notifier_have_derived_ids(one: Example) -> None:
     event, data = one.json, one.json["data"]
     about = data.get("approval", data)
     key = (event.get("tenant"), about.get("case_id"), about.get("request_id"))
@@ -139,7 +139,7 @@ def decision(name: str) -> Decision:
     return read(CloudEvent[Decision], example("mandaat.decisions", f"decision.{name}").value).data
 
 
-def test_the_digest_of_a_request_is_the_same_on_all_that_follows_from_it() -> None:
+def test_the_digest_of_a_request_is_the_same_on_all_its_events() -> None:
     digest = request_digest(submitted())
     approval = example("mandaat.decisions", "approval.closed").json["data"]["approval"]
 

@@ -35,7 +35,7 @@ def _inbound_body(one: Example) -> str:
     return "inbound_event" if structured else "case"
 
 
-def test_the_exported_files_are_in_step_with_the_models() -> None:
+def test_the_exported_files_are_up_to_date() -> None:
     """If this fails, run `make schemas`."""
     assert out_of_date(exports()) == []
     assert main(["--check"]) == 0
@@ -61,14 +61,14 @@ def test_a_file_that_is_out_of_date_is_named(tmp_path: Path, monkeypatch: pytest
 
 
 @pytest.mark.parametrize("name", SCHEMAS)
-def test_a_schema_is_one(name: str) -> None:
+def test_every_schema_is_valid(name: str) -> None:
     Draft202012Validator.check_schema(SCHEMAS[name])
 
     assert SCHEMAS[name]["$id"] == f"urn:mandaat:schema:{name.removesuffix('.schema.json')}"
 
 
 @pytest.mark.parametrize("one", [one for one in EXAMPLES if one.topic != DEAD_LETTERS], ids=str)
-def test_an_example_is_as_its_schema_says(one: Example) -> None:
+def test_an_example_fits_its_schema(one: Example) -> None:
     Draft202012Validator(schema_of(one)).validate(one.json)
 
 
@@ -84,7 +84,7 @@ def test_an_example_is_as_its_schema_says(one: Example) -> None:
     ],
     ids=str,
 )
-def test_a_schema_misses_what_is_always_there(one: Example, path: str) -> None:
+def test_a_schema_requires_the_fields_that_are_always_there(one: Example, path: str) -> None:
     event = copy.deepcopy(one.json)
     *parents, key = path.split("/")
     place = event
@@ -122,7 +122,7 @@ def test_a_schema_refuses_what_the_model_refuses(path: str, value: object) -> No
 
 
 @pytest.mark.parametrize("name", [name for name in SCHEMAS if name.startswith("events/")])
-def test_a_schema_lets_in_keys_that_are_added_later(name: str) -> None:
+def test_a_schema_accepts_keys_that_are_added_later(name: str) -> None:
     (one,) = {
         one.event_type: one for one in EVENTS if name == f"events/{one.event_type}.schema.json"
     }.values()

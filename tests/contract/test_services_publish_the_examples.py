@@ -125,7 +125,7 @@ def test_intake_reads_a_withdrawal(mode: str) -> None:
     assert withdrawal.key == ("retail", "task-13-4", "r1")
 
 
-def test_intake_cannot_read_what_is_a_dead_letter() -> None:
+def test_intake_cannot_read_the_record_of_a_dead_letter() -> None:
     one = example(DEAD_LETTERS, "dead-letter")
     came = [pair for pair in headers_of(one) if not pair[0].startswith("mandaat-")]
 
@@ -154,7 +154,7 @@ def test_rules_answers_a_second_verdict_with_late() -> None:
     assert late == example(DECISIONS, "approval.late").json
 
 
-def test_rules_answers_who_asked_with_not_entitled() -> None:
+def test_rules_answers_a_verdict_of_the_asking_agent_with_not_entitled() -> None:
     wanted = example(DECISIONS, "approval.not_entitled").json
     verdict = example(REPLIES, "verdict.approve").json
     verdict |= {"id": wanted["cause"], "time": "2026-03-02T08:24:40.112Z"}
@@ -168,7 +168,7 @@ def test_rules_answers_who_asked_with_not_entitled() -> None:
     assert published(one, "approval.not_entitled", approval=REQUESTED) == [wanted]
 
 
-def test_rules_approves_on_the_spot_what_is_within_a_mandate() -> None:
+def test_rules_approves_a_request_within_a_mandate_on_the_spot() -> None:
     wanted = example(DECISIONS, "decision.approved--on-the-spot").json
     case = case_of(read_inbound(None, example(INBOUND, "case.submitted--bare").value, []))
     accepted = datetime.fromisoformat("2026-03-02T08:00:00.804+00:00")
@@ -189,7 +189,7 @@ def test_rules_charges_the_budgets_of_the_mandate(case: str, decision: str) -> N
     assert published(taken(CASES, case), decision) == examples(decision)
 
 
-def test_rules_gives_back_what_is_withdrawn() -> None:
+def test_rules_gives_back_the_charges_of_a_withdrawn_request() -> None:
     newest = examples("decision.approved--charged")
 
     withdrawn = published(taken(CASES, "case.withdrawn"), "decision.withdrawn", newest=newest)

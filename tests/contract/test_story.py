@@ -44,7 +44,7 @@ def test_the_case_is_the_one_that_came_in() -> None:
     assert CASE["traceparent"] == came["traceparent"]
 
 
-def test_it_is_escalated_and_an_approval_asked_at_one_place_in_the_order() -> None:
+def test_the_escalation_and_the_approval_request_share_a_sequence() -> None:
     assert ESCALATED["sequence"] == REQUESTED["sequence"]
     assert ESCALATED["cause"] == REQUESTED["cause"] == CASE["id"]
     assert ESCALATED["data"]["approval_id"] == REQUESTED["data"]["approval"]["approval_id"]
@@ -58,13 +58,13 @@ def test_the_approval_holds_the_case_without_name_and_address() -> None:
     assert kept == CASE["data"] | {"customer": customer}
 
 
-def test_who_asked_is_not_entitled_and_changes_nothing() -> None:
+def test_the_asking_agent_is_not_entitled_and_changes_nothing() -> None:
     assert NOT_ENTITLED["data"]["giver"] == CASE["data"]["agent_id"]
     assert NOT_ENTITLED["data"]["approval"] == REQUESTED["data"]["approval"]
     assert [reason["code"] for reason in NOT_ENTITLED["data"]["reasons"]] == ["own_request"]
 
 
-def test_the_verdict_of_somebody_entitled_decides_and_closes() -> None:
+def test_the_verdict_of_an_entitled_person_decides_and_closes() -> None:
     giver = VERDICT["data"]["agent_id"]
     closing = CLOSED["data"]["approval"]["closing"]
 
@@ -93,9 +93,7 @@ def test_a_verdict_after_the_close_is_late() -> None:
     ("reply", "answer", "reply_type"),
     [(VERDICT, CLOSED, types.VERDICT_APPROVE), (SECOND_VERDICT, LATE, types.VERDICT_REJECT)],
 )
-def test_what_answers_a_reply_carries_its_id_digest_and_words(
-    reply: Any, answer: Any, reply_type: str
-) -> None:
+def test_the_answer_to_a_reply_has_its_id_digest_and_reason(reply: Any, answer: Any, reply_type: str) -> None:
     stem = reply_type.removeprefix("mandaat.").removesuffix(".v1")
     verdict = read(CloudEvent[Verdict], example(REPLIES, stem).value).data
 
@@ -104,7 +102,7 @@ def test_what_answers_a_reply_carries_its_id_digest_and_words(
     assert answer["data"]["note"] == verdict.reason
 
 
-def test_what_happens_later_comes_later_in_the_order() -> None:
+def test_later_events_have_later_sequences() -> None:
     order = [one["sequence"] for one in (ESCALATED, NOT_ENTITLED, APPROVED, LATE)]
 
     assert order == sorted(order)
@@ -166,7 +164,7 @@ def test_the_budgets_that_are_charged_are_in_the_policy() -> None:
     )
 
 
-def test_the_approver_is_of_the_staff() -> None:
+def test_the_approver_is_a_member_of_staff() -> None:
     member = event(STAFF, "staff")
 
     assert [member["agent_id"]] == REQUESTED["data"]["approval"]["approvers"]
@@ -174,7 +172,7 @@ def test_the_approver_is_of_the_staff() -> None:
 
 
 @pytest.mark.parametrize("name", ["notice.delivered", "notice.failed"])
-def test_a_notice_says_what_was_told_to_whom(name: str) -> None:
+def test_a_notice_names_its_event_and_its_recipient(name: str) -> None:
     notice = event(NOTICES, name)["data"]
 
     assert (notice["about"], notice["about_type"]) == (APPROVED["id"], APPROVED["type"])

@@ -61,25 +61,25 @@ def named(service: str) -> set[str]:
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_a_service_consumes_what_it_is_said_to_read_in_the_group_that_is_said(service: str) -> None:
+def test_a_service_consumes_the_topics_of_which_it_is_a_reader_in_the_named_group(service: str) -> None:
     said = {topic.name: topic.group_of(service) for topic in TOPICS if service in topic.readers}
 
     assert consumed(service) == said
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_what_a_service_names_and_does_not_read_it_is_said_to_write(service: str) -> None:
+def test_a_service_writes_the_other_topics_that_it_names(service: str) -> None:
     said = {topic.name for topic in TOPICS if service in topic.writers}
 
     assert named(service) - set(consumed(service)) == said - {DEAD_LETTERS}
     assert DEAD_LETTERS in said, "which the chassis writes for it"
 
 
-def test_the_address_of_the_local_stack_is_its_own() -> None:
+def test_the_address_of_the_local_stack_is_correct() -> None:
     assert document()["servers"]["local"]["host"] == f"127.0.0.1:{Ports.model_fields['kafka_port'].default}"
 
 
-def test_asyncapi_says_of_each_service_just_what_it_reads_and_writes() -> None:
+def test_asyncapi_has_exactly_the_reads_and_writes_of_each_service() -> None:
     said = {
         f"{service}_{verb}_{topics.short_name(topic.name)}"
         for topic in TOPICS

@@ -58,7 +58,7 @@ def _mails_about(stack: Stack, case_id: str) -> dict[str, list[EmailMessage]]:
     return found
 
 
-async def test_cases_from_both_doors_are_decided_as_the_policy_says_and_everybody_hears(
+async def test_cases_from_both_doors_are_decided_by_the_policy_and_everybody_is_told(
     stack: Stack, retail: None
 ) -> None:
     run = a_retail_run(stack, most=60)
@@ -73,7 +73,7 @@ async def test_cases_from_both_doors_are_decided_as_the_policy_says_and_everybod
         assert run.case_ids <= about, "the shop's own software hears of every case, rightly signed"
 
 
-async def test_a_person_decides_what_the_agent_could_not_and_all_three_sides_hear(
+async def test_a_person_decides_an_escalated_request_and_all_three_parties_are_told(
     stack: Stack, retail: None
 ) -> None:
     run, case = _one_escalated(stack)

@@ -163,7 +163,7 @@ def dead_letters(seen: list[SeenEvent]) -> list[SeenEvent]:
     return [one for one in seen if one.record.topic == DEAD_LETTERS]
 
 
-async def test_a_withdrawn_approval_gives_its_budget_back_and_everybody_hears(shop: InMemoryRules) -> None:
+async def test_a_withdrawn_approval_gives_its_budget_back_and_everybody_is_told(shop: InMemoryRules) -> None:
     first, second, third = (shop.a_case(number, amount) for number, amount in enumerate(("20", "45", "45")))
     case_ids = [case["case_id"] for case in (first, second, third)]
     async with TopicWatcher(shop.stack.bootstrap, case_ids, (DECISIONS, NOTICES, DEAD_LETTERS)) as onlooker:
@@ -204,7 +204,7 @@ async def test_a_withdrawn_approval_gives_its_budget_back_and_everybody_hears(sh
     assert "There is room again from" in text.replace("=\n", "")
 
 
-async def test_a_verdict_on_what_was_withdrawn_comes_too_late_and_its_approvers_knew(
+async def test_a_verdict_on_a_withdrawn_request_is_late_and_its_approvers_were_told(
     shop: InMemoryRules,
 ) -> None:
     case = shop.a_case(0, "60")
@@ -237,7 +237,7 @@ async def test_a_verdict_on_what_was_withdrawn_comes_too_late_and_its_approvers_
     assert request["approval"]["state"] == "closed"
 
 
-async def test_a_request_that_was_withdrawn_before_it_came_is_answered_with_that(shop: InMemoryRules) -> None:
+async def test_a_request_that_was_withdrawn_before_it_came_gets_the_withdrawal(shop: InMemoryRules) -> None:
     case = shop.a_case(0, "10")
     case_id = case["case_id"]
     async with TopicWatcher(shop.stack.bootstrap, [case_id], (DECISIONS, NOTICES, DEAD_LETTERS)) as onlooker:

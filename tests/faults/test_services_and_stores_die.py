@@ -58,7 +58,7 @@ DISTURBANCES = (kill_intake, kill_rules, kill_notifier, restart_kafka, restart_r
 
 @pytest.mark.parametrize("disturb", DISTURBANCES, ids=lambda one: one.__name__)
 @pytest.mark.timeout(400)
-async def test_every_case_is_decided_once_and_told_whatever_dies(
+async def test_every_case_is_decided_once_and_its_notices_sent_whatever_dies(
     stack: Stack, retail: None, disturb: Disturb
 ) -> None:
     run = a_retail_run(stack)
@@ -89,9 +89,7 @@ def _once_in_the_middle(run: RetailRun, disturb: Disturb) -> Callable[[int], Awa
 
 
 @pytest.mark.parametrize("service", ["intake", "rules", "notifier"])
-async def test_a_service_that_is_told_to_stop_finishes_the_batch_in_hand(
-    stack: Stack, retail: None, service: str
-) -> None:
+async def test_a_service_that_is_stopped_finishes_its_batch(stack: Stack, retail: None, service: str) -> None:
     run = a_retail_run(stack, most=300)
     exits: list[int | None] = []
 

@@ -41,7 +41,7 @@ def questions(draw: st.DrawFn, policies: st.SearchStrategy[Json] | None = None) 
 
 @examples(700)
 @given(questions())
-def test_every_decision_is_what_the_policy_says_in_plain_words(question: Question) -> None:
+def test_every_decision_is_that_of_the_reference_model(question: Question) -> None:
     decision = question.answered()
     reference = reference_model.decide(*question)
     said = engine.expected(reference, question.policy["currency"])
@@ -52,7 +52,7 @@ def test_every_decision_is_what_the_policy_says_in_plain_words(question: Questio
 
 @examples(80)
 @given(questions(), st.data())
-def test_the_same_question_is_answered_the_same_whatever_was_asked_in_between(
+def test_the_same_question_gets_the_same_answer_whatever_comes_in_between(
     question: Question, data: st.DataObject
 ) -> None:
     answer = question.answered()
@@ -98,7 +98,7 @@ def test_a_wider_mandate_may_use_up_what_a_later_request_needs() -> None:
 
 @examples(120)
 @given(questions(), st.data())
-def test_what_was_not_spent_never_turns_an_approval_into_an_escalation(
+def test_spending_less_never_turns_an_approval_into_an_escalation(
     question: Question, data: st.DataObject
 ) -> None:
     if question.spent and question.answered()["outcome"] == "approved":
@@ -109,7 +109,7 @@ def test_what_was_not_spent_never_turns_an_approval_into_an_escalation(
 
 @examples(150)
 @given(questions(strategies.policies(blind=True)), st.data())
-def test_who_may_grant_an_amount_may_grant_less(question: Question, data: st.DataObject) -> None:
+def test_a_person_who_may_grant_an_amount_may_grant_less(question: Question, data: st.DataObject) -> None:
     """If no expression uses the amount."""
     if question.case["request"].get("amount") is None:
         return
@@ -121,7 +121,7 @@ def test_who_may_grant_an_amount_may_grant_less(question: Question, data: st.Dat
 
 @examples(500)
 @given(questions())
-def test_what_is_offered_on_the_spot_is_granted_when_it_is_asked_for(question: Question) -> None:
+def test_an_offer_on_the_spot_is_granted_when_it_is_requested(question: Question) -> None:
     decision = question.answered()
     if decision["on_the_spot"] is None:
         return
@@ -134,9 +134,7 @@ def test_what_is_offered_on_the_spot_is_granted_when_it_is_asked_for(question: Q
 
 @examples(500)
 @given(questions(strategies.policies(blind=True)), st.data())
-def test_no_more_than_is_offered_on_the_spot_would_be_granted(
-    question: Question, data: st.DataObject
-) -> None:
+def test_nothing_above_an_offer_on_the_spot_is_granted(question: Question, data: st.DataObject) -> None:
     """Where no expression looks at the amount, and a mandate was tried: else less than was asked for may be
     judged otherwise.
 
@@ -156,7 +154,7 @@ def test_no_more_than_is_offered_on_the_spot_would_be_granted(
 
 @examples(80)
 @given(questions(), st.data())
-def test_a_prohibition_never_makes_an_approval(question: Question, data: st.DataObject) -> None:
+def test_a_prohibition_never_leads_to_an_approval(question: Question, data: st.DataObject) -> None:
     more = [
         *question.policy.get("prohibitions", ()),
         strategies.a_prohibition(data.draw, "more", blind=False),
@@ -169,7 +167,7 @@ def test_a_prohibition_never_makes_an_approval(question: Question, data: st.Data
 
 @examples(80)
 @given(questions(), st.data())
-def test_a_person_with_a_wider_role_may_do_all_that_one_with_a_narrower_role_may(
+def test_a_wider_role_may_do_everything_that_a_narrower_role_may(
     question: Question, data: st.DataObject
 ) -> None:
     """If no expression uses the role."""

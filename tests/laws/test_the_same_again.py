@@ -43,7 +43,7 @@ def test_a_request_that_comes_again_gets_the_same_bytes_and_charges_nothing(runn
     law()
 
 
-def test_a_withdrawal_leaves_the_budgets_as_if_nothing_had_been_asked(runner: asyncio.Runner) -> None:
+def test_a_withdrawal_leaves_the_budgets_as_they_were_before_the_request(runner: asyncio.Runner) -> None:
     @examples(60)
     @given(histories())
     def law(history: History) -> None:

@@ -56,7 +56,7 @@ def events(world: World) -> list[CloudEvent[Case]]:
     return [read(CloudEvent[Case], record.value) for record in world.publisher.sent]
 
 
-async def test_good_cases_pass_and_bad_ones_stay_behind_with_a_reason(world: World) -> None:
+async def test_good_cases_are_published_and_bad_ones_become_dead_letters_with_a_reason(world: World) -> None:
     batch = records(
         as_bytes(a_case_body(case_id="c-1")), b"hello", None, as_bytes(a_case_body(case_id="c-2"))
     )
@@ -71,7 +71,7 @@ async def test_good_cases_pass_and_bad_ones_stay_behind_with_a_reason(world: Wor
     assert world.value("mandaat_intake_outcomes_total", door="kafka", outcome="accepted") == 2
 
 
-async def test_a_withdrawal_goes_the_same_way_in_its_place(world: World) -> None:
+async def test_a_withdrawal_is_published_in_order(world: World) -> None:
     withdrawal = an_inbound_event(a_withdrawal_body(), type=CASE_WITHDRAWN)
     batch = records(as_bytes(an_inbound_event()), as_bytes(withdrawal), as_bytes(an_inbound_event()))
     for record in batch:
@@ -86,14 +86,14 @@ async def test_a_withdrawal_goes_the_same_way_in_its_place(world: World) -> None
     assert list(world.known.digests) == [RequestKey("acme", "c-1", "r1")]
 
 
-async def test_a_record_that_comes_again_gives_the_same_id(world: World) -> None:
+async def test_a_redelivered_record_gets_the_same_event_id(world: World) -> None:
     batch = records(as_bytes(a_case_body()))
     await world.accept_records(batch)
     await world.accept_records(batch)
     assert [event.id for event in events(world)] == [derived_id("mandaat.inbound", 3, 0)] * 2
 
 
-async def test_with_the_brokers_clock_it_gives_the_same_bytes(world: World) -> None:
+async def test_with_the_brokers_clock_a_redelivered_record_gives_the_same_bytes(world: World) -> None:
     batch = records(as_bytes(a_case_body()), timestamp_type=LOG_APPEND_TIME)
     await world.accept_records(batch)
     await world.accept_records(batch)
@@ -108,7 +108,7 @@ async def test_a_producers_clock_is_not_believed(world: World) -> None:
     assert events(world)[0].time >= before
 
 
-async def test_what_is_not_acknowledged_is_tried_again_and_not_noted(world: World) -> None:
+async def test_a_batch_that_is_not_acknowledged_is_tried_again_and_not_noted(world: World) -> None:
     world.publisher.away = True
     with pytest.raises(TryAgain):
         await world.accept_records(records(as_bytes(a_case_body()), b"hello"))
@@ -116,7 +116,7 @@ async def test_what_is_not_acknowledged_is_tried_again_and_not_noted(world: Worl
     assert world.dead_letters.letters == []
 
 
-async def test_the_first_of_two_in_a_batch_is_the_known_one(world: World) -> None:
+async def test_the_first_of_two_conflicting_cases_in_a_batch_is_noted(world: World) -> None:
     batch = records(as_bytes(a_case_body()), as_bytes(a_case_body(request=a_request_body(amount="1.00"))))
     await world.accept_records(batch)
     assert len(events(world)) == 2

@@ -41,7 +41,7 @@ async def test_the_longest_ids_have_an_approval_too(client: httpx.AsyncClient, w
     assert read(CloudEvent[Verdict], world.publisher.sent[0].value).data.approval_id == longest
 
 
-async def test_the_tenant_is_the_keys(client: httpx.AsyncClient, world: World) -> None:
+async def test_the_tenant_is_that_of_the_key(client: httpx.AsyncClient, world: World) -> None:
     headers = {"Authorization": "Bearer key-globex"}
     await client.post(f"/v1/approvals/{APPROVAL}/approve", json=REPLY, headers=headers)
     assert world.publisher.sent[0].key == b"globex/c-1"
@@ -57,17 +57,17 @@ async def test_the_tenant_is_the_keys(client: httpx.AsyncClient, world: World) -
         ("/v1/events", 404),
     ],
 )
-async def test_what_there_is_not_is_a_problem(client: httpx.AsyncClient, path: str, status: int) -> None:
+async def test_an_unknown_address_is_a_problem(client: httpx.AsyncClient, path: str, status: int) -> None:
     answer = await client.post(path, json=REPLY)
     assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
 
 
-async def test_a_method_that_is_not_taken_is_a_problem(client: httpx.AsyncClient) -> None:
+async def test_an_unsupported_method_is_a_problem(client: httpx.AsyncClient) -> None:
     answer = await client.get(f"/v1/approvals/{APPROVAL}/approve")
     assert (answer.status_code, answer.headers["content-type"]) == (405, "application/problem+json")
 
 
-async def test_the_scope_reply_is_needed(client: httpx.AsyncClient) -> None:
+async def test_the_scope_reply_is_required(client: httpx.AsyncClient) -> None:
     headers = {"Authorization": "Bearer key-backfill"}
     assert (
         await client.post(f"/v1/approvals/{APPROVAL}/approve", json=REPLY, headers=headers)
@@ -83,7 +83,7 @@ async def test_the_scope_reply_is_needed(client: httpx.AsyncClient) -> None:
         ({**REPLY, "reply_id": ""}, ["/reply_id"]),
     ],
 )
-async def test_what_is_wrong_with_a_reply_is_told_by_its_path(
+async def test_an_error_in_a_reply_has_the_path_of_its_field(
     client: httpx.AsyncClient, world: World, body: dict[str, object], pointers: list[str]
 ) -> None:
     answer = await client.post(f"/v1/approvals/{APPROVAL}/approve", json=body)

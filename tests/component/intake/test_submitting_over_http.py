@@ -26,7 +26,7 @@ async def post(client: httpx.AsyncClient, case: Any, key: str = "key-acme") -> h
     return await client.post("/v1/cases", json=case, headers={"Authorization": f"Bearer {key}"})
 
 
-async def test_an_accepted_case_is_published_and_the_caller_told_where_to_look(
+async def test_an_accepted_case_is_published_and_its_status_url_returned(
     client: httpx.AsyncClient, world: World
 ) -> None:
     before = datetime.now(UTC)
@@ -70,7 +70,7 @@ async def test_a_backfill_runs_on_the_clock_of_its_cases(client: httpx.AsyncClie
     assert only_event(world).time == datetime(2025, 1, 2, 8, tzinfo=UTC)
 
 
-async def test_a_trace_goes_along(client: httpx.AsyncClient, world: World) -> None:
+async def test_the_traceparent_is_passed_on(client: httpx.AsyncClient, world: World) -> None:
     trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
     await client.post("/v1/cases", json=a_case_body(), headers={"traceparent": trace})
     assert only_event(world).traceparent == trace
@@ -104,9 +104,7 @@ async def test_the_same_request_id_of_another_case_or_tenant_is_another_request(
     assert (await post(client, other, "key-globex")).status_code == 202
 
 
-async def test_nothing_is_noted_of_what_the_broker_did_not_acknowledge(
-    client: httpx.AsyncClient, world: World
-) -> None:
+async def test_a_case_that_is_not_acknowledged_is_not_noted(client: httpx.AsyncClient, world: World) -> None:
     world.publisher.away = True
     answer = await post(client, a_case_body())
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
@@ -138,7 +136,7 @@ async def test_without_redis_cases_are_accepted(client: httpx.AsyncClient, world
         (json.dumps(a_case_body(request=a_request_body(currency="XXY"))).encode(), 422, "/request/currency"),
     ],
 )
-async def test_what_is_wrong_is_a_problem_with_the_path_of_the_field(
+async def test_an_error_is_a_problem_with_the_path_of_its_field(
     client: httpx.AsyncClient, world: World, body: bytes, status: int, pointer: str | None
 ) -> None:
     answer = await client.post("/v1/cases", content=body, headers={"Content-Type": "application/json"})
@@ -165,7 +163,7 @@ async def test_another_media_type_is_refused(client: httpx.AsyncClient, media: s
 
 
 @pytest.mark.parametrize("media", ["application/json; charset=utf-8", "Application/JSON"])
-async def test_json_is_json_however_it_is_written(client: httpx.AsyncClient, media: str) -> None:
+async def test_json_with_any_charset_parameter_is_accepted(client: httpx.AsyncClient, media: str) -> None:
     content = json.dumps(a_case_body()).encode()
     answer = await client.post("/v1/cases", content=content, headers={"Content-Type": media})
     assert answer.status_code == 202
@@ -175,7 +173,7 @@ async def test_json_is_json_however_it_is_written(client: httpx.AsyncClient, med
     ("header", "status"),
     [("", 401), ("Bearer nobody", 401), ("Basic key-acme", 401), ("Bearer key-reader", 403)],
 )
-async def test_a_key_with_the_scope_is_needed(
+async def test_a_key_with_the_scope_is_required(
     client: httpx.AsyncClient, world: World, header: str, status: int
 ) -> None:
     answer = await client.post("/v1/cases", json=a_case_body(), headers={"Authorization": header})

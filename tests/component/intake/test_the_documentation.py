@@ -49,7 +49,7 @@ async def test_the_cases_are_accepted_at_both_doors(
     assert case_of(read_inbound(None, example.encode(), ())).case_id == answer.json()["case_id"]
 
 
-async def test_the_answer_looks_like_that(client: httpx.AsyncClient) -> None:
+async def test_the_answer_has_the_fields_of_the_example(client: httpx.AsyncClient) -> None:
     (example,) = examples("accepted")
     AcceptedCase.model_validate_json(example)
     answer = await client.post("/v1/cases", json=a_case_body())
@@ -72,7 +72,7 @@ async def test_the_withdrawals_are_accepted(client: httpx.AsyncClient) -> None:
     assert (withdrawal.tenant, withdrawal.case_id, withdrawal.request_id) == ("acme", "c-3", "r1")
 
 
-async def test_the_problem_looks_like_that(client: httpx.AsyncClient) -> None:
+async def test_the_problem_is_that_of_the_example(client: httpx.AsyncClient) -> None:
     (example,) = examples("problem")
     answer = await client.post("/v1/cases", json=a_case_body(request=a_request_body(amount="45.001")))
     assert answer.json() == json.loads(example)
@@ -100,7 +100,7 @@ def test_every_reason_is_in_the_table_or_below_it() -> None:
     assert above | below == set(REASONS) - {"unknown_case"}
 
 
-def test_every_problem_of_a_body_has_the_status_that_the_table_says() -> None:
+def test_every_problem_of_a_body_has_the_status_in_the_table() -> None:
     status = {slug: int(row[0]) for row in rows("status") for slug in named(row[1])}
     for reason in {
         "empty",

@@ -24,7 +24,7 @@ def _references(value: Any) -> list[str]:
     return [name for item in value for name in _references(item)] if isinstance(value, list) else []
 
 
-async def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
+async def test_every_reference_has_a_target(document: dict[str, Any]) -> None:
     references = _references(document)
     assert references
     for reference in references:

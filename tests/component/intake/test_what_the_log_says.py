@@ -42,20 +42,22 @@ JSON = {"content-type": "application/json"}
 C_1 = {"tenant": "acme", "case_id": "c-1", "request_id": "r1"}
 
 
-async def test_a_conflict_names_its_case_and_request(client: httpx.AsyncClient, lines: Lines) -> None:
+async def test_a_conflict_is_logged_with_its_case_and_request(
+    client: httpx.AsyncClient, lines: Lines
+) -> None:
     await client.post("/v1/cases", json=a_case_body())
     await client.post("/v1/cases", json=a_case_body(request=a_request_body(amount="45.01")))
     assert lines.refused == {"event": "refused", "door": "http", "reason": "conflict", **C_1}
 
 
-async def test_a_verdict_that_cannot_be_read_names_what_its_approval_names(
+async def test_an_unreadable_verdict_is_logged_with_case_and_request_of_its_approval(
     client: httpx.AsyncClient, lines: Lines
 ) -> None:
     await client.post(f"/v1/approvals/{approval_id('c-1', 'r1')}/approve", content=b"{", headers=JSON)
     assert lines.refused == {"event": "refused", "door": "http", "reason": "not_json", **C_1}
 
 
-async def test_a_case_that_cannot_be_read_names_its_tenant(client: httpx.AsyncClient, lines: Lines) -> None:
+async def test_an_unreadable_case_is_logged_with_its_tenant(client: httpx.AsyncClient, lines: Lines) -> None:
     await client.post("/v1/cases", content=b"{", headers=JSON)
     assert lines.refused == {"event": "refused", "door": "http", "reason": "not_json", "tenant": "acme"}
 
@@ -72,7 +74,7 @@ async def test_a_case_that_cannot_be_read_names_its_tenant(client: httpx.AsyncCl
         (b"acme/", {}),
     ],
 )
-async def test_a_record_that_cannot_be_read_names_what_a_well_formed_key_names(
+async def test_an_unreadable_record_is_logged_with_tenant_and_case_of_a_well_formed_key(
     world: World, lines: Lines, key: bytes | None, named: dict[str, str]
 ) -> None:
     (record,) = records(b"{")

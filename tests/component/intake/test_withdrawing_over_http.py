@@ -52,7 +52,7 @@ async def test_a_withdrawal_is_published_under_the_key_of_its_case(
     assert event.data.model_dump(exclude={"tenant", "case_id"}) == WITHDRAWAL
 
 
-async def test_only_the_request_must_be_named(client: httpx.AsyncClient, world: World) -> None:
+async def test_only_the_request_id_is_required(client: httpx.AsyncClient, world: World) -> None:
     assert (await post(client, {"request_id": "r1"})).status_code == 202
     data = read(CloudEvent[Withdrawal], world.publisher.sent[0].value).data
     assert (data.agent_id, data.reason) == (None, None)
@@ -69,7 +69,7 @@ async def test_after_a_withdrawal_the_request_may_be_sent_again(client: httpx.As
     assert (await client.post("/v1/cases", json=a_case_body())).status_code == 202
 
 
-async def test_the_tenant_is_the_keys(client: httpx.AsyncClient, world: World) -> None:
+async def test_the_tenant_is_that_of_the_key(client: httpx.AsyncClient, world: World) -> None:
     assert (await post(client, WITHDRAWAL, key="key-globex")).status_code == 202
     assert world.publisher.sent[0].key == b"globex/c-1"
     answer = await post(client, {**WITHDRAWAL, "tenant": "globex"})
@@ -77,14 +77,14 @@ async def test_the_tenant_is_the_keys(client: httpx.AsyncClient, world: World) -
     assert len(world.publisher.sent) == 1
 
 
-async def test_a_trace_goes_along(client: httpx.AsyncClient, world: World) -> None:
+async def test_the_traceparent_is_passed_on(client: httpx.AsyncClient, world: World) -> None:
     trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
     await client.post("/v1/cases/c-1/withdrawal", json=WITHDRAWAL, headers={"traceparent": trace})
     assert read(CloudEvent[Withdrawal], world.publisher.sent[0].value).traceparent == trace
 
 
 @pytest.mark.parametrize("key", ["key-reader", "nobody"])
-async def test_the_scope_submit_is_needed(client: httpx.AsyncClient, world: World, key: str) -> None:
+async def test_the_scope_submit_is_required(client: httpx.AsyncClient, world: World, key: str) -> None:
     assert (await post(client, WITHDRAWAL, key=key)).status_code == (403 if key == "key-reader" else 401)
     assert world.publisher.sent == []
 
@@ -102,7 +102,7 @@ async def test_the_scope_submit_is_needed(client: httpx.AsyncClient, world: Worl
         ({**WITHDRAWAL, "more": nested(32)}, 400, []),
     ],
 )
-async def test_what_is_wrong_is_told_by_its_path(
+async def test_an_error_has_the_path_of_its_field(
     client: httpx.AsyncClient, world: World, body: Any, status: int, pointers: list[str]
 ) -> None:
     answer = await post(client, body)
@@ -129,7 +129,7 @@ async def test_without_the_broker_a_withdrawal_is_not_accepted(
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
 
 
-async def test_what_is_not_json_is_refused(client: httpx.AsyncClient) -> None:
+async def test_a_body_that_is_not_json_is_refused(client: httpx.AsyncClient) -> None:
     path, content = "/v1/cases/c-1/withdrawal", json.dumps(WITHDRAWAL).encode()
     wrong = await client.post(path, content=content, headers={"Content-Type": "text/plain"})
     assert wrong.status_code == 415

@@ -58,7 +58,7 @@ async def decided(one: LoadRun, case_id: str, number: int = 1) -> str:
         pytest.param("after-acknowledge-before-confirm", marks=only_in_faults),
     ],
 )
-async def test_room_that_is_given_back_is_used_only_after_the_withdrawal_is_in_the_journal(
+async def test_a_credit_counts_only_once_the_withdrawal_is_in_the_journal(
     workers: Workers, start_load: StartLoad, point: str
 ) -> None:
     one = await start_load(0.01)

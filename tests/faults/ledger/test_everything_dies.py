@@ -128,7 +128,7 @@ async def away(stack: Stack, name: str) -> None:
 
 
 @pytest.mark.timeout(600)
-async def test_what_was_accepted_ends_in_a_decision_or_a_dead_letter_whatever_dies(
+async def test_every_accepted_input_is_decided_or_a_dead_letter_whatever_dies(
     everybody: Workers,
 ) -> None:
     stack = everybody.stack

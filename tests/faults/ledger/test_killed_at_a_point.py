@@ -32,7 +32,7 @@ LARGE_CASES = 400
 @pytest.mark.parametrize(
     "death", [name if name in QUICK else pytest.param(name, marks=only_in_faults) for name in DEATHS]
 )
-async def test_who_dies_leaves_no_charge_behind_and_no_second_decision(
+async def test_a_worker_that_dies_leaves_no_charge_and_no_second_decision(
     workers: Workers, start_load: StartLoad, death: str
 ) -> None:
     one = await start_load(0.06)
@@ -45,7 +45,7 @@ async def test_who_dies_leaves_no_charge_behind_and_no_second_decision(
 
 
 @only_in_faults
-async def test_who_dies_while_rebuilding_is_followed_by_the_next(
+async def test_another_worker_continues_after_one_that_dies_while_rebuilding(
     workers: Workers, start_load: StartLoad
 ) -> None:
     one = await start_load(0.05)
@@ -60,7 +60,7 @@ async def test_who_dies_while_rebuilding_is_followed_by_the_next(
     one.check_competition()
 
 
-async def test_between_settling_and_publishing_the_policy_changes_and_redis_is_emptied(
+async def test_a_new_policy_and_an_emptied_redis_between_settling_and_publishing_do_no_harm(
     workers: Workers, start_load: StartLoad
 ) -> None:
     one = await start_load(0.25)
@@ -77,7 +77,7 @@ async def test_between_settling_and_publishing_the_policy_changes_and_redis_is_e
 
 
 @only_in_faults
-async def test_of_a_round_that_one_partition_refused_only_that_one_is_decided_again(
+async def test_only_the_partition_that_refused_its_round_is_decided_again(
     workers: Workers, start_load: StartLoad
 ) -> None:
     one = await start_load(0.05)
@@ -91,7 +91,7 @@ async def test_of_a_round_that_one_partition_refused_only_that_one_is_decided_ag
     one.check_competition()
 
 
-async def test_of_several_record_batches_the_first_stays_and_the_others_are_decided_again(
+async def test_a_record_batch_that_landed_stays_and_later_ones_are_decided_again(
     workers: Workers, start_load: StartLoad
 ) -> None:
     """Verdicts are small and their events are large: those of one partition need at least three batches."""

@@ -39,7 +39,7 @@ def put_back(stack: Stack, copied: Path) -> None:
     [pytest.param(False, marks=only_in_faults), True],
     ids=["under load", "while a worker stands after settling"],
 )
-async def test_old_data_that_is_put_back_overspends_nothing(
+async def test_restored_old_data_overspends_nothing(
     workers: Workers, start_load: StartLoad, tmp_path: Path, standing: bool
 ) -> None:
     one = await start_load(0.08)
@@ -56,7 +56,7 @@ async def test_old_data_that_is_put_back_overspends_nothing(
     one.check_competition()
 
 
-async def test_restarts_and_forgotten_scripts_under_load_change_nothing_and_pause_shortly(
+async def test_restarts_and_lost_scripts_under_load_change_nothing_and_pause_briefly(
     workers: Workers, start_load: StartLoad
 ) -> None:
     one = await start_load(0.1, 4.0 * TROUBLES)

@@ -68,7 +68,7 @@ def heir_is_through(workers: Workers) -> bool:
     return bool(decided_anew) or "[0, 1, 2, 3, 4, 5] are being taken over (not acknowledged" in said
 
 
-async def test_what_the_followers_lack_is_not_decided_twice(
+async def test_records_that_the_followers_lack_are_not_decided_twice(
     replicated: tuple[Workers, Proxy], tenant: str
 ) -> None:
     workers, proxy = replicated
@@ -83,9 +83,7 @@ async def test_what_the_followers_lack_is_not_decided_twice(
     assert workers.bugs() == []
 
 
-async def test_without_the_marker_the_same_breaks_promises(
-    replicated: tuple[Workers, Proxy], tenant: str
-) -> None:
+async def test_without_the_marker_promises_break(replicated: tuple[Workers, Proxy], tenant: str) -> None:
     """The control: the next worker reads to the end that it sees, without a marker."""
     workers, proxy = replicated
     async with LoadRun(workers.stack, CompetingRequests(tenant, 120)) as one:

@@ -24,7 +24,7 @@ async def pass_time(since: float, seconds: float) -> None:
 
 @only_in_faults
 @pytest.mark.parametrize(("seconds", "lands"), [(T / 2, True), (4 * T, False)])
-async def test_who_stood_still_while_redis_was_emptied_publishes_within_the_fence_or_never(
+async def test_a_worker_that_was_stopped_while_redis_was_emptied_publishes_within_the_fence_or_never(
     workers: Workers, start_load: StartLoad, seconds: float, lands: bool
 ) -> None:
     one = await start_load(0.06)
@@ -41,7 +41,7 @@ async def test_who_stood_still_while_redis_was_emptied_publishes_within_the_fenc
     one.check_competition()
 
 
-async def test_who_stood_still_until_others_decided_publishes_nothing(
+async def test_a_worker_that_was_stopped_until_others_decided_publishes_nothing(
     workers: Workers, start_load: StartLoad
 ) -> None:
     one = await start_load(0.06)
@@ -68,7 +68,7 @@ async def overtaken(workers: Workers, one: LoadRun) -> None:
 
 
 @only_in_faults
-async def test_without_the_fence_the_same_breaks_promises(spoiled: Workers, tenant: str) -> None:
+async def test_without_the_fence_promises_break(spoiled: Workers, tenant: str) -> None:
     """The control: a broker that accepts records of any age, and workers that do not check its settings."""
     async with LoadRun(spoiled.stack, CompetingRequests(tenant, 150)) as one:
         await one.open()

@@ -49,7 +49,7 @@ def _bad(tenant: str) -> dict[str, tuple[str, Raw]]:
     }
 
 
-async def test_each_bad_record_is_kept_with_its_reason_and_its_neighbours_pass(
+async def test_each_bad_record_is_kept_with_its_reason_and_its_neighbours_are_accepted(
     intake: Stack, tenant: str
 ) -> None:
     bad = _bad(tenant)

@@ -49,7 +49,7 @@ def many(tenant: str) -> list[Raw]:
     ]
 
 
-async def test_every_mode_becomes_a_case_under_the_key_and_on_the_partition_of_its_case(
+async def test_a_case_in_every_mode_gets_the_key_and_the_partition_of_its_case(
     intake: Stack, tenant: str
 ) -> None:
     attributes = {"id": "evt-7", "source": "/crm", "type": "mandaat.case.submitted.v1"}
@@ -75,7 +75,7 @@ async def test_every_mode_becomes_a_case_under_the_key_and_on_the_partition_of_i
         )
 
 
-async def test_a_withdrawal_becomes_one_in_its_place(intake: Stack, tenant: str) -> None:
+async def test_a_withdrawal_is_published_in_its_place(intake: Stack, tenant: str) -> None:
     event = an_inbound_event(a_withdrawal_body(tenant=tenant), type="mandaat.case.withdrawn.v1")
     await publish(
         intake.bootstrap,
@@ -93,9 +93,7 @@ async def test_a_withdrawal_becomes_one_in_its_place(intake: Stack, tenant: str)
     assert await types() == ["mandaat.case.submitted.v1", "mandaat.case.withdrawn.v1"]
 
 
-async def test_after_a_kill_in_the_middle_nothing_is_lost_and_what_comes_twice_has_one_id(
-    intake: Stack, tenant: str
-) -> None:
+async def test_after_a_kill_nothing_is_lost_and_a_repeat_has_the_same_id(intake: Stack, tenant: str) -> None:
     intake.stop("intake")
     await publish(intake.bootstrap, many(tenant))
     killed = 0
@@ -127,7 +125,7 @@ async def test_after_a_kill_in_the_middle_nothing_is_lost_and_what_comes_twice_h
     assert {tuple(requests) for requests in order.values()} == {("r0", "r1", "r2")}
 
 
-async def test_a_stop_finishes_the_batch_in_hand_and_repeats_nothing(intake: Stack, tenant: str) -> None:
+async def test_a_stop_finishes_the_current_batch_and_repeats_nothing(intake: Stack, tenant: str) -> None:
     records = many(tenant)
     await publish(intake.bootstrap, records[:100])
 
@@ -149,7 +147,7 @@ async def test_a_stop_finishes_the_batch_in_hand_and_repeats_nothing(intake: Sta
     assert len(await accepted(intake, tenant)) == MANY
 
 
-async def test_the_id_of_an_event_is_of_its_place_in_the_log(intake: Stack, tenant: str) -> None:
+async def test_the_id_of_an_event_is_derived_from_its_place_in_the_log(intake: Stack, tenant: str) -> None:
     await publish(intake.bootstrap, [Raw(as_bytes(a_case_body(tenant=tenant)), None)])
 
     async def there() -> bool:

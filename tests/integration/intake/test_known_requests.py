@@ -33,7 +33,7 @@ async def known(request: pytest.FixtureRequest) -> AsyncIterator[KnownRequests]:
     await redis.aclose()
 
 
-async def test_what_was_never_noted_is_not_known(known: KnownRequests) -> None:
+async def test_a_request_that_was_never_noted_is_not_known(known: KnownRequests) -> None:
     assert await known.digest_of(ONE) is None
 
 
@@ -43,11 +43,11 @@ async def test_the_first_digest_stays(known: KnownRequests) -> None:
     assert (await known.digest_of(ONE), await known.digest_of(OTHER)) == ("aaaaaaaa", "bbbbbbbb")
 
 
-async def test_noting_nothing_is_nothing(known: KnownRequests) -> None:
+async def test_noting_nothing_changes_nothing(known: KnownRequests) -> None:
     await known.note({})
 
 
-async def test_a_note_lives_seven_days_under_a_name_that_tells_nothing(fresh_redis: str) -> None:
+async def test_a_note_is_kept_seven_days_under_a_name_without_ids(fresh_redis: str) -> None:
     redis = connect(fresh_redis)
     await RedisKnownRequests(redis, a_counter()).note({ONE: "aaaaaaaa"})
     (name,) = await redis.keys()
@@ -58,7 +58,7 @@ async def test_a_note_lives_seven_days_under_a_name_that_tells_nothing(fresh_red
 
 
 @pytest.mark.parametrize("call", [lambda known: known.digest_of(ONE), lambda known: known.note({ONE: "a"})])
-async def test_a_redis_that_is_away_is_counted_and_nothing_more(call: Callable[[KnownRequests], Any]) -> None:
+async def test_a_redis_that_is_away_is_only_counted(call: Callable[[KnownRequests], Any]) -> None:
     away, redis = a_counter(), connect("redis://127.0.0.1:1/0")
     assert await call(RedisKnownRequests(redis, away)) is None
     assert away._value.get() == 1

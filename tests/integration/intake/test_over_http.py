@@ -76,7 +76,9 @@ async def test_a_verdict_goes_to_the_partition_of_its_case(intake: Stack, client
     assert read(CloudEvent[Verdict], record.value).data.agent_id == "lead-01"
 
 
-async def test_a_withdrawal_goes_after_its_case(intake: Stack, client: httpx.AsyncClient) -> None:
+async def test_a_withdrawal_follows_its_case_in_the_same_partition(
+    intake: Stack, client: httpx.AsyncClient
+) -> None:
     case = a_new_case()
     case_id = case["case_id"]
     assert (await client.post("/v1/cases", json=case)).status_code == 202
@@ -92,15 +94,13 @@ async def test_a_withdrawal_goes_after_its_case(intake: Stack, client: httpx.Asy
     assert (event.id, event.data.reason) == (answer.json()["event_id"], "sent twice")
 
 
-async def test_without_redis_cases_are_accepted_all_the_same(
-    intake: Stack, client: httpx.AsyncClient
-) -> None:
+async def test_without_redis_cases_are_still_accepted(intake: Stack, client: httpx.AsyncClient) -> None:
     await asyncio.to_thread(intake.kill, "redis")
     assert (await client.post("/v1/cases", json=a_new_case())).status_code == 202
     assert "mandaat_intake_known_requests_away_total 2.0" in (await client.get("/metrics")).text
 
 
-async def test_without_kafka_nothing_is_accepted_and_afterwards_it_goes_on(
+async def test_without_kafka_nothing_is_accepted_and_later_cases_are_accepted_again(
     intake: Stack, client: httpx.AsyncClient
 ) -> None:
     async def not_ready() -> bool:
@@ -137,7 +137,7 @@ async def test_every_202_before_a_kill_is_in_the_log(intake: Stack, client: http
     assert set(promised) <= set(await cases(intake))
 
 
-async def test_it_says_how_it_is(client: httpx.AsyncClient) -> None:
+async def test_health_and_metrics_are_served(client: httpx.AsyncClient) -> None:
     await client.post("/v1/cases", json=a_new_case())
     live, ready, metrics = [
         await client.get(path, headers={"Authorization": ""}) for path in ("/livez", "/readyz", "/metrics")

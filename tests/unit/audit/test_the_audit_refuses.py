@@ -46,7 +46,7 @@ def test_a_journal_that_keeps_every_promise_has_no_finding() -> None:
     assert a_good_journal().findings() == []
 
 
-def test_what_the_journal_adds_up_to_is_what_the_ledger_must_hold() -> None:
+def test_the_sums_of_the_journal_are_the_counters_of_the_ledger() -> None:
     one = a_good_journal()
     one.submit("c-5")
     one.decide("approved", "c-5")

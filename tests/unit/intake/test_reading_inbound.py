@@ -36,7 +36,7 @@ def refused(key: bytes | None, value: bytes | None, headers: Headers = ()) -> Un
     return caught.value
 
 
-def test_a_bare_case_is_taken_as_it_is() -> None:
+def test_a_bare_case_is_read_unchanged() -> None:
     received = read_inbound(None, as_bytes(a_case_body()), ())
     case = case_of(received)
     assert (case.tenant, case.case_id, case.request.amount, case.origin) == ("acme", "c-1", "45.00", None)
@@ -63,12 +63,12 @@ def test_a_binary_event_gives_its_case_and_its_origin() -> None:
     assert received.traceparent == TRACE
 
 
-def test_an_event_in_structured_mode_ignores_what_ce_headers_say() -> None:
+def test_an_event_in_structured_mode_ignores_ce_headers() -> None:
     received = read_inbound(None, as_bytes(an_inbound_event()), (*STRUCTURED, ("ce_id", b"other")))
     assert origin_id(received) == "evt-1"
 
 
-def test_a_trace_that_is_none_is_left_out() -> None:
+def test_an_invalid_traceparent_is_left_out() -> None:
     assert structured(traceparent=TRACE).traceparent == TRACE
     assert structured(traceparent="tomorrow").traceparent is None
 
@@ -83,7 +83,7 @@ def test_a_trace_that_is_none_is_left_out() -> None:
         (b"", {}, LEFT_OUT),
     ],
 )
-def test_the_tenant_stands_in_the_body_the_extension_or_the_key(
+def test_the_tenant_comes_from_the_body_the_extension_or_the_key(
     key: bytes | None, changes: dict[str, Any], extension: Any
 ) -> None:
     body = as_bytes(an_inbound_event(a_case_body(**changes), tenant=extension))
@@ -107,17 +107,17 @@ def test_a_case_id_may_hold_slashes() -> None:
         (None, an_inbound_event(subject="c-2")),
     ],
 )
-def test_whoever_names_another_tenant_or_case_is_a_mismatch(key: bytes | None, event: Any) -> None:
+def test_another_tenant_or_case_anywhere_is_a_mismatch(key: bytes | None, event: Any) -> None:
     assert refused(key, as_bytes(event), STRUCTURED).reason == "key_mismatch"
 
 
-def test_a_case_of_nobody_misses_its_tenant() -> None:
+def test_a_case_without_a_tenant_is_refused() -> None:
     flaw = refused(None, as_bytes(a_case_body(tenant=LEFT_OUT)))
     assert flaw.reason == "missing_field"
     assert "/tenant" in flaw.detail
 
 
-def test_a_tenant_that_only_the_key_names_must_be_written_as_one() -> None:
+def test_a_tenant_from_the_key_must_be_valid() -> None:
     assert refused(b"ACME Ltd/c-1", as_bytes(a_case_body(tenant=LEFT_OUT))).reason == "invalid"
 
 
@@ -153,20 +153,20 @@ def test_a_tenant_that_only_the_key_names_must_be_written_as_one() -> None:
         (as_bytes(a_case_body(case_id="c" * 201)), "invalid"),
     ],
 )
-def test_what_is_wrong_with_a_body_is_said_in_words(value: bytes | None, reason: str) -> None:
+def test_an_error_in_a_body_has_its_reason(value: bytes | None, reason: str) -> None:
     flaw = refused(None, value)
     assert flaw.reason == reason
     assert len(flaw.detail) >= 20
 
 
-def test_thirty_two_levels_are_taken() -> None:
+def test_thirty_two_levels_are_accepted() -> None:
     assert case_of(read_inbound(None, as_bytes(a_case_body(facts=nested(31))), ())).case_id == "c-1"
 
 
 @pytest.mark.parametrize("header", ["content-type", "ce_id", "CE_whatever"])
 @pytest.mark.parametrize("value", [None, b"\xff\xfe"])
 @pytest.mark.parametrize("body", [a_case_body(), an_inbound_event()])
-def test_a_header_that_matters_must_be_text(header: str, value: bytes | None, body: Any) -> None:
+def test_a_cloud_event_header_must_be_text(header: str, value: bytes | None, body: Any) -> None:
     flaw = refused(None, as_bytes(body), (*binary_headers(), (header, value)))
     assert flaw.reason == "bad_header"
     assert header in flaw.detail
@@ -177,7 +177,7 @@ def test_any_other_header_may_hold_anything() -> None:
     assert case_of(read_inbound(None, as_bytes(an_inbound_event()), headers)).case_id == "c-1"
 
 
-def test_another_type_is_not_taken_and_its_data_not_looked_at() -> None:
+def test_another_type_is_refused_before_its_data_is_read() -> None:
     flaw = refused(
         None, as_bytes(an_inbound_event({"ticket": 1}, type="com.example.ticket.created")), STRUCTURED
     )
@@ -187,7 +187,7 @@ def test_another_type_is_not_taken_and_its_data_not_looked_at() -> None:
 
 
 @pytest.mark.parametrize("name", ["specversion", "id", "source", "type"])
-def test_an_event_needs_the_attributes_that_cloudevents_needs(name: str) -> None:
+def test_an_event_needs_the_required_attributes_of_cloudevents(name: str) -> None:
     assert refused(None, as_bytes(an_inbound_event(**{name: LEFT_OUT})), STRUCTURED).reason == "missing_field"
     flaw = refused(None, as_bytes(a_case_body()), binary_headers(**{name: LEFT_OUT}))
     assert flaw.reason == "missing_field"
@@ -199,13 +199,13 @@ def test_another_version_of_cloudevents_is_refused() -> None:
 
 
 @pytest.mark.parametrize("media", [b"application/cloudevents-batch+json", b"application/cloudevents+avro"])
-def test_a_format_that_is_not_taken_is_named(media: bytes) -> None:
+def test_an_unsupported_format_is_named(media: bytes) -> None:
     flaw = refused(None, as_bytes([an_inbound_event()]), (("content-type", media),))
     assert flaw.reason == "invalid"
     assert media.decode() in flaw.detail
 
 
-def test_a_flaw_in_the_data_of_an_event_says_where_it_stands() -> None:
+def test_an_error_in_the_data_of_an_event_names_its_place() -> None:
     flaw = refused(
         None, as_bytes(an_inbound_event(a_case_body(request=a_request_body(amount="1e3")))), STRUCTURED
     )
@@ -216,12 +216,12 @@ def test_an_event_without_its_header_gets_a_hint() -> None:
     assert "application/cloudevents+json" in refused(None, as_bytes(an_inbound_event())).detail
 
 
-def test_the_origin_is_the_event_it_came_in_and_nothing_that_the_body_says() -> None:
+def test_the_origin_is_the_event_of_the_case_and_never_from_the_body() -> None:
     pretended = a_case_body(origin={"id": "x", "source": "y"})
     assert case_of(read_inbound(None, as_bytes(pretended), ())).origin is None
 
 
-def test_the_largest_case_fits_a_record_however_its_numbers_are_written() -> None:
+def test_the_largest_case_fits_a_record_in_any_notation_of_numbers() -> None:
     body = as_bytes(a_case_body(facts={"n": ["x"]})).replace(b'"x"', b",".join([b"9e15"] * 26_000))
     case = case_of(read_inbound(None, body, ()))
     event = event_of(Message(case, "e", case.opened_at, case.opened_at))
@@ -241,7 +241,7 @@ def test_an_event_may_withdraw_a_request_in_both_modes(key: bytes | None) -> Non
     assert read_inbound(key, as_bytes(a_withdrawal_body()), headers) == Received(WITHDRAWAL, TRACE)
 
 
-def test_the_tenant_of_a_withdrawal_may_stand_beside_it() -> None:
+def test_the_tenant_of_a_withdrawal_may_come_from_the_event() -> None:
     event = an_inbound_event(a_withdrawal_body(tenant=LEFT_OUT), type=CASE_WITHDRAWN, tenant="acme")
     assert read_inbound(None, as_bytes(event), STRUCTURED).data == WITHDRAWAL
     flaw = refused(b"acme/c-2", as_bytes(event), STRUCTURED)
@@ -258,13 +258,13 @@ def test_the_tenant_of_a_withdrawal_may_stand_beside_it() -> None:
         ({"reason": "x" * 8001}, "invalid", "/data/reason"),
     ],
 )
-def test_what_is_wrong_with_a_withdrawal_is_said(change: Any, reason: str, pointer: str) -> None:
+def test_an_error_in_a_withdrawal_has_its_reason(change: Any, reason: str, pointer: str) -> None:
     event = an_inbound_event(a_withdrawal_body(**change), type=CASE_WITHDRAWN)
     flaw = refused(None, as_bytes(event), STRUCTURED)
     assert (flaw.reason, [one.pointer for one in flaw.flaws]) == (reason, [pointer])
 
 
-def test_a_case_is_no_withdrawal_and_a_withdrawal_no_case() -> None:
+def test_a_case_is_not_read_as_a_withdrawal_nor_the_reverse() -> None:
     assert (
         refused(None, as_bytes(an_inbound_event(a_withdrawal_body())), STRUCTURED).reason == "missing_field"
     )

@@ -127,7 +127,7 @@ def test_any_reply_is_a_verdict_or_unreadable(kind: ReplyKind, approval: str, bo
 
 
 @given(st.text(min_size=1, max_size=20, alphabet=st.characters(exclude_categories=["Cc", "Cs"])))
-def test_what_the_sdk_of_cloudevents_writes_is_read_in_both_modes(event_id: str) -> None:
+def test_events_written_by_the_cloudevents_sdk_are_read_in_both_modes(event_id: str) -> None:
     attributes = {"id": event_id, "source": "/crm", "type": "mandaat.case.submitted.v1", "tenant": "acme"}
     event = CloudEvent({**attributes, "datacontenttype": "application/json"}, a_case_body())
     for written in (sdk.to_binary_event(event), sdk.to_structured_event(event)):

@@ -48,7 +48,7 @@ def test_a_rejection_has_no_amount() -> None:
     "approval",
     ["apr_", "apr_zzz", "c-1", "", "apr_%%%", APPROVAL[4:], APPROVAL + "=", approval_id("c\n", "r")],
 )
-def test_an_id_that_is_not_of_an_approval_is_unknown(approval: str) -> None:
+def test_an_id_that_no_approval_can_have_is_unknown(approval: str) -> None:
     with pytest.raises(Unreadable) as caught:
         read_reply(APPROVE, approval, a_reply_body(), "acme")
     assert caught.value.reason == "unknown_approval"

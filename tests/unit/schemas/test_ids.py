@@ -97,7 +97,7 @@ def test_an_approval_id_may_stand_in_a_path_of_a_url_as_it_is(case_id: str, requ
 @example("YwBy")
 @example("apr_YwBy=")
 @example("apr_YwBz\n")
-def test_what_names_no_approval_is_a_value_error_and_nothing_else(foreign: str) -> None:
+def test_text_that_is_no_approval_id_raises_value_error_and_nothing_else(foreign: str) -> None:
     try:
         case_id, request_id = ids.split_approval_id(foreign)
     except ValueError:
@@ -109,7 +109,7 @@ def test_what_names_no_approval_is_a_value_error_and_nothing_else(foreign: str) 
     ("case_id", "request_id"),
     [("", "r1"), ("c-1", ""), ("", ""), ("c", "a\x00b"), ("c\n", "r"), ("x" * 201, "r"), ("c", "\x85")],
 )
-def test_an_approval_id_that_names_what_is_no_id_is_refused(case_id: str, request_id: str) -> None:
+def test_an_approval_id_that_holds_an_invalid_id_is_refused(case_id: str, request_id: str) -> None:
     with pytest.raises(ValueError, match="not the id of an approval"):
         ids.split_approval_id(ids.approval_id(case_id, request_id))
 

@@ -13,7 +13,7 @@ GIVEN = {
 }
 
 
-def test_what_is_built_is_what_would_have_been_read() -> None:
+def test_a_constructed_model_equals_one_that_was_read() -> None:
     read = Charge.model_validate(GIVEN)
     one = construct_trusted(Charge, **GIVEN)
 
@@ -24,5 +24,5 @@ def test_what_is_built_is_what_would_have_been_read() -> None:
     assert one.model_copy(update={"count": 2}).count == 2
 
 
-def test_what_is_built_is_written_in_the_order_of_the_model() -> None:
+def test_a_constructed_model_is_written_in_the_order_of_the_model() -> None:
     assert list(Charge.model_fields) == list(GIVEN)

@@ -37,7 +37,7 @@ def test_money_written_and_read_again_is_the_same(minor: int, currency: str) -> 
 
 
 @given(st.integers(1, MAX_MINOR), currencies)
-def test_what_is_given_back_is_written_with_a_minus(minor: int, currency: str) -> None:
+def test_a_credit_is_written_with_a_minus(minor: int, currency: str) -> None:
     assert Money(-minor, currency).text == "-" + Money(minor, currency).text
 
 
@@ -80,7 +80,7 @@ def test_a_currency_has_the_decimals_that_iso_4217_gives_it(currency: str, decim
         "9" * 41,
     ],
 )
-def test_what_is_not_digits_with_a_point_is_no_amount(text: str) -> None:
+def test_only_digits_with_a_point_are_an_amount(text: str) -> None:
     with pytest.raises(ValueError, match="write an amount as digits"):
         parse_amount(text, "EUR")
 
@@ -91,7 +91,7 @@ def test_more_decimals_than_the_currency_has_are_refused(text: str, currency: st
         parse_amount(text, currency)
 
 
-def test_ten_to_the_fifteenth_minor_units_is_the_most() -> None:
+def test_an_amount_is_at_most_ten_to_the_fifteenth_minor_units() -> None:
     assert parse_amount("10000000000000.00", "EUR").minor == MAX_MINOR
     with pytest.raises(ValueError, match="more than"):
         parse_amount("10000000000000.01", "EUR")
@@ -115,7 +115,7 @@ def test_a_code_is_repeated_only_where_it_looks_like_a_currency() -> None:
 
 
 @given(st.integers(0, MAX_MINOR), currencies)
-def test_expressions_see_the_double_nearest_to_the_amount(minor: int, currency: str) -> None:
+def test_expressions_get_the_double_nearest_to_the_amount(minor: int, currency: str) -> None:
     amount = Money(minor, currency)
 
     assert amount.major == float(amount.text)

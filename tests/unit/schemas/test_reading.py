@@ -35,13 +35,13 @@ def test_a_case_is_read_as_it_was_sent() -> None:
     assert case.facts == {"days_late": 6, "order_value": 90.0}
 
 
-def test_what_no_model_knows_is_ignored() -> None:
+def test_unknown_keys_are_ignored() -> None:
     assert read(Case, as_bytes(a_case_body(colour="blue", **{"customer.shoe_size": 43}))) == read(
         Case, as_bytes(a_case_body())
     )
 
 
-def test_only_five_keys_are_needed() -> None:
+def test_only_five_keys_are_required() -> None:
     case = read(
         SubmittedCase,
         as_bytes(
@@ -74,7 +74,7 @@ def test_the_last_of_two_equal_keys_counts() -> None:
         (b"\xed\xa0\x80", "not_utf8", "The body is not UTF-8: byte 0 is 0xed; send JSON in UTF-8."),
     ],
 )
-def test_bytes_that_are_no_text_say_so(body: bytes | None, reason: str, detail: str) -> None:
+def test_bytes_that_are_not_utf8_are_reported(body: bytes | None, reason: str, detail: str) -> None:
     flaw = refused(body)
 
     assert (flaw.reason, flaw.detail, flaw.flaws) == (reason, detail, ())
@@ -95,7 +95,7 @@ def test_bytes_that_are_no_text_say_so(body: bytes | None, reason: str, detail: 
         b'{"n": ' + b"9" * 5000 + b"}",
     ],
 )
-def test_text_that_is_no_json_says_where(body: bytes) -> None:
+def test_text_that_is_not_json_is_reported_with_its_place(body: bytes) -> None:
     flaw = refused(body)
 
     assert flaw.reason == "not_json"
@@ -105,7 +105,7 @@ def test_text_that_is_no_json_says_where(body: bytes) -> None:
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity"])
 @pytest.mark.parametrize("key", ["facts", "a key that no model knows"])
-def test_nan_and_infinity_are_no_json_wherever_they_stand(number: str, key: str) -> None:
+def test_nan_and_infinity_are_not_json_anywhere(number: str, key: str) -> None:
     body = as_bytes(a_case_body(**{key: {"a": "HERE"}})).replace(b'"HERE"', number.encode())
 
     flaw = refused(body)
@@ -114,7 +114,7 @@ def test_nan_and_infinity_are_no_json_wherever_they_stand(number: str, key: str)
     assert "NaN and Infinity" in flaw.detail
 
 
-def test_a_text_may_speak_of_nan_and_infinity() -> None:
+def test_a_text_may_contain_the_words_nan_and_infinity() -> None:
     read(Case, as_bytes(a_case_body(subject="NaN bread, and beyond Infinity")))
 
 
@@ -177,9 +177,7 @@ def test_a_number_that_no_double_holds_is_invalid(number: str) -> None:
         ),
     ],
 )
-def test_a_flaw_says_where_it_stands_and_what_is_wrong(
-    changes: dict[str, Any], reason: str, flaw: Flaw
-) -> None:
+def test_an_error_names_its_place_and_the_problem(changes: dict[str, Any], reason: str, flaw: Flaw) -> None:
     found = refused(as_bytes(a_case_body(**changes)))
 
     assert (found.reason, found.flaws) == (reason, (flaw,))
@@ -187,7 +185,7 @@ def test_a_flaw_says_where_it_stands_and_what_is_wrong(
 
 
 @pytest.mark.parametrize("amount", ["1e3", "-5", "12,50", " 45", "45 euro", "", "NaN"])
-def test_an_amount_that_is_no_decimal_says_how_to_write_one(amount: str) -> None:
+def test_the_error_of_a_wrong_amount_says_how_to_write_one(amount: str) -> None:
     found = refused(as_bytes(a_case_body(**{"request.amount": amount})))
 
     assert found.flaws == (
@@ -195,7 +193,7 @@ def test_an_amount_that_is_no_decimal_says_how_to_write_one(amount: str) -> None
     )
 
 
-def test_every_flaw_is_told_at_once() -> None:
+def test_all_errors_are_reported_at_once() -> None:
     found = refused(
         as_bytes(a_case_body(case_id=1, opened_at=2, **{"customer.id": 3, "request.kind": LEFT_OUT}))
     )
@@ -209,11 +207,11 @@ def test_every_flaw_is_told_at_once() -> None:
     assert found.reason == "missing_field"
 
 
-def test_a_body_that_is_no_object_says_so() -> None:
+def test_a_body_that_is_not_an_object_is_reported() -> None:
     assert refused(b"[1]").detail == "the body: must be an object"
 
 
-def test_a_pointer_is_written_as_rfc_6901_says_and_is_not_longer_than_a_person_reads() -> None:
+def test_a_pointer_follows_rfc_6901_and_is_short_enough_to_read() -> None:
     class Open(Frozen):
         counts: dict[str, int]
 
@@ -222,7 +220,7 @@ def test_a_pointer_is_written_as_rfc_6901_says_and_is_not_longer_than_a_person_r
     assert [flaw.pointer for flaw in found.flaws] == ["/counts/a~1b~0c", "/counts/" + "k" * 100]
 
 
-def test_of_many_flaws_the_first_ten_are_told() -> None:
+def test_only_the_first_ten_errors_are_reported() -> None:
     member = {"agent_id": "a", "tenant": "t", "name": "n", "role": "r", "team": "t", "absences": [{}] * 500}
 
     found = refused(as_bytes(member), StaffMember)
@@ -251,7 +249,7 @@ def test_a_case_that_is_nested_more_deeply_is_refused(key: str, levels: int) -> 
         parse_json(body)
 
 
-def test_depth_counts_in_keys_that_no_model_knows_too() -> None:
+def test_depth_counts_in_unknown_keys_too() -> None:
     assert refused(as_bytes(a_case_body(deep=nested(60)))).reason == "too_deep"
 
 
@@ -259,13 +257,13 @@ def test_many_brackets_side_by_side_are_not_deep() -> None:
     read(Case, as_bytes(a_case_body(facts={"lines": [{"sku": "[[[["}] * 200})))
 
 
-def test_every_reason_is_known_and_said_in_words() -> None:
+def test_every_reason_has_a_sentence() -> None:
     assert all(cause.text[:1].islower() for cause in REASONS.values())
     with pytest.raises(ValueError, match="is not a reason"):
         Unreadable("because", "no")
 
 
-def test_an_error_does_not_show_what_was_sent() -> None:
+def test_an_error_does_not_show_the_input() -> None:
     found = refused(as_bytes(a_case_body(opened_at="a.bakker@example.org", **{"customer.id": ["A. Bakker"]})))
 
     assert "akker" not in str(found) + repr(found) + str(found.__cause__) + repr(found.__cause__)

@@ -38,7 +38,7 @@ def digest(**changes: Any) -> str:
         {"case_id": "another", "request.request_id": "r2"},
     ],
 )
-def test_a_request_that_is_equal_by_value_is_the_same(changes: dict[str, Any]) -> None:
+def test_a_request_that_is_equal_by_value_has_the_same_digest(changes: dict[str, Any]) -> None:
     assert digest(**changes) == digest()
 
 
@@ -55,7 +55,7 @@ def test_a_request_that_is_equal_by_value_is_the_same(changes: dict[str, Any]) -
         {"customer.id": "cu-2"},
     ],
 )
-def test_a_request_that_asks_something_else_is_another(changes: dict[str, Any]) -> None:
+def test_a_request_with_other_content_has_another_digest(changes: dict[str, Any]) -> None:
     assert digest(**changes) != digest()
 
 
@@ -66,7 +66,7 @@ def test_absent_is_the_same_as_null_or_the_default(key: str) -> None:
     assert digest(**{key: LEFT_OUT}) == digest(**{key: null})
 
 
-def test_the_digest_of_the_contract_does_not_change() -> None:
+def test_the_digest_does_not_change() -> None:
     """It stands in the journal for ever, so a change of this value makes a conflict of every repeat."""
     assert digest() == "idPdHiF8"
 
@@ -101,7 +101,9 @@ ids = st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_si
 
 
 @given(ids | st.none(), ids, st.sampled_from([None, "45.00"]), st.booleans())
-def test_it_is_of_a_json_list(agent: str | None, customer: str, amount: str | None, discretion: bool) -> None:
+def test_the_digest_is_of_a_json_list(
+    agent: str | None, customer: str, amount: str | None, discretion: bool
+) -> None:
     changes = {"agent_id": agent, "customer.id": customer, "request.amount": amount}
     found = digest(**changes, **{"request.discretion": discretion})
     assert found == digest48([agent, customer, "refund", amount and 4500, "EUR", discretion])

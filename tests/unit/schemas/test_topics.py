@@ -17,7 +17,7 @@ from schemas.topics import differences
         ("partitions", "6", "6"),
     ],
 )
-def test_the_same_or_what_is_as_good_is_no_difference(name: str, found: str, wanted: str) -> None:
+def test_an_equal_or_better_setting_is_no_difference(name: str, found: str, wanted: str) -> None:
     assert differences("t", {name: found, "of no interest": "x"}, {name: wanted}) == []
 
 
@@ -33,7 +33,7 @@ def test_the_same_or_what_is_as_good_is_no_difference(name: str, found: str, wan
         ("appendonly", None, "yes"),
     ],
 )
-def test_another_setting_is_named_with_what_it_is_and_must_be(
+def test_a_different_setting_is_named_with_its_value_and_the_wanted_one(
     name: str, found: str | None, wanted: str
 ) -> None:
     assert differences("t", {name: found}, {name: wanted}) == [

@@ -91,7 +91,7 @@ def readable(case: Case) -> None:
 
 
 @given(facts=open_objects, claims=st.none() | open_objects, subject=texts, case_id=texts, request_id=texts)
-def test_whatever_a_case_holds(
+def test_a_case_with_any_content_can_be_read_again(
     facts: dict[str, Any], claims: dict[str, Any] | None, subject: str, case_id: str, request_id: str
 ) -> None:
     body = a_case_body(facts=facts, claims=claims, subject=subject, case_id=case_id)
@@ -103,7 +103,7 @@ def test_whatever_a_case_holds(
     readable(case)
 
 
-def test_a_case_that_is_nested_as_deeply_as_is_taken() -> None:
+def test_a_case_of_the_greatest_depth_can_be_read_again() -> None:
     facts: Any = 1
     for _ in range(30):
         facts = [facts]
@@ -111,7 +111,7 @@ def test_a_case_that_is_nested_as_deeply_as_is_taken() -> None:
     readable(submitted(as_bytes(a_case_body(facts={"a": facts}))))
 
 
-def test_a_case_with_the_longest_ids() -> None:
+def test_a_case_with_the_longest_ids_can_be_read_again() -> None:
     longest = "\U0010ffff" * 200
 
     readable(
@@ -122,7 +122,7 @@ def test_a_case_with_the_longest_ids() -> None:
 
 
 @pytest.mark.parametrize("item", ["1e15", '"\\u0001"', "0.1", '"é"', "{}", "null"])
-def test_a_case_as_large_as_is_taken_fits_in_a_record_of_kafka(item: str) -> None:
+def test_the_largest_case_fits_in_a_record_of_kafka(item: str) -> None:
     """A number may be longer when it is written again: `1e15` becomes 1000000000000000.0."""
     body = as_bytes(a_case_body(facts={"list": "HERE"}))
     room = (BODY_LIMIT_BYTES - len(body)) // (len(item.encode()) + 1)
