@@ -1,6 +1,6 @@
 """In-memory doubles of Kafka, Redis and the dead letters, for the component tests of intake.
 
-No test holds them to the real ones; those have their own on a real Kafka and Redis, in tests/integration/.
+tests/integration/intake/{test_known_requests,test_publishing}.py hold them to the contract of the real ones.
 """
 
 from __future__ import annotations

@@ -15,6 +15,8 @@ import pytest
 
 from deploy.local.sinks.mail import KeptMail, kept_mails
 from deploy.local.stack import Stack
+from tests.builders.bodies import LEFT_OUT
+from tests.builders.cases import a_case_body
 from tests.command_line import mandaat
 from tests.topic_watcher import DEAD_LETTERS, DECISIONS, NOTICES, SeenEvent, TopicWatcher, assert_decided_once
 from tests.waiting import eventually
@@ -63,14 +65,15 @@ class InMemoryRules:
 
     def a_case(self, number: int, amount: str) -> dict[str, Any]:
         """A case of this test."""
-        customer = {"id": f"cu-{self.mark}", "email": f"cu-{self.mark}@example.com", "language": "en"}
-        return {
-            "case_id": f"c/{self.mark}/{number}",
-            "opened_at": "2026-03-02T08:00:00Z",
-            "customer": customer,
-            "agent_id": self.agent,
-            "request": {"request_id": "r1", "kind": "goodwill", "amount": amount, "currency": "EUR"},
-        }
+        return a_case_body(
+            f"c/{self.mark}/{number}",
+            tenant=LEFT_OUT,
+            subject=LEFT_OUT,
+            customer={"id": f"cu-{self.mark}", "email": f"cu-{self.mark}@example.com", "language": "en"},
+            agent_id=self.agent,
+            kind="goodwill",
+            amount=amount,
+        )
 
     async def submit(self, case: dict[str, Any]) -> None:
         """Over HTTP."""

@@ -1,12 +1,10 @@
-"""A batch of mandaat.inbound: each record is published, or a dead letter, when the handler returns."""
+"""A batch of mandaat.inbound: when the handler returns, each record is published or a dead letter."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
-from aiokafka import ConsumerRecord
 
 from schemas.case import Case
 from schemas.cloud_event import CloudEvent
@@ -20,6 +18,7 @@ from services.chassis.process.errors import TryAgain
 from tests.builders.bodies import as_bytes
 from tests.builders.cases import a_case_body, a_request_body, a_withdrawal_body
 from tests.builders.events import STRUCTURED, an_inbound_event
+from tests.builders.records import a_record
 from tests.component.intake.conftest import World
 
 CREATE_TIME, LOG_APPEND_TIME = 0, 1
@@ -27,29 +26,24 @@ MONDAY = datetime(2026, 3, 2, 8, tzinfo=UTC)
 
 
 class Typed(Frozen):
-    """As much of an event as says what it is."""
+    """The type of an event."""
 
     type: str
 
 
-def a_record(value: bytes | None, offset: int = 0, timestamp_type: int = CREATE_TIME) -> ConsumedRecord:
-    return ConsumerRecord(
-        topic="mandaat.inbound",
-        partition=3,
-        offset=offset,
-        timestamp=int(MONDAY.timestamp() * 1000),
-        timestamp_type=timestamp_type,
-        key=None,
-        value=value,
-        checksum=None,
-        serialized_key_size=0,
-        serialized_value_size=0,
-        headers=(),
-    )
-
-
-def records(*values: bytes | None, **options: Any) -> list[ConsumedRecord]:
-    return [a_record(value, offset, **options) for offset, value in enumerate(values)]
+def records(*values: bytes | None, timestamp_type: int = CREATE_TIME) -> list[ConsumedRecord]:
+    return [
+        a_record(
+            value,
+            topic="mandaat.inbound",
+            partition=3,
+            offset=offset,
+            headers=(),
+            timestamp_ms=int(MONDAY.timestamp() * 1000),
+            timestamp_type=timestamp_type,
+        )
+        for offset, value in enumerate(values)
+    ]
 
 
 def events(world: World) -> list[CloudEvent[Case]]:
