@@ -20,7 +20,7 @@ SERVICES: Final = {
 
 
 def document() -> Schema:
-    """The whole document."""
+    """The document."""
     return {
         "asyncapi": "3.0.0",
         "id": "urn:mandaat",

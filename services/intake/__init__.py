@@ -1,1 +1,1 @@
-"""Intake: accept what comes in, once."""
+"""Intake: accept cases, withdrawals and replies, and publish them."""

@@ -1,4 +1,4 @@
-"""Accepting: check what was read, publish it, await the acknowledgement, note it. Every door does it here."""
+"""Accepting a message: check it, publish it, await the acknowledgement, note it. Every door uses this."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def _now() -> datetime:
 
 @dataclass(frozen=True)
 class Intake:
-    """Accepts messages, and counts and logs what became of them."""
+    """Accepts messages, and counts and logs the results."""
 
     publisher: Publisher
     known_requests: KnownRequests
@@ -89,7 +89,7 @@ class Intake:
         return [self._accepted(message, door) for message in messages]
 
     def refuse(self, door: Door, reason: str, about: Mapping[str, str]) -> None:
-        """Count and log that something was refused. `about` names its tenant, case and request, if known."""
+        """Count and log a refusal. `about` names tenant, case and request, as far as they are known."""
         outcome = reason if reason in ("conflict", "other_tenant") else "unreadable"
         self.metrics.outcomes.labels(door.name, outcome).inc()
         if outcome == "unreadable":

@@ -1,4 +1,4 @@
-"""A message that was read, and the event that intake publishes of it."""
+"""Messages that doors have read, and the events that intake publishes for them."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ SOURCE: Final = "/mandaat/intake"
 _LOG_APPEND_TIME: Final = 1
 
 Content: TypeAlias = Case | Withdrawal | Reply
-"""What can be accepted."""
+"""The content of a message."""
 
 
 @dataclass(frozen=True)
 class Message:
-    """Content that was read, and what its door knows beside it."""
+    """Content that a door has read, with the data of its event."""
 
     content: Content
     event_id: str
     time: datetime
     """The time of the event: the clock of the case's budgets (docs/policy.md, Budgets)."""
     received_at: datetime
-    """The start of the time that accepting it took."""
+    """The start of the measured time until it is accepted."""
     traceparent: str | None = None
 
     @property
@@ -40,7 +40,7 @@ class Message:
 
 
 class Publication(NamedTuple):
-    """Where content goes: the topic, the type of its event, and the event's data."""
+    """The topic of a message, the type of its event, and the event's data."""
 
     topic: str
     event_type: str
@@ -48,7 +48,7 @@ class Publication(NamedTuple):
 
 
 def publication_of(content: Content) -> Publication:
-    """Where content goes."""
+    """The topic, type and data of the event for some content."""
     match content:
         case Case():
             return Publication(CASES, types.CASE_SUBMITTED, content)
@@ -61,7 +61,7 @@ def publication_of(content: Content) -> Publication:
 
 
 def event_of(message: Message) -> CloudEvent[Any]:
-    """The event that is published of a message."""
+    """The event that is published for a message."""
     _, event_type, data = publication_of(message.content)
     return types.event_model(event_type)(
         id=message.event_id,

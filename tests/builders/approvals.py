@@ -1,4 +1,4 @@
-"""Approvals: what waits for somebody's verdict, and what got one."""
+"""Approvals, open and closed."""
 
 from __future__ import annotations
 

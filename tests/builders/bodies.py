@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 LEFT_OUT: Any = object()
-"""The value of a key that is to be left out."""
+"""As the value of a key: leave the key out."""
 
 
 def changed(body: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:

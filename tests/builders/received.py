@@ -1,4 +1,4 @@
-"""What intake reads."""
+"""Messages that intake has read."""
 
 from __future__ import annotations
 

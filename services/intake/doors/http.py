@@ -48,7 +48,7 @@ class AcceptedWithdrawal(BaseModel):
 
 
 class AcceptedReply(BaseModel):
-    """The reply is kept. The person who gave it gets a notice if it does not count."""
+    """The reply is kept. The person who gave it gets a notice if it has no effect."""
 
     approval_id: str
     case_id: str
@@ -146,7 +146,7 @@ async def _accept(
     read: Callable[[bytes], Content],
     about: Mapping[str, str] | None = None,
 ) -> Accepted:
-    """Read the body of a request and accept it. `about` is what the path says of it, for the log.
+    """Read the body of a request and accept it. `about` holds the ids in the path, for the log.
 
     With the scope `backfill` the clock of a case is its `opened_at`.
     Raises Unreadable, HttpProblem, TryAgain.

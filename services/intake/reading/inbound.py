@@ -36,7 +36,7 @@ _SPECVERSION: Final = b'"specversion"'
 
 
 class Received(NamedTuple):
-    """A case or a withdrawal that can be accepted, and the trace that it belongs to."""
+    """A case or a withdrawal, and its traceparent."""
 
     data: Case | Withdrawal
     traceparent: str | None

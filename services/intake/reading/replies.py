@@ -1,4 +1,4 @@
-"""Reading what people send back on an approval. A new kind of reply is one row of REPLY_KINDS."""
+"""Reading replies to approvals. A new kind of reply is one row of REPLY_KINDS."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Intake with doubles for all that is outside."""
+"""Intake with doubles of Kafka and Redis."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ KEYS = {
 
 @dataclass
 class World:
-    """What a test looks at."""
+    """Intake and its doubles."""
 
     publisher: FakePublisher = field(default_factory=FakePublisher)
     known: FakeKnownRequests = field(default_factory=FakeKnownRequests)
@@ -43,11 +43,11 @@ class World:
         self.intake = Intake(self.publisher, self.known, intake_metrics)
 
     async def accept_records(self, batch: Sequence[ConsumedRecord]) -> None:
-        """A batch comes in by mandaat.inbound."""
+        """Handle a batch of mandaat.inbound."""
         await accept_records(self.intake, self.dead_letters, batch)
 
     def value(self, metric: str, **labels: str) -> float:
-        """What is measured now."""
+        """The current value of a metric."""
         return self.metrics.registry.get_sample_value(metric, labels) or 0.0
 
 

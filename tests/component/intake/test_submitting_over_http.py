@@ -1,4 +1,4 @@
-"""`POST /v1/cases`: a case is kept, or the caller is told what is wrong."""
+"""`POST /v1/cases`: a case is accepted, or the caller gets a problem detail."""
 
 from __future__ import annotations
 

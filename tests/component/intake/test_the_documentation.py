@@ -1,4 +1,4 @@
-"""docs/intake.md: its examples work, and its tables are the code's."""
+"""docs/intake.md: its examples work, and its tables agree with the code."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def examples(kind: str) -> list[str]:
 
 
 def rows(head: str) -> list[list[str]]:
-    """The rows of the table whose first column has that head."""
+    """The rows of the table whose first column has that heading."""
     table = TEXT.split(f"\n| {head} |", 1)[1].split("\n\n", 1)[0]
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()[2:]]
 

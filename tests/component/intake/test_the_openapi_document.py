@@ -1,4 +1,4 @@
-"""/openapi.json says what is taken and answered."""
+"""/openapi.json describes the bodies and the answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A refusal can be found by its case and request, and repeats nothing of what people wrote."""
+"""The log of a refusal names its case and request, and holds no text of people."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from tests.component.intake.test_accepting_records import records
 
 
 class Lines:
-    """A log that keeps its lines."""
+    """A log that keeps its lines in memory."""
 
     def __init__(self) -> None:
         self.kept: list[dict[str, Any]] = []
 
     def info(self, event: str, **values: Any) -> None:
-        """One line."""
+        """Keep one line."""
         self.kept.append({"event": event, **values})
 
     @property
     def refused(self) -> dict[str, Any]:
-        """The one refusal."""
+        """The only refusal."""
         (line,) = [line for line in self.kept if line["event"] == "refused"]
         return line
 

@@ -1,4 +1,4 @@
-"""Intake as a process of its own, with a real Kafka and a real Redis."""
+"""Intake as a process, with a real Kafka and a real Redis."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from services.cli.kept_dead_letters import KeptDeadLetter, read_dead_letter
 from tests.raw_records import Raw, produce_raw
 
 MARK = "x-mark"
-"""An ordinary header, by which a test finds its records again."""
+"""A header by which a test finds its records."""
 BATCH = 1_000
 
 
 @pytest.fixture
 def intake(backing: Stack) -> Stack:
-    """The stack with Kafka, Redis and one intake, whatever the test before stopped."""
+    """The stack with Kafka, Redis and intake, all running."""
     backing.up(["kafka", "redis", "intake"])
     return backing
 
 
 async def publish(bootstrap: str, records: Sequence[Raw]) -> None:
-    """Appends to one partition of mandaat.inbound, in order, whatever the records are."""
+    """Append any records to one partition of mandaat.inbound, in order."""
     for start in range(0, len(records), BATCH):
         await produce_raw(bootstrap, "mandaat.inbound", records[start : start + BATCH])
 
 
 async def records_of(bootstrap: str, topic: str, tenant: str) -> list[ConsumedRecord]:
-    """What the topic holds under keys of that tenant."""
+    """The records of a topic with keys of the tenant."""
     prefix = f"{tenant}/".encode()
     return [
         record
@@ -41,7 +41,7 @@ async def records_of(bootstrap: str, topic: str, tenant: str) -> list[ConsumedRe
 
 
 async def letters_of(bootstrap: str, mark: str) -> dict[str, KeptDeadLetter]:
-    """Dead letters whose header MARK begins so, by the rest of it."""
+    """The dead letters whose header MARK begins with `mark`, by the rest of the header."""
     found: dict[str, KeptDeadLetter] = {}
     async for record in read_to_the_end(bootstrap, "mandaat.dead-letters"):
         letter = read_dead_letter(record)

@@ -1,4 +1,4 @@
-"""Each kind of bad input in the middle of good cases: those pass, and it is kept with a reason."""
+"""Every kind of bad input among good cases: the cases are accepted, and bad input is kept with a reason."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What comes in on mandaat.inbound goes to mandaat.cases, whatever happens to the process in between."""
+"""Records of mandaat.inbound get to mandaat.cases, also if the process is killed meanwhile."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ REQUESTS_A_CASE = 3
 
 
 async def accepted(intake: Stack, tenant: str) -> list[CloudEvent[Case]]:
-    """The events of a tenant on mandaat.cases, each partition in its order."""
+    """The events of a tenant on mandaat.cases, in the order of their partitions."""
     records = await records_of(intake.bootstrap, "mandaat.cases", tenant)
     return [read(CloudEvent[Case], record.value) for record in records]
 

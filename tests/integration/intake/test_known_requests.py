@@ -1,4 +1,4 @@
-"""What the noting of known requests promises, for the real one and for its double."""
+"""The contract of known requests, for the real one and for its double."""
 
 from __future__ import annotations
 

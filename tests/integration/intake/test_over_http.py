@@ -39,7 +39,7 @@ def a_new_case(**changes: Any) -> dict[str, Any]:
 
 
 async def cases(intake: Stack) -> dict[str, CloudEvent[Case]]:
-    """By event id."""
+    """The published cases, by event id."""
     records = await records_of(intake.bootstrap, "mandaat.cases", TENANT)
     submitted = [record for record in records if b"mandaat.case.submitted" in (record.value or b"")]
     return {event.id: event for event in (read(CloudEvent[Case], record.value) for record in submitted)}

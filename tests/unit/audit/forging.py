@@ -1,4 +1,4 @@
-"""A journal as rules writes it, made by hand, and then forged."""
+"""A journal as rules writes it, and forgeries of it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ MORNING = "2026-03-02T08:00:00Z"
 
 
 class Forged:
-    """Writes records; what was written is changed in place to forge it."""
+    """Writes records, and changes them in place to forge them."""
 
     def __init__(self) -> None:
         self.topics = Topics()
@@ -40,7 +40,7 @@ class Forged:
         self._put(POLICIES, f"acme/{digest}", {"yaml": json.dumps(policy)})
 
     def submit(self, case_id: str = "c-1", *, time: str = MORNING, **asked: Any) -> Record:
-        """A case of agent-01; keys of the request and `customer`, `agent_id` may be given."""
+        """Submit a case of agent-01. Keys of the request, `customer` and `agent_id` may be given."""
         request = {"request_id": "r1", "kind": "refund", "amount": "30.00", "currency": "EUR"}
         data = {
             "case_id": case_id,
@@ -75,7 +75,7 @@ class Forged:
     def decide(
         self, outcome: str = "approved", case_id: str = "c-1", charges: Any = None, **data: Any
     ) -> Record:
-        """One decision with a sequence of its own; by default `small` grants 30.00 from both budgets."""
+        """Publish a decision with a new sequence. By default `small` grants 30.00 from both budgets."""
         self.sequence += 1_000
         said = {
             "case_id": case_id,
@@ -93,7 +93,7 @@ class Forged:
         return self._event(f"decision.{outcome}", case_id, said)
 
     def approval(self, kind: str, version: int, case_id: str = "c-1", **data: Any) -> Record:
-        """An event of an approval, with the sequence of the decision before it."""
+        """Publish an event of an approval, with the sequence of the last decision."""
         state = {
             "approval_id": f"apr_{case_id}",
             "case_id": case_id,
@@ -103,11 +103,11 @@ class Forged:
         return self._event(f"approval.{kind}", case_id, {"approval": state, "reply_id": None} | data)
 
     def again(self, record: Record) -> Record:
-        """The same once more, later."""
+        """Publish the same record again, later."""
         return self._append(record._replace(timestamp_ms=record.timestamp_ms + 5))
 
     def change(self, record: Record, **changes: Any) -> Record:
-        """Another content in the place of a record; keys of `data` by `data__<name>`."""
+        """Replace the content of a record. `data__<name>` changes a key of `data`."""
         event = copy.deepcopy(json.loads(record.value or b""))
         for name, value in changes.items():
             if name.startswith("data__"):
@@ -120,7 +120,7 @@ class Forged:
         return changed
 
     def findings(self) -> list[str]:
-        """The promises that are broken."""
+        """The broken promises."""
         return audit(self.topics, "acme")
 
     def _event(self, kind: str, case_id: str, data: dict[str, Any]) -> Record:
@@ -143,7 +143,7 @@ class Forged:
 
 
 def spent(amount: str = "30.00", day: str = "2026-03-02", customer: str = "cu-1") -> list[dict[str, Any]]:
-    """The charges of `small`."""
+    """The charges of mandate `small`."""
     return [
         {"budget": "day", "scope": "agent:agent-01", "window": day, "amount": amount},
         {"budget": "month", "scope": f"customer:{customer}", "window": day, "amount": amount},
@@ -151,5 +151,5 @@ def spent(amount: str = "30.00", day: str = "2026-03-02", customer: str = "cu-1"
 
 
 def given_back(charges: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The same, negative."""
+    """The same charges, negative."""
     return [charge | {"amount": f"-{charge['amount']}"} for charge in charges]

@@ -1,4 +1,4 @@
-"""A journal that breaks a promise is refused, by the promise that it breaks; a good one is not."""
+"""The audit finds the promise that a forged journal breaks, and accepts a good journal."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.unit.test_repository import ROOT
 
 
 def a_good_journal() -> Forged:
-    """One of everything."""
+    """A journal with one event of every kind."""
     one = Forged()
     for _ in range(3):
         one.submit("c-1")
@@ -163,7 +163,7 @@ def above_the_cap_of_a_day(one: Forged) -> None:
 
 
 def above_the_cap_in_a_run_of_days(one: Forged) -> None:
-    """30 on each of three days within thirty, the last of them between the others."""
+    """30 on three days within thirty; the last one lies between the others."""
     for case_id, day in (("c-7", "2026-02-11"), ("c-8", "2026-03-12"), ("c-9", "2026-02-20")):
         one.submit(case_id, time=f"{day}T08:00:00Z")
         one.decide("approved", case_id, spent(day=day))
@@ -205,7 +205,7 @@ def a_charge_that_is_missing(one: Forged) -> None:
 
 
 def a_charge_in_the_wrong_window(one: Forged) -> None:
-    """Half past eleven in the evening in UTC is the next day in Amsterdam."""
+    """23:30 in UTC is the next day in Amsterdam."""
     one.submit("c-9", time="2026-03-02T23:30:00Z")
     one.decide("approved", "c-9", spent(day="2026-03-02"))
 

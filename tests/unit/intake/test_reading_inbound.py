@@ -1,4 +1,4 @@
-"""Reading a record of mandaat.inbound: every mode, and everything that can be wrong with it."""
+"""Reading a record of mandaat.inbound: every mode, and every error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever is in a record, reading it gives a case, a withdrawal or Unreadable, and never another error."""
+"""Reading any record gives a case, a withdrawal or Unreadable, and no other error."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ JSON = st.recursive(
 
 
 def _mutated(whole: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
-    """The object with one key replaced or gone."""
+    """The object with one key replaced or removed."""
     return st.tuples(st.sampled_from(sorted(whole)), JSON, st.booleans()).map(
         lambda change: {
             name: change[1] if name == change[0] else value

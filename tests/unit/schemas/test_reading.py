@@ -20,7 +20,7 @@ def refused(body: bytes | None, model: Any = Case) -> Unreadable:
 
 
 def nested(levels: int) -> Any:
-    """Lists within lists, so many levels deep."""
+    """Nested lists of some levels."""
     value: Any = 1
     for _ in range(levels):
         value = [value]

@@ -1,4 +1,4 @@
-"""Whatever bytes come in: a model comes out, or Unreadable, and nothing else."""
+"""Reading any bytes gives a model or Unreadable, and no other error."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ MODELS: list[type[BaseModel]] = [
 ]
 T = TypeVar("T")
 LONGEST_DETAIL = 2500
-"""A detail becomes a Kafka header and a line that a person reads."""
+"""The longest detail: it becomes a Kafka header, and a person reads it."""
 SECRET = "Jan.Janssen@example.org"
 
 json_values = st.recursive(

@@ -67,7 +67,7 @@ def test_absent_is_the_same_as_null_or_the_default(key: str) -> None:
 
 
 def test_the_digest_does_not_change() -> None:
-    """It stands in the journal for ever, so a change of this value makes a conflict of every repeat."""
+    """The journal keeps digests for ever. With another value, every repeat would be a conflict."""
     assert digest() == "idPdHiF8"
 
 

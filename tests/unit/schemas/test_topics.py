@@ -1,4 +1,4 @@
-"""When a topic is as it must be."""
+"""Comparing the settings of a topic."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A case that is taken at the door can be read in every event that carries it."""
+"""An accepted case can be read in every event that carries it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.builders.bodies import as_bytes
 from tests.builders.cases import a_case_body
 
 KAFKA_LIMIT_BYTES = 1_000_000
-"""Kafka takes 1 MiB and a little by default (max.message.bytes); a record is a little more than its value."""
+"""Kafka accepts a little more than 1 MiB (max.message.bytes); a record is slightly larger than its value."""
 NOW = datetime(2026, 3, 2, 8, tzinfo=UTC)
 
 scalars = (
@@ -123,7 +123,7 @@ def test_a_case_with_the_longest_ids_can_be_read_again() -> None:
 
 @pytest.mark.parametrize("item", ["1e15", '"\\u0001"', "0.1", '"é"', "{}", "null"])
 def test_the_largest_case_fits_in_a_record_of_kafka(item: str) -> None:
-    """A number may be longer when it is written again: `1e15` becomes 1000000000000000.0."""
+    """A number may become longer when it is written again: `1e15` becomes 1000000000000000.0."""
     body = as_bytes(a_case_body(facts={"list": "HERE"}))
     room = (BODY_LIMIT_BYTES - len(body)) // (len(item.encode()) + 1)
     body = body.replace(b'"HERE"', f"[{','.join([item] * room)}]".encode())
