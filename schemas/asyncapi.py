@@ -29,6 +29,7 @@ def document() -> Schema:
             "version": "1.0.0",
             "description": _DESCRIPTION,
             "contact": {"name": "Maintainers of Mandaat"},
+            "license": {"name": "Apache-2.0"},
             "tags": [{"name": name, "description": text} for name, text in SERVICES.items()],
         },
         "defaultContentType": "application/cloudevents+json",

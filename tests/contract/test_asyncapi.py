@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,7 +11,7 @@ from jsonschema import Draft202012Validator
 from schemas.asyncapi import SERVICES, document
 from schemas.topics import TOPICS, Sizes
 from schemas.types import types_in
-from tests.contract.node import run_script
+from tests.contract.node import PROJECT, run_script
 
 CHECK: Final = Path(__file__).parent / "asyncapi"
 WARNING: Final = 1
@@ -89,5 +90,6 @@ def test_the_lock_of_the_parser_names_no_registry() -> None:
     assert "http" not in lock.replace("http-", "").replace("-http", "")
 
 
-def test_no_licence_is_named_that_nobody_chose() -> None:
-    assert "license" not in document()["info"]
+def test_the_licence_is_that_of_the_project() -> None:
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
+    assert document()["info"]["license"] == {"name": project["license"]}
