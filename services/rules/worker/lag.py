@@ -93,9 +93,11 @@ class LagMonitor:
                 tp: Stretch(max(begin, unread[tp] or 0), end)
                 for tp, (begin, end) in (await reader.bounds(unread)).items()
             }
+            waiting = {tp for tp, (begin, end) in stretches.items() if begin < end}
             async for tp, records, _ in reader.read(stretches, max_records=len(unread)):
-                if records:
-                    appended.setdefault(tp, records[0].timestamp / 1000)
-                if len(appended) == len(unread):
+                if tp in waiting and records:
+                    appended[tp] = records[0].timestamp / 1000
+                waiting.discard(tp)
+                if not waiting:
                     break
         return appended

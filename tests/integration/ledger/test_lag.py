@@ -11,7 +11,9 @@ import pytest
 from aiokafka import TopicPartition
 from prometheus_client import generate_latest
 
+from services.chassis.kafka.dead_letters import ConsumedRecord
 from services.chassis.kafka.producer import Outgoing, Producer
+from services.chassis.kafka.reader import Reader
 from services.chassis.process.metrics import Metrics
 from services.rules.metrics import RulesMetrics
 from services.rules.worker.held_partitions import HeldPartitions
@@ -112,3 +114,21 @@ async def test_measuring_the_lag_and_looking_up_repeats_do_not_wait_for_each_oth
     async with worker.journal._looking, asyncio.timeout(10):
         await looking.behind.measure_journal()
     assert looking.values("mandaat_journal_unapplied_records") == {'{partition="0"}': 1}
+
+
+async def test_an_empty_partition_does_not_make_it_read_the_others_to_their_end(
+    looking: Looking, producer: Producer, make_topic: MakeTopic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    topic, polls, poll = await make_topic("inputs", 2), list[int](), Reader.poll
+
+    async def counted(reader: Reader, max_records: int) -> dict[TopicPartition, list[ConsumedRecord]]:
+        polled = await poll(reader, max_records)
+        polls.append(sum(map(len, polled.values())))
+        return polled
+
+    monkeypatch.setattr(Reader, "poll", counted)
+    await producer.send_all([Outgoing(topic, 0, b"k", b"v")] * 500)
+    full, empty = TopicPartition(topic, 0), TopicPartition(topic, 1)
+    looking.reading.at = {full: (None, 500), empty: (None, 0)}
+    await looking.behind.measure_inputs()
+    assert sum(polls) <= 2
