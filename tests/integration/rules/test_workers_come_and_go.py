@@ -18,8 +18,8 @@ from tests.waiting import eventually
 
 FENCE_SECONDS = 1.0
 STOP_WITHIN_SECONDS = 10.0
-MANY = 4_000
-"""More than a worker decides between SIGTERM and its end."""
+FIRST_CASES, MORE_CASES = 2_000, 200
+"""Sent before the worker starts, and again and again until it has stopped."""
 
 
 def held(stack: Stack, name: str) -> int:
@@ -58,17 +58,27 @@ async def test_a_worker_that_was_stopped_for_a_moment_goes_on(
 async def test_sigterm_in_the_middle_of_a_batch_finishes_it_and_exits_0(
     stack: Stack, sender: InputSender, watch: JournalWatch
 ) -> None:
-    await sender.send(*(sender.case(f"c-{n}", amount="12.00") for n in range(MANY)))
+    sent = 0
+
+    async def send(number: int) -> None:
+        nonlocal sent
+        await sender.send(*(sender.case(f"c-{sent + n}", amount="12.00") for n in range(number)))
+        sent += number
+
+    await send(FIRST_CASES)
     stack.begin("rules")
     await watch.until(lambda: len(watch.seen) > 0, seconds=60.0)
     started = time.monotonic()
-    assert await in_thread(stack.stop, "rules") == 0
+    stopping = asyncio.ensure_future(in_thread(stack.stop, "rules"))
+    while not stopping.done():  # so there are undecided cases, however fast the worker is
+        await send(MORE_CASES)
+    assert await stopping == 0
     assert time.monotonic() - started < STOP_WITHIN_SECONDS
+    await send(MORE_CASES)
     await watch.to_the_end()
-    undecided = MANY - len(watch.seen)
-    assert undecided > 0, "it was through before it was stopped"
+    assert len(watch.seen) < sent
     stack.begin("rules")
-    await watch.until(lambda: len(watch.seen) >= MANY, seconds=60.0)
+    await watch.until(lambda: len(watch.seen) >= sent, seconds=60.0)
     await watch.to_the_end()
-    assert len(watch.seen) == MANY  # what was decided was committed: nothing came again
+    assert len(watch.seen) == sent  # what was decided was committed: nothing came again
     assert "taken_over" not in stack.log("rules").read_text().rsplit('"listening"', 1)[1]
