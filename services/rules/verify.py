@@ -22,7 +22,7 @@ from services.chassis.process.settings import KafkaSettings, RedisSettings
 from services.chassis.redis import connect
 from services.rules.journal.journal import FollowedJournal
 from services.rules.ledger.verify import Report, verify
-from services.rules.worker.effects import applied
+from services.rules.worker.effects import effects_of
 
 EQUAL: Final = 0
 DIFFERENT: Final = 1
@@ -37,7 +37,7 @@ async def compared(kafka_bootstrap: str, redis_url: str) -> Report:
     journal = FollowedJournal(kafka_bootstrap, producer)
     redis = connect(redis_url, REDIS_SECONDS)
     try:
-        return await verify(redis=redis, journal=journal, effects_of=applied, progress=_show_progress)
+        return await verify(redis=redis, journal=journal, effects_of=effects_of, progress=_show_progress)
     finally:
         await journal.stop()
         await redis.aclose()

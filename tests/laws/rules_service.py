@@ -15,7 +15,7 @@ from services.rules.ledger.client import Ledger
 from services.rules.ledger.protocol import Applied, Part, Settled
 from services.rules.ledger.rebuild import Begun, Rebuild
 from services.rules.metrics import RulesMetrics
-from services.rules.worker.effects import applied
+from services.rules.worker.effects import effects_of
 from services.rules.worker.held_partitions import HeldPartitions
 from services.rules.worker.walk import BatchDecider
 from tests.builders.records import a_record, key_of
@@ -192,7 +192,7 @@ class RulesService:
             grouping = Grouping()
             stored = self.journal.records[p]
             groups = [*grouping.add(stored), *grouping.end()]
-            journal.append(Records(p, [applied(group.events) for group in groups], len(stored)))
+            journal.append(Records(p, [effects_of(group.events) for group in groups], len(stored)))
         assert self._run(self.store.rebuilt(journal)) == self._run(self.store.contents())
 
 

@@ -99,6 +99,6 @@ class MandateInquiry:
                 if charge is not None
             ]
             found = await self.counters.read(wanted) if wanted else []
-            amounts = [(one.key, held) for one, held in zip(wanted, found, strict=True)]
+            amounts = [(one.key, by_field) for one, by_field in zip(wanted, found, strict=True)]
             body = await in_thread(lambda: question.view(rows, charges, amounts, self.words, language))
         return body, language

@@ -136,8 +136,8 @@ class MandateQuestion:
     ) -> bytes:
         """A MandateView as JSON."""
         book, person, counters = self.book, self.person, Counters()
-        for key, held in amounts:
-            counters.add((key, field, amount) for field, amount in held.items())
+        for key, by_field in amounts:
+            counters.add((key, field, amount) for field, amount in by_field.items())
         rooms = {
             name: None if charge is None else room_of(charge, counters.use_of, self.day, book.zone)
             for name, charge in charges.items()

@@ -16,7 +16,7 @@ def ledger_effects(effects: Effects, seq: int) -> tuple[Effect, ...]:
     return states + links + tuple(Credit(*charge) for charge in effects.charges)
 
 
-def applied(events: Sequence[Event]) -> Applied:
+def effects_of(events: Sequence[Event]) -> Applied:
     """The effects of the events of one sequence, for a take-over or a cold start."""
     seq = int(events[0]["sequence"])
     index_id, digest, effects = journalled(events)

@@ -16,7 +16,7 @@ from services.rules.ledger.cold_start import cold_start
 from services.rules.ledger.script import Cold, NewerLedger
 from services.rules.ledger.take_over import FailedPublish, Fence, take_over
 from services.rules.metrics import RulesMetrics
-from services.rules.worker.effects import applied
+from services.rules.worker.effects import effects_of
 from services.rules.worker.held_partitions import HeldPartitions
 from services.rules.worker.input_topics import InputTopics
 
@@ -162,7 +162,7 @@ class PartitionOwner:
                 p,
                 ledger=self._ledger,
                 journal=self._journal,
-                effects_of=applied,
+                effects_of=effects_of,
                 fence=self._fence,
                 failed_publish=failed_publish,
             )
@@ -178,7 +178,7 @@ class PartitionOwner:
         self._topics.resume([p])
 
     async def _rebuild(self) -> None:
-        await cold_start(ledger=self._ledger, journal=self._journal, effects_of=applied, fence=self._fence)
+        await cold_start(ledger=self._ledger, journal=self._journal, effects_of=effects_of, fence=self._fence)
         self._metrics.cold_starts.inc()
         log.info("ledger_warm")
         self.note_back()

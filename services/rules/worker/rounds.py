@@ -25,15 +25,15 @@ def rounds(received: Iterable[ReceivedInput], most: int = MOST_INPUTS) -> Iterat
     For example, a verdict reads the state of its approval, which the round before must have settled.
     """
     current: list[ReceivedInput] = []
-    seen: dict[tuple[str, str], bool] = {}
+    alone_by_case: dict[tuple[str, str], bool] = {}
     for one in received:
         case_key, alone = one.input.case_key, one.input.alone
-        mixed = case_key in seen and (alone or seen[case_key])
+        mixed = case_key in alone_by_case and (alone or alone_by_case[case_key])
         if mixed or len(current) == most:
             yield current
-            current, seen = [], {}
+            current, alone_by_case = [], {}
         current.append(one)
-        seen[case_key] = alone
+        alone_by_case[case_key] = alone
     if current:
         yield current
 

@@ -10,7 +10,7 @@ import pytest
 from services.chassis.kafka.dead_letters import ConsumedRecord
 from services.chassis.process.errors import TryAgain
 from services.rules.journal.grouping import Grouping
-from services.rules.worker.effects import applied
+from services.rules.worker.effects import effects_of
 from tests.builders.approvals import an_approval_id
 from tests.builders.cases import a_case_body
 from tests.builders.events import a_submitted_event, a_verdict_event, a_withdrawn_event
@@ -108,7 +108,7 @@ async def taken_over(harness: DeciderHarness, p: int = 0) -> None:
     grouping = Grouping()
     records = harness.journal.records[p][taken.pos :]
     groups = [*grouping.add(records), *grouping.end()]
-    landed = [applied(group.events) for group in groups]
+    landed = [effects_of(group.events) for group in groups]
     await harness.ledger.resolve(p, taken.gen, taken.pos, landed, taken.pos + len(records))
     harness.partitions.hold(p, taken.gen)
 
@@ -240,7 +240,7 @@ async def test_a_replay_counts_the_same_as_settling(harness: DeciderHarness) -> 
     again = FakeLedger()
     grouping = Grouping()
     groups = [*grouping.add(harness.journal.records[0]), *grouping.end()]
-    assert await again.resolve(0, 0, 0, [applied(group.events) for group in groups], 99) == "ok"
+    assert await again.resolve(0, 0, 0, [effects_of(group.events) for group in groups], 99) == "ok"
     live = harness.ledger
     assert (again.index, again.states[0]) == (live.index, live.states[0])
     assert plain(again) == plain(live)

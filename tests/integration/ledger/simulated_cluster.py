@@ -117,16 +117,16 @@ class CaseFacts(NamedTuple):
     charged: tuple[CounterCharge, ...] = ()
 
 
-def credits_of(seen: CaseFacts) -> tuple[CounterCharge, ...]:
+def credits_of(facts: CaseFacts) -> tuple[CounterCharge, ...]:
     """The credits of a withdrawal."""
-    return tuple(one._replace(amount=-one.amount) for one in seen.charged if one.amount > 0)
+    return tuple(one._replace(amount=-one.amount) for one in facts.charged if one.amount > 0)
 
 
 NO_FACTS = CaseFacts()
 
 
 def render(
-    one: Input, seq: int, seen: CaseFacts = NO_FACTS, chosen_option: int = 0
+    one: Input, seq: int, facts: CaseFacts = NO_FACTS, chosen_option: int = 0
 ) -> tuple[JournalRecord, ...]:
     """The events of an input. Their content depends on `seq`, so a second decision would be seen."""
     data: dict[str, Any] = {"id": one.id, "digest": one.digest, "outcome": f"settled at {seq}"}
@@ -136,10 +136,10 @@ def render(
         decision["charges"] = one.charge_options[chosen_option - 1] if chosen_option else ()
         if one.escalates:
             events.append((f"approval/{one.case}/1", {**data, "approval": one.case, "state": "open 1"}))
-    elif one.withdraws or seen.state == "open 1":
+    elif one.withdraws or facts.state == "open 1":
         decision["link"] = request_id(one.case)
-        decision["charges"] = credits_of(seen) if one.withdraws else ()
-        if seen.state == "open 1":
+        decision["charges"] = credits_of(facts) if one.withdraws else ()
+        if facts.state == "open 1":
             closed = f"closed 2 {seq}"
             events.append((f"approval/{one.case}/2", {**data, "approval": one.case, "state": closed}))
     return tuple(
@@ -263,8 +263,8 @@ class SimulatedCluster:
 class FaultyRedis:
     """A worker's client of the real Redis. Sometimes a command or an answer is lost."""
 
-    def __init__(self, world: SimulatedCluster, worker: int) -> None:
-        self._world = world
+    def __init__(self, cluster: SimulatedCluster, worker: int) -> None:
+        self._world = cluster
         self._worker = worker
         self.done_at = 0
         """The step in which Redis did the last command; its answer may come long after."""
@@ -299,8 +299,8 @@ class FaultyRedis:
 class SimulatedJournal:
     """A worker's journal, whose appends may be lost, late, partial, or not yet replicated."""
 
-    def __init__(self, world: SimulatedCluster, worker: int) -> None:
-        self._world = world
+    def __init__(self, cluster: SimulatedCluster, worker: int) -> None:
+        self._world = cluster
         self._worker = worker
         self.settled_at = 0
 
@@ -312,16 +312,16 @@ class SimulatedJournal:
         return {p: (0, self._world.replicated[p]) for p in partitions}
 
     async def mark(self, p: int, time_us: int) -> int:
-        world = self._world
-        await world.turn(self._worker)
-        if not world.markers:
-            return world.replicated[p]
-        if world.happens(0.02):
+        cluster = self._world
+        await cluster.turn(self._worker)
+        if not cluster.markers:
+            return cluster.replicated[p]
+        if cluster.happens(0.02):
             raise TryAgain("the marker was not acknowledged")
         event = {"id": f"mark/{p}/{time_us}", "type": "mandaat.ledger.marked.v1"}
-        base = world.append(p, [JournalRecord(b"ledger/%d" % p, json.dumps(event).encode(), ())])
-        world.replicated[p] = base + 1
-        await world.turn(self._worker)
+        base = cluster.append(p, [JournalRecord(b"ledger/%d" % p, json.dumps(event).encode(), ())])
+        cluster.replicated[p] = base + 1
+        await cluster.turn(self._worker)
         return base + 1
 
     async def read(self, p: int, from_offset: int, until: int) -> AsyncIterator[list[Stored]]:
@@ -331,12 +331,12 @@ class SimulatedJournal:
     async def stored(
         self, wanted: Iterable[tuple[int, int]]
     ) -> dict[tuple[int, int], tuple[JournalRecord, ...]]:
-        world = self._world
-        await world.turn(self._worker)
+        cluster = self._world
+        await cluster.turn(self._worker)
         found = {}
         for p, seq in wanted:
             grouping = Grouping()
-            groups = [*grouping.add(world.journal[p][: world.replicated[p]]), *grouping.end()]
+            groups = [*grouping.add(cluster.journal[p][: cluster.replicated[p]]), *grouping.end()]
             if all(group.seq != seq for group in groups):
                 raise LookupError(f"partition {p} does not have {seq}")
             found[p, seq] = next(group.records for group in groups if group.seq == seq)
@@ -344,31 +344,31 @@ class SimulatedJournal:
 
     async def publish(self, entries: Sequence[JournalEntry]) -> dict[int, Outcome]:
         """Publish each partition by itself; a batch waits for the acknowledgement of the one before."""
-        world = self._world
+        cluster = self._world
         outcomes: dict[int, Outcome] = {}
         for p in sorted({entry.p for entry in entries}):
             mine = [entry for entry in entries if entry.p == p]
             outcomes[p] = await self._partition(
-                p, list(whole_batches(mine, world.chance.choice([1000, 9000])))
+                p, list(whole_batches(mine, cluster.chance.choice([1000, 9000])))
             )
         return outcomes
 
     async def _partition(self, p: int, batches: list[list[JournalEntry]]) -> Outcome:
-        world = self._world
+        cluster = self._world
         for batch in batches:
             records = [record for entry in batch for record in entry.records]
-            flight = Flight(p, records, self.settled_at, world.now + world.chance.randint(1, 3 * T_STEPS))
-            world.flights.append(flight)
-            await world.turn(self._worker)
-            if world.happens(0.1):
+            flight = Flight(p, records, self.settled_at, cluster.now + cluster.chance.randint(1, 3 * T_STEPS))
+            cluster.flights.append(flight)
+            await cluster.turn(self._worker)
+            if cluster.happens(0.1):
                 return NotLanded("no acknowledgement")
-            if flight in world.flights:
-                world.land(flight)
+            if flight in cluster.flights:
+                cluster.land(flight)
             if flight.base is None:
                 return NotLanded("refused or lost")
-            await world.turn(self._worker)
-            if world.happens(0.03):
+            await cluster.turn(self._worker)
+            if cluster.happens(0.03):
                 return NotLanded("the acknowledgement was lost")
             next_offset = flight.base + len(flight.records)
-            world.replicated[p] = max(world.replicated[p], next_offset)
+            cluster.replicated[p] = max(cluster.replicated[p], next_offset)
         return Landed(next_offset)

@@ -46,14 +46,14 @@ Fresh = dict[int, list[tuple[JournalRecord, ...]]]
 class SimulatedWorker:
     """Holds partitions by generation, and forgets all of them after any failure."""
 
-    def __init__(self, world: SimulatedCluster, number: int) -> None:
-        self.world = world
+    def __init__(self, cluster: SimulatedCluster, number: int) -> None:
+        self.cluster = cluster
         self.number = number
-        self.redis = FaultyRedis(world, number)
-        self.ledger = Ledger(cast("Redis", self.redis), prefix=world.prefix)
-        self.world_journal = SimulatedJournal(world, number)
-        self.journal = cast("Journal", self.world_journal)
-        self.fence = Fence(T_STEPS, S_STEPS, monotonic=lambda: world.now, sleep=self._sleep)
+        self.redis = FaultyRedis(cluster, number)
+        self.ledger = Ledger(cast("Redis", self.redis), prefix=cluster.prefix)
+        self.simulated_journal = SimulatedJournal(cluster, number)
+        self.journal = cast("Journal", self.simulated_journal)
+        self.fence = Fence(T_STEPS, S_STEPS, monotonic=lambda: cluster.now, sleep=self._sleep)
         self.held: dict[int, int] = {}
         self.since: dict[int, tuple[int, int]] = {}
         self.confirms: dict[int, Confirm] = {}
@@ -78,17 +78,17 @@ class SimulatedWorker:
                 ledger=self.ledger, journal=self.journal, effects_of=effects_of, fence=self.fence
             )
         except TryAgain:
-            await self.world.turn(self.number)
+            await self.cluster.turn(self.number)
 
     def _forget(self) -> None:
         self.held, self.confirms, self.failed_publishes = {}, {}, {}
 
     async def _sleep(self, steps: float) -> None:
-        await self.world.turn(self.number, self.world.now + max(1, round(steps)))
+        await self.cluster.turn(self.number, self.cluster.now + max(1, round(steps)))
 
     async def _serve(self) -> None:
-        await self.world.turn(self.number)
-        mine = {p: owner for p, owner in self.world.owner.items() if owner[0] == self.number}
+        await self.cluster.turn(self.number)
+        mine = {p: owner for p, owner in self.cluster.owner.items() if owner[0] == self.number}
         for p in list(self.held):
             if mine.get(p) != self.since[p]:
                 await self._let_go(p)
@@ -106,7 +106,7 @@ class SimulatedWorker:
             await self._round(*self._inputs())
 
     async def _let_go(self, p: int) -> None:
-        if self.world.chance.random() < 0.5:  # else nobody said that it was revoked
+        if self.cluster.chance.random() < 0.5:  # else nobody said that it was revoked
             await self.ledger.call([self._part(p)])
         self.held.pop(p)
         self.confirms.pop(p, None)
@@ -116,8 +116,8 @@ class SimulatedWorker:
         ends: dict[int, int] = {}
         for p in self.held:
             cases: dict[str, bool] = {}
-            ends[p] = start = self.world.committed[p]
-            for one in self.world.log[p][start : start + self.world.chance.randint(0, 6)]:
+            ends[p] = start = self.cluster.committed[p]
+            for one in self.cluster.log[p][start : start + self.cluster.chance.randint(0, 6)]:
                 if one.case in cases and (one.verdict or cases[one.case]):
                     break
                 cases[one.case] = one.verdict is not None
@@ -129,26 +129,26 @@ class SimulatedWorker:
         return Part(p, self.held[p], self.confirms.get(p))
 
     async def _round(self, inputs: list[Input], ends: dict[int, int]) -> None:
-        seen = await self._seen(inputs)
+        facts = await self._case_facts(inputs)
         parts = [self._part(p) for p in self.held]
         settled = await self.ledger.call(
             parts, [Item(one.p, one.id, one.digest, one.charge_options, one.probes) for one in inputs]
         )
-        settled_at, self.world_journal.settled_at = self.world.now, self.redis.done_at
+        settled_at, self.simulated_journal.settled_at = self.cluster.now, self.redis.done_at
         if settled.refused:
             raise TryAgain(f"refused: {settled.refused}")
         self.confirms = {}
-        entries, fresh = await self._rendered(inputs, settled, seen)
+        entries, fresh = await self._rendered(inputs, settled, facts)
         outcomes = await self.journal.publish(entries)
         self._confirm_later(outcomes, settled, fresh)
         for p, end in ends.items():
-            if isinstance(outcomes.get(p), Landed | None) and self.world.owner[p] == self.since[p]:
-                self.world.committed[p] = end
+            if isinstance(outcomes.get(p), Landed | None) and self.cluster.owner[p] == self.since[p]:
+                self.cluster.committed[p] = end
         for p, outcome in outcomes.items():
             if not isinstance(outcome, Landed):
                 self.failed_publishes[p] = FailedPublish(self.held.pop(p), settled_at)
 
-    async def _seen(self, inputs: list[Input]) -> dict[str, CaseFacts]:
+    async def _case_facts(self, inputs: list[Input]) -> dict[str, CaseFacts]:
         """Read what verdicts and withdrawals are judged on, after the confirm of the round before."""
         about = [one for one in inputs if one.verdict]
         if not about:
@@ -170,29 +170,29 @@ class SimulatedWorker:
         entries = {one: reading.found[one.p].entries.get(request_id(one.case)) for one in about}
         places = {(one.p, known.seq) for one, known in entries.items() if known and one.withdraws}
         stored = await self.journal.stored(places) if places else {}
-        seen = {}
+        facts = {}
         for one, known in entries.items():
             state = reading.found[one.p].states.get(one.case)
             assert state is not None or one.withdraws, f"a verdict on an approval that nobody knows: {one}"
             charged = charged_by(stored[one.p, known.seq]) if known and one.withdraws else ()
-            seen[one.id] = CaseFacts(None if state is None else state.decode(), charged)
-        return seen
+            facts[one.id] = CaseFacts(None if state is None else state.decode(), charged)
+        return facts
 
     async def _rendered(
-        self, inputs: list[Input], settled: Settled, seen: dict[str, CaseFacts]
+        self, inputs: list[Input], settled: Settled, facts: dict[str, CaseFacts]
     ) -> tuple[list[JournalEntry], Fresh]:
         known: dict[tuple[int, int], tuple[JournalRecord, ...]] = {}
         fresh: Fresh = {}
         repeats = []
         for one, answer in zip(inputs, settled.answers, strict=True):
             if isinstance(answer, New):
-                records = render(one, answer.seq, seen.get(one.id, CaseFacts()), answer.chosen_option)
+                records = render(one, answer.seq, facts.get(one.id, CaseFacts()), answer.chosen_option)
                 known[one.p, answer.seq] = records
                 fresh.setdefault(one.p, []).append(records)
             elif isinstance(answer, SettledBefore) and answer.digest in (one.digest, WITHDRAWN):
                 repeats.append((one.p, answer.seq))
             else:
-                self.world.conflicts.append(one)
+                self.cluster.conflicts.append(one)
         old = [place for place in repeats if place not in known]
         stored = await self.journal.stored(old) if old else {}
         time_ms = settled.time_us // 1000

@@ -31,7 +31,7 @@ Index = dict[str, tuple[str, int]]
 States = dict[str, bytes]
 Counter = dict[str, int]
 
-_LOOK = """
+_SNAPSHOT = """
 local all = {}
 for i, key in ipairs(redis.call('KEYS', ARGV[1] .. ':*')) do
   local kind = redis.call('TYPE', key)['ok']
@@ -41,7 +41,7 @@ return all
 """
 
 
-class Look(NamedTuple):
+class LedgerSnapshot(NamedTuple):
     """The whole ledger at one moment, as Redis has it."""
 
     meta: dict[bytes, bytes]
@@ -51,11 +51,11 @@ class Look(NamedTuple):
     pending: dict[int, bytes]
 
 
-async def look(redis: Redis, prefix: str) -> Look:
+async def snapshot(redis: Redis, prefix: str) -> LedgerSnapshot:
     """Read the whole ledger at one moment."""
-    found = Look({}, {}, {}, {}, {})
+    found = LedgerSnapshot({}, {}, {}, {}, {})
     client: Any = redis
-    for key, value in await client.eval(_LOOK, 0, prefix):
+    for key, value in await client.eval(_SNAPSHOT, 0, prefix):
         name = key.decode().removeprefix(prefix + ":")
         kind, _, rest = name.partition(":")
         pairs = dict(zip(value[::2], value[1::2], strict=True)) if isinstance(value, list) else {}
@@ -102,41 +102,41 @@ def replayed(records: list[Stored]) -> Replayed:
     return said
 
 
-def check(world: SimulatedCluster, seen: Look) -> None:
+def check(cluster: SimulatedCluster, ledger: LedgerSnapshot) -> None:
     """The ledger equals the journal up to `pos`, plus at most one pending round a partition."""
-    if b"partitions" not in seen.meta:
+    if b"partitions" not in ledger.meta:
         return
     expected: dict[tuple[str, bytes], bytes] = {}
     counters: dict[str, Counter] = defaultdict(lambda: defaultdict(int))
-    for p in range(world.partitions):
-        pos = int(seen.meta[b"pos:%d" % p])
-        assert pos <= world.replicated[p], f"the ledger is ahead of the journal in partition {p}"
-        if world.replays.get(p, (-1,))[0] != pos:
-            world.replays[p] = (pos, replayed(world.journal[p][:pos]))
-        said = world.replays[p][1]
-        assert seen.states.get(p, {}) == said.states, f"states of partition {p} at {pos}"
+    for p in range(cluster.partitions):
+        pos = int(ledger.meta[b"pos:%d" % p])
+        assert pos <= cluster.replicated[p], f"the ledger is ahead of the journal in partition {p}"
+        if cluster.replays.get(p, (-1,))[0] != pos:
+            cluster.replays[p] = (pos, replayed(cluster.journal[p][:pos]))
+        said = cluster.replays[p][1]
+        assert ledger.states.get(p, {}) == said.states, f"states of partition {p} at {pos}"
         for one, (digest, seq) in said.entries.items():
             expected[place(one)] = digest.encode() + seq.to_bytes(7, "big")
         for key, field, amount in said.charges:
             counters[key][field] += amount
     tentative = set()
-    for pending in seen.pending.values():
+    for pending in ledger.pending.values():
         undo = msgpack.unpackb(pending[7:], raw=True)
         while undo:
             if (kind := undo.pop()) == b"i":
                 field, bucket = undo.pop(), undo.pop().decode()
-                assert seen.entries[bucket, field][8:] >= pending[:7]
+                assert ledger.entries[bucket, field][8:] >= pending[:7]
                 tentative.add((bucket, field))
             else:
                 assert kind == b"c"
                 amount, field, key = undo.pop(), undo.pop().decode(), undo.pop().decode()
                 counters[key][field] += amount
     assert not tentative & set(expected)
-    assert {one: entry for one, entry in seen.entries.items() if one not in tentative} == expected
+    assert {one: entry for one, entry in ledger.entries.items() if one not in tentative} == expected
     counted = {
         key: {field: amount for field, amount in one.items() if amount} for key, one in counters.items()
     }
-    assert seen.counters == {key: one for key, one in counted.items() if one}
+    assert ledger.counters == {key: one for key, one in counted.items() if one}
 
 
 def check_budgets(events: Iterable[dict[str, Any]]) -> None:
@@ -169,7 +169,7 @@ class Simulation:
     ) -> None:
         self.chance = random.Random(seed)
         partitions = self.chance.randint(1, 4)
-        self.world = SimulatedCluster(
+        self.cluster = SimulatedCluster(
             redis,
             prefix,
             self.chance,
@@ -190,18 +190,18 @@ class Simulation:
         try:
             for _ in range(self.workers):
                 self._start_worker()
-            for p in range(self.world.partitions):
-                self.world.assign(p, self.chance.choice(list(self.tasks)))
+            for p in range(self.cluster.partitions):
+                self.cluster.assign(p, self.chance.choice(list(self.tasks)))
             for _ in range(steps):
                 await self._faults()
                 self._ask()
-                self.world.drift()
+                self.cluster.drift()
                 await self._step()
-            self.world.faults = False
+            self.cluster.faults = False
             for _ in range(REST_STEPS):
                 if not await self._busy():
                     break
-                self.world.drift()
+                self.cluster.drift()
                 await self._free_lock(0.003)
                 await self._step()
             assert not await self._busy(), "it does not come to rest"
@@ -213,65 +213,65 @@ class Simulation:
             await asyncio.gather(*self.tasks.values(), return_exceptions=True)
 
     async def _step(self) -> None:
-        await self.world.step(lambda: {one for one, task in self.tasks.items() if not task.done()})
+        await self.cluster.step(lambda: {one for one, task in self.tasks.items() if not task.done()})
         for task in self.tasks.values():
             if task.done():
                 task.result()
-        check(self.world, await look(self.redis, self.world.prefix))
+        check(self.cluster, await snapshot(self.redis, self.cluster.prefix))
 
     async def _busy(self) -> bool:
-        world = self.world
-        if world.flights or any(world.committed[p] < len(world.log[p]) for p in world.log):
+        cluster = self.cluster
+        if cluster.flights or any(cluster.committed[p] < len(cluster.log[p]) for p in cluster.log):
             return True
-        seen = await look(self.redis, world.prefix)
-        return b"epoch" not in seen.meta or bool(seen.pending)
+        ledger = await snapshot(self.redis, cluster.prefix)
+        return b"epoch" not in ledger.meta or bool(ledger.pending)
 
     def _start_worker(self) -> None:
         number, self.next_number = self.next_number, self.next_number + 1
-        task = asyncio.create_task(SimulatedWorker(self.world, number).run())
-        task.add_done_callback(lambda _: self.world.moved.set())
+        task = asyncio.create_task(SimulatedWorker(self.cluster, number).run())
+        task.add_done_callback(lambda _: self.cluster.moved.set())
         self.tasks[number] = task
 
     def _ask(self) -> None:
         """Add new requests, repeats, conflicts, withdrawals, and verdicts on escalated requests."""
-        world, chance = self.world, self.chance
+        cluster, chance = self.cluster, self.chance
         if chance.random() > 0.25:
             return
-        p = chance.randrange(world.partitions)
-        asked = [one for one in world.log[p] if one.verdict is None]
+        p = chance.randrange(cluster.partitions)
+        asked = [one for one in cluster.log[p] if one.verdict is None]
         escalated = [one for one in asked if one.escalates]
         kind = chance.random()
         if kind < 0.25 and asked:
-            world.log[p].append(chance.choice(asked))
+            cluster.log[p].append(chance.choice(asked))
         elif kind < 0.32 and asked:
-            world.log[p].append(chance.choice(asked)._replace(digest="conflict"))
+            cluster.log[p].append(chance.choice(asked)._replace(digest="conflict"))
         elif kind < 0.45:
             if asked and chance.random() < 0.9:
-                world.log[p].append(a_withdrawal(p, chance.choice(asked).case))
+                cluster.log[p].append(a_withdrawal(p, chance.choice(asked).case))
                 return
             self.cases += 1  # of what was never asked, or only afterwards
-            world.log[p].append(a_withdrawal(p, f"c{self.cases}"))
+            cluster.log[p].append(a_withdrawal(p, f"c{self.cases}"))
             if chance.random() < 0.7:
-                world.log[p].append(Input(p, f"c{self.cases}", None, f"{self.cases:08d}"))
+                cluster.log[p].append(Input(p, f"c{self.cases}", None, f"{self.cases:08d}"))
         elif kind < 0.65 and escalated:
             case = chance.choice(escalated).case
-            world.log[p].append(Input(p, case, f"{case}/{chance.randrange(3)}", "verdict0"))
+            cluster.log[p].append(Input(p, case, f"{case}/{chance.randrange(3)}", "verdict0"))
         else:
             self.cases += 1
             case = f"c{self.cases}{'e' if chance.random() < 0.5 else ''}"
-            world.log[p].append(Input(p, case, None, f"{self.cases:08d}"))
+            cluster.log[p].append(Input(p, case, None, f"{self.cases:08d}"))
 
     async def _faults(self) -> None:
-        chance, world = self.chance, self.world
+        chance, cluster = self.chance, self.cluster
         if chance.random() < 0.03:
-            world.assign(chance.randrange(world.partitions), chance.choice(list(self.tasks)))
+            cluster.assign(chance.randrange(cluster.partitions), chance.choice(list(self.tasks)))
         if chance.random() < 0.01:
             await self._kill(chance.choice(list(self.tasks)))
         if chance.random() < 0.004:
             await self._lose(**chance.choice(LOSSES))
         if chance.random() < 0.002:
             client: Any = self.redis
-            keys = await client.keys(world.prefix + ":*")
+            keys = await client.keys(cluster.prefix + ":*")
             self.copy = [(key, data) for key in keys if (data := await client.dump(key))]
         if self.copy and chance.random() < 0.001:
             await self._lose(data=True, scripts=True)
@@ -284,11 +284,11 @@ class Simulation:
         task = self.tasks.pop(number)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-        self.world.parked.pop(number, None)
+        self.cluster.parked.pop(number, None)
         self._start_worker()
-        for p, (owner, _) in self.world.owner.items():
+        for p, (owner, _) in self.cluster.owner.items():
             if owner == number:
-                self.world.assign(p, self.chance.choice(list(self.tasks)))
+                self.cluster.assign(p, self.chance.choice(list(self.tasks)))
         self.counts["killed"] += 1
 
     async def _lose(self, *, data: bool, scripts: bool) -> None:
@@ -297,7 +297,7 @@ class Simulation:
             await self.redis.script_flush()
         if data:
             client: Any = self.redis
-            keys = await client.keys(self.world.prefix + ":*")
+            keys = await client.keys(self.cluster.prefix + ":*")
             if keys:
                 await client.delete(*keys)
         self.counts["emptied" if data else "restarted"] += 1
@@ -305,15 +305,15 @@ class Simulation:
     async def _free_lock(self, probability: float) -> None:
         """Let the lock expire when its owner stalls or died: its 15 s are not steps of the simulation."""
         if self.chance.random() < probability:
-            await self.redis.delete(self.world.prefix + ":lock")
+            await self.redis.delete(self.cluster.prefix + ":lock")
 
     def _check_promises(self) -> None:
-        world = self.world
+        cluster = self.cluster
         distinct: dict[str, dict[str, Any]] = {}
-        for p, log in world.log.items():
+        for p, log in cluster.log.items():
             contents: dict[str, bytes] = {}
             first_seqs: list[int] = []
-            for _, record in world.journal[p]:
+            for _, record in cluster.journal[p]:
                 event = json.loads(record.value)
                 if event["type"] == "x" and event["id"] not in contents:
                     contents[event["id"]] = record.value
@@ -328,11 +328,13 @@ class Simulation:
                     digests.setdefault(request_id(one.case), WITHDRAWN)
                 digests.setdefault(one.id, one.digest)
                 if digests[one.id] == WITHDRAWN and not one.withdraws:
-                    assert one not in world.conflicts, "what was withdrawn before it was asked is answered so"
+                    assert one not in cluster.conflicts, (
+                        "a request withdrawn before it came is in no conflict"
+                    )
                     continue
                 decided = json.loads(contents[f"decision/{one.id}"])["data"]
                 assert decided["digest"] == digests[one.id], "the first in the log decides"
-                assert one.digest == digests[one.id] or one in world.conflicts, "a conflict is told"
+                assert one.digest == digests[one.id] or one in cluster.conflicts, "a conflict is reported"
             for event_id in contents:
                 if event_id.startswith("approval/") and event_id.endswith("/2"):
                     assert event_id[:-1] + "1" in contents, "versions rise by one"
@@ -345,16 +347,16 @@ class Simulation:
 
     async def _check_rebuilt(self) -> None:
         """Rebuild the ledger under another prefix, and compare."""
-        world, live = self.world, await look(self.redis, self.world.prefix)
-        prefix = world.prefix[:-1] + "-again}"
+        cluster, live = self.cluster, await snapshot(self.redis, self.cluster.prefix)
+        prefix = cluster.prefix[:-1] + "-again}"
         rebuild = Rebuild(self.redis, "token", prefix=prefix)
         assert await rebuild.begin(None) == Begun(())
-        await rebuild.lay(world.partitions)
-        for p, records in world.journal.items():
+        await rebuild.lay(cluster.partitions)
+        for p, records in cluster.journal.items():
             grouping = Grouping()
             applied = [effects_of(group.events) for group in [*grouping.add(records), *grouping.end()]]
             await rebuild.apply(p, 0, applied, len(records))
-        again = await look(self.redis, prefix)
+        again = await snapshot(self.redis, prefix)
         for one, other in ((again.entries, live.entries), (again.states, live.states)):
             assert one == other
         assert again.counters == live.counters

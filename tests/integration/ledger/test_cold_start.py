@@ -26,7 +26,7 @@ from services.rules.ledger.script import Cold, NewerLedger
 from services.rules.ledger.take_over import Fence
 from tests.integration.ledger.manual_worker import ManualWorker, a_request, a_verdict, read
 from tests.integration.ledger.simulated_cluster import effects_of
-from tests.integration.ledger.simulation import look
+from tests.integration.ledger.simulation import snapshot
 
 
 async def rebuilt(redis: Redis, journal: Journal, fence: Fence, ledger: Ledger | None = None) -> Ledger:
@@ -48,12 +48,12 @@ async def test_an_emptied_redis_comes_back_the_same(worker: ManualWorker, redis:
     await worker.decide(*many)
     await worker.decide(a_verdict("c1e", p=1), states={"c1e": "open 1"})
     await worker.confirm()
-    before = await look(redis, "{L0}")
+    before = await snapshot(redis, "{L0}")
     await redis.flushdb()
     with pytest.raises(Cold):
         await worker.confirm()
     ledger = await rebuilt(redis, worker.journal, fence, worker.ledger)
-    after = await look(redis, "{L0}")
+    after = await snapshot(redis, "{L0}")
     assert (after.entries, after.states) == (before.entries, before.states)
     assert after.counters == before.counters != {}
     other = await ManualWorker(ledger, worker.journal, fence).take(0, 1)
@@ -82,12 +82,12 @@ async def test_an_unpublished_charge_is_given_back_after_a_restart(
 ) -> None:
     await worker.decide(a_request("c1"))
     await worker.confirm()
-    before = (await look(redis, "{L0}")).counters
+    before = (await snapshot(redis, "{L0}")).counters
     await worker.settle(a_request("c2"), a_request("c2e"))
-    assert (await look(redis, "{L0}")).counters != before
+    assert (await snapshot(redis, "{L0}")).counters != before
     await redis.script_flush()
     await rebuilt(redis, worker.journal, fence, worker.ledger)
-    assert (await look(redis, "{L0}")).counters == before
+    assert (await snapshot(redis, "{L0}")).counters == before
 
 
 async def test_a_killed_and_restarted_redis_is_cold_and_has_every_decision(

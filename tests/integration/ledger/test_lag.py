@@ -22,7 +22,7 @@ from tests.conftest import MakeTopic
 from tests.integration.ledger.manual_worker import ManualWorker, a_request
 
 
-class Reading:
+class FakePositions:
     """A subscription with the positions that the test gives it."""
 
     def __init__(self) -> None:
@@ -39,17 +39,17 @@ class Reading:
         return {tp: self.at[tp][1] for tp in partitions}
 
 
-class Looking:
+class LagHarness:
     """The measurements of a manual worker."""
 
     def __init__(self, worker: ManualWorker, bootstrap: str) -> None:
-        self.reading, self.partitions, self.metrics = Reading(), HeldPartitions(), Metrics()
-        self.behind = LagMonitor(
+        self.positions, self.partitions, self.metrics = FakePositions(), HeldPartitions(), Metrics()
+        self.monitor = LagMonitor(
             bootstrap=bootstrap,
             ledger=worker.ledger,
             journal=worker.journal,
             partitions=self.partitions,
-            subscription=cast("Any", self.reading),
+            subscription=cast("Any", self.positions),
             metrics=RulesMetrics(self.metrics),
             on_bug=lambda bug: pytest.fail(repr(bug)),
         )
@@ -65,27 +65,27 @@ class Looking:
 
 
 @pytest.fixture
-async def looking(worker: ManualWorker, kafka: str) -> AsyncIterator[Looking]:
-    looking = Looking(worker, kafka)
-    yield looking
-    await looking.behind.__aexit__()
+async def lag(worker: ManualWorker, kafka: str) -> AsyncIterator[LagHarness]:
+    lag = LagHarness(worker, kafka)
+    yield lag
+    await lag.monitor.__aexit__()
 
 
-async def test_unapplied_records_are_counted_by_partition(worker: ManualWorker, looking: Looking) -> None:
-    looking.partitions.hold(0, 1)
-    looking.partitions.hold(1, 1)
+async def test_unapplied_records_are_counted_by_partition(worker: ManualWorker, lag: LagHarness) -> None:
+    lag.partitions.hold(0, 1)
+    lag.partitions.hold(1, 1)
     await worker.decide(a_request("c1e"), a_request("c2", p=1))
-    await looking.behind.measure_journal()
+    await lag.monitor.measure_journal()
     name = "mandaat_journal_unapplied_records"
-    assert looking.values(name) == {'{partition="0"}': 2, '{partition="1"}': 1}
+    assert lag.values(name) == {'{partition="0"}': 2, '{partition="1"}': 1}
     await worker.confirm()
-    looking.partitions.drop([1])
-    await looking.behind.measure_journal()
-    assert looking.values(name) == {'{partition="0"}': 0}
+    lag.partitions.drop([1])
+    await lag.monitor.measure_journal()
+    assert lag.values(name) == {'{partition="0"}': 0}
 
 
 async def test_the_age_of_the_oldest_unread_record_is_measured_and_grows(
-    looking: Looking, producer: Producer, make_topic: MakeTopic
+    lag: LagHarness, producer: Producer, make_topic: MakeTopic
 ) -> None:
     topic = await make_topic("inputs", 3)
     now_ms = int(time.time() * 1000)
@@ -93,31 +93,31 @@ async def test_the_age_of_the_oldest_unread_record_is_measured_and_grows(
     for p in (0, 1):
         await producer.send_all([Outgoing(topic, p, b"k", b"v", (), now_ms - age) for age in ages])
     first, second, empty = (TopicPartition(topic, p) for p in range(3))
-    looking.reading.at = {first: (None, 3), second: (1, 3), empty: (0, 0)}
-    await looking.behind.measure_inputs()
+    lag.positions.at = {first: (None, 3), second: (1, 3), empty: (0, 0)}
+    await lag.monitor.measure_inputs()
     name = "mandaat_oldest_unread_seconds"
-    seen = looking.by_partition(name)
-    assert 3600 <= seen["0"] < 3700
-    assert 60 <= seen["1"] < 160
-    assert seen["2"] == 0
-    assert looking.by_partition(name)["0"] > seen["0"]
-    looking.reading.at = {second: (3, 3)}
-    await looking.behind.measure_inputs()
-    assert list(looking.values(name).values()) == [0]
+    measured = lag.by_partition(name)
+    assert 3600 <= measured["0"] < 3700
+    assert 60 <= measured["1"] < 160
+    assert measured["2"] == 0
+    assert lag.by_partition(name)["0"] > measured["0"]
+    lag.positions.at = {second: (3, 3)}
+    await lag.monitor.measure_inputs()
+    assert list(lag.values(name).values()) == [0]
 
 
 async def test_measuring_the_lag_and_looking_up_repeats_do_not_wait_for_each_other(
-    worker: ManualWorker, looking: Looking
+    worker: ManualWorker, lag: LagHarness
 ) -> None:
-    looking.partitions.hold(0, 1)
+    lag.partitions.hold(0, 1)
     await worker.decide(a_request("c1"))
     async with worker.journal._looking, asyncio.timeout(10):
-        await looking.behind.measure_journal()
-    assert looking.values("mandaat_journal_unapplied_records") == {'{partition="0"}': 1}
+        await lag.monitor.measure_journal()
+    assert lag.values("mandaat_journal_unapplied_records") == {'{partition="0"}': 1}
 
 
 async def test_an_empty_partition_does_not_make_it_read_the_others_to_their_end(
-    looking: Looking, producer: Producer, make_topic: MakeTopic, monkeypatch: pytest.MonkeyPatch
+    lag: LagHarness, producer: Producer, make_topic: MakeTopic, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     topic, polls, poll = await make_topic("inputs", 2), list[int](), Reader.poll
 
@@ -129,6 +129,6 @@ async def test_an_empty_partition_does_not_make_it_read_the_others_to_their_end(
     monkeypatch.setattr(Reader, "poll", counted)
     await producer.send_all([Outgoing(topic, 0, b"k", b"v")] * 500)
     full, empty = TopicPartition(topic, 0), TopicPartition(topic, 1)
-    looking.reading.at = {full: (None, 500), empty: (None, 0)}
-    await looking.behind.measure_inputs()
+    lag.positions.at = {full: (None, 500), empty: (None, 0)}
+    await lag.monitor.measure_inputs()
     assert sum(polls) <= 2

@@ -30,7 +30,7 @@ from services.rules.ledger.protocol import (
 )
 from services.rules.ledger.script import Cold
 from tests.integration.ledger.manual_worker import read
-from tests.integration.ledger.simulation import look
+from tests.integration.ledger.simulation import snapshot
 
 ASKED = Item(0, "acme/c1/r1", "digest-1")
 
@@ -80,14 +80,14 @@ async def test_a_worker_whose_partition_was_taken_can_neither_settle_nor_confirm
     old = await held(ledger)
     settled = await ledger.call([old], [ASKED])
     await ledger.take(0)
-    before = await look(redis, ledger.prefix)
+    before = await snapshot(redis, ledger.prefix)
     late = old._replace(confirm=Confirm(settled.first_sequence, 1, (SetState("a", b"1"),)))
     refused = await ledger.call([late], [ASKED, ASKED._replace(id="other")])
     assert refused.answers == (Refusal.FENCED, Refusal.FENCED)
     assert refused.refused == {0: Refusal.FENCED}
     reading = await ledger.read([late], [Wanted(0, ("a",))])
     assert (reading.found, reading.refused) == ({}, {0: Refusal.FENCED})
-    assert await look(redis, ledger.prefix) == before
+    assert await snapshot(redis, ledger.prefix) == before
 
 
 async def test_one_fenced_partition_does_not_hold_up_another(ledger: Ledger) -> None:

@@ -20,7 +20,7 @@ WHOLE = script.text
 
 async def run(redis_url: str, seed: int, **pieces: bool) -> None:
     redis = connect(redis_url)
-    prefix = f"{{world-{seed}-{os.getpid()}}}"
+    prefix = f"{{cluster-{seed}-{os.getpid()}}}"
     try:
         await Simulation(redis, prefix, seed, **pieces).run(STEPS)
     finally:

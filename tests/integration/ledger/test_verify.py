@@ -77,21 +77,21 @@ async def withdraw(worker: ManualWorker, *cases: str) -> None:
     await worker.confirm()
     ids = {p: tuple(request_id(one.case) for one in inputs if one.p == p) for p in worker.held}
     reading = await worker.ledger.read(worker.parts(), [Wanted(p, ids=mine) for p, mine in ids.items()])
-    seen = {}
+    facts = {}
     for one in inputs:
         known = reading.found[one.p].entries.get(request_id(one.case))
         records = (await worker.journal.stored([(one.p, known.seq)]))[one.p, known.seq] if known else ()
-        seen[one.id] = CaseFacts(None, charged_by(records))
+        facts[one.id] = CaseFacts(None, charged_by(records))
     settled = await worker.settle(*inputs)
-    await worker.publish(settled, with_grounds(worker, inputs, settled, seen))
+    await worker.publish(settled, with_credits(worker, inputs, settled, facts))
 
 
-def with_grounds(
-    worker: ManualWorker, inputs: list[Input], settled: Settled, seen: dict[str, CaseFacts]
+def with_credits(
+    worker: ManualWorker, inputs: list[Input], settled: Settled, facts: dict[str, CaseFacts]
 ) -> list[Any]:
     entries = worker.entries(inputs, settled)
     return [
-        entry._replace(records=render(one, answer.seq, seen[one.id], answer.chosen_option))
+        entry._replace(records=render(one, answer.seq, facts[one.id], answer.chosen_option))
         for entry, one, answer in zip(entries, inputs, settled.answers, strict=True)
         if isinstance(answer, New)
     ]

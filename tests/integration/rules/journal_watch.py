@@ -81,17 +81,17 @@ class JournalWatch:
         await self._consumer.stop()
 
     @property
-    def seen(self) -> list[JournalEvent]:
+    def events(self) -> list[JournalEvent]:
         """The events of our tenant."""
         return [one for one in self.all if one.event.get("tenant") == self._tenant]
 
     def kinds(self, case_id: str) -> list[str]:
         """The kinds of the events about a case, in order."""
-        return [one.kind for one in self.seen if one.event["subject"] == case_id]
+        return [one.kind for one in self.events if one.event["subject"] == case_id]
 
     def of(self, case_id: str) -> list[JournalEvent]:
         """The events about a case, in order."""
-        return [one for one in self.seen if one.event["subject"] == case_id]
+        return [one for one in self.events if one.event["subject"] == case_id]
 
     def letter_at(self, place: RecordPosition) -> list[WatchedDeadLetter]:
         """The dead letters of one record."""
@@ -146,13 +146,13 @@ def _which(decision: Any) -> str:
     return "closing" if decision["decided_by"] else "first"
 
 
-def assert_promises_kept(seen: Iterable[JournalEvent]) -> None:
+def assert_promises_kept(events: Iterable[JournalEvent]) -> None:
     """Each event id has one content, sequences rise, requests have one decision, versions rise by one."""
     contents: dict[str, tuple[bytes, bytes, Any, int]] = {}
     newest: defaultdict[int, int] = defaultdict(int)
     versions: defaultdict[tuple[str, str, str], list[int]] = defaultdict(list)
     decisions: defaultdict[tuple[str, str, str], list[str]] = defaultdict(list)
-    for one in seen:
+    for one in events:
         if one.event["type"] == "mandaat.ledger.marked.v1":
             continue
         content = (one.key, one.value, one.headers, one.partition)

@@ -13,7 +13,7 @@ from services.rules.journal.journal import Journal
 from services.rules.ledger.client import Ledger
 from services.rules.ledger.cold_start import cold_start
 from services.rules.ledger.take_over import Fence
-from services.rules.worker.effects import applied
+from services.rules.worker.effects import effects_of
 from tests.waiting import eventually
 
 ELSEWHERE = "{VERIFY}"
@@ -39,7 +39,7 @@ async def _rebuild(stack: Stack) -> None:
     try:
         fence = Fence(SIZES.fence_ms / 1000, SIZES.clock_ms / 1000)
         ledger = Ledger(client, prefix=ELSEWHERE)
-        await cold_start(ledger=ledger, journal=journal, effects_of=applied, fence=fence)
+        await cold_start(ledger=ledger, journal=journal, effects_of=effects_of, fence=fence)
     finally:
         await journal.stop()
         await client.aclose()

@@ -111,7 +111,7 @@ class Load:
     def _firsts(self) -> list[JournalEvent]:
         return [
             one
-            for one in self.watch.seen
+            for one in self.watch.events
             if one.kind.startswith("decision.") and not one.event["data"]["decided_by"]
         ]
 
@@ -121,7 +121,7 @@ class Load:
 
     def _missing(self) -> str:
         decided = {one.event["subject"] for one in self._firsts()}
-        closed = {one.event["subject"] for one in self.watch.seen if one.kind == "approval.closed"}
+        closed = {one.event["subject"] for one in self.watch.events if one.kind == "approval.closed"}
         escalated = {f"c-{n}" for n in range(self.number) if n % 3}
         written = {letter.place for letter in self.watch.letters}
         counts = {

@@ -22,9 +22,9 @@ pytestmark = pytest.mark.usefixtures("worker")
 
 async def test_a_repeat_gets_the_same_events_byte_for_byte(sender: InputSender, watch: JournalWatch) -> None:
     await sender.send(sender.case("c-1"), sender.case("c-2", amount="10.00"))
-    await watch.until(lambda: len(watch.seen) == 3)
+    await watch.until(lambda: len(watch.events) == 3)
     await sender.send(sender.case("c-1", facts={"days_late": 99}), sender.case("c-2", amount="10"))
-    await watch.until(lambda: len(watch.seen) == 6)
+    await watch.until(lambda: len(watch.events) == 6)
     for case_id, number in (("c-1", 2), ("c-2", 1)):
         events = [(one.key, one.value, one.headers) for one in watch.of(case_id)]
         assert events[:number] == events[number:]
@@ -35,12 +35,12 @@ async def test_a_restarted_worker_recognises_a_repeat(
     worker: Stack, sender: InputSender, watch: JournalWatch
 ) -> None:
     await sender.send(sender.case("c-1"))
-    await watch.until(lambda: len(watch.seen) == 2)
+    await watch.until(lambda: len(watch.events) == 2)
     worker.kill("rules")
     worker.start("rules")
     await sender.send(sender.case("c-1"))
-    await watch.until(lambda: len(watch.seen) == 4)
-    assert watch.seen[0].value == watch.seen[2].value
+    await watch.until(lambda: len(watch.events) == 4)
+    assert watch.events[0].value == watch.events[2].value
     assert_promises_kept(watch.all)
 
 
@@ -55,8 +55,8 @@ async def test_a_conflict_is_a_dead_letter_and_changes_nothing(
     assert letter.reason == "conflict"
     assert (letter.key, letter.value, letter.headers) == (other.key, other.value, tuple(other.headers))
     await sender.send(sender.case("c-1"))
-    await watch.until(lambda: len(watch.seen) == 4)
-    assert watch.seen[0].value == watch.seen[2].value
+    await watch.until(lambda: len(watch.events) == 4)
+    assert watch.events[0].value == watch.events[2].value
 
 
 async def test_a_case_of_a_tenant_without_a_policy_is_a_dead_letter(
@@ -84,11 +84,11 @@ async def test_a_verdict_closes_the_approval_once_however_often_it_is_sent(
     await sender.send(sender.case("c-1"))
     await watch.until(lambda: watch.kinds("c-1") == ["decision.escalated", "approval.requested"])
     await sender.send(sender.verdict("c-1"))
-    await watch.until(lambda: len(watch.seen) == 4)
+    await watch.until(lambda: len(watch.events) == 4)
     await sender.send(sender.verdict("c-1"), sender.verdict("c-1", reply_id="reply-2"))
-    await watch.until(lambda: len(watch.seen) == 7)
+    await watch.until(lambda: len(watch.events) == 7)
     assert watch.kinds("c-1")[2:] == [*["decision.approved", "approval.closed"] * 2, "approval.late"]
-    assert [one.value for one in watch.seen[2:4]] == [one.value for one in watch.seen[4:6]]
+    assert [one.value for one in watch.events[2:4]] == [one.value for one in watch.events[4:6]]
     assert_promises_kept(watch.all)
 
 
@@ -117,13 +117,13 @@ async def test_a_repeat_after_the_verdict_gets_the_closing_events(
     sender: InputSender, watch: JournalWatch
 ) -> None:
     await sender.send(sender.case("c-1"))
-    await watch.until(lambda: len(watch.seen) == 2)
+    await watch.until(lambda: len(watch.events) == 2)
     await sender.send(sender.verdict("c-1", amount="44.00"))
-    await watch.until(lambda: len(watch.seen) == 4)
+    await watch.until(lambda: len(watch.events) == 4)
     await sender.send(sender.case("c-1"))
-    await watch.until(lambda: len(watch.seen) == 6)
-    assert [one.value for one in watch.seen[2:4]] == [one.value for one in watch.seen[4:6]]
-    assert watch.seen[2].event["data"]["amount"] == "44.00"
+    await watch.until(lambda: len(watch.events) == 6)
+    assert [one.value for one in watch.events[2:4]] == [one.value for one in watch.events[4:6]]
+    assert watch.events[2].event["data"]["amount"] == "44.00"
 
 
 def bad_bodies(tenant: str, case_id: str) -> dict[str, tuple[bytes | None, str]]:
@@ -178,7 +178,7 @@ async def test_bad_records_are_dead_letters_and_good_cases_between_them_are_deci
     records.append(Raw(sender.case(good[-1]).value, f"{tenant}/{good[-1]}".encode(), headers))
     places = await sender.put_raw(topics.CASES, 0, records)
     decided = [*good[: len(bad)], good[-1]]
-    await watch.until(lambda: {one.event["subject"] for one in watch.seen} == set(decided))
+    await watch.until(lambda: {one.event["subject"] for one in watch.events} == set(decided))
     await watch.to_the_end()
     for index, body, reason in expected:
         (letter,) = watch.letter_at(places[index + (index >= 7)])
@@ -199,7 +199,7 @@ async def test_bad_replies_are_dead_letters_and_good_ones_count(
 ) -> None:
     (case_id,) = case_ids_in_partition(tenant, 1, 1)
     await sender.send(sender.case(case_id))
-    await watch.until(lambda: len(watch.seen) == 2)
+    await watch.until(lambda: len(watch.events) == 2)
     good = sender.verdict(case_id)
     event = json.loads(good.value or b"")
     key = good.key
@@ -225,7 +225,7 @@ async def test_bad_replies_are_dead_letters_and_good_ones_count(
 
 async def test_nothing_personal_is_logged(worker: Stack, sender: InputSender, watch: JournalWatch) -> None:
     await sender.send(sender.case("c-1"), sender.case("c-1", amount="46.00"))
-    await watch.until(lambda: len(watch.seen) == 2 and watch.letters)
+    await watch.until(lambda: len(watch.events) == 2 and watch.letters)
     log = worker.log("rules").read_text()
     assert '"case_id": "c-1"' in log
     for private in ("Bakker", "example.org", "cu-1", "late twice", "days_late", "45.00"):

@@ -50,9 +50,9 @@ async def test_the_other_partitions_go_on_during_a_take_over(
         what="it says which partition is taken over",
     )
     others = {case_id for p, case_id in enumerate(case_ids) if p != 2}
-    await watch.until(lambda: {one.event["subject"] for one in watch.seen} >= others, seconds=5.0)
+    await watch.until(lambda: {one.event["subject"] for one in watch.events} >= others, seconds=5.0)
     await watch.until(lambda: watch.of(case_ids[2]))
-    times = {one.event["subject"]: int(one.event["sequence"]) for one in watch.seen}
+    times = {one.event["subject"]: int(one.event["sequence"]) for one in watch.events}
     waited = times[case_ids[2]] - max(times[case_id] for case_id in others)
     assert waited > 1_000_000  # T + S, less what the others took
     await until_ready(worker)

@@ -62,7 +62,7 @@ async def test_verify_finds_the_ledger_equal_while_a_worker_decides_and_names_ch
 ) -> None:
     await sender.send(*(sender.case(f"c-{n}", amount=f"{10 * n}.00") for n in range(12)))
     await sender.send(sender.withdrawal("c-1"), sender.withdrawal("c-11"), sender.withdrawal("c-99"))
-    await watch.until(lambda: len({one.event["id"] for one in watch.seen}) >= 12 + 7 + 3 + 1)
+    await watch.until(lambda: len({one.event["id"] for one in watch.events}) >= 12 + 7 + 3 + 1)
     async with deciding(sender):
         code, said = await verified(worker)
     assert (code, said["equal"], said["differences"]) == (0, True, 0)

@@ -67,7 +67,7 @@ async def test_sigterm_in_the_middle_of_a_batch_finishes_it_and_exits_0(
 
     await send(FIRST_CASES)
     stack.begin("rules")
-    await watch.until(lambda: len(watch.seen) > 0, seconds=60.0)
+    await watch.until(lambda: len(watch.events) > 0, seconds=60.0)
     started = time.monotonic()
     stopping = asyncio.ensure_future(in_thread(stack.stop, "rules"))
     while not stopping.done():  # so there are undecided cases, however fast the worker is
@@ -76,9 +76,9 @@ async def test_sigterm_in_the_middle_of_a_batch_finishes_it_and_exits_0(
     assert time.monotonic() - started < STOP_WITHIN_SECONDS
     await send(MORE_CASES)
     await watch.to_the_end()
-    assert len(watch.seen) < sent
+    assert len(watch.events) < sent
     stack.begin("rules")
-    await watch.until(lambda: len(watch.seen) >= sent, seconds=60.0)
+    await watch.until(lambda: len(watch.events) >= sent, seconds=60.0)
     await watch.to_the_end()
-    assert len(watch.seen) == sent  # what was decided was committed: nothing came again
+    assert len(watch.events) == sent  # what was decided was committed: nothing came again
     assert "taken_over" not in stack.log("rules").read_text().rsplit('"listening"', 1)[1]
