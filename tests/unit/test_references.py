@@ -53,7 +53,7 @@ def anchors(page: str) -> set[str]:
 
 @cache
 def page_text(path: Path) -> str:
-    return path.read_text(encoding="utf-8")
+    return path.read_text(encoding="utf-8", errors="replace")
 
 
 def broken_links(page: Path, text: str) -> list[str]:
@@ -74,7 +74,7 @@ def broken_citations(path: Path, text: str) -> list[str]:
     broken = []
     for match in CITED.finditer(text):
         cited = match.group()
-        if cited in OTHER_PAGES or OUTSIDE.match(cited):
+        if cited in OTHER_PAGES:
             continue
         page = page_of(path, cited)
         heading = heading_after(text, match.end())
@@ -170,7 +170,7 @@ def outside_pages(_: Path, text: str) -> list[str]:
 
 
 def test_no_file_cites_a_page_outside_the_repository() -> None:
-    assert found(outside_pages, [*SOURCES, *PAGES]) == {}
+    assert found(outside_pages, set(FILES) - {Path(__file__)}) == {}
 
 
 @pytest.mark.parametrize("words", ["DESIGN.md, Words", "LEDGER's table", "../shared/data"])
