@@ -136,13 +136,14 @@ class Reader:
         if not left:
             return
         self._place({tp: stretches[tp].begin for tp in left})
-        positions, moved = dict[TopicPartition, int](), time.monotonic()
+        positions, silence = dict[TopicPartition, int](), 0.0
         while left:
+            asked = time.monotonic()
             polled = await self.poll(max_records=max_records)
             before, positions = positions, self.positions()
-            if polled or positions != before:
-                moved = time.monotonic()
-            elif time.monotonic() - moved > STALL_SECONDS:
+            # Only time spent waiting counts, not the time that the caller takes for what it was given.
+            silence = 0.0 if polled or positions != before else silence + time.monotonic() - asked
+            if silence > STALL_SECONDS:
                 names = ", ".join(f"{tp.topic}-{tp.partition}" for tp in left)
                 raise TryAgain(f"{names} gave nothing for {STALL_SECONDS:.0f} s")
             for tp, end in list(left.items()):
