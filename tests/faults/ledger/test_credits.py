@@ -70,7 +70,7 @@ async def test_a_credit_counts_only_once_the_withdrawal_is_in_the_journal(
     assert [await ask(one, first[0], "cu-0"), await ask(one, last[0], "cu-5")] == ["approved", "approved"]
     await workers.keep_only("rules-2")
     await workers.arm({"rules": f"{point}=stop"})
-    await withdraw(one, first[0])  # three partitions each, and nobody knows yet which
+    await withdraw(one, first[0])  # each worker has three partitions, and which ones is not known yet
     await eventually(lambda: workers.is_stopped("rules") or _withdrawn(one, first[0]), seconds=30.0)
     mine, theirs, customer = (first, last, "cu-0") if workers.is_stopped("rules") else (last, first, "cu-5")
     if mine is last:

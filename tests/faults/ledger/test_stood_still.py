@@ -51,7 +51,7 @@ async def test_a_worker_that_was_stopped_until_others_decided_publishes_nothing(
         await overtaken(workers, one)
         taken_over = [workers.count_in_log(name, "taken_over") for name in workers.names[1:]]
         await workers.wait_until_shared(*workers.names)
-    # Nothing was taken from under anybody's hands by who came back.
+    # The worker that came back took nothing over.
     assert [workers.count_in_log(name, "taken_over") for name in workers.names[1:]] == taken_over
     assert workers.count_in_log("rules", "round_not_landed") > before  # a line a partition
     one.check_competition()
