@@ -34,6 +34,11 @@ def a_budget(**changes: Any) -> dict[str, Any]:
     return changed({"per": "agent", "window": "day", "cap": 250}, changes)
 
 
+def an_own_budget(**changes: Any) -> dict[str, Any]:
+    """A budget that one mandate defines: 100.00 a day for each agent."""
+    return changed({"id": "b", "per": "agent", "window": "day", "cap": 100}, changes)
+
+
 def a_policy(*mandates: dict[str, Any], **changes: Any) -> str:
     """A policy of `acme` in EUR, as JSON, which is YAML 1.2."""
     policy = {

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 import pytest
-from aiokafka import ConsumerRecord
 
 from schemas.errors import Unreadable
 from schemas.topics import DEAD_LETTER_LIMIT_BYTES, DEAD_LETTERS
 from services.chassis.kafka.dead_letters import ConsumedRecord, DeadLetters
 from services.chassis.kafka.producer import Outgoing, Producer, partition_for
 from services.chassis.process.metrics import Metrics
+from tests.builders.records import a_record
 
 
 class Kept:
@@ -24,21 +24,15 @@ class Kept:
         return list(range(len(records)))
 
 
-def a_record(**other: Any) -> ConsumedRecord:
+def an_inbound_record(value: bytes | None = b"{", **changes: Any) -> ConsumedRecord:
     fields: dict[str, Any] = {
         "topic": "mandaat.inbound",
         "partition": 3,
         "offset": 17,
-        "timestamp": 1,
-        "timestamp_type": 0,
         "key": b"acme/c-1",
-        "value": b"{",
-        "checksum": None,
-        "serialized_key_size": 0,
-        "serialized_value_size": 0,
         "headers": (("content-type", b"x"), ("null", None), ("content-type", b"\xff")),
     }
-    return ConsumerRecord(**fields | other)
+    return a_record(value, **fields | changes)
 
 
 async def letter_of(record: ConsumedRecord, why: Unreadable) -> Outgoing:
@@ -48,7 +42,7 @@ async def letter_of(record: ConsumedRecord, why: Unreadable) -> Outgoing:
 
 
 async def test_a_dead_letter_has_the_bytes_key_headers_reason_and_origin() -> None:
-    record = a_record()
+    record = an_inbound_record()
     letter = await letter_of(record, Unreadable("not_json", "The body ends at line 1."))
     assert (letter.topic, letter.key, letter.value) == (DEAD_LETTERS, b"acme/c-1", b"{")
     assert tuple(letter.headers[:3]) == record.headers
@@ -64,13 +58,13 @@ async def test_a_dead_letter_has_the_bytes_key_headers_reason_and_origin() -> No
 
 async def test_null_stays_null_and_empty_stays_empty() -> None:
     why = Unreadable("null_value", "No value.")
-    assert (await letter_of(a_record(value=None, key=None), why)).value is None
-    assert (await letter_of(a_record(value=b""), why)).value == b""
+    assert (await letter_of(an_inbound_record(value=None, key=None), why)).value is None
+    assert (await letter_of(an_inbound_record(value=b""), why)).value == b""
 
 
 async def test_a_header_name_that_is_not_utf8_is_written_as_text() -> None:
     letter = await letter_of(
-        a_record(headers=(("\udcff-x", b"1"),)), Unreadable("header_name_not_utf8", "A name.")
+        an_inbound_record(headers=(("\udcff-x", b"1"),)), Unreadable("header_name_not_utf8", "A name.")
     )
     assert letter.headers[0] == ("\\xff-x", b"1")
 
@@ -78,7 +72,7 @@ async def test_a_header_name_that_is_not_utf8_is_written_as_text() -> None:
 @pytest.mark.parametrize("size", [0, 10_000_000])
 async def test_a_letter_that_is_too_large_is_cut_and_marked(size: int) -> None:
     headers = (("big", b"h" * 6_000_000),) if size == 0 else ()
-    record = a_record(value=b"x" * size, headers=headers)
+    record = an_inbound_record(value=b"x" * size, headers=headers)
     letter = await letter_of(record, Unreadable("too_large", "Too large."))
     total = len(letter.value or b"") + sum(len(name) + len(value or b"") for name, value in letter.headers)
     assert total < DEAD_LETTER_LIMIT_BYTES

@@ -10,7 +10,7 @@ import pytest
 from tests.builders.approvals import an_approval_id
 from tests.builders.cases import a_case_body, a_request_body
 from tests.builders.inputs import a_reply, a_submission, a_withdrawal
-from tests.builders.policies import a_mandate
+from tests.builders.policies import a_mandate, an_own_budget
 from tests.builders.staff import a_member
 from tests.in_memory_rules import InMemoryRules
 
@@ -18,20 +18,15 @@ SEQ = 1_772_438_402_123_456
 AWAY = [{"from": "2026-03-01T00:00:00Z", "until": "2026-03-09T00:00:00Z", "delegate": "boss"}]
 
 
-def a_budget(**changes: Any) -> dict[str, Any]:
-    """100.00 a day an agent."""
-    return {"id": "b", "per": "agent", "window": "day", "cap": 100, **changes}
-
-
 def a_shop(*mandates: dict[str, Any], people: Any = (), **policy: Any) -> InMemoryRules:
     """45.00 was asked, and somebody may grant it."""
-    small = a_mandate(id="small", limit=40, budgets=[a_budget(per="tenant", cap=1_000)])
+    small = a_mandate(id="small", limit=40, budgets=[an_own_budget(per="tenant", cap=1_000)])
     zone = {"timezone": "Europe/Amsterdam"}
     return InMemoryRules(small, *mandates, opened=a_submission(), people=people, **zone, **policy)
 
 
-def a_lead(**changes: Any) -> dict[str, Any]:
-    return a_mandate(**{"id": "lead", "to": "team_lead", "budgets": [a_budget()], **changes})
+def a_lead_with_a_budget(**changes: Any) -> dict[str, Any]:
+    return a_mandate(**{"id": "lead", "to": "team_lead", "budgets": [an_own_budget()], **changes})
 
 
 def settled(shop: InMemoryRules, one: Any) -> list[dict[str, Any]]:
@@ -53,7 +48,7 @@ def charges(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
     ],
 )
 def test_the_approver_s_budget_is_charged(per: str, scope: str) -> None:
-    events = settled(a_shop(a_lead(budgets=[a_budget(per=per)])), a_reply())
+    events = settled(a_shop(a_lead_with_a_budget(budgets=[an_own_budget(per=per)])), a_reply())
     expected = {"budget": "lead.b", "scope": scope, "window": "2026-03-02", "amount": "45.00"}
     assert charges(events) == [expected]
     assert events[0]["data"]["mandate"] == "lead"
@@ -64,7 +59,7 @@ def test_the_budget_of_the_approver_s_team_at_that_moment_is_charged() -> None:
         a_member("lead-north", role="team_lead", absences=AWAY),
         a_member("boss", role="manager", team="hq"),
     ]
-    shop = a_shop(a_lead(budgets=[a_budget(per="team")]), people=people)
+    shop = a_shop(a_lead_with_a_budget(budgets=[an_own_budget(per="team")]), people=people)
     (charge,) = charges(settled(shop, a_reply(data={"agent_id": "boss"})))
     assert charge["scope"] == "team:hq"
 
@@ -73,23 +68,23 @@ def test_the_budget_of_the_approver_s_team_at_that_moment_is_charged() -> None:
     ("time", "window"), [("2026-03-02T22:59:59Z", "2026-03-02"), ("2026-03-02T23:00:00Z", "2026-03-03")]
 )
 def test_the_window_is_that_of_the_time_of_the_reply(time: str, window: str) -> None:
-    (charge,) = charges(settled(a_shop(a_lead()), a_reply(time=time)))
+    (charge,) = charges(settled(a_shop(a_lead_with_a_budget()), a_reply(time=time)))
     assert charge["window"] == window
 
 
 def test_the_approved_amount_is_charged() -> None:
-    events = settled(a_shop(a_lead()), a_reply(data={"amount": "12.5"}))
+    events = settled(a_shop(a_lead_with_a_budget()), a_reply(data={"amount": "12.5"}))
     assert (events[0]["data"]["amount"], charges(events)[0]["amount"]) == ("12.50", "12.50")
-    assert charges(settled(a_shop(a_lead()), a_reply(data={"amount": "0.00"}))) == []
+    assert charges(settled(a_shop(a_lead_with_a_budget()), a_reply(data={"amount": "0.00"}))) == []
 
 
 def test_a_rejection_charges_nothing() -> None:
-    events = settled(a_shop(a_lead()), a_reply("reject"))
+    events = settled(a_shop(a_lead_with_a_budget()), a_reply("reject"))
     assert (events[0]["data"]["outcome"], charges(events)) == ("refused", [])
 
 
 def test_an_approval_without_room_stays_open_for_less_or_for_another_day() -> None:
-    shop = a_shop(a_lead(budgets=[a_budget(cap=30)]))
+    shop = a_shop(a_lead_with_a_budget(budgets=[an_own_budget(cap=30)]))
     before = dict(shop.states)
     (event,) = settled(shop, a_reply())
     assert event["type"] == "mandaat.approval.not_entitled.v1"
@@ -102,7 +97,9 @@ def test_an_approval_without_room_stays_open_for_less_or_for_another_day() -> No
 
 
 def test_the_approver_s_next_mandate_is_tried_if_the_first_has_no_room() -> None:
-    shop = a_shop(a_lead(id="first", budgets=[a_budget(cap=30)]), a_lead(id="second"))
+    shop = a_shop(
+        a_lead_with_a_budget(id="first", budgets=[an_own_budget(cap=30)]), a_lead_with_a_budget(id="second")
+    )
     decision = settled(shop, a_reply())[0]["data"]
     assert (decision["mandate"], decision["charges"][0]["budget"]) == ("second", "second.b")
     passed = [(one["code"], one["mandate"]) for one in decision["reasons"]]
@@ -110,7 +107,7 @@ def test_the_approver_s_next_mandate_is_tried_if_the_first_has_no_room() -> None
 
 
 def test_an_approver_has_one_budget_for_everything_that_they_approve() -> None:
-    shop = a_shop(a_lead())
+    shop = a_shop(a_lead_with_a_budget())
     for case_id in ("c-2", "c-3"):
         shop.decide(a_submission(a_case_body(case_id=case_id)), SEQ)
 
@@ -133,7 +130,7 @@ def test_an_approver_has_one_budget_for_everything_that_they_approve() -> None:
     ("reason", "counts"), [("I have known her for years", True), (" ", False), (None, False)]
 )
 def test_discretion_of_an_approver_needs_their_own_reason(reason: str | None, counts: bool) -> None:
-    own = a_lead(id="own", discretion={"review_within": "5d", "reviewer": "manager"})
+    own = a_lead_with_a_budget(id="own", discretion={"review_within": "5d", "reviewer": "manager"})
     case = a_case_body(request=a_request_body(discretion=True))
     shop = InMemoryRules(a_mandate(limit=1), own, opened=a_submission(case), timezone="UTC")
     event = settled(shop, a_reply(data={"reason": reason}))[0]
@@ -146,14 +143,14 @@ def test_discretion_of_an_approver_needs_their_own_reason(reason: str | None, co
 
 
 def test_discretion_of_an_approver_is_tried_only_if_it_was_asked_for() -> None:
-    own = a_lead(id="own", discretion={"review_within": "5d", "reviewer": "manager"})
+    own = a_lead_with_a_budget(id="own", discretion={"review_within": "5d", "reviewer": "manager"})
     event = settled(a_shop(own), a_reply(data={"reason": "I know her"}))[0]
     assert [one["mandate"] for one in event["data"]["reasons"]] == ["small"]
 
 
 def test_the_approval_s_own_step_answers_under_a_new_policy_with_another_step() -> None:
     ladder = [{"id": "default", "steps": [{"to": "manager"}]}]
-    shop = a_shop(a_lead(), people=[a_member("boss", role="manager")], escalation=ladder)
+    shop = a_shop(a_lead_with_a_budget(), people=[a_member("boss", role="manager")], escalation=ladder)
     assert settled(shop, a_reply())[0]["data"]["outcome"] == "approved"
 
 

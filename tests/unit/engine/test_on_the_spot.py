@@ -10,14 +10,9 @@ from engine.judging.assessment import assess
 from engine.judging.budgets import Counters
 from engine.judging.conclusions import Approved, Escalated
 from tests.builders.cases import a_case
-from tests.builders.policies import a_book, a_mandate
+from tests.builders.policies import a_book, a_mandate, an_own_budget
 from tests.builders.staff import a_staff
 from tests.judging import NOW, judge
-
-
-def a_budget(cap: int, **changes: Any) -> dict[str, Any]:
-    """A pool of an agent's day."""
-    return {"id": "b", "per": "agent", "window": "day", "cap": cap, **changes}
 
 
 def a_count(count: int, **changes: Any) -> dict[str, Any]:
@@ -54,7 +49,7 @@ def offer(*mandates: dict[str, Any], spent: tuple[str, ...] = (), amount: str = 
 def test_the_offer_is_the_least_of_the_limit_and_the_room_in_budgets(
     limit: int | None, caps: tuple[int, ...], spent: tuple[str, ...], offered: str | None
 ) -> None:
-    budgets = [a_budget(cap, id=f"b{place}") for place, cap in enumerate(caps)]
+    budgets = [an_own_budget(cap=cap, id=f"b{place}") for place, cap in enumerate(caps)]
     row = a_mandate(budgets=budgets, **({} if limit is None else {"limit": limit}))
     assert offer(row, spent=spent) == offered
 
@@ -62,21 +57,25 @@ def test_the_offer_is_the_least_of_the_limit_and_the_room_in_budgets(
 def test_a_count_offers_nothing_if_used_up_and_else_does_not_lower_the_offer() -> None:
     assert offer(a_mandate(limit=40, budgets=[a_count(1)])) == "40.00"
     assert offer(a_mandate(limit=40, budgets=[a_count(1)]), spent=("1.00",)) is None
-    assert offer(a_mandate(limit=40, budgets=[a_count(2), a_budget(50)]), spent=("30.00",)) == "20.00"
-    assert offer(a_mandate(budgets=[a_count(1), a_budget(50)]), spent=("30.00",)) is None
+    assert (
+        offer(a_mandate(limit=40, budgets=[a_count(2), an_own_budget(cap=50)]), spent=("30.00",)) == "20.00"
+    )
+    assert offer(a_mandate(budgets=[a_count(1), an_own_budget(cap=50)]), spent=("30.00",)) is None
 
 
 def test_a_run_of_days_offers_what_its_fullest_run_leaves() -> None:
-    assert offer(a_mandate(limit=40, budgets=[a_budget(50, window="30d")]), spent=("30.00",)) == "20.00"
+    assert (
+        offer(a_mandate(limit=40, budgets=[an_own_budget(cap=50, window="30d")]), spent=("30.00",)) == "20.00"
+    )
 
 
 def test_the_best_offer_of_all_candidates_is_made_whatever_made_them_fail() -> None:
     rows = [
         a_mandate(id="a", limit=30),
-        a_mandate(id="b", budgets=[a_budget(35)]),
-        a_mandate(id="c", limit=38, budgets=[a_budget(100)]),
+        a_mandate(id="b", budgets=[an_own_budget(cap=35)]),
+        a_mandate(id="c", limit=38, budgets=[an_own_budget(cap=100)]),
         a_mandate(id="d", limit=44, when="facts.days_late > 6"),
-        a_mandate(id="e", limit=44, budgets=[a_budget(20)]),
+        a_mandate(id="e", limit=44, budgets=[an_own_budget(cap=20)]),
     ]
     assert offer(*rows) == "38.00"
 
@@ -84,14 +83,14 @@ def test_the_best_offer_of_all_candidates_is_made_whatever_made_them_fail() -> N
 @pytest.mark.parametrize(
     ("row", "offered"),
     [
-        ({"when": "request.amount > 20", "budgets": [a_budget(30)]}, "30.00"),
-        ({"when": "request.amount > 40", "budgets": [a_budget(30)]}, None),
-        ({"limit": "request.amount", "budgets": [a_budget(30)]}, "30.00"),
-        ({"limit": "request.amount - 15", "budgets": [a_budget(25)]}, None),
-        ({"limit": "40 - 0.5 * request.amount", "budgets": [a_budget(17)]}, "17.00"),
-        ({"when": "facts.days_late > 6", "budgets": [a_budget(30)]}, None),
-        ({"when": "facts.absent", "budgets": [a_budget(30)]}, None),
-        ({"limit": "facts.absent", "budgets": [a_budget(30)]}, None),
+        ({"when": "request.amount > 20", "budgets": [an_own_budget(cap=30)]}, "30.00"),
+        ({"when": "request.amount > 40", "budgets": [an_own_budget(cap=30)]}, None),
+        ({"limit": "request.amount", "budgets": [an_own_budget(cap=30)]}, "30.00"),
+        ({"limit": "request.amount - 15", "budgets": [an_own_budget(cap=25)]}, None),
+        ({"limit": "40 - 0.5 * request.amount", "budgets": [an_own_budget(cap=17)]}, "17.00"),
+        ({"when": "facts.days_late > 6", "budgets": [an_own_budget(cap=30)]}, None),
+        ({"when": "facts.absent", "budgets": [an_own_budget(cap=30)]}, None),
+        ({"limit": "facts.absent", "budgets": [an_own_budget(cap=30)]}, None),
     ],
 )
 def test_an_offer_is_within_condition_and_limit_as_they_are_for_the_amount_offered(
@@ -106,7 +105,7 @@ def test_an_offer_is_within_condition_and_limit_as_they_are_for_the_amount_offer
         ({"limit": "request.amount > 9.0 ? 4.0 : 6.0"}, "12.00", "6.00"),
         ({"limit": "request.amount > 9.0 ? 0.0 : 6.0"}, "12.00", "6.00"),
         ({"limit": "request.amount > 9.0 ? 8.0 : 6.0"}, "12.00", "6.00"),
-        ({"limit": "request.amount > 9.0 ? 4.0 : 6.0", "budgets": [a_budget(5)]}, "12.00", "5.00"),
+        ({"limit": "request.amount > 9.0 ? 4.0 : 6.0", "budgets": [an_own_budget(cap=5)]}, "12.00", "5.00"),
         ({"limit": "100 - request.amount"}, "60.00", "40.00"),
         ({"limit": "0.5 * request.amount"}, "60.00", None),
         ({"limit": 50, "when": "request.amount != 50.0"}, "60.00", "49.99"),
@@ -147,8 +146,8 @@ def test_a_request_without_amount_gets_no_offer() -> None:
 
 
 def test_the_room_under_a_limit_is_read_only_if_no_candidate_is_free_of_charge() -> None:
-    over = a_mandate(id="over", limit=40, budgets=[a_budget(100)])
-    rows = [over, a_mandate(id="tried", budgets=[a_budget(100)])]
+    over = a_mandate(id="over", limit=40, budgets=[an_own_budget(cap=100)])
+    rows = [over, a_mandate(id="tried", budgets=[an_own_budget(cap=100)])]
     for mandates, looked in ((rows, ["over.b"]), ([*rows, a_mandate(id="free")], [])):
         book = a_book(*mandates, timezone="Europe/Amsterdam")
         assessment = assess(a_case(), book, a_staff(), NOW)
