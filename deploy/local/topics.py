@@ -27,7 +27,7 @@ _NOT_YET = (UnknownTopicOrPartitionError, LeaderNotAvailableError)
 
 @dataclass
 class Outcome:
-    """What was created and checked. `differences`: a sentence each, with the topic and the setting."""
+    """The topics that were created and checked. `differences`: a sentence each, with topic and setting."""
 
     created: list[str] = field(default_factory=list)
     checked: list[str] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""What every service needs: Kafka, HTTP, logs, metrics, health. It knows no noun of the domain.
+"""The shared base of the services: Kafka, HTTP, logs, metrics, health. It knows no noun of the domain.
 
 How a service is wired (`services/<name>/app.py`):
 

@@ -1,4 +1,4 @@
-"""What became of the cases, collected from events; no I/O."""
+"""The outcome of the cases, collected from events; no I/O."""
 
 from __future__ import annotations
 

@@ -95,7 +95,7 @@ class Keys:
         return caller
 
     def ready(self) -> str | None:
-        """What is wrong for /readyz, or None."""
+        """The text for /readyz if something is wrong, else None."""
         self._look_again()
         return None if self._callers else "no key is known"
 

@@ -1,4 +1,4 @@
-"""What a Subscription asks of its aiokafka consumer."""
+"""The aiokafka consumer of a Subscription: polling, positions, lag, and whether it is alive."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Consumer:
 
     @property
     def rebalancing(self) -> bool:
-        """Whether the group is assigning its partitions anew."""
+        """Whether the group is rebalancing."""
         return private_names.is_rebalancing(self.inner)
 
     @property

@@ -58,7 +58,7 @@ class Source(NamedTuple):
 
 
 class LoopCallbacks(Protocol):
-    """What the loop calls."""
+    """The methods that the loop calls."""
 
     def consumer_created(self, consumer: Consumer) -> None:
         """There is a consumer; it has not joined the group yet."""

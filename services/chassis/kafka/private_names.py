@@ -37,7 +37,7 @@ __all__ = [
 
 
 class PartitionState(NamedTuple):
-    """What aiokafka knows of an assigned partition; None where it does not know yet."""
+    """The state of an assigned partition in aiokafka. None: not known yet."""
 
     position: int | None
     """The offset that the next poll reads."""
@@ -48,7 +48,7 @@ class PartitionState(NamedTuple):
 
 
 def is_rebalancing(consumer: AIOKafkaConsumer) -> bool:
-    """Whether the group is assigning its partitions anew."""
+    """Whether the group is rebalancing."""
     return bool(consumer._subscription.reassignment_in_progress)
 
 

@@ -281,7 +281,7 @@ async def _close(inner: AIOKafkaProducer, drain_seconds: float) -> None:
             pass
     sender = private_names.give_up_unsent(inner)
     for close in (sender.close, inner.client.close):
-        # Whatever error the sender ends with, the connections have to be closed.
+        # The connections have to be closed after any error of the sender.
         ended = await family_of(asyncio.wait_for(close(), CLOSE_SECONDS))
         if ended.error is not None:
             log.debug("producer_closed_badly", error=type(ended.error).__name__)

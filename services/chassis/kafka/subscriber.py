@@ -43,12 +43,12 @@ OnBug = Callable[[BaseException], None]
 PAUSE_SECONDS = 0.02
 TOO_OLD_SECONDS = 60.0
 LONGEST_REBALANCE_SECONDS = 120.0
-"""After a longer rebalance the consumer is replaced, and joins the group anew."""
+"""After a longer rebalance the consumer is replaced, and joins the group again."""
 NO_RECORDS: Final[Batches] = {}
 
 
 class Batch(NamedTuple):
-    """What one poll gave, and what the handler is to be done with before the next."""
+    """The records of one poll. The handler gets them all before the next poll."""
 
     records: Batches
 
@@ -138,14 +138,14 @@ class Subscription:
         return time.monotonic() - self._last_ran
 
     def alive(self) -> str | None:
-        """What is wrong for /livez, or None."""
+        """The text for /livez if something is wrong, else None."""
         if self._bug is not None:
             return "stopped by a bug"
         age = self.loop_age_seconds()
         return f"the loop has not run for {age:.0f} s" if age > TOO_OLD_SECONDS else None
 
     def ready(self) -> str | None:
-        """What is wrong for /readyz, or None. A rebalance is no failure, since all members are in it."""
+        """The text for /readyz if something is wrong, else None. A rebalance is nothing wrong."""
         if self._settled is None or self._consumer is None:
             return "not joined yet"
         unsettled = time.monotonic() - self._settled

@@ -73,7 +73,7 @@ class Table(Generic[V]):
         return len(self._rows)
 
     def ready(self) -> str | None:
-        """What is wrong for /readyz, or None."""
+        """The text for /readyz if something is wrong, else None."""
         if not self._read_once:
             return f"{self._topic} has not been read to its end yet"
         age = time.monotonic() - self._turned

@@ -124,7 +124,7 @@ async def test_a_producer_can_give_up_what_it_has_not_sent(caplog: pytest.LogCap
         await acknowledgement
     await asyncio.wait([sender._sender_task])
     assert isinstance(sender._sender_task.exception(), KeyError)
-    await producer.stop()  # is closed, so that nothing is waited for
+    await producer.stop()  # returns at once, since it is closed
     assert "Exception in callback" not in caplog.text
 
 
@@ -244,7 +244,7 @@ def private_uses(text: str, path: str) -> list[str]:
 
 
 def _imported(node: ast.AST) -> list[tuple[int, str]]:
-    """Line and name of each module that an import names; of a private name in it too."""
+    """Line and name of each imported module, and of each private name imported from it."""
     match node:
         case ast.Import(names=names):
             return [(node.lineno, alias.name) for alias in names]

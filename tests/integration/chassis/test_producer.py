@@ -96,7 +96,7 @@ async def test_sending_to_a_missing_topic_raises_try_again(rig: Rig) -> None:
 async def test_with_failpoints_nothing_is_sent_to_brokers_on_other_machines(
     kafka: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As through a tunnel: the bootstrap address is here, and what it leads to is not."""
+    """Like through a tunnel: the bootstrap address is on this machine, the brokers are not."""
     armed = failpoints.read("after-settle=stop")
     monkeypatch.setattr(failpoints, "_armed", armed)
     here = Producer(kafka, client_id="here")

@@ -1,4 +1,4 @@
-"""What Redis cannot do now is tried again; what is wrong with a call stays an error. Against a real one."""
+"""Errors of a real Redis: a temporary one is TryAgain, a wrong call stays an error."""
 
 from __future__ import annotations
 

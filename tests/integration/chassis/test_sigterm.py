@@ -59,7 +59,7 @@ run("t", main)
 
 
 class Running:
-    """A service in a process of its own, and what it says."""
+    """A service in a process of its own, with the lines that it prints."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self.process = process

@@ -63,7 +63,7 @@ async def test_a_bug_is_reported_stops_consuming_and_commits_nothing(rig: Rig) -
     subscription = await rig.subscribe(topic, handler=handle)
     await until(lambda: rig.bugs)
     await rig.put(topic, b"2")
-    await until(subscription.alive)  # says what is wrong: the loop has ended
+    await until(subscription.alive)  # a text: the loop has ended
     assert len(calls) == len(rig.bugs) == 1
     assert await rig.committed(topic) is None
 
@@ -106,7 +106,7 @@ async def test_a_rebalance_waits_for_the_batch_so_that_nothing_is_handled_twice(
     other = await rig.subscribe(topic, on_assigned=assigned)
     assert first.consumer is not None
     coordinator = first.consumer._coordinator
-    await until(lambda: coordinator._rejoin_needed_fut.done())  # the broker has told it of the other
+    await until(lambda: coordinator._rejoin_needed_fut.done())  # the broker has announced the other member
     assert order == []
     finish.set()
     await until(lambda: len(first.assigned) == len(other.assigned) == 1)

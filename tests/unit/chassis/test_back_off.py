@@ -15,7 +15,7 @@ def no_bug(error: BaseException) -> None:
 
 
 class Step:
-    """Ends in the given errors one after the other; None is done."""
+    """A step that ends in the given errors, one after the other; None means done."""
 
     def __init__(self, *ends: BaseException | None) -> None:
         self._ends = list(ends)

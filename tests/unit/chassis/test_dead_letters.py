@@ -14,7 +14,7 @@ from tests.builders.records import a_record
 
 
 class Kept:
-    """A producer that keeps what it is given."""
+    """A producer that stores the records it is given."""
 
     def __init__(self) -> None:
         self.records: list[Outgoing] = []

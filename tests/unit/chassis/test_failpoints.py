@@ -139,7 +139,7 @@ NO_ADDRESS = {
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_every_text_setting_is_known_as_an_address_or_not(service: str) -> None:
-    """A new setting with an address must be looked at before failpoints are allowed."""
+    """A new setting with an address must be checked before failpoints are allowed."""
     settings = SERVICES[service]
     texts = {
         name
