@@ -1,4 +1,4 @@
-"""The wiring of rules: clients are born here and die here in reverse order."""
+"""The wiring of rules: clients are opened here, and closed in reverse order."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, assert_never
 
 from services.chassis.process.errors import TryAgain
 from services.chassis.process.failpoints import Point, reach
@@ -45,6 +45,8 @@ async def cold_start(*, ledger: Ledger, journal: Journal, effects_of: EffectsOf,
                 except Lost:
                     continue
                 return
+            case answer:
+                assert_never(answer)
 
 
 async def _rebuilt(

@@ -11,7 +11,7 @@ from binascii import b2a_base64
 from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from hashlib import blake2b
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias, assert_never
 
 from schemas.withdrawal import WITHDRAWN
 
@@ -221,6 +221,8 @@ def write_effects(effects: tuple[Effect, ...], into: list[Argument]) -> None:
                 into += ("l", *place(index_id), WITHDRAWN, seq)
             case Credit(key, field, amount):
                 into += ("c", key, field, amount)
+            case _:
+                assert_never(effect)
 
 
 def write_parts(parts: list[Part], into: list[Argument]) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from typing import assert_never
 
 from engine.inputs import Input
 from schemas.cloud_event import HEADERS
@@ -14,7 +15,7 @@ from services.chassis.process.errors import TryAgain
 from services.chassis.process.failpoints import Point, reach
 from services.chassis.process.log import log, log_each
 from services.rules.journal.journal import Journal
-from services.rules.journal.publisher import JournalEntry, JournalRecord, Landed
+from services.rules.journal.publisher import JournalEntry, JournalRecord, Landed, NotLanded
 from services.rules.ledger.client import Ledger
 from services.rules.ledger.protocol import Confirm, Effect
 from services.rules.metrics import RulesMetrics
@@ -82,11 +83,14 @@ async def _publish(
     outcomes = await journal.publish(entries) if entries else {}
     next_offsets, failed = {}, {}
     for p, outcome in outcomes.items():
-        if isinstance(outcome, Landed):
-            next_offsets[p] = outcome.next_offset
-        else:
-            log.warning("round_not_landed", partition=p, why=outcome.why)
-            failed[p] = call.failed_publish(p)
+        match outcome:
+            case Landed(next_offset):
+                next_offsets[p] = next_offset
+            case NotLanded(why):
+                log.warning("round_not_landed", partition=p, why=why)
+                failed[p] = call.failed_publish(p)
+            case _:
+                assert_never(outcome)
     return next_offsets, BatchOutcome(failed)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, assert_never
 
 from engine.events.envelope import Rendered
 from engine.inputs import Input
@@ -147,6 +147,8 @@ def render(settlement: Settlement) -> Decisions:
                 _sort_known(one, answer, repeats, conflicts)
             case Refusal():
                 pass  # its partition is unfinished: the outcome of the settlement says so
+            case _:
+                assert_never(answer)
     of_new = {one.place: one for one in new} if repeats else {}
     return Decisions(
         new,
