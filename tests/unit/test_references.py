@@ -108,6 +108,16 @@ def broken_paths(page: Path, text: str) -> list[str]:
     return [path for path in paths if not (ROOT / path).exists()]
 
 
+def broken_names(_: Path, text: str) -> list[str]:
+    """Names that their file does not have: "`NAME` in `FILE`", "`NAME` of `FILE`"."""
+    named = re.findall(r"`([A-Za-z_][\w.]*)` (?:in|of)\s+`([\w./-]+\.(?:py|lua))`", text)
+    return [
+        f"{symbol} in {file}"
+        for symbol, file in named
+        if not re.search(rf"\b{symbol.split('.')[-1]}\b", page_text(ROOT / file))
+    ]
+
+
 def found(check: Callable[[Path, str], list[str]], paths: Iterable[Path]) -> dict[str, list[str]]:
     """What a check finds, by file."""
     return {name(path): flaws for path in paths if (flaws := check(path, page_text(path)))}
@@ -142,6 +152,16 @@ def test_every_file_that_a_page_names_is_there() -> None:
 
 def test_a_file_that_is_not_there_is_found() -> None:
     assert broken_paths(ROOT / "README.md", "`tests/unit/test_nothing.py`") == ["tests/unit/test_nothing.py"]
+
+
+def test_every_name_that_a_page_gives_is_in_its_file() -> None:
+    assert found(broken_names, PAGES) == {}
+
+
+def test_a_name_that_is_not_in_its_file_is_found() -> None:
+    assert broken_names(ROOT / "README.md", "`nothing` in `engine/propose.py`") == [
+        "nothing in engine/propose.py"
+    ]
 
 
 def test_every_page_and_heading_that_is_cited_is_there() -> None:
