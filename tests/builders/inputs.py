@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from aiokafka import ConsumerRecord
-
-from engine.inputs import Input, Reply, Submission, WithdrawalInput, read_input
+from engine.inputs import Reply, Submission, WithdrawalInput, read_input
 from schemas import topics
 from tests.builders.bodies import as_bytes
 from tests.builders.events import a_submitted_event, a_verdict_event, a_withdrawn_event
@@ -40,8 +38,3 @@ def a_withdrawal(*, partition: int = 0, data: Any = None, **changes: Any) -> Wit
     one = read_input(topics.CASES, partition, key_of(event), as_bytes(event))
     assert isinstance(one, WithdrawalInput)
     return one
-
-
-def input_of(record: ConsumerRecord[bytes | None, bytes | None]) -> Input:
-    """The input in a record."""
-    return read_input(record.topic, record.partition, record.key, record.value)
