@@ -1,6 +1,7 @@
 """In-memory doubles of the ledger, the journal, the tables and the consumer, for tests of batch and worker.
 
-No test holds them to the real ones; those have their own on a real Kafka and Redis, in tests/integration/.
+Contract tests hold the ledger and the journal to the real ones: test_the_ledger_double.py and
+test_the_journal_double.py in tests/integration. The tables, dead letters and consumer have none.
 """
 
 from __future__ import annotations
