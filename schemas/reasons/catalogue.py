@@ -15,7 +15,8 @@ _ENTRIES: Final = (
     ReasonEntry(
         "prohibited",
         about="request",
-        meaning="a prohibition applies; the sentence is the policy's own. `except`: the roles that it names",
+        meaning="a prohibition applies. `reason` is the text in the policy, and `except` lists the roles that"
+        " it exempts",
         figures=("reason", "except"),
         event={"": "{reason}"},
         letter={
@@ -137,8 +138,8 @@ _ENTRIES: Final = (
     ReasonEntry(
         "budget_exhausted",
         about="mandate",
-        meaning="one of its budgets has no room; the first is named. `renews_at` is null if so much never"
-        " fits; `amount` and `currency` are there for a budget in money",
+        meaning="one of its budgets has no room; the first such budget is named. `renews_at` is null if the"
+        " budget can never have room for it. Only a budget in money gives `amount` and `currency`",
         figures=("budget", "left", "renews_at", "timezone", "amount", "currency"),
         event={
             "money": "Mandate {mandate}: budget {budget} of {scope} has {left} {currency} left, and {amount}"
@@ -334,7 +335,7 @@ _ENTRIES: Final = (
     ReasonEntry(
         "withdrawn",
         about="request",
-        meaning="the request was withdrawn; who withdrew it, and why, where known",
+        meaning="the request was withdrawn, by `agent` and for `reason` if these are known",
         figures=("agent", "reason"),
         event={
             "": "It was withdrawn.",
