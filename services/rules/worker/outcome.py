@@ -64,7 +64,7 @@ class BatchOutcome:
         """Every partition whose records come again."""
         return frozenset(self.retry | self.take_over.keys())
 
-    def going_on(self, those: Sequence[T]) -> Sequence[T]:
+    def remaining(self, those: Sequence[T]) -> Sequence[T]:
         """The items whose partition is not unfinished."""
         unfinished = self.unfinished
         if not unfinished:

@@ -43,8 +43,8 @@ async def publish_new(
             confirm = Confirm(settlement.first_sequence, next_offsets[p], tuple(effects))
             partitions.published(p, settlement.call.gens[p], confirm)
     reach(Point.AFTER_ACKNOWLEDGE)
-    _count_new(failures.going_on(decisions.new), metrics)
-    _count_repeats(failures.going_on([repeat for repeat, _ in decisions.repeats_of_new]), metrics)
+    _count_new(failures.remaining(decisions.new), metrics)
+    _count_repeats(failures.remaining([repeat for repeat, _ in decisions.repeats_of_new]), metrics)
     return failures
 
 
@@ -71,7 +71,7 @@ async def publish_repeats(
     next_offsets, failures = await _publish(entries, call, journal)
     for p, next_offset in next_offsets.items():
         partitions.repeated(p, call.gens[p], next_offset)
-    _count_repeats(failures.going_on(answered), metrics)
+    _count_repeats(failures.remaining(answered), metrics)
     missing = [DeadLetter(one.record, DECIDED_ELSEWHERE) for one in repeats if one.place not in stored]
     return failures | BatchOutcome(dead_letters=tuple(missing))
 

@@ -54,7 +54,7 @@ class BatchDecider:
         outcome = self._held_back(received) | BatchOutcome(dead_letters=tuple(unreadable))
         outcome |= await self._put_dead_letters(outcome)
         for inputs in rounds(received):
-            outcome |= await self.decide_round(outcome.going_on(inputs))
+            outcome |= await self.decide_round(outcome.remaining(inputs))
         return outcome
 
     async def decide_round(self, inputs: Sequence[ReceivedInput]) -> BatchOutcome:
@@ -65,25 +65,25 @@ class BatchDecider:
         """
         # Read what the inputs are judged on, then judge them.
         outcome = self._no_longer_held(inputs)
-        prefetched = await prefetch(outcome.going_on(inputs), self.ledger, self.journal, self.partitions)
+        prefetched = await prefetch(outcome.remaining(inputs), self.ledger, self.journal, self.partitions)
         outcome |= prefetched.outcome
-        judgement = judge(outcome.going_on(inputs), self.tables, prefetched)
+        judgement = judge(outcome.remaining(inputs), self.tables, prefetched)
         outcome |= judgement.outcome
 
         # Settle, render and publish: one call of the ledger after the other.
         for judged in self._calls(judgement.judged):
             outcome |= self._no_longer_held(judged)
-            settlement = await settle(outcome.going_on(judged), self.ledger, self.partitions)
+            settlement = await settle(outcome.remaining(judged), self.ledger, self.partitions)
             decisions = render(settlement)
             outcome |= settlement.outcome | decisions.outcome
             outcome |= await publish_new(decisions, self.journal, self.partitions, self.metrics)
-            outcome |= await self._publish_repeats(outcome.going_on(decisions.repeats), settlement.call)
+            outcome |= await self._publish_repeats(outcome.remaining(decisions.repeats), settlement.call)
 
         # Inputs that cannot be judged may be repeats, also of an input of this round: so they come last.
         outcome |= self._no_longer_held(judgement.unjudged)
-        known = await recognise(outcome.going_on(judgement.unjudged), self.ledger, self.partitions)
+        known = await recognise(outcome.remaining(judgement.unjudged), self.ledger, self.partitions)
         outcome |= known.outcome
-        outcome |= await self._publish_repeats(outcome.going_on(known.repeats), known.call)
+        outcome |= await self._publish_repeats(outcome.remaining(known.repeats), known.call)
         return outcome | await self._put_dead_letters(outcome)
 
     def _held_back(self, received: Sequence[ReceivedInput]) -> BatchOutcome:
@@ -111,7 +111,7 @@ class BatchDecider:
 
     async def _put_dead_letters(self, outcome: BatchOutcome) -> BatchOutcome:
         """Write the dead letters, except of unfinished partitions: their records come again."""
-        letters = outcome.going_on(outcome.dead_letters)
+        letters = outcome.remaining(outcome.dead_letters)
         try:
             await self.dead_letters.put_all(letters)
         except TryAgain as away:
