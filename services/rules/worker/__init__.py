@@ -1,1 +1,1 @@
-"""The walk of a batch, what is looked up before it, and how far behind the worker is."""
+"""The worker: the walk of a batch, the ownership of partitions, and the measuring of lag."""
