@@ -1,1 +1,1 @@
-"""Deciding, pure: values in, values out; no await, no clock, no I/O."""
+"""The decision logic. It is pure: values in, values out, with no await, no clock and no I/O."""

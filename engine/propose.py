@@ -42,8 +42,8 @@ def propose(
 ) -> Proposal:
     """Judge this input.
 
-    `states` and `newest` are what the input's `needs` names: approvals as JSON by their `state_id`, and the
-    events of a request's newest decision, as parsed JSON, by the request's index id.
+    `states` and `newest` hold the values that the input's `needs` asks for. `states`: approvals as JSON, by
+    `state_id`. `newest`: the events of a request's newest decision as parsed JSON, by its index id.
 
     Raises Unreadable: unknown_tenant, unknown_approval.
     """

@@ -26,7 +26,7 @@ _SENTENCES: Final = {
 
 
 def prohibited(row: Prohibition) -> Reason:
-    """Nobody may grant this, except the roles of `except`; the sentence is the policy's own."""
+    """Nobody may grant this, except the roles of `except`. The sentence comes from the policy."""
     figures = {"reason": row.reason}
     if row.named:
         figures["except"] = ", ".join(row.named)
@@ -34,12 +34,12 @@ def prohibited(row: Prohibition) -> Reason:
 
 
 def prohibition_not_judged(row: Prohibition, failure: Failure) -> Reason:
-    """It is not known whether the prohibition applies."""
+    """The prohibition's `when` cannot be evaluated, so nobody knows whether it applies."""
     return _failed("prohibition", failure, prohibition=row.id)
 
 
 def unknown_agent(agent_id: str | None) -> Reason:
-    """Nobody of the staff has that id."""
+    """Nobody on the staff has this id."""
     return _reason("unknown_agent", "none" if agent_id is None else "", figures={"agent": agent_id})
 
 
@@ -64,12 +64,12 @@ def condition_not_met(row: Mandate) -> Reason:
 
 
 def condition_failed(row: Mandate, failure: Failure) -> Reason:
-    """The mandate's `when` cannot be judged."""
+    """The mandate's `when` cannot be evaluated."""
     return _failed("condition", failure, mandate=row.id)
 
 
 def limit_failed(row: Mandate, failure: Failure) -> Reason:
-    """The mandate's `limit` cannot be worked out."""
+    """The mandate's `limit` cannot be evaluated."""
     return _failed("limit", failure, mandate=row.id)
 
 
@@ -87,9 +87,9 @@ def over_limit(row: Mandate, amount: Money, limit: Money) -> Reason:
 def budget_exhausted(
     row: Mandate, charge: Charge, used: int, asked: Money | None, renews_at: datetime | None, zone: ZoneInfo
 ) -> Reason:
-    """A budget has no room. Its window gives room again at `renews_at`; None: so much never fits.
+    """A budget has no room. It has room again at `renews_at`; None if the amount is above the cap.
 
-    `timezone` is that of the window, so that people can be told the day as they know it.
+    The figures have the time zone of the window, so that people can be told the local day.
     `left` is money as a decimal string, or a count. It is never negative, even after a cap is lowered.
     """
     renewed = None if renews_at is None else renews_at.isoformat().replace("+00:00", "Z")
@@ -110,12 +110,12 @@ def budget_exhausted(
 
 
 def discretion_needs_reason(row: Mandate) -> Reason:
-    """The mandate is at discretion, and the request gives no reason."""
+    """The mandate is at discretion, but the request gives no reason."""
     return _of_mandate("discretion_needs_reason", "", row.id)
 
 
 def nobody_may_grant(steps: tuple[str, ...]) -> Reason:
-    """No step of the ladder has anybody whose mandate covers the request."""
+    """No person on the ladder has a mandate that covers the request."""
     return _reason("nobody_may_grant", figures={"steps": ", ".join(steps)})
 
 
@@ -130,22 +130,22 @@ def absent(agent_id: str) -> Reason:
 
 
 def not_an_approver(agent_id: str, step: str) -> Reason:
-    """The approval waits for other people."""
+    """This person is not among the people who may answer the approval."""
     return _reason("not_an_approver", figures={"agent": agent_id, "step": step})
 
 
 def amount_unreadable(flaw: str) -> Reason:
-    """The other amount that was approved is not an amount of the currency."""
+    """The verdict approves an amount that is not valid in the currency."""
     return _reason("amount_unreadable", figures={"error": flaw})
 
 
 def withdrawn(asked: Withdrawal) -> Reason:
-    """The request was withdrawn, with the reason that was given, if any."""
+    """The request was withdrawn. The reason of the withdrawal is optional."""
     figures = {"agent": asked.agent_id, "reason": asked.reason}
     return _reason("withdrawn", "reason" if asked.reason else "", figures=figures)
 
 
-@lru_cache(maxsize=10_000)  # the same few for nearly every case
+@lru_cache(maxsize=10_000)  # nearly every case has the same few reasons
 def _of_mandate(code: str, variant: str, mandate: str) -> Reason:
     """A reason without figures."""
     return _reason(code, variant, mandate=mandate)
@@ -154,7 +154,7 @@ def _of_mandate(code: str, variant: str, mandate: str) -> Reason:
 def _failed(
     variant: str, failure: Failure, *, mandate: str | None = None, prohibition: str | None = None
 ) -> Reason:
-    """An expression has no value: a fact is missing, or it cannot be worked out."""
+    """An expression cannot be evaluated: a fact is missing, or evaluation failed."""
     code, figures = "condition_error", {"error": failure.error}
     if failure.fact is not None:
         code, figures = "fact_missing", {"fact": failure.fact}
@@ -172,6 +172,6 @@ def _reason(
     figures: Mapping[str, str | int | None] = NO_FIGURES,
     **more: str,
 ) -> Reason:
-    """The reason, with the event's sentence of this variant; `more` is for the sentence only."""
+    """The reason, with the catalogue's event sentence for this variant. Only the sentence uses `more`."""
     values = {"mandate": mandate, "prohibition": prohibition, **figures, **more}
     return Reason(code, _SENTENCES[code, variant](**values), mandate, prohibition, figures)

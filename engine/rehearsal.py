@@ -1,4 +1,4 @@
-"""Decide inputs one by one with a ledger in memory that starts empty, by the same steps as a worker."""
+"""Decide inputs one by one, in the same steps as a worker, with a ledger in memory that starts empty."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _MICROSECOND: Final = timedelta(microseconds=1)
 
 
 class Rehearsal:
-    """One policy with its staff, and everything that the ledger would hold."""
+    """One policy, its staff, and the state that the ledger would hold."""
 
     def __init__(self, book: PolicyBook, staff: StaffDirectory) -> None:
         self._book = book
@@ -39,7 +39,7 @@ class Rehearsal:
         return self._staff
 
     def decide(self, one: Input) -> tuple[Event, ...]:
-        """The events of an input; for a repeat those of the newest decision again.
+        """The events of an input. A repeat gets the events of the newest decision again.
 
         Raises Unreadable: unknown_tenant, unknown_approval, conflict.
         """

@@ -1,4 +1,4 @@
-"""The inputs that are decided: one file for each kind, and the reading of records."""
+"""The inputs that rules decides: one module for each kind, and one that reads records."""
 
 from engine.inputs.reading import Input, read_input
 from engine.inputs.received import OFFLINE, FromRecord, InputOrigin, Needs

@@ -13,11 +13,11 @@ def reply_index_id(tenant: str, approval_id: str, reply_id: str) -> str:
 def withdrawal_index_id(request: RequestKey) -> str:
     """The id of the withdrawal of a request in the ledger's index.
 
-    Its second NUL keeps it apart from every request, also from one of a tenant called `in`.
+    It has a second NUL, so it cannot equal the id of any request, even for a tenant called `in`.
     """
     return f"in/{request.index_id}\x00withdrawn"
 
 
 def state_id(tenant: str, approval_id: str) -> str:
-    """The id of an approval in the ledger. An approval id names no tenant, so the tenant stands before it."""
+    """The id of an approval in the ledger. An approval id has no tenant in it, so the tenant comes first."""
     return f"{tenant}/{approval_id}"

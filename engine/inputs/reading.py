@@ -23,7 +23,7 @@ KINDS: Final[Mapping[str, Mapping[str, type[Input]]]] = {
     topics.CASES: {types.CASE_SUBMITTED: Submission, types.CASE_WITHDRAWN: WithdrawalInput},
     topics.REPLIES: {types.VERDICT_APPROVE: ApproveReply, types.VERDICT_REJECT: RejectReply},
 }
-"""Topic -> type of an event in it -> the class that reads it. The first of a topic reads untyped records."""
+"""Topic -> event type -> the class that reads it. A record without a type goes to the topic's first class."""
 
 
 class _Typed(Struct):
@@ -45,13 +45,13 @@ def read_input(topic: str, partition: int, key: bytes | None, value: bytes | Non
     if event_type is None:
         return next(iter(kinds.values())).read(origin, key, value)
     if event_type not in kinds:
-        parse_json(value, MAX_DEPTH + ENVELOPE_DEPTH)  # a body that is not JSON says so first
+        parse_json(value, MAX_DEPTH + ENVELOPE_DEPTH)  # if the body is not JSON, report that instead
         raise unknown_type(topic)
     return kinds[event_type].read(origin, key, value)
 
 
 def _type_of(value: bytes | None) -> str | None:
-    """The type of the event; None if there is none or the body is not JSON."""
+    """The type of the event; None if it has no type or is not JSON."""
     try:
         return None if value is None else _decode_type(value).type
     except (DecodeError, UnicodeDecodeError):

@@ -1,4 +1,4 @@
-"""The part that every input has, and the list of names that each kind of input must have."""
+"""The fields of every input, and the attributes that each kind of input must add."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ class FromRecord(NamedTuple):
 
 
 InputOrigin: TypeAlias = FromRecord
-"""The place that an input came from. A timer would be one more member."""
+"""The source of an input. A timer would be one more member."""
 
 OFFLINE: Final = FromRecord(CASES, 0)
-"""Stands in for a record if there is none: in policy tests and on the command line."""
+"""The origin of inputs without a record: in policy tests and on the command line."""
 
 
 class Needs(NamedTuple):
@@ -45,16 +45,16 @@ NOTHING_NEEDED: Final = Needs()
 
 @dataclass(frozen=True)
 class Received:
-    """The fields of every input. Each kind adds the names below; mypy names a kind that lacks one.
+    """The fields of every input. Each kind adds the attributes below; mypy reports a kind that lacks one.
 
     | name | meaning |
     |---|---|
-    | `tenant`, `case_key`, `request_key` | the tenant, the case and the request that it is about |
+    | `tenant`, `case_key`, `request_key` | the tenant, the case and the request that the input is about |
     | `index_id`, `digest` | the id under which the ledger settles it once; another digest is a conflict |
-    | `needs` | the reads before it can be judged |
-    | `judged_person` | the id of the person whose authority is judged; None if nobody's is |
+    | `needs` | the reads that it needs before it can be judged |
+    | `judged_person` | the id of the person whose authority is judged; None if no authority is needed |
     | `alone` | whether it must not share a round with another input of its case |
-    | `conflict` | the detail of a dead letter if the id is known with other content |
+    | `conflict` | the detail of the dead letter if the id is known with other content |
     """
 
     origin: InputOrigin
@@ -75,7 +75,7 @@ def check_event(
     key: bytes | None,
     case_key: tuple[str | None, str],
 ) -> str:
-    """Check the envelope against its record and its data; the tenant. Raises Unreadable."""
+    """Check the envelope against its record and its data, and return the tenant. Raises Unreadable."""
     tenant, case_id = case_key
     if event.type != event_type:
         raise unknown_type(origin.topic)
@@ -94,6 +94,6 @@ def check_event(
 
 
 def unknown_type(topic: str) -> Unreadable:
-    """The event is of a type that rules does not take from this topic."""
-    taken = " and ".join(sorted(_TYPES_IN[topic]))
-    return Unreadable("unknown_type", f"/type: {topic} takes {taken}, and not this one.")
+    """The error for an event type that rules does not accept in this topic."""
+    accepted = " or ".join(sorted(_TYPES_IN[topic]))
+    return Unreadable("unknown_type", f"/type: this type is not accepted in {topic}; send {accepted}.")

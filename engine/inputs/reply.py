@@ -1,4 +1,4 @@
-"""The replies that people give on an approval: a class for each kind, and a row for it in reading.py."""
+"""Replies to an approval. Each kind is a class here, with a row in reading.py."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _VERDICT: Final = CloudEvent[Verdict]
 
 @dataclass(frozen=True)
 class _Reply(Received):
-    """The part that all kinds of replies have."""
+    """The fields of every reply."""
 
     tenant: str
     verdict: Verdict
@@ -69,7 +69,7 @@ class _Reply(Received):
 
     @cached
     def index_id(self) -> str:
-        """The id under which the ledger settles it: the same reply_id is the same reply."""
+        """The id under which the ledger settles it. Two replies with one reply_id are one reply."""
         return reply_index_id(self.tenant, self.verdict.approval_id, self.verdict.reply_id)
 
     @cached
@@ -80,14 +80,14 @@ class _Reply(Received):
 
 @dataclass(frozen=True)
 class ApproveReply(_Reply):
-    """Somebody approves what is asked, or another amount."""
+    """A person approves the request, or another amount."""
 
     event_type: ClassVar[str] = types.VERDICT_APPROVE
 
 
 @dataclass(frozen=True)
 class RejectReply(_Reply):
-    """Somebody rejects what is asked."""
+    """A person rejects the request."""
 
     event_type: ClassVar[str] = types.VERDICT_REJECT
 
@@ -103,5 +103,6 @@ def _check_approval_id(verdict: Verdict) -> None:
     if named != (verdict.case_id, verdict.request_id):
         raise Unreadable(
             "unknown_approval",
-            "/data/approval_id: names another request than case_id and request_id; send the approval's own.",
+            "/data/approval_id: is not the approval of this case_id and request_id; copy all three from the"
+            " approval.",
         )

@@ -19,7 +19,7 @@ _EVENT: Final = CloudEvent[Case]
 
 @dataclass(frozen=True)
 class Submission(Received):
-    """A case, with what its agent asks to grant."""
+    """A case with a decision request."""
 
     case: Case
 

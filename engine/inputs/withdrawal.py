@@ -26,7 +26,7 @@ class WithdrawalInput(Received):
     judged_person: ClassVar[str | None] = None
     alone: ClassVar[bool] = True
     digest: ClassVar[str] = WITHDRAWN
-    """Every withdrawal of a request is the same one, so none is ever in conflict."""
+    """The same for every withdrawal, so two withdrawals of one request are never in conflict."""
     conflict: ClassVar[str] = "/data/request_id: this withdrawal is known with other content."
 
     @classmethod
@@ -59,7 +59,7 @@ class WithdrawalInput(Received):
 
     @property
     def needs(self) -> Needs:
-        """The approval of the request, and the decision that may have charged something."""
+        """The approval of the request, and its newest decision, which may have charges to give back."""
         return Needs((self.state_id,), (self.request_key.index_id,))
 
     @cached

@@ -1,1 +1,1 @@
-"""Judging: whether a request is within an agent's authority, and who may decide if it is not."""
+"""Judge whether a request is within an agent's authority, and who may decide it if it is not."""

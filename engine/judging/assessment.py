@@ -23,7 +23,7 @@ from schemas.staff import StaffMember
 
 
 class RequestContext:
-    """One request with everything it is judged by."""
+    """One request, with the policy and the facts that it is judged by."""
 
     __slots__ = ("agent", "book", "case", "judge", "now", "prohibitions")
 
@@ -40,7 +40,7 @@ class RequestContext:
 
 
 def prohibited(context: RequestContext) -> Refused | Escalated | None:
-    """Refused, if prohibitions apply. Escalated, if none does and one cannot be judged."""
+    """Refused if a prohibition applies. Escalated if none applies, but one cannot be evaluated."""
     applying: list[Reason] = []
     unjudged: list[Reason] = []
     for row in context.prohibitions:
@@ -55,7 +55,7 @@ def prohibited(context: RequestContext) -> Refused | Escalated | None:
 
 
 def by_unknown_agent(context: RequestContext) -> Escalated | None:
-    """Escalated, if the agent is not in the staff list or has a role that the policy does not have."""
+    """Escalated if the agent is not on the staff, or has a role that the policy does not have."""
     agent = context.agent
     if agent is None:
         return Escalated((reasons.unknown_agent(context.case.agent_id),))
@@ -65,7 +65,7 @@ def by_unknown_agent(context: RequestContext) -> Escalated | None:
 
 
 def in_another_currency(context: RequestContext) -> Escalated | None:
-    """Escalated, if the request is in another currency than the policy."""
+    """Escalated if the request is in another currency than the policy."""
     currency, covered = context.case.request.currency, context.book.currency
     if currency is None or currency == covered:
         return None
@@ -73,7 +73,7 @@ def in_another_currency(context: RequestContext) -> Escalated | None:
 
 
 def by_mandate(context: RequestContext) -> Tried:
-    """The candidates. The first that covers the request and has room in its budgets approves it."""
+    """The candidates, tried in order. The first that covers the request and has room approves it."""
     case, book, agent = context.case, context.book, context.agent
     role, team = ("", "") if agent is None else (agent.role, agent.team)
     rows = rows_for(book, role, case.request, case.category)
@@ -93,7 +93,7 @@ CHECKS: Final[tuple[Check, ...]] = (prohibited, by_unknown_agent, in_another_cur
 
 @dataclass(frozen=True)
 class RequestAssessment:
-    """The possible conclusions on a request. Only the ledger knows the room in budgets."""
+    """The possible conclusions on a request. Only the ledger knows whether its budgets have room."""
 
     answer: Answer
     requester: Requester
@@ -103,18 +103,18 @@ class RequestAssessment:
 
     @cached
     def ladder(self) -> Ladder:
-        """The people who may be asked. They are looked for only if it is escalated."""
+        """The people who may be asked. The ladder is made only for an escalated request."""
         case, book, now, judge = self.context.case, self.context.book, self.context.now, self.context.judge
         return Ladder(case, book, self.staff, now, self.requester.team, judge)
 
     @property
     def charge_options(self) -> tuple[Charges, ...]:
-        """The charges of each candidate that charges something, in the order to try them."""
+        """The charge option of each candidate that has charges, in the order to try them."""
         return self.answer.charge_options if isinstance(self.answer, Tried) else ()
 
     @property
     def probes(self) -> Charges:
-        """The charges whose use is needed if nothing was charged."""
+        """The charges that the ledger looks at if no option had room."""
         return self.answer.probes if isinstance(self.answer, Tried) else ()
 
     @property
@@ -123,7 +123,7 @@ class RequestAssessment:
         return self.answer.shortfalls if isinstance(self.answer, Tried) else self.answer.reasons
 
     def conclude(self, chosen_option: int = 0, used: Sequence[BudgetUse] = ()) -> Conclusion:
-        """The conclusion, when the ledger charged this one of `charge_options`, from 1; 0 for none."""
+        """The conclusion. For the parameters see :meth:`engine.proposals.proposal.Proposal.render`."""
         match self.answer:
             case Refused():
                 return self.answer
@@ -141,7 +141,7 @@ class RequestAssessment:
                 assert_never(self.answer)
 
     def _escalated(self, why: tuple[Reason, ...], on_the_spot: Money | None) -> Escalated | Refused:
-        """Escalated to those who may grant it. If nobody may, the policy may want it refused."""
+        """Escalated to the step that is asked; refused if there is none (`when_nobody: refuse`)."""
         asked = self.ladder.asked
         if asked is None:
             return Refused((*why, reasons.nobody_may_grant(self.ladder.steps)), "ladder")

@@ -1,6 +1,6 @@
 """Budgets: their charges, windows and room (docs/policy.md, Budgets).
 
-The ledger only has counters: each has a key, and under it one field for each window.
+The ledger holds only counters. A counter has a key, and one field for each window.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from schemas.money import Money
 
 _FIRST_DAY: Final = date(1970, 1, 1).toordinal()
 COUNTED: Final = "count"
-"""The unit in the key of a counter that counts decisions; a counter of money has its currency there."""
+"""The unit in the key of a counter of decisions. The unit of a counter of money is its currency."""
 
 
 class Charge(NamedTuple):
     """A charge on a budget, in minor units or a count. It is made if its counter has room below `cap`.
 
-    `scope` and `window` are written as in events; `key` and `field` say where the ledger counts it. `days` is
-    N for an `Nd` window, whose field is the number of the day since 1970; else 0.
-    :class:`schemas.decision.Charge` is the same in an event, without what only the ledger needs.
+    `scope` and `window` are written as in events. `key` and `field` name the ledger's counter. `days` is N
+    for an `Nd` window, else 0; the field of an `Nd` window is a day number since 1970.
+    :class:`schemas.decision.Charge` is the same in an event, without the fields that only the ledger needs.
     """
 
     budget: Budget
@@ -41,8 +41,9 @@ class Charge(NamedTuple):
 class BudgetUse(NamedTuple):
     """The use of a charge's counter before the charge.
 
-    `used`: in its window; for an `Nd` window the most in any run of N days with that day in it. `free_day`:
-    for an `Nd` window the first later day on which the amount has room, as a number since 1970; else None.
+    `used`: the sum in its window; for an `Nd` window the largest sum of any N days in a row that include the
+    day. `free_day`: for an `Nd` window the first later day on which the amount has room, as days since 1970;
+    else None.
     """
 
     used: int
@@ -61,7 +62,7 @@ class Spender(NamedTuple):
     customer_id: str
 
     def scope(self, per: Per) -> str:
-        """As events write it: `agent:agent-01`, `team:north`, `customer:cu-1` or `tenant`."""
+        """The scope as events write it: `agent:agent-01`, `team:north`, `customer:cu-1` or `tenant`."""
         match per:
             case "agent":
                 return f"agent:{self.agent_id}"
@@ -74,9 +75,9 @@ class Spender(NamedTuple):
 
 
 def charges(budgets: Iterable[Budget], spender: Spender, money: Money | None, day: date) -> Charges:
-    """The charges for granting this amount on these budgets. 0.00 or no amount charges no money.
+    """The charges on these budgets if this amount is granted. An amount of 0.00, or none, charges no money.
 
-    `day` is a day of the policy's time zone.
+    `day` is a day in the policy's time zone.
     """
     return tuple(
         _charge(budget, spender, money.minor, money.currency, day)
@@ -104,7 +105,7 @@ def _charge(budget: Budget, spender: Spender, amount: int, unit: str, day: date)
 
 
 def local_day(moment: datetime, zone: ZoneInfo) -> date:
-    """The calendar day of that moment in the policy's time zone."""
+    """The calendar day of a moment in the policy's time zone."""
     return moment.astimezone(zone).date()
 
 
@@ -115,7 +116,7 @@ def day_number(day: date) -> int:
 
 @lru_cache(maxsize=1_000)
 def window_name(kind: WindowKind, day: date) -> str:
-    """The window with the day in it, as events write it: `2026-03-02`, `2026-W10`, `2026-03`, `2026`."""
+    """The window that contains the day, as events write it: `2026-03-02`, `2026-W10`, `2026-03`, `2026`."""
     match kind:
         case "day" | "days":
             return day.isoformat()
@@ -131,13 +132,13 @@ def window_name(kind: WindowKind, day: date) -> str:
 def counter_key(tenant: str, budget: str, window: str, unit: str, scope: str) -> str:
     """The key of a counter. `window` is `day`, ..., `year` or `30d`; `unit` is a currency or `count`.
 
-    Only the scope may contain a `|`, and it comes last.
+    The scope comes last, because only the scope may contain a `|`.
     """
     return f"{tenant}|{budget}|{window}|{unit}|{scope}"
 
 
 def counter_of(window: str, days: int) -> tuple[str, str]:
-    """The window as it is in a counter's key, and the counter's field, from a window as events write it.
+    """The window's part of the counter key, and the counter's field, for a window as events write it.
 
     Raises ValueError for a text that is not a window.
     """
@@ -145,12 +146,12 @@ def counter_of(window: str, days: int) -> tuple[str, str]:
         return f"{days}d", str(day_number(date.fromisoformat(window)))
     kinds = {4: "year", 7: "month", 8: "week", 10: "day"}
     if len(window) not in kinds:
-        raise ValueError(f"{window!r} is no window")
+        raise ValueError(f"{window!r} is not a window")
     return kinds[len(window)], window
 
 
 def renews_at(charge: Charge, used: BudgetUse, day: date, zone: ZoneInfo) -> datetime | None:
-    """When the window of a charge gives room again; None if the amount is above the cap."""
+    """The moment when the budget of a charge has room again; None if the amount is above the cap."""
     if charge.amount > charge.cap:
         return None
     try:
@@ -176,26 +177,28 @@ def _day_after(kind: WindowKind, used: BudgetUse, day: date) -> date | None:
             return None if used.free_day is None else date.fromordinal(used.free_day + _FIRST_DAY)
 
 
-def _slide(by_day: Mapping[int, int], day: int, days: int, amount: int, cap: int) -> tuple[int, int]:
-    """The most in any run with `day` in it, and the first later day on which the amount has room.
+def _most_and_free_day(
+    by_day: Mapping[int, int], day: int, days: int, amount: int, cap: int
+) -> tuple[int, int]:
+    """The largest sum of a run of `days` days that includes `day`, and the first later day with room.
 
-    It walks once over the runs, by the day on which each begins, as the ledger's script does. So its time
-    grows with the days, not with their square.
+    The loop visits each run once, by its first day, as the ledger's script does. So the time grows with the
+    number of days, not with its square.
     """
     first, free, most = day - days + 1, day + 1, 0
-    held = sum(by_day.get(other, 0) for other in range(first, day + 1))
+    in_run = sum(by_day.get(other, 0) for other in range(first, day + 1))
     while first <= free:
         if first <= day:
-            most = max(most, held)
-        if held + amount > cap >= amount:
+            most = max(most, in_run)
+        if in_run + amount > cap >= amount:
             free = first + days
-        held += by_day.get(first + days, 0) - by_day.get(first, 0)
+        in_run += by_day.get(first + days, 0) - by_day.get(first, 0)
         first += 1
     return most, free
 
 
 class Counters:
-    """Counters in memory that settle as the ledger does, to judge offline and to test the ledger against."""
+    """Counters in memory that settle as the ledger does, for offline decisions and tests of the ledger."""
 
     def __init__(self) -> None:
         self._counters: dict[str, dict[str, int]] = defaultdict(dict)
@@ -203,21 +206,21 @@ class Counters:
     def settle(
         self, charge_options: Sequence[Charges], probes: Charges = ()
     ) -> tuple[int, tuple[BudgetUse, ...]]:
-        """Charge the first option whose every charge has room; its place from 1, or 0 for none.
+        """Charge the first option whose charges all have room. Return its number from 1, or 0 for none.
 
-        Also the use of each charge of the options that failed before it, and of `probes` if none was charged.
+        Also return the use of each charge of the options before it, and of `probes` if none was charged.
         """
         used: list[BudgetUse] = []
-        for place, charges in enumerate(charge_options, 1):
+        for number, charges in enumerate(charge_options, 1):
             uses = [self.use_of(charge) for charge in charges]
             if all(use.used + charge.amount <= charge.cap for use, charge in zip(uses, charges, strict=True)):
                 self.add((charge.key, charge.field, charge.amount) for charge in charges)
-                return place, tuple(used)
+                return number, tuple(used)
             used += uses
         return 0, (*used, *map(self.use_of, probes))
 
     def add(self, amounts: Iterable[tuple[str, str, int]]) -> None:
-        """Count amounts of either sign: key, field, amount."""
+        """Add amounts of either sign to counters. Each is a key, a field and an amount."""
         for key, field, amount in amounts:
             counter = self._counters[key]
             counter[field] = counter.get(field, 0) + amount
@@ -225,11 +228,11 @@ class Counters:
                 del counter[field]
 
     def use_of(self, charge: Charge) -> BudgetUse:
-        """The use of the counter that the charge would go to."""
+        """The use of the counter of this charge."""
         counter = self._counters.get(charge.key, {})
         if not charge.days:
             return BudgetUse(counter.get(charge.field, 0))
         by_day = {int(field): amount for field, amount in counter.items()}
         day = int(charge.field)
-        most, free = _slide(by_day, day, charge.days, charge.amount, charge.cap)
+        most, free = _most_and_free_day(by_day, day, charge.days, charge.amount, charge.cap)
         return BudgetUse(most, free if charge.amount <= charge.cap else None)

@@ -17,18 +17,18 @@ from schemas.case import DecisionRequest
 from schemas.money import Money
 
 MOST_TRIES: Final = 4
-"""At most so many amounts of a candidate are tried for `on_the_spot`, if an expression uses the amount."""
+"""The most amounts to try for `on_the_spot` under one candidate, if an expression uses the amount."""
 
 
 class Fitting(NamedTuple):
-    """A mandate that covers the request. It grants it if each of its charges has room."""
+    """A mandate that covers the request. It grants the request if each of its charges has room."""
 
     mandate: Mandate
     charges: Charges
 
 
 class PartialCandidate(NamedTuple):
-    """A mandate that might grant a part of what is asked: at most `most`, with charges on these budgets."""
+    """A mandate that may grant a part of the amount: at most `most` minor units, with these charges."""
 
     mandate: Mandate
     most: int
@@ -36,10 +36,11 @@ class PartialCandidate(NamedTuple):
 
 
 class Tried(NamedTuple):
-    """The candidates in their order, up to the first that fits and charges nothing.
+    """The candidates in order, up to the first that covers the request and has no charges.
 
-    A candidate that does not fit is the reason for that. `charge_options`: the charges of each that charges
-    something. `partial`: the mandates over their limit, if every candidate that fits charges something.
+    `candidates`: for each mandate a `Fitting`, or the reason why it does not cover the request.
+    `charge_options`: the charges of each `Fitting` that has any.
+    `partial`: the mandates whose limit is too low, if every `Fitting` has charges.
     `prohibiting`: the conditions of prohibitions that use the amount; an offer must meet none of them.
     """
 
@@ -53,36 +54,36 @@ class Tried(NamedTuple):
 
     @property
     def probes(self) -> Charges:
-        """The charges whose room `on_the_spot` needs, if nothing was charged."""
+        """The charges whose use `on_the_spot` needs if no option had room."""
         return tuple(charge for candidate in self.partial for charge in candidate.charges)
 
     @property
     def shortfalls(self) -> tuple[Reason, ...]:
-        """The reasons of candidates that do not cover the request, whatever room their budgets have."""
+        """The reasons of the candidates that do not cover the request, even if their budgets have room."""
         return tuple(one for one in self.candidates if isinstance(one, Reason))
 
     def settled(
         self, chosen_option: int, used: Sequence[BudgetUse]
     ) -> tuple[Fitting | None, tuple[Reason, ...]]:
-        """The candidate that grants it, if any, and why each one before it does not.
+        """The candidate that grants the request, or None, and the reason of each candidate before it.
 
-        `chosen_option` and `used` as in :class:`engine.proposals.proposal.Proposal`.
+        For the parameters see :meth:`engine.proposals.proposal.Proposal.render`.
         """
         passed: list[Reason] = []
-        place = at = 0
+        option = at = 0
         for one in self.candidates:
             if isinstance(one, Reason):
                 passed.append(one)
                 continue
-            place += bool(one.charges)
-            if not one.charges or place == chosen_option:
+            option += bool(one.charges)
+            if not one.charges or option == chosen_option:
                 return one, tuple(passed)
             passed.append(self._exhausted(one, used[at : at + len(one.charges)]))
             at += len(one.charges)
         return None, tuple(passed)
 
     def on_the_spot(self, used: Sequence[BudgetUse]) -> Money | None:
-        """The largest amount found that a candidate would have granted now; `used` is of option 0."""
+        """The largest amount found that a candidate would have granted. `used`: as for option 0."""
         asked = self.judge.money
         if asked is None:
             return None
@@ -96,10 +97,10 @@ class Tried(NamedTuple):
         return Money(most, asked.currency) if most > 0 else None
 
     def _offer(self, candidate: PartialCandidate, room: int, currency: str) -> int:
-        """The largest amount of a few that the mandate grants; 0 if it grants none.
+        """The largest of a few tried amounts that the mandate grants; 0 if it grants none of them.
 
-        If no expression uses the amount, the first is the largest possible. Else a granted amount leads on to
-        the limit that is worked out for it, and one that is not granted leads to a lower amount.
+        If no expression uses the amount, the first amount is already the largest. Otherwise each next amount
+        is the limit for the amount before it. After an amount that is not granted, the next is also lower.
         """
         row, best, trying = candidate.mandate, 0, min(candidate.most, room)
         if not self.prohibiting and not uses_amount(row):
@@ -131,7 +132,7 @@ class Tried(NamedTuple):
 def try_candidates(
     rows: Iterable[Mandate], judge: Judge, spender: Spender, now: datetime, zone: ZoneInfo, reason: str | None
 ) -> Tried:
-    """Try each until one grants it without a charge; `reason` is the one that discretion needs."""
+    """Try the mandates until one grants the request without a charge. Discretion needs the `reason`."""
     candidates: list[Fitting | Reason] = []
     charge_options: list[Charges] = []
     over_limit: list[tuple[Mandate, int]] = []
@@ -165,7 +166,7 @@ def _charges(row: Mandate, judge: Judge, spender: Spender, now: datetime, zone: 
 
 
 def rows_for(book: PolicyBook, role: str, request: DecisionRequest, category: str | None) -> list[Mandate]:
-    """The candidates: ordinary ones in the file's order, then, if asked for, those at discretion."""
+    """The candidates in file order: ordinary mandates first, then those at discretion if asked for."""
     rows = book.candidates(role, request.kind, category)
     if all(row.discretion is None for row in rows):
         return rows
@@ -174,16 +175,16 @@ def rows_for(book: PolicyBook, role: str, request: DecisionRequest, category: st
 
 
 def _first_offer(row: Mandate, judge: Judge) -> int:
-    """The first amount to offer under a mandate whose limit is below the request; 0 for none.
+    """The first amount to offer under a mandate whose limit is below the request; 0 for no offer.
 
-    A limit that uses the amount may be 0 for what is asked, and more for a lower amount.
+    A limit that uses the amount may be 0 for the requested amount, and higher for a lower amount.
     """
     at_least = 1 if isinstance(row.limit, Expression) and row.limit.names_amount else 0
     return max(judge.ceiling(row) or 0, at_least)
 
 
 def _room(candidate: PartialCandidate, used: Sequence[BudgetUse], asked: int) -> int:
-    """The part of the amount for which the budgets have room; 0 if a count is used up."""
+    """The part of the requested amount that fits in the budgets; 0 if a count is used up."""
     room = asked
     for charge, use in zip(candidate.charges, used, strict=True):
         left = charge.cap - use.used

@@ -1,7 +1,7 @@
-"""The conclusions on a request, or on a verdict about one, and their reasons.
+"""The conclusions on a request or on a verdict, and their reasons.
 
-A conclusion says of itself what a decision needs to know of it: outcome, `by`, mandate and charges. A new one
-is a class here; mypy then names every `match` that must handle it.
+Every conclusion has the fields that a decision needs: outcome, `by`, mandate and charges. A new conclusion is
+one class here; mypy then reports every `match` that must handle it.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ NO_FIGURES: Final[Mapping[str, str | int | None]] = MappingProxyType({})
 
 
 class Reason(NamedTuple):
-    """A reason: a code, a sentence in English, the rule that it is about, and the figures that matter.
+    """A reason: a code, a sentence in English, the rule that it is about, and its figures.
 
-    :class:`schemas.decision.Reason` is the same in an event. Judging makes many reasons that no event holds,
-    and a tuple takes a fraction of the time of a model.
+    :class:`schemas.decision.Reason` is the same in an event. This one is a tuple because judging makes many
+    reasons that no event holds, and a tuple takes a fraction of the time of a model.
     """
 
     code: str
@@ -36,7 +36,7 @@ class Reason(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Approved:
-    """Within a mandate; `reasons` are of the candidates passed over."""
+    """A mandate grants the request. `reasons`: those of the candidates before it."""
 
     outcome: ClassVar[Literal["approved"]] = "approved"
     on_the_spot: ClassVar[None] = None
@@ -67,7 +67,7 @@ class Escalated:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Prohibited, by each of the reasons; or nobody on the ladder may grant it."""
+    """Refused because prohibitions apply, one reason each; or because nobody on the ladder may grant it."""
 
     outcome: ClassVar[Literal["refused"]] = "refused"
     mandate: ClassVar[None] = None
@@ -86,7 +86,7 @@ Conclusion: TypeAlias = Approved | Escalated | Refused
 
 @dataclass(frozen=True, slots=True)
 class Granted:
-    """A person approved it under their own mandate. `reasons` are of their mandates that were passed over."""
+    """A person approved the request under their own mandate. `reasons`: those of their mandates before it."""
 
     outcome: ClassVar[Literal["approved"]] = "approved"
     by: ClassVar[Literal["person"]] = "person"
@@ -99,7 +99,7 @@ class Granted:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A person rejected it."""
+    """A person rejected the request."""
 
     outcome: ClassVar[Literal["refused"]] = "refused"
     by: ClassVar[Literal["person"]] = "person"
@@ -111,7 +111,7 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True)
 class Forbidden:
-    """A person approved what is prohibited, so the request is refused."""
+    """A person approved a prohibited request, so it is refused."""
 
     outcome: ClassVar[Literal["refused"]] = "refused"
     by: ClassVar[Literal["prohibition"]] = "prohibition"
@@ -134,7 +134,7 @@ VerdictConclusion: TypeAlias = ClosingConclusion | NotEntitled
 
 
 class Requester(NamedTuple):
-    """The role and team that the asking agent had at that moment; None if the agent is unknown."""
+    """The role and team of the asking agent at the time of the request; None if the agent is unknown."""
 
     role: str | None
     team: str | None

@@ -1,7 +1,7 @@
 """The people who are asked about an escalated request, step by step (docs/policy.md, The ladder).
 
-Expressions are judged with the person who may answer as `agent`, because their own mandate is used. The room
-in their budgets is not checked here: it may be different by the time they answer.
+In expressions, `agent` is the person who may answer, because that person's mandate is used. The room in their
+budgets is not checked here, because it may change before they answer.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from schemas.model import cached
 from schemas.staff import StaffMember
 
 MOST_NAMED: Final = 100
-"""At most so many people are named on an approval and told. Others who are entitled may answer too."""
+"""The most people who are named on an approval and told. Other entitled people may answer too."""
 
 
 class Asked(NamedTuple):
@@ -32,7 +32,7 @@ class Asked(NamedTuple):
 
 
 class Ladder:
-    """The people who may answer one request. `judge` is of the case, at the moment that it is about."""
+    """The people who may answer one request. `judge`: the judge of that request at `now`."""
 
     def __init__(
         self,
@@ -59,10 +59,11 @@ class Ladder:
 
     @cached
     def asked(self) -> Asked | None:
-        """The first step whose role may grant it and has somebody present.
+        """The step to ask; None if nobody may grant the request and the policy refuses such requests.
 
-        Else the first step with somebody who may, by a role that extends it. If nobody may: None where the
-        policy refuses then; else the last step, which can still reject it or grant a part.
+        It is the first step whose role may grant the request and has somebody present; else the first step
+        where somebody may grant it by a role that extends the step's role; else the last step, which can
+        still reject the request or approve less.
         """
         steps = self._book.steps
         for step in (*filter(self._role_covers, steps), *steps):
@@ -74,9 +75,10 @@ class Ladder:
         return Asked(steps[-1], self._named(self._present(steps[-1])))
 
     def entitled(self, step: str) -> Iterator[StaffMember]:
-        """The people who may answer at this step: those who may grant it, else everybody with its role.
+        """The people who may answer at this step: those who may grant the request.
 
-        If the policy no longer has that role, the step is the one that it would ask now.
+        If nobody may, everybody with the step's role may answer. If the policy no longer has that role, the
+        step that would be asked now takes its place.
         """
         if step not in self._book.roles:
             return iter(()) if self.asked is None else self.entitled(self.asked.step)
@@ -88,7 +90,7 @@ class Ladder:
         return tuple(sorted(person.agent_id for person in islice(people, MOST_NAMED)))
 
     def _able(self, step: str) -> Iterator[StaffMember]:
-        """Those whose mandates cover it: in the asking agent's team if it has any, else in all teams."""
+        """The people whose mandates cover it: those in the asking agent's team, or if none, in any team."""
         return _first_with_any(filter(self._covers, self._holders(step, team)) for team in self._teams)
 
     def _present(self, step: str) -> Iterator[StaffMember]:
@@ -105,7 +107,7 @@ class Ladder:
             yield person
 
     def _role_covers(self, step: str) -> bool:
-        """Whether the mandates of the step's own role cover it, for somebody who is present."""
+        """Whether a mandate of the step's own role covers it for somebody who is present."""
         for team in self._teams:
             for person in self._holders(step, team):
                 if self._covers_as(step, person):
@@ -118,7 +120,10 @@ class Ladder:
         return self._covers_as(person.role, person)
 
     def _covers_as(self, role: str, person: StaffMember) -> bool:
-        """Whether a mandate of the role covers it. It is judged once if no expression names the agent."""
+        """Whether a mandate of the role covers it for this person.
+
+        If no expression names the agent, the answer is the same for everybody, and is kept for the role.
+        """
         known = self._of_role.get(role)
         if known is not None:
             return known
@@ -148,7 +153,7 @@ def _names_agent(row: Mandate) -> bool:
 
 
 def _standing_in(holder: StaffMember, staff: StaffDirectory, now: datetime) -> StaffMember | None:
-    """The person, or the one who stands in while they are absent; None if nobody is present."""
+    """The person, or the first in their chain of stand-ins who is present; None if nobody is."""
     if not holder.absences:
         return holder
     seen: set[str] = set()

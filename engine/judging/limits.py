@@ -1,4 +1,4 @@
-"""A limit that is worked out by an expression, as money (docs/policy.md, Expressions)."""
+"""Convert a limit from an expression to minor units (docs/policy.md, Expressions)."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _EXACT: Final = Context(prec=400)
 
 
 def in_minor_units(number: float, currency: str) -> int:
-    """A finite number of major units, in minor units of the currency.
+    """Convert a finite number of major units to minor units of the currency.
 
-    The shortest decimal of the double is rounded half-even to 6 decimals, then down to minor units. A number
-    above the largest amount counts as the largest amount.
+    The shortest decimal of the double is rounded half-even to 6 decimals, then down to minor units. Numbers
+    beyond the largest amount, of either sign, become the largest amount.
     """
     exact = Decimal(repr(number)).quantize(_MILLIONTH, ROUND_HALF_EVEN, _EXACT)
     minor = exact.scaleb(exponent(currency) or 0, _EXACT).to_integral_value(ROUND_FLOOR, _EXACT)

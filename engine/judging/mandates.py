@@ -1,4 +1,4 @@
-"""Whether a mandate covers what is asked (docs/policy.md, How a request is judged)."""
+"""Judge whether a mandate covers a request (docs/policy.md, How a request is judged)."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from schemas.staff import StaffMember
 
 
 class Judge:
-    """Judges mandates for one case, one person and one amount; each expression is evaluated at most once.
+    """Judges mandates for one case, one person and one amount. Each expression is evaluated at most once.
 
-    A judge that is made from another one of the case takes over what that one found for expressions that do
-    not name what differs between the two.
+    A judge for another amount or person is made from an existing judge of the same case. It reuses the values
+    of expressions that do not depend on the difference.
     """
 
     __slots__ = ("_around", "_conditions", "_currency", "_limits", "_other")
@@ -33,12 +33,12 @@ class Judge:
         return self._around.money
 
     def of_amount(self, money: Money | None) -> Judge:
-        """The same person, another amount."""
+        """A judge for the same person and another amount."""
         around = self._around
         return Judge(Surroundings(around.case, around.agent, around.now, money), self._currency, self)
 
     def of_person(self, person: StaffMember) -> Judge:
-        """Another person, the same amount."""
+        """A judge for another person and the same amount."""
         around = self._around
         return Judge(Surroundings(around.case, person, around.now, around.money), self._currency, self)
 
@@ -63,7 +63,7 @@ class Judge:
         return known
 
     def shortfall(self, row: Mandate) -> Reason | None:
-        """The first check that fails, as the reason; None if the mandate covers the request.
+        """The reason of the first check that fails; None if the mandate covers the request.
 
         The room in its budgets is not checked here, because only the ledger knows it.
         """
@@ -84,7 +84,7 @@ class Judge:
         return None
 
     def ceiling(self, row: Mandate) -> int | None:
-        """The limit of a mandate in minor units; None if it has none or it cannot be worked out."""
+        """The limit of a mandate in minor units; None if it has no limit or it cannot be evaluated."""
         limit = None if row.limit is None else self.limit(row.limit)
         return None if isinstance(limit, Failure) else limit
 
@@ -104,7 +104,7 @@ class Judge:
 
 
 def uses_amount(row: Mandate) -> bool:
-    """Whether its condition or its limit may differ for another amount."""
+    """Whether the condition or the limit may have another value for another amount."""
     return any(isinstance(part, Expression) and part.names_amount for part in (row.when, row.limit))
 
 

@@ -10,19 +10,19 @@ from schemas.staff import Absence, StaffMember
 
 
 class StaffDirectory(Protocol):
-    """The staff of one tenant, as judging needs it."""
+    """The queries on the staff of one tenant that judging needs."""
 
     def get(self, agent_id: str) -> StaffMember | None:
         """The person, or None if nobody has that id."""
         ...
 
     def with_roles(self, roles: Iterable[str], team: str | None = None) -> Sequence[StaffMember]:
-        """Everybody who has one of these roles, in that team or in any, in order of their ids."""
+        """The people who have one of these roles, in this team (None: any team), ordered by id."""
         ...
 
 
 class Staff:
-    """A staff directory that is updated one person at a time. The time of a look-up does not grow with it."""
+    """A staff directory that is updated one person at a time. Look-ups stay fast however large it is."""
 
     def __init__(self, members: Iterable[StaffMember] = ()) -> None:
         self._members: dict[str, StaffMember] = {}
@@ -35,14 +35,14 @@ class Staff:
         return len(self._members)
 
     def put(self, member: StaffMember) -> None:
-        """Add somebody, or replace what is known of them."""
+        """Add a person, or replace their record."""
         self.remove(member.agent_id)
         self._members[member.agent_id] = member
         self._by_role.setdefault(member.role, {}).setdefault(member.team, {})[member.agent_id] = member
         self._found.clear()
 
     def remove(self, agent_id: str) -> None:
-        """Remove somebody; an unknown id does nothing."""
+        """Remove a person. An unknown id is ignored."""
         member = self._members.pop(agent_id, None)
         if member is not None:
             del self._by_role[member.role][member.team][agent_id]
@@ -53,15 +53,15 @@ class Staff:
         return self._members.get(agent_id)
 
     def with_roles(self, roles: Iterable[str], team: str | None = None) -> Sequence[StaffMember]:
-        """Everybody who has one of these roles, in that team or in any, in order of their ids.
+        """The people who have one of these roles, in this team (None: any team), ordered by id.
 
-        The answer is kept until somebody is added, changed or removed.
+        The answer is cached until a person is added, changed or removed.
         """
         asked = frozenset(roles)
         found = self._found.get((asked, team))
         if found is None:
             found = tuple(sorted(self._members_with(asked, team), key=lambda member: member.agent_id))
-            if found:  # an unknown team is not kept, so the answers cannot grow without end
+            if found:  # empty answers are not cached, or unknown teams would make the cache grow for ever
                 self._found[asked, team] = found
         return found
 
@@ -73,6 +73,6 @@ class Staff:
 
 
 def absence_of(member: StaffMember, now: datetime) -> Absence | None:
-    """The absence at that moment; of several the one that began last."""
-    holding = [absence for absence in member.absences if absence.from_ <= now < absence.until]
-    return max(holding, key=lambda absence: absence.from_, default=None)
+    """The person's absence at this moment; if several overlap, the one that began last."""
+    current = [absence for absence in member.absences if absence.from_ <= now < absence.until]
+    return max(current, key=lambda absence: absence.from_, default=None)

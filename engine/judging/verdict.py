@@ -1,7 +1,7 @@
 """Assess a verdict on an approval (docs/concepts.md, What happens to an escalated request).
 
-Expressions are judged with the person who replies as `agent`. Their own mandates are used, and the budgets of
-those mandates are charged.
+In expressions, `agent` is the person who replies. That person's mandates are used, and the budgets of those
+mandates are charged.
 """
 
 from __future__ import annotations
@@ -30,22 +30,22 @@ from schemas.staff import StaffMember
 
 @dataclass(frozen=True, slots=True)
 class VerdictAssessment:
-    """The possible conclusions on a verdict. Only the ledger knows the room in the person's budgets."""
+    """The possible conclusions on a verdict. Only the ledger knows whether the person's budgets have room."""
 
     answer: NotEntitled | Forbidden | Rejected | Tried
 
     @property
     def charge_options(self) -> tuple[Charges, ...]:
-        """The charges of each of the person's mandates that charges something, in the order to try them."""
+        """The charge option of each of the person's mandates that has charges, in the order to try them."""
         return self.answer.charge_options if isinstance(self.answer, Tried) else ()
 
     @property
     def reasons(self) -> tuple[Reason, ...]:
-        """The reasons against granting it that are known without the ledger."""
+        """The reasons against the verdict that are known without the ledger."""
         return self.answer.shortfalls if isinstance(self.answer, Tried) else self.answer.reasons
 
     def conclude(self, chosen_option: int = 0, used: Sequence[BudgetUse] = ()) -> VerdictConclusion:
-        """The conclusion, when the ledger charged this one of `charge_options`, from 1; 0 for none."""
+        """The conclusion. For the parameters see :meth:`engine.proposals.proposal.Proposal.render`."""
         if not isinstance(self.answer, Tried):
             return self.answer
         granting, passed = self.answer.settled(chosen_option, used)
@@ -65,9 +65,9 @@ def assess_verdict(
     case = approval.case
     judge = Judge(Surroundings(case, giver, now, case.request.money), book.currency)
     ladder = Ladder(case, book, staff, now, approval.agent.team, judge)
-    shut_out = _shut_out(approval, giver, ladder, now)
-    if shut_out is not None:
-        return VerdictAssessment(NotEntitled((shut_out,)))
+    not_entitled = _not_entitled(approval, giver, ladder, now)
+    if not_entitled is not None:
+        return VerdictAssessment(NotEntitled((not_entitled,)))
     match reply:
         case ApproveReply():
             return VerdictAssessment(_assess_approval(case, verdict, giver, book, judge, now))
@@ -77,8 +77,8 @@ def assess_verdict(
             assert_never(reply)
 
 
-def _shut_out(approval: Approval, giver: StaffMember, ladder: Ladder, now: datetime) -> Reason | None:
-    """The reason why this person may not answer at all, if there is one."""
+def _not_entitled(approval: Approval, giver: StaffMember, ladder: Ladder, now: datetime) -> Reason | None:
+    """The reason why this person may not answer the approval; None if they may."""
     if giver.agent_id == approval.case.agent_id:
         return reasons.own_request()
     if absence_of(giver, now) is not None:
@@ -112,7 +112,10 @@ def _assess_approval(
 
 
 def _prohibitions(case: Case, giver: StaffMember, book: PolicyBook, judge: Judge) -> tuple[Reason, ...]:
-    """The prohibitions that apply. One that cannot be judged does not bind the person who looks at it."""
+    """The reasons of the prohibitions that apply.
+
+    A prohibition that cannot be evaluated does not count here: a person has looked at the request.
+    """
     rows = book.prohibitions_on(case.request.kind, case.category, giver.role)
     return tuple(
         reasons.prohibited(row) for row in rows if row.when is None or judge.condition(row.when) is True

@@ -1,1 +1,1 @@
-"""Proposals: an input judged, before the ledger has settled it; one file for each kind."""
+"""Proposals: judged inputs that the ledger has not settled yet. Each kind is one module."""

@@ -11,21 +11,21 @@ from engine.judging.conclusions import Reason
 
 
 class Proposal(ABC):
-    """A judged input, ready to be rendered once the ledger has given it a sequence.
+    """A judged input. It can be rendered once the ledger has given it a sequence.
 
-    The defaults are those of an input that charges no budget and escalates nothing.
+    The defaults fit an input that charges no budget and is not escalated.
     """
 
     __slots__ = ()
 
     @property
     def charge_options(self) -> tuple[Charges, ...]:
-        """The options that charge something, in the order to try them; the ledger charges at most one."""
+        """The charge options, in the order to try them. The ledger charges at most one."""
         return ()
 
     @property
     def probes(self) -> Charges:
-        """Charges that are only looked at: the ledger reads their use if no option had room."""
+        """Charges that the ledger only looks at: it returns their use if no option had room."""
         return ()
 
     @property
@@ -35,14 +35,14 @@ class Proposal(ABC):
 
     @property
     def approvers(self) -> tuple[str, ...]:
-        """The people who are asked, if it is escalated: at most `MOST_NAMED` (engine/judging/ladder.py)."""
+        """The people who are asked if it is escalated, at most `MOST_NAMED` (engine/judging/ladder.py)."""
         return ()
 
     @abstractmethod
     def render(self, seq: int, chosen_option: int = 0, used: Sequence[BudgetUse] = ()) -> Rendered:
         """The records of the journal, and their effects. `seq` is microseconds since 1970.
 
-        `chosen_option`: which of `charge_options` the ledger charged, from 1; 0 for none.
-        `used`: one for each charge of each option that failed before it, in order; for option 0 also one for
-        each of `probes`.
+        `chosen_option`: the number, from 1, of the option in `charge_options` that the ledger charged; 0 if
+        it charged none. `used`: one entry for each charge of the options before the chosen one, in order. If
+        no option was chosen, `used` covers all options, and then all `probes`.
         """

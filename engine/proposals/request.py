@@ -1,4 +1,4 @@
-"""A request that was made: its first decision."""
+"""The proposal for a submission."""
 
 from __future__ import annotations
 
@@ -23,26 +23,26 @@ class RequestProposal(Proposal):
 
     @property
     def charge_options(self) -> tuple[Charges, ...]:
-        """Those of the mandates that cover it."""
+        """The charges of the mandates that cover the request."""
         return self.assessment.charge_options
 
     @property
     def probes(self) -> Charges:
-        """Those of the mandates whose limit it is over."""
+        """The charges of the mandates whose limit is below the request."""
         return self.assessment.probes
 
     @property
     def reasons(self) -> tuple[Reason, ...]:
-        """One for each prohibition, or for each mandate that does not cover the request."""
+        """One reason for each prohibition, or for each mandate that does not cover the request."""
         return self.assessment.reasons
 
     @property
     def approvers(self) -> tuple[str, ...]:
-        """The people of the step that is asked. They are looked for when this is first read."""
+        """The people of the step that is asked. The ladder is searched on first access."""
         asked = self.assessment.ladder.asked
         return () if asked is None else asked.approvers
 
     def render(self, seq: int, chosen_option: int = 0, used: Sequence[BudgetUse] = ()) -> Rendered:
-        """decision.*, and approval.requested if it is escalated."""
+        """The event decision.*; and approval.requested if the request is escalated."""
         conclusion = self.assessment.conclude(chosen_option, used)
         return render_first(self.submission, self.assessment, conclusion, seq)

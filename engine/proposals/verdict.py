@@ -1,4 +1,4 @@
-"""A verdict on an approval, open or closed."""
+"""The proposal for a verdict, on an open or a closed approval."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from schemas.approval import Approval
 
 @dataclass(frozen=True)
 class VerdictProposal(Proposal):
-    """A verdict on an open approval. It decides, if the person may give it and has budget for it."""
+    """A verdict on an open approval. It counts if the person may give it and has budget for it."""
 
     reply: Reply
     approval: Approval
@@ -28,16 +28,16 @@ class VerdictProposal(Proposal):
 
     @property
     def charge_options(self) -> tuple[Charges, ...]:
-        """Those of the person's mandates."""
+        """The charges of the person's mandates that cover the request."""
         return self.assessment.charge_options
 
     @property
     def reasons(self) -> tuple[Reason, ...]:
-        """One for each prohibition, or for each of the person's mandates that does not cover it."""
+        """One reason for each prohibition, or for each of the person's mandates that does not cover it."""
         return self.assessment.reasons
 
     def render(self, seq: int, chosen_option: int = 0, used: Sequence[BudgetUse] = ()) -> Rendered:
-        """decision.approved or .refused, and approval.closed; or approval.not_entitled."""
+        """The events decision.approved or .refused, and approval.closed; or only approval.not_entitled."""
         conclusion = self.assessment.conclude(chosen_option, used)
         match conclusion:
             case NotEntitled(reasons):
@@ -56,5 +56,5 @@ class LateProposal(Proposal):
     approval: Approval
 
     def render(self, seq: int, chosen_option: int = 0, used: Sequence[BudgetUse] = ()) -> Rendered:
-        """approval.late."""
+        """The event approval.late."""
         return render_late(self.reply, self.approval, seq)

@@ -1,4 +1,4 @@
-"""A request that is withdrawn."""
+"""The proposal for a withdrawal."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from schemas.approval import Approval
 
 @dataclass(frozen=True)
 class WithdrawalProposal(Proposal):
-    """The withdrawal of a request; `newest` are the events of its newest decision, if it has any."""
+    """The withdrawal of a request. `newest`: the events of the request's newest decision, or none."""
 
     caused_by: WithdrawalInput
     newest: Sequence[Event]
@@ -28,9 +28,9 @@ class WithdrawalProposal(Proposal):
 
     @property
     def reasons(self) -> tuple[Reason, ...]:
-        """The reason that was given with the withdrawal."""
+        """One reason: the request was withdrawn."""
         return (reasons.withdrawn(self.caused_by.withdrawal),)
 
     def render(self, seq: int, chosen_option: int = 0, used: Sequence[BudgetUse] = ()) -> Rendered:
-        """decision.withdrawn, and approval.closed where an approval is open."""
+        """The event decision.withdrawn; and approval.closed if an approval is open."""
         return render_withdrawn(self.caused_by, self.newest, self.approval, self.book, seq)
