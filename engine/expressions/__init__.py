@@ -1,1 +1,1 @@
-"""CEL expressions, compiled once, evaluated at most once a case (docs/policy.md, Expressions)."""
+"""CEL expressions, compiled once and evaluated at most once per case (docs/policy.md, Expressions)."""

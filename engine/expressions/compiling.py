@@ -1,4 +1,4 @@
-"""Compile an expression with the CEL library, and report each flaw at its character."""
+"""Compile an expression with the CEL library, and report each flaw with its position in the text."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _ERROR = re.compile(r"^(?:INVALID_ARGUMENT: )?ERROR: <input>:(-?\d+):(-?\d+): (.
 
 
 class Compiled(NamedTuple):
-    """An expression, or None if it is wrong, and its flaws."""
+    """A compiled expression, and its flaws. `expression` is None if a flaw is an error."""
 
     expression: Expression | None
     translation: Translation
@@ -37,7 +37,7 @@ class Compiled(NamedTuple):
 
 @cache
 def environment() -> cel.Env:
-    """The one environment: every variable declared, standard functions only."""
+    """The CEL environment: every variable is declared, and only the standard functions exist."""
     return cel.NewEnv(variables=variables())
 
 
@@ -46,7 +46,7 @@ def compile_expression(
 ) -> Compiled:
     """Compile an expression whose result is a condition (true or false) or an amount.
 
-    `later`: names that are defined below it.
+    `later`: names that `define` defines below this expression.
     """
     translation = translate(text, definitions, later)
     if translation.broken_names or any(not flaw.warning for flaw in translation.flaws):
@@ -77,7 +77,7 @@ def _check(translation: Translation, wanted: Wanted) -> cel.Expression | list[Fl
 
 
 def _try_literals(translation: Translation) -> list[Flaw]:
-    """Try the calls that do not depend on a case: `duration('1 hour')` is always wrong."""
+    """Evaluate the calls that do not depend on a case: `duration('1 hour')` is always wrong."""
     flaws = []
     for call, index in translation.literal_calls:
         text = (
@@ -94,7 +94,7 @@ def _try_literals(translation: Translation) -> list[Flaw]:
 
 
 def _try_divisors(translation: Translation) -> list[Flaw]:
-    """Calculate the divisors that do not depend on a case: `facts.x / (1 - 1)` always fails."""
+    """Evaluate the divisors that do not depend on a case: `facts.x / (1 - 1)` always fails."""
     return [Flaw(index, "this divides by zero") for text, index in translation.divisors if _is_zero(text)]
 
 
@@ -122,7 +122,7 @@ def _flaws(message: str, translation: Translation) -> list[Flaw]:
 
 
 def _beginning(text: str, at: int, expression: str) -> int:
-    """The start of an unknown `a.b.c`: the library points at its last dot."""
+    """The start of an unknown name `a.b.c`. The library reports its last dot."""
     found = _UNKNOWN.match(text)
     before = at - len(found[1].rpartition(".")[0]) if found else at
     return before if before >= 0 and found and expression.startswith(found[1], before) else at

@@ -1,4 +1,4 @@
-"""The names of `define` that an expression uses, read from its tokens without compiling it."""
+"""Find the names of `define` that an expression uses, from its tokens, without compiling it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from engine.expressions.tokens import Kind, tokenize
 
 
 def names_used(text: str, names: Container[str]) -> Iterator[str]:
-    """The names that the expression uses, in its order. A field or a function is not a name."""
+    """The names that the expression uses, in text order. Fields and functions do not count."""
     tokens = [token for token in tokenize(text) if token.kind is not Kind.COMMENT]
     texts = ["", *(token.text for token in tokens), ""]
     for token, before, after in zip(tokens, texts, texts[2:], strict=False):
@@ -18,7 +18,7 @@ def names_used(text: str, names: Container[str]) -> Iterator[str]:
 
 
 def in_order_of_use(define: Mapping[str, str]) -> dict[str, str]:
-    """The same definitions, each after those that it uses; unchanged if one uses itself."""
+    """The definitions, sorted so that each comes after those that it uses; unsorted if there is a cycle."""
     uses = {name: set(names_used(text, define)) for name, text in define.items()}
     try:
         return {name: define[name] for name in TopologicalSorter(uses).static_order()}
@@ -27,7 +27,7 @@ def in_order_of_use(define: Mapping[str, str]) -> dict[str, str]:
 
 
 def defined_in(text: str, define: Mapping[str, str]) -> dict[str, str]:
-    """The names of `define` that an expression uses, also through others, with their texts."""
+    """The definitions that an expression uses, directly or through other definitions: names and texts."""
     found: dict[str, str] = {}
     waiting = [text]
     while waiting:

@@ -1,4 +1,4 @@
-"""Evaluate a compiled expression for a case: a value or a failure. An error never approves."""
+"""Evaluate a compiled expression for a case. The result is a value or a failure; an error never approves."""
 
 from __future__ import annotations
 
@@ -20,12 +20,13 @@ from schemas.money import Money
 from schemas.staff import StaffMember
 
 MAX_DEPTH: Final = 40
-"""The levels of facts that are converted; the contract allows only 32."""
+"""The deepest nesting of facts that is converted. The contract allows only 32 levels."""
 MAX_WEIGHT: Final = 10_000
 MAX_WEIGHT_OF_LOOPS_IN_LOOPS: Final = 1_000
-"""The most characters and values that an expression with a loop may read.
+"""The most characters and values of facts for an expression with a loop, or with nested loops.
 
-Each of its steps may touch them all, and the library allows 10,000 steps: so it takes 0.3 s at most.
+The library allows 10,000 steps, and each step may read all of the facts. With these bounds an expression
+takes 0.3 s at most.
 """
 
 _MISSING_KEY = re.compile(r"NOT_FOUND: Key not found in map : (.*)", re.DOTALL)
@@ -35,19 +36,19 @@ _CALL = re.compile(r"(?:\((?P<target>.*?)\)\.)?(?P<name>[^(]+)(?:\((?P<arguments
 
 
 class Failure(NamedTuple):
-    """The reason why an expression has no value: `fact` is missing, or `error` says what went wrong."""
+    """The reason why an expression has no value, as text. `fact`: the name of the missing fact, if one is."""
 
     error: str
     fact: str | None = None
 
 
 class _TooMuchError(Exception):
-    """The facts are more than this expression may see."""
+    """The facts are too large or too deep for this expression."""
 
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """All that expressions may name, for one case and person. `money`: the amount asked or offered."""
+    """The values that an expression may use: a case, a person, a time, and the amount asked or offered."""
 
     case: Case
     agent: StaffMember | None
@@ -56,7 +57,7 @@ class Surroundings:
 
 
 class Expression:
-    """A compiled expression, and the names it uses."""
+    """A compiled expression, and the names that it uses."""
 
     __slots__ = (
         "_compiled",
@@ -97,11 +98,11 @@ class Expression:
 
     @property
     def is_constant(self) -> bool:
-        """Whether it uses nothing of a case, so that its value is the same for all."""
+        """Whether it uses no value of a case, so that its result is the same for every case."""
         return not (self._fields or self._has or self._open or self._now)
 
     def constant(self, wanted: str) -> bool | float | Failure | None:
-        """Its value if it uses nothing of a case; else None."""
+        """The value of a constant expression; None if the expression is not constant."""
         if not self.is_constant:
             return None
         value = self._evaluate(None)
@@ -119,7 +120,7 @@ class Expression:
         return Failure(f"it comes out as {_kind(value)}, and not as true or false")
 
     def number(self, around: Surroundings) -> float | Failure:
-        """The value of an amount; never infinite, never NaN."""
+        """The value of an amount, never infinite or NaN."""
         value = self._evaluate(around)
         if isinstance(value, Failure):
             return value
@@ -144,7 +145,7 @@ class Expression:
             OverflowError,
         ) as error:  # the library raises any of these
             return self._failure(str(error), around)
-        # A text is either the value or the library's error message: only the type tells.
+        # A str is either the value or the library's error message; only the CEL type tells them apart.
         if isinstance(value, str) and result.type() == cel.Type.ERROR:
             return self._failure(value, around)
         return value
@@ -179,7 +180,7 @@ class Expression:
         )
 
     def _missing(self, quoted: str, case: Case) -> Failure:
-        """Name the missing fact. The library gives only its key, in quotes; the path is found here."""
+        """The failure for a missing key. The library gives only the quoted key, so the path is searched."""
         if quoted[:1] not in ('"', "'"):
             return Failure("a key is looked up that is not there")
         key = quoted[1:-1]
@@ -194,7 +195,7 @@ class Expression:
 
 
 def _no_overload(call: str) -> str:
-    """In words: `_>=_(string, double)`, or `(double).startsWith(string)`."""
+    """A call such as `_>=_(string, double)` or `(double).startsWith(string)`, in words."""
     found = _CALL.fullmatch(call)
     if found is None:
         return "a function does not work on what it is given"
@@ -206,7 +207,7 @@ def _no_overload(call: str) -> str:
 
 
 def _lacking(path: tuple[str, ...], case: Case) -> tuple[str, ...] | None:
-    """The path up to the first key that the case lacks; None if it has all."""
+    """The path up to the first key that the case lacks; None if it lacks none."""
     value: JsonValue = (case.facts if path[0] == "facts" else case.claims) or {}
     for depth, key in enumerate(path[1:], 2):
         if not isinstance(value, dict):
@@ -228,17 +229,20 @@ _ERRORS: Final = {
 
 
 def _keys(root: str, paths: list[tuple[str, ...]]) -> tuple[str, ...] | None:
-    """The keys of facts or claims that are used; None if the whole is."""
+    """The keys of facts or claims that the expression uses; None if it uses the whole object."""
     named = [path for path in paths if path[0] == root]
     return None if any(len(path) == 1 for path in named) else tuple(dict.fromkeys(path[1] for path in named))
 
 
 def _as_cel(value: JsonValue, depth: int) -> Any:
-    """A value of a case, with whole numbers as doubles. A larger one stays: the library refuses it."""
+    """A value of a case for CEL, with integers as doubles.
+
+    An integer that is too large for a double stays an int, and the library refuses it.
+    """
     kind = type(value)
     if kind is int:
         try:
-            return float(value)  # type: ignore[arg-type]  # `kind` says so, and mypy does not follow it
+            return float(value)  # type: ignore[arg-type]  # mypy does not see that `kind` narrows `value`
         except OverflowError:
             return value
     if kind is dict or kind is list:
@@ -252,7 +256,7 @@ def _as_cel(value: JsonValue, depth: int) -> Any:
 
 
 def _weight(value: JsonValue, most: int) -> int:
-    """Characters and values, counted no further than `most`."""
+    """The number of characters and values in it. Counting stops above `most`."""
     total = 0
     waiting: list[JsonValue] = [value]
     while waiting and total <= most:
@@ -312,4 +316,4 @@ READERS: Final[Mapping[tuple[str, str], Any]] = {
     ("request", "reason"): lambda around: around.case.request.reason,
     ("request", "discretion"): lambda around: around.case.request.discretion,
 }
-"""The reader of each field that an expression may name; None = absent."""
+"""The reader of each field that an expression may name. It returns None for an absent field."""

@@ -1,6 +1,6 @@
 """The names that an expression may use (docs/policy.md, Expressions).
 
-An approval keeps exactly these parts of a case, so that a verdict can be judged later.
+An approval stores exactly these parts of a case, so that a later verdict can be judged.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ FIELDS: Final[Mapping[str, Mapping[str, cel.Type]]] = MappingProxyType(
         },
     }
 )
-"""Names with fixed fields. An optional field that a case lacks is absent: using it is an error."""
+"""Names with fixed fields. An optional field that a case lacks is absent, and its use is an error."""
 
 OPEN: Final = ("facts", "claims")
-"""Names with any fields that a case has."""
+"""Names whose fields are not fixed."""
 
 TIME: Final = "now"
 
@@ -56,7 +56,7 @@ RESERVED: Final = frozenset(
         *("has", "size"),
     )
 )
-"""Reserved words of CEL, which no definition may have as its name."""
+"""Reserved words of CEL. No definition may have one as its name."""
 
 
 def has_name(root: str, field: str) -> str:
@@ -65,11 +65,11 @@ def has_name(root: str, field: str) -> str:
 
 
 OWN: Final = frozenset(has_name(root, field) for root, fields in FIELDS.items() for field in fields)
-"""Names for the translation only."""
+"""Variables that only the translation uses. A policy may not name them."""
 
 
 def variables() -> dict[str, cel.Type]:
-    """Every variable of the environment, with its type."""
+    """The variables of the CEL environment, with their types."""
     declared = {f"{root}.{field}": kind for root, fields in FIELDS.items() for field, kind in fields.items()}
     declared |= dict.fromkeys(OWN, cel.Type.BOOL)
     declared |= {name: cel.Type.Map(cel.Type.STRING, cel.Type.DYN) for name in OPEN}

@@ -1,4 +1,4 @@
-"""Operators of other languages than CEL, and what to write instead."""
+"""Find operators of other languages in an expression, and suggest the CEL operator."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _LONGEST_SIGN: Final = 3
 
 
 def from_other_languages(text: str) -> list[Flaw]:
-    """The first operator of another language in an expression that CEL cannot read, with its remedy."""
+    """The first operator of another language in an expression that CEL cannot parse, as at most one flaw."""
     tokens = [token for token in tokenize(text) if token.kind is not Kind.COMMENT]
     return list(_found(text, tokens))[:1]
 
@@ -38,7 +38,7 @@ def _found(text: str, tokens: Sequence[Token]) -> Iterator[Flaw]:
 
 
 def _sign(text: str, token: Token) -> str | None:
-    """The foreign operator that starts at this token: the longest that fits."""
+    """The longest operator of another language that starts at this token."""
     if token.kind not in (Kind.SYMBOL, Kind.UNKNOWN):
         return None
     for length in range(_LONGEST_SIGN, 0, -1):

@@ -1,4 +1,4 @@
-"""The tokens of a CEL text (cel-spec, doc/langdef.md, Syntax), with their places."""
+"""Split a CEL text into tokens with their positions (cel-spec, doc/langdef.md, Syntax)."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ _PATTERN: Final = re.compile(
 
 
 def tokenize(text: str) -> list[Token]:
-    """The tokens of a text, without blanks. Each character that CEL does not know is one UNKNOWN token."""
+    """The tokens of a text, without whitespace. A character that CEL does not allow is an UNKNOWN token."""
     tokens: list[Token] = []
     at = 0
     while at < len(text):

@@ -1,4 +1,4 @@
-"""Translate an expression of a policy into the text that the CEL library compiles, and keep every place.
+"""Translate an expression of a policy into text for the CEL library, and keep track of every position.
 
 Numbers are doubles (docs/policy.md, Expressions): `90` becomes `90.0`, except as an index, and `size(x)`
 becomes `double(size(x))`. A name of `define` is replaced by its text in brackets, so that CEL skips `late` in
@@ -32,7 +32,7 @@ _OPENING: Final = {"(": ")", "[": "]", "{": "}"}
 
 
 class Flaw(NamedTuple):
-    """A flaw of an expression, and the character where it is."""
+    """A flaw of an expression. `at`: the index of its character."""
 
     at: int
     text: str
@@ -40,7 +40,7 @@ class Flaw(NamedTuple):
 
 
 class Piece(NamedTuple):
-    """A stretch of the translated text; `verbatim` if its characters are those of the source."""
+    """A part of the translated text, and its index in the source. `verbatim`: copied from the source."""
 
     text: str
     source: int
@@ -49,19 +49,19 @@ class Piece(NamedTuple):
 
 @dataclass(slots=True)
 class Uses:
-    """The names that an expression uses: only their values are converted."""
+    """The names that an expression uses. Only their values are converted for CEL."""
 
     fields: set[tuple[str, str]] = field(default_factory=set)
     presence: set[tuple[str, str]] = field(default_factory=set)
     paths: list[tuple[str, ...]] = field(default_factory=list)
-    """The paths into `facts` and `claims`, root first, in text order; a path of one is the whole."""
+    """The paths into `facts` and `claims`, in text order, each with its root. `("facts",)` is all facts."""
     now: bool = False
     loops: int = 0
     """The depth of nested loops: 1 for `facts.l.exists(x, x > 1)`."""
 
     @property
     def names_nothing(self) -> bool:
-        """Whether its value is the same for all cases."""
+        """Whether its value is the same for every case."""
         return not (self.fields or self.presence or self.paths or self.now)
 
     def add(self, other: Uses) -> None:
@@ -74,17 +74,17 @@ class Uses:
 
 @dataclass(slots=True)
 class Translation:
-    """The text for the library, the names in it, and the flaws that the library would not find."""
+    """The text for the CEL library, the names in it, and the flaws that the library would not find."""
 
     pieces: list[Piece]
     uses: Uses
     flaws: list[Flaw]
     literal_calls: list[tuple[str, int]]
-    """Calls with a literal argument, such as `duration('1h')`, and their places: checking tries them."""
+    """Calls with a literal argument, such as `duration('1h')`, and their positions; checks evaluate them."""
     divisors: list[tuple[str, int]]
-    """The divisors that do not depend on a case, and their places."""
+    """The divisors that do not depend on a case, and their positions; checks evaluate them."""
     broken_names: bool = False
-    """Whether it uses a wrong definition; the problem is reported at the definition."""
+    """Whether it uses a definition with an error; that error is reported at the definition."""
     text: str = ""
     _starts: list[int] = field(default_factory=list)
 
@@ -96,7 +96,7 @@ class Translation:
             at += len(piece.text)
 
     def source_index(self, index: int) -> int:
-        """The character of the source for a character of the translated text."""
+        """The index in the source that belongs to an index in the translated text."""
         if not self.pieces:
             return 0
         number = max(0, bisect_right(self._starts, index) - 1)
@@ -107,7 +107,7 @@ class Translation:
 
 @dataclass(slots=True, frozen=True)
 class Definition:
-    """A definition: its translation, or None if it is wrong."""
+    """A definition. `translation` is None if it has an error."""
 
     translation: Translation | None
 
@@ -115,7 +115,7 @@ class Definition:
 def translate(text: str, definitions: Mapping[str, Definition], later: Container[str] = ()) -> Translation:
     """Translate an expression that may use these definitions.
 
-    `later`: names that are defined below it. It can neither use them nor name a loop variable after them.
+    `later`: names that `define` defines below it. It may not use them, not even for a loop variable.
     """
     return _Translator(text, definitions, later).translate()
 
@@ -133,7 +133,7 @@ class _Translator:
         self._divisors: list[tuple[int, int]] = []
         self._broken = False
         self._loops: list[tuple[int, int, int]] = []
-        """First and last token of each loop and each use of a definition, and the depth of loops there."""
+        """For each loop and each use of a definition: its first token, its last token, its depth of loops."""
         self._replaced: dict[int, str | None] = {}
         self._inlined: dict[int, str] = {}
         self._before: dict[int, int] = {}
@@ -171,7 +171,7 @@ class _Translator:
     # The tokens around a token
 
     def _symbol(self, number: int) -> str:
-        """The symbol at this place, or nothing."""
+        """The symbol at this token, or an empty text."""
         if 0 <= number < len(self._tokens) and self._tokens[number].kind is Kind.SYMBOL:
             return self._tokens[number].text
         return ""
@@ -276,7 +276,7 @@ class _Translator:
         if token.text in _INT_FUNCTIONS:
             self._wrap(number, number)
         if token.text in ("duration", "timestamp"):
-            self._try_later(number, token.text)
+            self._note_literal_call(number, token.text)
         if token.text == "matches":
             self._pattern(number)
 
@@ -306,11 +306,11 @@ class _Translator:
         return max((depth + around(first) for first, _, depth in self._loops), default=0)
 
     def _zone(self, number: int, token: Token) -> None:
-        if not self._try_later(number, f"now.{token.text}") and self._symbol(number + 2) != ")":
+        if not self._note_literal_call(number, f"now.{token.text}") and self._symbol(number + 2) != ")":
             self._say(token.start, "write the time zone as text in quotes")
 
     def _pattern(self, number: int) -> None:
-        """Check the last argument of `matches`, a function and a method."""
+        """Check the pattern of `matches`, its last argument both as a function and as a method."""
         closing = self._pairs.get(number + 1)
         if closing is None:
             return
@@ -321,8 +321,11 @@ class _Translator:
             text = "write the pattern of `matches` as text in quotes"
             self._say(self._tokens[number].start, text)
 
-    def _try_later(self, number: int, call: str) -> bool:
-        """Whether the only argument is a text in quotes; then checking a policy tries it."""
+    def _note_literal_call(self, number: int, call: str) -> bool:
+        """Note a call whose only argument is a text in quotes, so that checking evaluates it.
+
+        Return whether this is such a call.
+        """
         if self._symbol(number + 3) != ")" or self._tokens[number + 2].kind is not Kind.TEXT:
             return False
         argument = self._tokens[number + 2]
@@ -390,7 +393,7 @@ class _Translator:
         return last if last is not None and last < len(self._tokens) else None
 
     def _is_constant(self, number: int) -> bool:
-        """Whether a token uses nothing of a case."""
+        """Whether a token has the same value for every case."""
         token = self._tokens[number]
         if token.kind is not Kind.NAME:
             return token.kind is not Kind.QUOTED_NAME
@@ -435,7 +438,7 @@ class _Translator:
 
 
 def _pairs(tokens: list[Token]) -> dict[int, int]:
-    """The matching bracket of every bracket, both ways; unmatched brackets are left out."""
+    """The matching bracket of each bracket, in both directions. Unmatched brackets are left out."""
     pairs: dict[int, int] = {}
     waiting: list[int] = []
     for number, token in enumerate(tokens):

@@ -1,4 +1,4 @@
-"""The types and operators of CEL in words for people who write policies."""
+"""Types and operators of CEL, in words for people who write policies."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _TYPES: Final = {
 
 
 def in_words(kind: str) -> str:
-    """A type, as in `a text`."""
+    """A CEL type in words: `string` is `a text`."""
     name = kind.strip().lower()
     if name.startswith("list"):
         return "a list"
@@ -35,7 +35,7 @@ def in_words(kind: str) -> str:
 
 
 def operation(name: str) -> str:
-    """The operator or function as it is written: `_>=_` is `>=`, `!_` is `!`, `_[_]` is `[ ]`."""
+    """An operator or function as a policy writes it: `_>=_` is `>=`, `!_` is `!`, `_[_]` is `[ ]`."""
     return {"_[_]": "[ ]", "_?_:_": "? :", "@in": "in", "<jump_condition>": "&&, || or ? :"}.get(
         name, name.strip("_")
     )

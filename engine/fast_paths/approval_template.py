@@ -1,7 +1,7 @@
-"""The record of a decision.approved without reasons, from a template: most decisions are of this kind.
+"""Write the record of a decision.approved without reasons from a template. Most decisions are of this kind.
 
-Approvals under the same mandate differ in a few values only. The models write such an event once, with marks
-in place of the values. From then on the values are filled in.
+Approvals under one mandate differ only in a few values. The models write the event once, with a placeholder
+for each of these values. After that, the values are filled in.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _APPROVED: Final = DECISION_TYPES["approved"]
 
 
 class _Kind(NamedTuple):
-    """Events with these values in common share a template. Of each charge: budget, N of `Nd`, count."""
+    """The values that events with one template share. `charges`: budget id, N of an `Nd` window, count."""
 
     policy: PolicyName
     tenant: str
@@ -40,7 +40,7 @@ class _Kind(NamedTuple):
 def approved_event(
     submission: Submission, policy: PolicyName, requester: Requester, approved: Approved, seq: int
 ) -> bytes | None:
-    """decision.approved as the models write it; None if it has reasons or something rare."""
+    """The event decision.approved as the models write it; None if it has reasons or rare values."""
     case = submission.case
     rare = submission.traceparent is not None or case.agent_id is None or requester.role is None
     if approved.reasons or rare:
@@ -62,7 +62,7 @@ def approved_event(
 
 
 def _values(submission: Submission, requester: Requester, approved: Approved, seq: int) -> dict[str, str]:
-    """The values as JSON. Ids of events, digests and numbers hold nothing that JSON escapes."""
+    """The values as JSON. Event ids, digests and numbers have no characters that JSON escapes."""
     case, money = submission.case, submission.case.request.money
     moment = (EPOCH + timedelta(microseconds=seq)).isoformat()
     values = {
@@ -85,18 +85,18 @@ def _values(submission: Submission, requester: Requester, approved: Approved, se
         values[f"scope{place}"] = _quoted(one.scope)
         values[f"window{place}"] = f'"{one.window}"'
         if amount is not None and one.budget.cap is not None:
-            values[f"charged{place}"] = amount  # what is granted is what is charged
+            values[f"charged{place}"] = amount  # a budget of money is charged the granted amount
     return values
 
 
 def _mark(name: str) -> str:
-    """A mark that becomes `%(name)s`."""
+    """A placeholder that becomes `%(name)s`."""
     return f"\x01{name}\x02"
 
 
 @lru_cache(maxsize=10_000)
 def _template(kind: _Kind) -> str | None:
-    """The event with a place for each value; None if a text of the policy looks like a mark."""
+    """The event with a `%(name)s` for each value; None if a text of the policy looks like a placeholder."""
     written = _marked(kind).to_bytes().decode().replace("%", "%%")
     marks = 12 + kind.has_amount + sum(2 + (count is None) for _, _, count in kind.charges)
     if written.count("\\u0001") != marks or written.count(_TIME) != 1:

@@ -1,7 +1,7 @@
 """Decode plain submissions in a fraction of the time that the models take. Nearly all records are plain.
 
-What is decoded here is what the models would have read, value by value. In doubt the answer is None; then the
-models read the record and say what is wrong. So no error is reported here.
+The decoded values equal those that the models would read. For any other record the result is None, and the
+models read it. So the models report all errors.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from schemas.ids import MAX_ID_LENGTH, NAME
 from schemas.model import MAX_DEPTH, construct_trusted
 from schemas.money import Money, exponent, parse_amount
 
-# The lengths are those of the models; their other rules for texts are checked below.
+# The lengths are those of the models. The other rules for texts are checked below.
 _Id = Annotated[str, Meta(min_length=1, max_length=MAX_ID_LENGTH)]
 _Line = Annotated[str, Meta(max_length=1000)]
 _Text = Annotated[str, Meta(max_length=8000)]
@@ -56,7 +56,7 @@ class _Case(Struct):
     agent_id: _Id | None = None
     category: Annotated[str, Meta(max_length=200)] | None = None
     subject: _Line | None = None
-    facts: dict[str, Any] = {}  # msgspec makes a new one for each
+    facts: dict[str, Any] = {}  # msgspec makes a new dict for each object
     claims: dict[str, Any] | None = None
     origin: _Origin | None = None
 
@@ -81,11 +81,11 @@ _is_like_a_name: Final = re.compile(NAME.replace("$", r"\Z")).match
 _is_a_time: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z", re.ASCII).fullmatch
 _YEARS: Final = range(1970, 9998)
 _EXACT: Final = 2**53
-"""Integers below it are exact in a double, so every reader reads them alike."""
+"""Integers below this are exact in a double, so all JSON parsers read the same value."""
 
 
 class DecodedSubmission(NamedTuple):
-    """The case of a submission, and what is used of its envelope."""
+    """The case of a submission, and the fields of its envelope that are used."""
 
     event_id: str
     time: datetime
@@ -95,7 +95,7 @@ class DecodedSubmission(NamedTuple):
 
 def decode_submission(key: bytes | None, body: bytes) -> DecodedSubmission | None:
     """The submission in the record with this key and value; None if the models must read it."""
-    # Without these bytes no text holds a control character; so few brackets are not nested too deeply.
+    # Without these bytes no text has a control character. With few brackets nothing is nested too deeply.
     if b"\\" in body or b"\x7f" in body or b"\xc2" in body or body.count(b"{") + body.count(b"[") > MAX_DEPTH:
         return None
     try:
@@ -180,7 +180,7 @@ def _moment(text: str) -> datetime | None:
 
 @lru_cache(maxsize=10_000)
 def _money(amount: str | None, currency: str | None) -> Money | Literal[False] | None:
-    """The amount; None if there is none, False if something is wrong with it."""
+    """The amount; None if there is no amount, False if the amount or the currency is invalid."""
     if currency is not None and exponent(currency) is None:
         return False
     if amount is None:
@@ -192,7 +192,7 @@ def _money(amount: str | None, currency: str | None) -> Money | Literal[False] |
 
 
 def _is_open(value: Any) -> bool:
-    """Whether every number in it is read alike by every reader."""
+    """Whether all JSON parsers read the same value for every number in it."""
     for item in value.values() if type(value) is dict else value:
         kind = type(item)
         if kind is dict or kind is list:
