@@ -1,1 +1,1 @@
-"""Conclusions as events: their models, their bytes, and their effects on the ledger."""
+"""Turn conclusions into events: their models, their bytes, and their effects on the ledger."""

@@ -1,4 +1,4 @@
-"""Every decision is built here, whoever decides (docs/contracts.md, Events)."""
+"""Build decisions. All decisions, by a mandate or by a person, are built here (docs/contracts.md, Events)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from schemas.types import DECISION_TYPES
 
 
 def decision_id(case: Case, outcome: Outcome, number: int = FIRST) -> str:
-    """The id of a decision, and of the event that carries it: the same for the same input, for ever."""
+    """The id of a decision, and of its event. The same input always gets the same id."""
     return derived_id(DECISION_TYPES[outcome], case.tenant, case.case_id, case.request.request_id, number)
 
 
@@ -45,7 +45,7 @@ def build_decision(
     charges: tuple[Charge, ...] = (),
     approval_id: str | None = None,
 ) -> Decision:
-    """A decision; its fields stand in the order of its JSON."""
+    """Build a decision. The fields are in the order of the JSON."""
     return construct_trusted(
         Decision,
         decision_id=decision_id,
@@ -74,7 +74,7 @@ def build_decision(
 def first_decision(
     case: Case, assessment: RequestAssessment, conclusion: Conclusion, digest: str
 ) -> Decision:
-    """The first decision on a request of this digest."""
+    """The first decision on a request. `digest`: the digest of the request."""
     request, money, spot = case.request, case.request.money, conclusion.on_the_spot
     escalated = conclusion.outcome == "escalated"
     return build_decision(
@@ -101,7 +101,7 @@ def first_decision(
 def closing_decision(
     approval: Approval, conclusion: ClosingConclusion, decided_by: str, book: PolicyBook
 ) -> Decision:
-    """The decision that closes an escalation: what this person concluded on the approval."""
+    """The decision that closes an escalation. `decided_by`: the id of the person who decided."""
     case = approval.case
     money = case.request.money if conclusion.money is None else conclusion.money
     return build_decision(
@@ -125,10 +125,10 @@ def closing_decision(
     )
 
 
-# The same few for thousands of decisions a second; building a model takes longer than judging a mandate.
+# Thousands of decisions a second share a few values, and building a model takes longer than judging.
 @lru_cache(maxsize=1_000)
 def policy_ref(policy: PolicyName) -> PolicyRef:
-    """The policy version that decides, as events write it."""
+    """The policy version of a decision, as events write it."""
     return construct_trusted(PolicyRef, name=policy.name, version=policy.version, digest=policy.digest)
 
 
@@ -163,7 +163,7 @@ def event_charge(
 
 
 def event_charges(charges: Charges, currency: str | None) -> tuple[Charge, ...]:
-    """Charges as events write them; `currency` is the one of the amounts."""
+    """Charges as events write them. `currency`: the currency of the amounts."""
     return tuple(
         event_charge(
             budget=one.budget.id,

@@ -1,7 +1,7 @@
-"""The effects of an input's events on the ledger, whether just rendered or read from the journal.
+"""The effects of an input's events on the ledger.
 
-What the ledger holds follows from the journal, and this is the function. It is applied by the confirm of a
-round, by a take-over and by a cold start (docs/ledger.md, One round).
+The ledger's state is a function of the journal, and this module is that function. The confirm of a round, a
+take-over and a cold start apply it (docs/ledger.md, One round).
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ Event = Mapping[str, Any]
 """A CloudEvent as parsed JSON."""
 
 Counted: TypeAlias = tuple[str, str, int]
-"""Key and field of a counter, and an amount of either sign, in minor units or a count."""
+"""The key and the field of a counter, and an amount of either sign in minor units, or a count."""
 
 
 class Effects(NamedTuple):
-    """The changes that the events of one input make in the ledger, beside its index entry.
+    """The changes that the events of one input make in the ledger, besides its index entry.
 
-    `states`: the id of an approval, and its whole state as JSON. `links`: index ids whose newest
-    decision this is now. `charges`: what is counted.
+    `states`: ids of approvals, each with its whole state as JSON. `links`: index ids that now point to this
+    decision as their newest. `charges`: the amounts that are added to counters.
     """
 
     states: tuple[tuple[str, bytes], ...] = ()
@@ -38,14 +38,14 @@ class Effects(NamedTuple):
 
     @property
     def left_to_do(self) -> Effects:
-        """The same without the charges above 0: the ledger counted those when it settled the input."""
+        """The effects without the positive charges, which the ledger counted when it settled the input."""
         if not self.charges:
             return self
         return self._replace(charges=tuple(one for one in self.charges if one[2] < 0))
 
 
 class Journalled(NamedTuple):
-    """The events of one `sequence`: the id and digest of their settled input, and the effects."""
+    """The content of one `sequence` in the journal: index id and digest of the input, and its effects."""
 
     index_id: str
     digest: str
@@ -53,7 +53,7 @@ class Journalled(NamedTuple):
 
 
 def charges_in(tenant: str, data: Event) -> Iterator[Counted]:
-    """The charges of a decision. Raises ValueError or KeyError if rules did not write it."""
+    """The charges of a decision. Raises ValueError or KeyError if rules did not write the decision."""
     for charge in data["charges"]:
         window, field = counter_of(charge["window"], charge.get("days") or 0)
         amount, unit = charge.get("count"), COUNTED
@@ -67,8 +67,8 @@ def charges_in(tenant: str, data: Event) -> Iterator[Counted]:
 def journalled(events: Sequence[Event]) -> Journalled:
     """Read the events of one input. Raises ValueError or KeyError if rules did not write them.
 
-    The input of a withdrawn decision was a withdrawal, that of an approval event with a reply was the reply.
-    Any other decision came from a submission.
+    decision.withdrawn comes from a withdrawal, an approval event with a reply id from that reply, and any
+    other decision from a submission.
     """
     decisions = [event for event in events if event["type"] in types.DECISION_EVENTS]
     approvals = [event["data"] for event in events if event["type"] not in types.DECISION_EVENTS]
@@ -89,9 +89,9 @@ def journalled(events: Sequence[Event]) -> Journalled:
         request = _request_of(decisions[0])
         effects = effects._replace(links=(request.index_id,))
         return Journalled(withdrawal_index_id(request), WITHDRAWN, effects)
-    replied = [data for data in approvals if data["reply_id"] is not None]
-    if replied:
-        data, about = replied[0], replied[0]["approval"]
+    answers = [data for data in approvals if data["reply_id"] is not None]
+    if answers:
+        data, about = answers[0], answers[0]["approval"]
         index_id = reply_index_id(about["tenant"], about["approval_id"], data["reply_id"])
         request = RequestKey(about["tenant"], about["case_id"], about["request_id"])
         links = (request.index_id,) if decisions else ()

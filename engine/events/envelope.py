@@ -1,4 +1,4 @@
-"""The envelope of an event of rules: its id, time and order follow from the input and its sequence."""
+"""The envelope of the events of rules. Id, time and sequence follow from the input and its sequence."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 FIRST: Final = 1
 CLOSING: Final = 2
-"""The number of a decision: the first on a request, or the one that closes its escalation."""
+"""The number of a decision: FIRST on a request, or CLOSING its escalation."""
 
 
 class Rendered(NamedTuple):
-    """The events of an input: the key and values of its records in the journal, and the effects."""
+    """The events of an input: the key and the values of its records in the journal, and their effects."""
 
     key: bytes
     values: tuple[bytes, ...]
     effects: Effects
     outcome: str
-    """For the metric: an outcome, `late` or `not_entitled`."""
+    """The label of the metric: an outcome of a decision, `late` or `not_entitled`."""
 
 
 def event_id(event_type: str, key: RequestKey, number: int | str) -> str:
@@ -35,7 +35,7 @@ def event_id(event_type: str, key: RequestKey, number: int | str) -> str:
 
 
 def envelope(event_type: str, event: str, caused_by: Input, seq: int, data: Data) -> CloudEvent[Data]:
-    """The event that an input caused; `seq` is microseconds since 1970, and the event's time."""
+    """The event that an input caused. `seq` is microseconds since 1970, which is also the event's time."""
     return construct_trusted(
         CloudEvent,
         specversion="1.0",
@@ -54,5 +54,5 @@ def envelope(event_type: str, event: str, caused_by: Input, seq: int, data: Data
 
 
 def key_of(caused_by: Input) -> bytes:
-    """The key of every record about its case."""
+    """The record key of all events about the input's case."""
     return record_key(*caused_by.case_key).encode()

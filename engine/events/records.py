@@ -1,4 +1,4 @@
-"""The records of the journal as bytes: a decision, or an event of an approval."""
+"""Serialise the records of the journal: decisions and approval events."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def about_approval(
     caused_by: Input,
     seq: int,
 ) -> bytes:
-    """The record of an approval event; `number` is the approval's version, or the id of a reply."""
+    """The record of an approval event. `number`: the approval's version, or the id of a reply."""
     key = RequestKey(approval.tenant, approval.case_id, approval.request_id)
     event: CloudEvent[ApprovalEvent] = envelope(
         event_type, event_id(event_type, key, number), caused_by, seq, body
@@ -35,12 +35,12 @@ def about_approval(
 
 
 def closed_by(approval: Approval, closing: Closing) -> Approval:
-    """The approval, ended."""
+    """The closed approval."""
     return approval.model_copy(
         update={"state": "closed", "version": approval.version + 1, "closing": closing}
     )
 
 
 def state_of(approval: Approval) -> tuple[str, bytes]:
-    """The id of the approval in the ledger, and its whole state."""
+    """The approval's id in the ledger, and its whole state as JSON."""
     return state_id(approval.tenant, approval.approval_id), approval.__pydantic_serializer__.to_json(approval)

@@ -1,4 +1,4 @@
-"""From a conclusion to the bytes of the journal: input, conclusion and sequence in, records out."""
+"""Render a conclusion as records of the journal, given its input and its sequence."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _FIRST_VERSION: Final = 1
 def render_first(
     submission: Submission, assessment: RequestAssessment, conclusion: Conclusion, seq: int
 ) -> Rendered:
-    """The first decision on a request; for an escalated one also the approval that is open now."""
+    """The first decision on a request; if it is escalated, also the opened approval."""
     key = key_of(submission)
     effects = Effects(charges=_counted(conclusion.charges))
     if isinstance(conclusion, Approved):
@@ -75,14 +75,14 @@ def render_closing(
 
 
 def render_late(reply: Reply, approval: Approval, seq: int) -> Rendered:
-    """A reply on a closed approval changes nothing."""
+    """The event for a reply to a closed approval. Nothing else changes."""
     return _without_effect(types.APPROVAL_LATE, "late", reply, approval, (), seq)
 
 
 def render_not_entitled(
     reply: Reply, approval: Approval, reasons: tuple[conclusions.Reason, ...], seq: int
 ) -> Rendered:
-    """A reply from somebody who may not give it changes nothing."""
+    """The event for a reply from a person who may not give it. Nothing else changes."""
     return _without_effect(types.APPROVAL_NOT_ENTITLED, "not_entitled", reply, approval, reasons, seq)
 
 

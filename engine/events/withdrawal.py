@@ -1,4 +1,4 @@
-"""The decision on a withdrawal, and what it gives back (docs/concepts.md, What is withdrawn)."""
+"""The decision on a withdrawal, and the charges that it gives back (docs/concepts.md, What is withdrawn)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from schemas.decision import AgentRef, Charge, Decision, PolicyRef
 from schemas.ids import derived_id
 from schemas.withdrawal import WITHDRAWN
 
-_NEVER_CAME: Final[Event] = MappingProxyType(
+_NO_DECISION: Final[Event] = MappingProxyType(
     {
         "mandate": None,
         "amount": None,
@@ -33,7 +33,7 @@ _NEVER_CAME: Final[Event] = MappingProxyType(
         "approval_id": None,
     }
 )
-"""Stands in for the decision on a request that never came."""
+"""The values of `decision.withdrawn` if no request of this id was decided."""
 
 
 def render_withdrawn(
@@ -43,14 +43,14 @@ def render_withdrawn(
     book: PolicyBook,
     seq: int,
 ) -> Rendered:
-    """The withdrawal, which gives back what the newest decision charged; and the approval that it closes."""
+    """decision.withdrawn, which gives back the charges of the newest decision; and approval.closed."""
     decision = _decision(caused_by, newest, book.ref)
-    said = decided(decision, caused_by, seq)
+    record = decided(decision, caused_by, seq)
     links = (caused_by.request_key.index_id,)
     charges = tuple(charges_in(caused_by.tenant, decision.model_dump(include={"charges", "currency"})))
     key = key_of(caused_by)
     if approval is None or approval.state == "closed":
-        return Rendered(key, (said,), Effects(links=links, charges=charges), decision.outcome)
+        return Rendered(key, (record,), Effects(links=links, charges=charges), decision.outcome)
     closing = Closing.model_construct(
         outcome="withdrawn",
         decision_id=decision.decision_id,
@@ -61,19 +61,20 @@ def render_withdrawn(
     body = ApprovalEvent.model_construct(
         approval=closed, giver=caused_by.withdrawal.agent_id, note=caused_by.withdrawal.reason
     )
-    about = about_approval(types.APPROVAL_CLOSED, closed, closed.version, body, caused_by, seq)
-    return Rendered(key, (said, about), Effects((state_of(closed),), links, charges), decision.outcome)
+    closed_record = about_approval(types.APPROVAL_CLOSED, closed, closed.version, body, caused_by, seq)
+    effects = Effects((state_of(closed),), links, charges)
+    return Rendered(key, (record, closed_record), effects, decision.outcome)
 
 
 def _decision(caused_by: WithdrawalInput, newest: Sequence[Event], policy: PolicyName) -> Decision:
-    """The decision on a withdrawal. The newest decision on the request, if it has any, is in these events.
+    """The decision on a withdrawal. `newest`: the events of the newest decision on the request, or none.
 
-    It names the policy that the newest decision names, because it gives back what that one charged. Without
-    one it names the active policy.
+    It names the policy version of the newest decision, because it gives back the charges of that decision.
+    If there is no decision, it names the active policy.
     """
     asked = caused_by.withdrawal
     stored = (event["data"] for event in newest if event["type"] in types.DECISION_EVENTS)
-    before = next(stored, _NEVER_CAME)
+    before = next(stored, _NO_DECISION)
     return build_decision(
         decision_id=derived_id(types.DECISION_WITHDRAWN, *asked.key, FIRST),
         case_id=asked.case_id,
@@ -96,7 +97,7 @@ def _decision(caused_by: WithdrawalInput, newest: Sequence[Event], policy: Polic
 
 
 def _given_back(charge: Event) -> Charge:
-    """The charge of an event, with the opposite sign."""
+    """The charge with the opposite sign."""
     amount, count = charge.get("amount"), charge.get("count")
     return event_charge(
         budget=charge["budget"],

@@ -1,4 +1,4 @@
-"""Explain, in the reader's language, what somebody may decide and why a case was decided as it was.
+"""Explain, in the reader's language, which mandates a person has and why a case was decided as it was.
 
-The sentences are in words.json. Nothing here judges: the judge and the counters give the figures.
+The sentences are in words.json. The judge and the counters give the figures; nothing is judged here.
 """

@@ -15,9 +15,10 @@ from schemas.case import Case
 
 @dataclass(frozen=True)
 class DecidedRequest:
-    """A request, its decision, and the counters as they were before it.
+    """A request, its decision, and the counters as they were before the decision.
 
-    `decision` is the data of the decision event; `approval` is the approval of an escalated request.
+    `decision`: the data of the decision event. `approval`: the approval, if the request was escalated.
+    `use_of` reads a counter.
     """
 
     case: Case

@@ -16,4 +16,4 @@ class ExplanationLine(NamedTuple):
 
 
 BLANK: Final = ExplanationLine(0, "")
-"""Between the parts of an explanation."""
+"""The blank line between the parts of an explanation."""

@@ -15,7 +15,7 @@ from schemas.staff import StaffMember
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """A budget at one moment: `used` and `left` in minor units or decisions.
+    """The room in a budget at one moment. `used` and `left` are minor units, or numbers of decisions.
 
     `renews_at`: the next moment with more room than now; None if nothing is used.
     """
@@ -26,7 +26,7 @@ class Room:
 
 
 def mandates_of(book: PolicyBook, role: str) -> list[Mandate]:
-    """The mandates of a role and of those that it extends, in the order in which they are tried."""
+    """The mandates of a role, including those of roles that it extends, in the order of trying."""
     by_kind = book.mandates.get(role)
     rows = [] if by_kind is None else by_kind.every()
     return sorted(rows, key=lambda row: (row.discretion is not None, row.place))
@@ -35,7 +35,7 @@ def mandates_of(book: PolicyBook, role: str) -> list[Mandate]:
 def counter_for(
     budget: Budget, book: PolicyBook, person: StaffMember, customer: str | None, day: date
 ) -> Charge | None:
-    """The counter of this person's grants on that day, as a charge of 0; None if it needs a customer."""
+    """A charge of 0 on the counter of this person on this day; None if it needs a customer and has none."""
     if budget.per == "customer" and customer is None:
         return None
     spender = Spender(book.tenant, person.agent_id, person.team, customer or "")

@@ -1,4 +1,4 @@
-"""Tell somebody what they may decide, mandate by mandate."""
+"""Put a person's mandates, and the prohibitions, into words."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from engine.policy.book import Budget, Mandate, Prohibition
 def mandate_in_words(
     row: Mandate, rooms: Mapping[str, Room | None], define: Mapping[str, str], speech: Speech
 ) -> str:
-    """A mandate in sentences to its holder. `rooms`: by budget id, None if no customer is named."""
+    """A mandate in sentences to its holder. `rooms`: by budget id; None where it depends on the customer."""
     limit = row.limit if isinstance(row.limit, Expression) else None
     sentences = [_granted(row, speech), *_conditions(row, (row.when, limit), define, speech)]
     if row.discretion is not None:
@@ -28,7 +28,7 @@ def mandate_in_words(
 
 
 def prohibition_in_words(row: Prohibition, define: Mapping[str, str], speech: Speech) -> str:
-    """A prohibition in sentences to somebody whom it binds."""
+    """A prohibition in sentences to a person to whom it applies."""
     kinds = speech.say("may.any_kind") if row.kinds is None else _named(row.kinds, speech)
     if row.named:
         roles = speech.any_of(speech.name(role) for role in row.named)
@@ -58,9 +58,9 @@ def _conditions(
     if row.when is not None:
         yield speech.say("may.when", condition=row.when.text)
     texts = [one.text for one in expressions if one is not None]
-    defined = {name: stands for text in texts for name, stands in defined_in(text, define).items()}
-    for name, stands in defined.items():
-        yield speech.say("may.define", name=name, text=stands)
+    definitions = {name: text for used in texts for name, text in defined_in(used, define).items()}
+    for name, text in definitions.items():
+        yield speech.say("may.define", name=name, text=text)
 
 
 def _granted(row: Mandate, speech: Speech) -> str:

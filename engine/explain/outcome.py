@@ -1,4 +1,4 @@
-"""The outcome: the decision, its charges, the amount on the spot, and the people who are asked."""
+"""Explain the outcome: the decision, its charges, the amount on the spot, and the people who are asked."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from schemas.money import parse_amount
 
 
 def outcome_lines(decided: DecidedRequest, speech: Speech) -> Iterator[ExplanationLine]:
-    """The decision, then its reasons and charges."""
+    """The decision, then its reasons, its charges and the people who are asked."""
     decision = decided.decision
     outcome = f"outcome.{decision['outcome']}"
     special = f"{outcome}.{decision['by']}"
@@ -32,7 +32,7 @@ def outcome_lines(decided: DecidedRequest, speech: Speech) -> Iterator[Explanati
 
 
 def _general(reason: Mapping[str, Any], speech: Speech) -> str:
-    """A reason that is not about a mandate or prohibition; if it has no words here, its own text."""
+    """A reason that is not about a mandate or a prohibition, in the catalogue's words, else its own text."""
     names = {name: speech.name(text) for name, text in reason["figures"].items() if name in ("role", "kind")}
     return speech.reason(reason["code"], **{**reason["figures"], **names}) or str(reason["text"])
 

@@ -1,4 +1,4 @@
-"""An expression from the policy, with the case's values for the names in it."""
+"""Quote an expression of the policy, with the values that the case has for its names."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _ABSENT: Final = object()
 def quoted(
     expression: Expression, around: Surroundings, define: Mapping[str, str], speech: Speech, depth: int
 ) -> Iterator[ExplanationLine]:
-    """The definitions that it uses, then each name with its value."""
+    """The definitions that the expression uses, then each name in it with its value."""
     for name, text in defined_in(expression.text, define).items():
         yield ExplanationLine(depth, speech.say("why.define", name=name, text=text))
     for path in dict.fromkeys(expression.names):
@@ -30,7 +30,7 @@ def quoted(
 
 
 def failed(key: str, failure: Failure, speech: Speech, **figures: object) -> str:
-    """The text of `<key>.missing` or `<key>.error`: why an expression failed."""
+    """The reason why an expression failed: the text of `<key>.missing` or `<key>.error`."""
     if failure.fact is not None:
         return speech.say(f"{key}.missing", fact=failure.fact, **figures)
     return speech.say(f"{key}.error", error=failure.error, **figures)
@@ -49,7 +49,7 @@ def _of_field(path: tuple[str, ...], around: Surroundings) -> Any:
 
 
 def _of_case(path: tuple[str, ...], case: Case) -> Any:
-    """The value under facts or claims. As in an expression, only an object has fields."""
+    """The value under `facts` or `claims`. As in expressions, only objects have fields."""
     value: Any = (case.facts if path[0] == "facts" else case.claims) or {}
     for key in path[1:]:
         if not isinstance(value, dict) or key not in value:

@@ -1,7 +1,7 @@
 """Explain a decision: rule by rule, then the outcome.
 
-The explanation follows the decision and its reasons. The same judge and counters give the figures, so that an
-explanation cannot contradict the decision.
+The explanation is made from the decision and its reasons. The figures come from the same judge and counters
+as the decision, so they cannot contradict it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from engine.policy.book import Budget, Mandate, Prohibition
 from schemas.staff import StaffMember
 
 _MOST_NAMED: Final = 30
-"""At most this many mandates for other kinds are named."""
+"""The most mandates for other kinds that are named; more are only counted."""
 _BEFORE_LIMIT: Final = frozenset(("condition_not_met", "discretion_needs_reason"))
 
 
@@ -167,12 +167,12 @@ class _Explanation:
         }
 
     def _named_roles(self, row: Mandate) -> list[str]:
-        """The roles that a mandate names; roles that only extend one of these are left out."""
+        """The roles that a mandate names, without the roles that extend them."""
         above = {name for role in row.roles for name in self._book.roles[role] - {role}}
         return sorted(row.roles - above)
 
     def _details(self, row: Mandate, key: str) -> Iterator[ExplanationLine]:
-        """The condition, the limit and the budgets, as far as the engine went."""
+        """The condition, the limit and the budgets, as far as they were judged."""
         if key == "discretion_needs_reason":
             return
         yield from self._when(row.when, 2)

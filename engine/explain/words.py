@@ -1,4 +1,4 @@
-"""The sentences of words.json, by key and language; no sentence is written in code."""
+"""The sentences of words.json, by key and language. The code contains no sentences."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from schemas.reasons import CATALOGUE
 FILE: Final = "words.json"
 """The file of the sentences, beside this module."""
 MOST_CHARACTERS: Final = 200
-"""The longest value of a case; a longer one is cut."""
+"""The most characters of a value of a case. A longer value is cut."""
 _DECIMALS: Final = 10
 
 
@@ -33,13 +33,13 @@ class Sentences:
         return cls(lists["texts"])
 
     def about(self, book: PolicyBook, language: Language) -> Speech:
-        """The words for one reader: amounts in the policy's currency, times in its time zone."""
+        """The sentences for one reader, with amounts in the policy's currency and times in its time zone."""
         return Speech(self, language, book.currency, book.timezone)
 
 
 @dataclass(frozen=True)
 class Speech:
-    """The words of one language, for one policy."""
+    """The sentences in one language, for one policy."""
 
     words: Sentences
     language: Language
@@ -55,7 +55,7 @@ class Speech:
         return key in self.words.texts
 
     def reason(self, code: str, **figures: object) -> str | None:
-        """The sentence of a reason with its figures; None for a reason that has none here."""
+        """The sentence that explains a reason, with its figures; None if the catalogue has none."""
         entry = CATALOGUE.get(code)
         sentence = None if entry is None else entry.explain
         return None if sentence is None else sentence.of(self.language).format_map(figures)
