@@ -1,6 +1,6 @@
-"""The policy: a file that people write, checked, compiled, and found by role and kind.
+"""The policy: a file that people write. It is checked and compiled, and its rows are found by role and kind.
 
-Only `checking` and `yaml` read YAML. They are not imported here, so that workers do without it.
+Only `checking` and `yaml` read YAML. They are not imported here, so that workers do not load a YAML parser.
 """
 
 from engine.policy.book import Mandate, PolicyBook, PolicyName, Prohibition

@@ -13,9 +13,9 @@ from engine.expressions.evaluation import Expression
 
 @dataclass(frozen=True, slots=True)
 class Prohibition:
-    """A prohibition; `kinds` and `categories` None = all.
+    """A prohibition. If `kinds` or `categories` is None, it applies to all of them.
 
-    `excepted` includes roles that extend an excepted role; `named` are the excepted roles as written.
+    `excepted` includes the roles that extend an excepted role. `named`: the excepted roles as written.
     """
 
     id: str
@@ -42,15 +42,15 @@ class Window(NamedTuple):
 
     @property
     def text(self) -> str:
-        """As the policy writes it: `day`, `30d`."""
+        """The window as the policy writes it: `day`, `30d`."""
         return f"{self.days}d" if self.kind == "days" else self.kind
 
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """A pool over a window. `id` as in charges: that of an inline budget is `<mandate>.<id>`.
+    """A budget. It has either a `cap` (minor units of the policy's currency) or a `count` (decisions).
 
-    It has either `cap` (minor units of the policy's currency) or `count` (decisions).
+    `id` is as in charges; the id of an inline budget is `<mandate>.<id>`.
     """
 
     id: str
@@ -61,12 +61,12 @@ class Budget:
 
     @property
     def most(self) -> int:
-        """The cap or the count of a window."""
+        """The cap, or the count, for one window."""
         return (self.count or 0) if self.cap is None else self.cap
 
 
 class Discretion(NamedTuple):
-    """A mandate at discretion; `review_within` as written (`5d`), `reviewer` a role."""
+    """The discretion of a mandate. `review_within` is as written (`5d`); `reviewer` is a role."""
 
     review_within: str | None = None
     reviewer: str | None = None
@@ -74,9 +74,9 @@ class Discretion(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Mandate:
-    """One row of the authority matrix. `roles` includes those that extend a role.
+    """A mandate. `roles` includes the roles that extend a role that it names.
 
-    `limit`: minor units, an expression in major units, or None = no limit.
+    `limit`: minor units, an expression in major units, or None for no limit.
     """
 
     id: str
@@ -110,10 +110,10 @@ Row = TypeVar("Row", bound=_Row)
 
 
 class ByKind(Generic[Row]):
-    """Rows by kind, in file order, including those for every kind.
+    """The rows for each kind, in file order, including the rows for every kind.
 
-    The rows of a kind are collected on first use, and only for kinds that the policy names, so that cases
-    cannot make it grow.
+    The rows of a kind are collected on first use, and only for kinds that the policy names. So kinds that
+    cases make up cannot make it grow.
     """
 
     __slots__ = ("_found", "_of_every_kind", "_of_kind")
@@ -150,7 +150,7 @@ class ByKind(Generic[Row]):
 
 @dataclass(frozen=True, slots=True)
 class PolicyBook:
-    """A compiled policy. `roles`: each role with itself and those that extend it."""
+    """A compiled policy. `roles`: for each role, the role itself and all roles that extend it."""
 
     ref: PolicyName
     currency: str
@@ -158,7 +158,7 @@ class PolicyBook:
     roles: Mapping[str, frozenset[str]]
     prohibitions: ByKind[Prohibition]
     mandates: Mapping[str, ByKind[Mandate]]
-    """By role: its own, and those of the roles that it extends."""
+    """The mandates of each role, including those of the roles that it extends."""
     steps: tuple[str, ...]
     """The roles of the ladder, in order."""
     when_nobody: WhenNobody = "last_step"
@@ -166,7 +166,7 @@ class PolicyBook:
     zone: ZoneInfo = UTC
     """The time zone of the windows of budgets."""
     define: Mapping[str, str] = field(default_factory=dict)
-    """The definitions: names for expressions, and their texts."""
+    """The names of `define`, with their expressions."""
 
     @property
     def step(self) -> str:
@@ -194,14 +194,14 @@ class PolicyBook:
         return self.ref.digest
 
     def candidates(self, role: str, kind: str, category: str | None) -> list[Mandate]:
-        """The mandates that a person of that role may try, in file order."""
+        """The candidates for a person of this role, in file order."""
         by_kind = self.mandates.get(role)
         if by_kind is None:
             return []
         return [row for row in by_kind.find(kind) if row.categories is None or category in row.categories]
 
     def prohibitions_on(self, kind: str, category: str | None, role: str | None) -> list[Prohibition]:
-        """The prohibitions whose kinds and categories fit and whose `except` does not name the role."""
+        """The prohibitions on this kind and category that do not except the role."""
         return [
             row
             for row in self.prohibitions.find(kind)

@@ -12,8 +12,8 @@ from engine.policy.tree import Plain
 def canonical_json(document: Plain) -> str:
     """The document as RFC 8785 writes it.
 
-    Comments, layout, the order of keys and the spelling of a number are lost; the order of lists is kept,
-    and so is the difference between one value and a list of one.
+    It keeps the order of lists, and the difference between one value and a list of one value. It drops
+    comments, layout, the order of keys and the spelling of numbers.
     """
     return rfc8785.dumps(document).decode()
 

@@ -1,4 +1,4 @@
-"""Check the YAML of a policy file: give its book and its canonical JSON, or every problem."""
+"""Check the YAML of a policy file. The result is the book and the canonical JSON, or all problems."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from engine.policy.yaml.reading import parse_yaml
 
 
 class CheckedPolicy(NamedTuple):
-    """The book, or None if the policy cannot be used; and all problems and warnings, in file order."""
+    """The book (None if the policy cannot be used), and all errors and warnings in file order."""
 
     book: PolicyBook | None
     problems: tuple[PolicyProblem, ...]
@@ -24,9 +24,9 @@ class CheckedPolicy(NamedTuple):
 
 
 def check_policy(text: str, staff_roles: Collection[str] | None = None) -> CheckedPolicy:
-    """Read a policy file; report every error, and every warning about a policy that can be used.
+    """Check a policy file. Report all errors; if there are none, also all warnings.
 
-    `staff_roles`: the roles that the staff have, if known; the policy is compared with them too.
+    `staff_roles`: the roles that people on the staff have, if known. The policy is compared with them too.
     """
     try:
         tree, found = parse_yaml(text)

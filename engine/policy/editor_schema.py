@@ -1,4 +1,4 @@
-"""The JSON Schema of a policy file, with which editors complete and check it.
+"""The JSON Schema of a policy file. Editors complete and check the file with it.
 
 The file is schemas/json/policy.schema.json; `mandaat policy schema` prints it.
 """
@@ -26,7 +26,7 @@ def schema_text(model: type[BaseModel], title: str) -> str:
 
 
 def _for_editors(part: Any) -> Any:
-    """The schema without null, because an empty value is an error, and with a closed set of names."""
+    """The schema without null, because an empty value is an error, and without additional properties."""
     if isinstance(part, list):
         return [_for_editors(item) for item in part if item != {"type": "null"}]
     if not isinstance(part, dict):

@@ -1,6 +1,6 @@
 """Load the canonical JSON of a published policy into the book that a worker judges by.
 
-Workers read no YAML: `mandaat publish policy` checks the YAML and publishes the JSON beside it.
+Workers do not read YAML. `mandaat publish policy` checks the YAML and publishes the JSON with it.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ from engine.policy.tree import Node, tree_of
 
 
 def load_policy(canonical: str) -> PolicyBook:
-    """The policy of this canonical JSON, ready to judge by.
+    """The book of this canonical JSON.
 
-    It is checked again, because others may write to the topic too. Raises PolicyProblems, without places.
+    The policy is checked again, because other programs may write to the topic too. Raises PolicyProblems; the
+    problems have no places.
     """
     tree = _read(canonical)
     document, meaning, problems = check_tree(tree)
@@ -37,7 +38,7 @@ def _read(canonical: str) -> Node:
 
 
 def _with_definitions_in_order(document: Any) -> Any:
-    """Put each definition after those that it uses; canonical JSON sorts them by name."""
+    """Put each definition after those that it uses, because canonical JSON sorts them by name."""
     define = document.get("define") if isinstance(document, dict) else None
     if not isinstance(define, dict) or not all(isinstance(text, str) for text in define.values()):
         return document

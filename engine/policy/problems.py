@@ -1,4 +1,4 @@
-"""The problems of a policy, with their places."""
+"""Errors and warnings about a policy, with their places in the file."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Final, Literal, NamedTuple
 
 
 class Spot(NamedTuple):
-    """A place in a file; line and column count from 1, columns in characters."""
+    """A place in a file. Lines and columns count from 1; columns are characters."""
 
     line: int
     column: int
 
 
 NOWHERE: Final = Spot(0, 0)
-"""The place of anything that was read from JSON."""
+"""The place of all nodes that are read from JSON."""
 
 
 class PolicyProblem(NamedTuple):
@@ -30,8 +30,8 @@ class PolicyProblem(NamedTuple):
         return f"{place}{'warning: ' if self.severity == 'warning' else ''}{self.text}"
 
 
-class PolicyProblems(Exception):  # noqa: N818 - it carries all problems of a file, it is not one error
-    """The policy cannot be used; `problems` holds every problem, in file order."""
+class PolicyProblems(Exception):  # noqa: N818 - it holds all problems of a file, not one error
+    """The policy cannot be used. `problems` holds all problems in file order."""
 
     def __init__(self, problems: Iterable[PolicyProblem]) -> None:
         self.problems = tuple(problems)

@@ -1,4 +1,4 @@
-"""A document as a tree of nodes. Nodes from YAML know their place in the file; those from JSON have none."""
+"""A document as a tree of nodes. Nodes from YAML have a place in the file; nodes from JSON have none."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Node:
     items: list[Node] | None = None
     entries: dict[str, tuple[Node, Node]] | None = None
     size: int = 1
-    """The number of nodes in it, itself included."""
+    """The number of nodes in it, including itself."""
 
     @property
     def is_empty(self) -> bool:
@@ -34,7 +34,7 @@ class Node:
         return self.text is not None and (self.value is None or not self.text.strip())
 
     def place(self, index: int) -> Spot:
-        """The place of character `index` of this scalar's text in the file."""
+        """The place in the file of character `index` of this scalar's text."""
         return self.spot
 
     def get(self, key: str | int) -> Node | None:
@@ -45,7 +45,7 @@ class Node:
         return self.items[key] if self.items is not None and 0 <= key < len(self.items) else None
 
     def find(self, path: Path) -> tuple[Node, int]:
-        """The deepest node on the path, and how many steps of it exist."""
+        """The deepest existing node on the path, and the number of steps to it."""
         node, depth = self, 0
         for step in path:
             below = node.get(step)
@@ -60,7 +60,7 @@ class Node:
         return entry[0].spot if entry else self.spot
 
     def plain(self) -> Plain:
-        """The value as JSON would hold it."""
+        """The value as plain Python types, as from JSON."""
         if self.items is not None:
             return [item.plain() for item in self.items]
         if self.entries is not None:
@@ -69,10 +69,10 @@ class Node:
 
 
 def tree_of(value: Plain) -> Node:
-    """The tree of a value from JSON; its nodes have no place.
+    """The tree of a value from JSON. Its nodes have no place.
 
-    Raises ValueError for values that no checked policy has: null, blank text, a lone surrogate, a number
-    past 2^53.
+    Raises ValueError for values that a checked policy never has: null, blank text, a lone surrogate, a number
+    above 2^53.
     """
     if isinstance(value, dict):
         return Node(entries={key: (Node(text=key, value=key), tree_of(item)) for key, item in value.items()})
@@ -89,17 +89,17 @@ def tree_of(value: Plain) -> Node:
 
 
 def each(node: Node | None) -> Iterator[Node]:
-    """The items of a list; none if it is not a list."""
+    """The items of a list; no items if the node is not a list."""
     yield from (node.items or ()) if node is not None else ()
 
 
 def one_or_list(node: Node | None) -> list[Node]:
-    """The items of a list, or the single value in its place."""
+    """The items of a list, or a single value as a list of one."""
     if node is None:
         return []
     return node.items if node.items is not None else [node]
 
 
 def short(text: str) -> str:
-    """A text from a file, cut to fit in a sentence."""
+    """A text from a file, cut to fit in a message."""
     return text if len(text) <= 60 else text[:57] + "..."

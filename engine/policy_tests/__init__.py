@@ -1,1 +1,1 @@
-"""Tests of a policy, written in YAML beside it: cases in order, and what must become of each."""
+"""Tests of a policy, in a YAML file beside it: cases in order, each with its expected result."""

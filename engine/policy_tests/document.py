@@ -21,7 +21,7 @@ from schemas.ids import AgentId, CaseId
 from schemas.moment import Moment
 
 NOTHING: Final = "nothing"
-"""Expects no value: null in YAML is an empty value, which is an error."""
+"""The word that expects no value. YAML's null cannot do this: an empty value is an error."""
 MAX_NAME: Final = 300
 
 Outcome = Literal["approved", "escalated", "refused", "withdrawn", "late", "not_entitled"]
@@ -35,7 +35,7 @@ def as_text(value: Any) -> Any:
 
 
 def _keys_of(model: type[BaseModel]) -> dict[str, Any]:
-    """For editors: the keys of a part of a case; none is required, because another layer may give it."""
+    """The keys of a part of a case, for editors. No key is required, because another layer may give it."""
     properties = {
         name: {"description": field.description} if field.description else {}
         for name, field in model.model_fields.items()
@@ -46,7 +46,7 @@ def _keys_of(model: type[BaseModel]) -> dict[str, Any]:
 _CASE_KEYS: Final = _keys_of(SubmittedCase)
 _CASE_KEYS["properties"] |= {"customer": _keys_of(Customer), "request": _keys_of(DecisionRequest)}
 Part = Annotated[dict[str, Any], WithJsonSchema(_CASE_KEYS)]
-"""A case or a layer of one: checked when the layers are merged."""
+"""A case, or a layer of a case. It is checked after the layers are merged."""
 ShortText = Annotated[str, StringConstraints(min_length=1, max_length=MAX_NAME)]
 Amount = Annotated[
     str, BeforeValidator(as_text), WithJsonSchema({"type": ["number", "string"], "description": "12.50"})

@@ -1,6 +1,6 @@
-"""Names in a file of policy tests that the policy or the staff do not have.
+"""Find names in a file of policy tests that are not in the policy or the staff.
 
-They are found in the tree, so that they are reported even if the shape of another part is wrong.
+The checks work on the tree. So they find all such names even if another part of the file has the wrong shape.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ _DIGITS: Final = re.compile("[0-9]+")
 
 
 def unknown_names(tree: Node, book: PolicyBook, people: Collection[str]) -> list[PolicyProblem]:
-    """A problem at each mandate, prohibition, budget and role that the policy lacks, and at misspelt people.
+    """A problem at each mandate, prohibition, budget and role that the policy lacks, and each misspelt id.
 
-    A test may use an unknown person on purpose. So an id counts as misspelt only if somebody has nearly the
-    same id, and nothing there expects `unknown_agent`.
+    A test may use an unknown person on purpose. So an agent id counts as misspelt only if somebody has nearly
+    the same id, and that step, test or file does not expect `unknown_agent`.
     """
     return list(_Names(tree, book, people).unknown())
 
 
 def people_of(tree: Node, lines: Sequence[bytes] | None) -> list[str]:
-    """The agent ids of the staff that can be read; `lines` are those of the file that `staff` names."""
+    """The agent ids in the readable staff records. `lines`: the lines of the file that `staff` names."""
     found = [one.text for row in each(tree.get("staff")) if (one := row.get("agent_id")) is not None]
     for line in lines or ():
         with suppress(ValueError):

@@ -1,4 +1,4 @@
-"""Turn a file of policy tests into a plan: people, and inputs in order with their expected results."""
+"""Turn a file of policy tests into a plan: the staff, and the inputs in order with their expected results."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ _PARTS: Final[Mapping[str, type[BaseModel]]] = {"customer": Customer, "request":
 
 @dataclass(frozen=True)
 class Step:
-    """An input and its expected result. `node` is its place in the file."""
+    """An input and its expected result. `node`: the step in the file."""
 
     input: Input
     expected: Expectation
@@ -67,7 +67,7 @@ class Test:
 
 @dataclass
 class Plan:
-    """The tests that can run, and every problem."""
+    """The tests that can run, and all problems."""
 
     staff: Staff = field(default_factory=Staff)
     tests: list[Test] = field(default_factory=list)
@@ -90,15 +90,15 @@ class _Planner:
 
     def plan(self, staff_lines: Sequence[bytes] | None) -> Plan:
         for line, spot in self._people(staff_lines):
-            with self._noting():
+            with self._collecting_problems():
                 self._plan.staff.put(self._member(line, spot))
         for place, entry in enumerate(self._document.tests):
             self._plan.tests.append(self._test(entry, ("tests", place)))
         return self._plan
 
     @contextmanager
-    def _noting(self) -> Iterator[None]:
-        """Note a problem and go on."""
+    def _collecting_problems(self) -> Iterator[None]:
+        """Collect the problems that the block raises, and go on."""
         try:
             yield
         except PolicyProblems as found:
@@ -136,9 +136,9 @@ class _Planner:
         for place, one in enumerate(entry.cases):
             at = (*path, "cases", place)
             now = steps[-1].input.time if steps else None
-            with self._noting():
-                made = self._input(one, at, entry, cases, now)
-                steps.append(Step(made, one.expect, self._tree.find(at)[0]))
+            with self._collecting_problems():
+                step_input = self._input(one, at, entry, cases, now)
+                steps.append(Step(step_input, one.expect, self._tree.find(at)[0]))
         return Test(entry.test, self._tree.find(path)[0].spot, tuple(steps))
 
     def _input(
@@ -216,7 +216,7 @@ def _steps(pointer: str) -> Path:
 
 
 def _about(case_id: str | None, cases: Mapping[str, Case], spot: Spot) -> Case:
-    """The named case, or else the last one."""
+    """The case with this id; without an id, the last case."""
     if not cases:
         raise _wrong(spot, "there is no case before this")
     if case_id is not None and case_id not in cases:
@@ -231,19 +231,19 @@ def _person(record: Any, tenant: str) -> Any:
 
 
 def _merged(layers: Iterable[Mapping[str, Any] | None]) -> dict[str, Any]:
-    """Merge layers: objects key by key; other values are replaced."""
+    """Merge layers. Objects are merged key by key; a later value replaces any other value."""
     whole: dict[str, Any] = {}
     for layer in layers:
         for key, value in (layer or {}).items():
-            there = whole.get(key)
+            earlier = whole.get(key)
             if isinstance(value, dict):
-                value = _merged((there if isinstance(there, dict) else None, value))
+                value = _merged((earlier if isinstance(earlier, dict) else None, value))
             whole[key] = value
     return whole
 
 
 def _unknown(given: Mapping[str, Any], model: type[BaseModel], path: Path) -> Iterator[tuple[Path, str]]:
-    """Unknown keys: intake ignores them, but in a test they are mistakes."""
+    """The unknown keys. Intake ignores unknown keys, but in a test they are mistakes."""
     known = list(model.model_fields)
     for key in given:
         if key not in known:
@@ -258,7 +258,7 @@ def _unknown_in_parts(given: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
 
 
 def _spot(path: Path, nodes: list[Node]) -> Spot:
-    """The place of a key of the case; `nodes` are its layers, the nearest first."""
+    """The place of a key of the case. `nodes`: the layers of the case, the innermost first."""
     for node in nodes:
         parent, depth = node.find(path[:-1])
         if path and depth == len(path) - 1 and parent.get(path[-1]) is not None:

@@ -21,7 +21,7 @@ _NO_EFFECT: Final = {"mandaat.approval.late.v1": "late", "mandaat.approval.not_e
 
 @dataclass(frozen=True)
 class Difference:
-    """A difference between the expected and the actual result, and where the file expects it."""
+    """A difference between the expected and the actual result. `spot`: the place of the expectation."""
 
     spot: Spot
     text: str
@@ -29,7 +29,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class Actual:
-    """The actual result of a step: its decision, and its approval if there is one."""
+    """The actual result of a step. `said`: the decision, with the step and the approvers of its approval."""
 
     outcome: str
     said: Mapping[str, Any]
@@ -47,7 +47,7 @@ class RuleCoverage:
     budgets: set[str] = field(default_factory=set)
 
     def add(self, actual: Actual) -> None:
-        """A mandate counts if it grants, a prohibition if it applies, a budget if charged or without room."""
+        """Add the mandate that grants, the prohibitions in reasons, and the budgets charged or exhausted."""
         if actual.said.get("mandate") is not None:
             self.mandates.add(actual.said["mandate"])
         self.budgets.update(charge["budget"] for charge in actual.charges)
@@ -56,7 +56,7 @@ class RuleCoverage:
             self.budgets.update({reason["figures"]["budget"]} if "budget" in reason["figures"] else ())
 
     def untouched(self, book: PolicyBook) -> list[tuple[str, str]]:
-        """The rows that no test uses: `mandate`, `prohibition` or `budget`, and the id."""
+        """The rows that no test uses: each is `mandate`, `prohibition` or `budget`, and an id."""
         rows = {row.place: row for by_kind in book.mandates.values() for row in by_kind.every()}
         mandates = [rows[place] for place in sorted(rows)]
         budgets = dict.fromkeys(budget.id for row in mandates for budget in row.budgets)
@@ -72,14 +72,15 @@ class RuleCoverage:
 
 
 def run_test(test: Test, book: PolicyBook, staff: Staff, covered: RuleCoverage) -> list[Difference]:
-    """Run one test on a ledger of its own, and list the differences."""
+    """Run one test with its own empty ledger, and list the differences. Add its rows to `covered`."""
     rehearsal = Rehearsal(book, staff)
     found: list[Difference] = []
     for step in test.steps:
         try:
             actual = _actual(rehearsal.decide(step.input), book.currency)
-        except Unreadable as why:
-            found.append(Difference(step.node.spot, f"this cannot be decided: {why.reason}: {why.detail}"))
+        except Unreadable as error:
+            text = f"this cannot be decided: {error.reason}: {error.detail}"
+            found.append(Difference(step.node.spot, text))
             continue
         covered.add(actual)
         found += _differences(step, actual)
@@ -144,7 +145,7 @@ def _same(name: str, expected: object, actual: object, currency: str) -> bool:
 def _rows(
     name: str, expected: Expectation, actual: Sequence[Mapping[str, Any]], step: Step, currency: str
 ) -> Iterator[Difference]:
-    """Compare reasons or charges: their number, their order, and the keys that are expected."""
+    """The differences in reasons or charges: in their number, their order, and the expected keys."""
     wanted = getattr(expected, name)
     if wanted is None:
         return

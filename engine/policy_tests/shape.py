@@ -1,4 +1,4 @@
-"""Read a file of policy tests into its document, or list every problem of its shape."""
+"""Read a file of policy tests, and check its shape."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ _TEXTS: Final[Mapping[str, str]] = {
 
 
 class TestsFile(NamedTuple):
-    """A file of tests: its document, and its tree with places."""
+    """A file of tests as a document, and as a tree with places."""
 
     document: PolicyTestsDocument
     tree: Node
 
 
 def read_file(text: str) -> tuple[TestsFile | None, list[PolicyProblem]]:
-    """Read a file; None with every problem of its shape."""
+    """The file and no problems, or None and all problems of its shape."""
     try:
         tree, problems = parse_yaml(text)
     except PolicyProblems as unread:

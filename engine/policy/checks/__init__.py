@@ -21,7 +21,7 @@ class CheckedTree(NamedTuple):
 
 
 def check_tree(tree: Node, found: Iterable[PolicyProblem] = ()) -> CheckedTree:
-    """Check a policy. `found`: problems that were found while reading the file."""
+    """Check a policy. `found`: the problems that were found when the file was read."""
     document, shape = read_shape(tree)
     meaning = read_meaning(tree) if tree.entries is not None else Meaning()
     problems = tuple(sorted(dict.fromkeys([*found, *shape, *meaning.problems])))

@@ -1,4 +1,4 @@
-"""Check the budgets of a policy, shared or a mandate's own (docs/policy.md, Budgets)."""
+"""Check the budgets of a policy, both shared and inline (docs/policy.md, Budgets)."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ _DAYS: Final = re.compile(r"([1-9][0-9]{0,2})d")
 
 
 class WrittenBudgets(NamedTuple):
-    """The caps in minor units, by the `id()` of their node, and the problems."""
+    """The caps in minor units, by the `id()` of the cap's node; and the problems."""
 
     caps: dict[int, int]
     problems: list[PolicyProblem]
 
 
 def read_budgets(tree: Node, decimals: int) -> WrittenBudgets:
-    """Check every budget of the file, and every mandate that names one."""
+    """Check all budgets of the file, and the names of budgets in mandates."""
     reader = _BudgetReader(tree, decimals)
     reader.read()
     return WrittenBudgets(reader.caps, reader.problems)
 
 
 def days_of(window: str) -> int:
-    """N of `Nd`; 0 for a calendar window."""
+    """The N of an `Nd` window; 0 for a calendar window."""
     found = _DAYS.fullmatch(window)
     return int(found[1]) if found else 0
 
@@ -55,7 +55,7 @@ class _BudgetReader:
         self.problems.append(problem(node.spot, text))
 
     def _keys(self) -> Iterator[Node]:
-        """Every key `budgets` of the file."""
+        """All keys `budgets` in the file."""
         for owner in (self._tree, *each(self._tree.get("mandates"))):
             if (entry := (owner.entries or {}).get("budgets")) is not None:
                 yield entry[0]

@@ -1,6 +1,6 @@
-"""Check the meaning of a policy: roles, ids, money, expressions.
+"""Check the meaning of a policy: roles, ids, money and expressions.
 
-This works on the tree, so that every problem is found even if the shape of another part is wrong.
+The checks work on the tree. So they find all problems even if another part of the file has the wrong shape.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ _IS_ID: Final = re.compile(NAME)
 
 @dataclass(slots=True)
 class Meaning:
-    """The problems, and the values of the parts of the policy, by their node."""
+    """The problems, and the compiled values of the policy's nodes."""
 
     problems: list[PolicyProblem] = field(default_factory=list)
     roles: dict[str, frozenset[str]] = field(default_factory=dict)
     expressions: dict[int, Expression] = field(default_factory=dict)
-    """By the `id()` of the node with the text, as long as the tree lives."""
+    """Compiled expressions by the `id()` of their node. Valid only while the tree exists."""
     amounts: dict[int, int] = field(default_factory=dict)
-    """Limits that are numbers, and caps, in minor units, by the `id()` of their node."""
+    """Caps and numeric limits, in minor units, by the `id()` of their node."""
 
 
 def read_meaning(tree: Node) -> Meaning:
-    """Check the file; every problem is in `problems`, nothing is raised."""
+    """Check the file. All problems are in `problems`; nothing is raised."""
     return _MeaningReader(tree).read()
 
 
@@ -211,7 +211,7 @@ class _MeaningReader:
             self._found.problems.append(say(node.place(flaw.at), flaw.text + self._hint(flaw.text)))
 
     def _hint(self, text: str) -> str:
-        """A hint for an unknown name: it is defined further down, or another name was meant."""
+        """A hint for an unknown name: it is defined further down, or a similar name exists."""
         name = text.removeprefix("unknown name `").removesuffix("`")
         if name == text:
             return ""

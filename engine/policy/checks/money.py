@@ -1,4 +1,4 @@
-"""Read the amounts of a policy file: numbers, in major units of its currency."""
+"""Read the amounts of a policy file. They are numbers in major units of its currency."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from schemas.money import MAX_MINOR
 
 
 def read_money(node: Node, decimals: int, what: str) -> int | str | None:
-    """The amount in minor units, or a problem as text; None if the node holds no finite number.
+    """The amount in minor units, or a problem as text; None if the node does not hold a finite number.
 
-    `what` names it at the beginning of a sentence: `a limit`.
+    `what` is the subject of the problem's sentence: `a limit`.
     """
     value = node.value
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         return None
-    # The text of a float is exact; that of a whole number may be hexadecimal.
+    # The text of a float is exact. The text of an integer may be hexadecimal.
     minor = Decimal(str(value) if isinstance(value, int) else node.text or "0").scaleb(decimals)
     if minor < 0:
         return f"{what} cannot be negative"

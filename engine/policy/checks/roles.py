@@ -1,4 +1,4 @@
-"""Roles and those that extend them."""
+"""Find the roles that extend each role."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 def with_those_that_extend(
     extends: Mapping[str, Sequence[str]],
 ) -> tuple[dict[str, frozenset[str]], list[str]]:
-    """Each role with itself and all roles that extend it; and the roles that extend themselves."""
+    """For each role, the role itself and all roles that extend it; and the roles that extend themselves."""
     below: dict[str, set[str]] = {name: {name} for name in extends}
     cycles: list[str] = []
     for name in extends:

@@ -16,7 +16,7 @@ from engine.policy.tree import Node, Path
 _ID: Final = "must be an id: small letters, digits, `_` and `-`, beginning with a letter or digit"
 _DURATION: Final = "must be a time such as 30m, 4h or 5d"
 _MARKS: Final = frozenset(("[key]", ID_FORM, INLINE_FORM))
-"""Steps in pydantic's paths that are not in the file."""
+"""Steps in the paths of pydantic that are not in the file."""
 _TEXTS: Final[Mapping[str, str]] = {
     "string_type": "must be text; put it in quotes",
     "string_too_short": "is empty",
@@ -35,11 +35,11 @@ _PATTERNS: Final[Mapping[str, str]] = {
     "within": _DURATION,
     "acknowledge_within": _DURATION,
 }
-"""By key: the right form of a text."""
+"""The required form of a text, by key."""
 
 
 def read_shape(tree: Node) -> tuple[PolicyDocument | None, list[PolicyProblem]]:
-    """The document, or None with every problem of its shape."""
+    """The document and no problems, or None and all problems of its shape."""
     plain = tree.plain()
     if not isinstance(plain, dict):
         return None, [problem(tree.spot, "a policy is a mapping; it begins with `policy: <tenant>`")]
@@ -60,7 +60,7 @@ def _problem(tree: Node, one: Mapping[str, Any]) -> PolicyProblem | None:
         parent, _ = tree.find(path[:-1])
         return problem(parent.key_spot(str(path[-1])), _unknown(path))
     if one["input"] is None or one["input"] == "":
-        return None  # already said: it is empty
+        return None  # parse_yaml has already reported that it is empty
     spot = node.spot
     if "[key]" in one["loc"]:
         spot = tree.find(path[:-1])[0].key_spot(str(path[-1]))
@@ -128,7 +128,8 @@ def _keys(path: Path) -> list[str]:
     for step in path:
         model = model_in(part)
         known = _fields(model) if model is not None and part is model else {}
-        part = known[str(step)].annotation if step in known else model  # or in a list, or under a given name
+        # Other steps are positions in a list or names that the author chose; the model stays the same.
+        part = known[str(step)].annotation if step in known else model
     model = model_in(part)
     return list(_fields(model)) if model is not None else []
 
@@ -138,7 +139,7 @@ def _fields(model: type[BaseModel]) -> dict[str, FieldInfo]:
 
 
 def model_in(annotation: Any) -> type[BaseModel] | None:
-    """The model in the annotation of a field, also inside a list or an optional type."""
+    """The model in the annotation of a field, even inside a list or an optional type."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     return next((found for part in get_args(annotation) if (found := model_in(part)) is not None), None)

@@ -1,6 +1,7 @@
-"""Check the keys about working time, which nothing acts on yet (docs/policy.md, Working time).
+"""Check the keys about working time. They have no effect yet (docs/policy.md, Working time).
 
-`hours` and the durations of the ladder need timers; until these exist, one warning says what happens instead.
+`hours` and the durations of the ladder need timers. Until timers exist, one warning lists the keys without
+effect, and says what happens instead.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ NOT_ACTED_ON: Final = frozenset((*_LADDER, *_REVIEW))
 
 
 def check_working_hours(tree: Node) -> list[PolicyProblem]:
-    """The problems of working time, and one warning about the keys without effect."""
+    """The errors about working time, and one warning about the keys without effect."""
     return [*_check_hours(tree), *_not_acted_on(tree)]
 
 
@@ -40,7 +41,7 @@ def _check_hours(tree: Node) -> list[PolicyProblem]:
 def _check_days(name: str, key: Node, seen: dict[str, str]) -> list[PolicyProblem]:
     first, _, last = name.partition("-")
     if first not in WEEKDAYS or (last or first) not in WEEKDAYS:
-        return []  # the shape says so
+        return []  # shape.py reports it
     days = WEEKDAYS[WEEKDAYS.index(first) : WEEKDAYS.index(last or first) + 1]
     if not days:
         return [problem(key.spot, f"{name} runs backwards; the week begins on mon and ends on sun")]
@@ -57,7 +58,7 @@ def _check_periods(periods: Node) -> list[PolicyProblem]:
     for one in each(periods):
         begin, _, end = (one.text or "").partition("-")
         if len(begin) != len("08:00") or len(end) != len("08:00"):
-            continue  # the shape says so
+            continue  # shape.py reports it
         if begin >= end:
             problems.append(
                 problem(one.spot, "a period must end after it begins; write midnight at its end as 24:00")
@@ -69,15 +70,15 @@ def _check_periods(periods: Node) -> list[PolicyProblem]:
 
 
 def _not_acted_on(tree: Node) -> list[PolicyProblem]:
-    """One warning, at the first of these keys, that names all that are used."""
+    """One warning at the first key without effect in the file. It names all such keys."""
     keys = [(name, node) for name, node in _keys(tree) if name in NOT_ACTED_ON]
     if not keys:
         return []
-    there = {name for name, _ in keys}
+    used = {name for name, _ in keys}
     parts: list[str] = []
-    if ladder := [f"`{name}`" for name in _LADDER if name in there]:
+    if ladder := [f"`{name}`" for name in _LADDER if name in used]:
         parts.append(f"{_and(ladder)}: an approval waits at its step until somebody answers")
-    if review := [f"`{name}`" for name in _REVIEW if name in there]:
+    if review := [f"`{name}`" for name in _REVIEW if name in used]:
         says = "a decision at discretion says `by: discretion`, and nobody is asked to review it"
         parts.append(f"{_and(review)}: {says}")
     first = min(node.spot for _, node in keys)
@@ -85,7 +86,7 @@ def _not_acted_on(tree: Node) -> list[PolicyProblem]:
 
 
 def _keys(tree: Node) -> list[tuple[str, Node]]:
-    """Every key where one of these could be."""
+    """All keys of the mappings that may have a key without effect."""
     owners = [tree]
     owners += [one for row in each(tree.get("mandates")) if (one := row.get("discretion")) is not None]
     for ladder in each(tree.get("escalation")):

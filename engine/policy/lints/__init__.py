@@ -1,4 +1,4 @@
-"""Warnings about a policy that can be used but is probably not meant so."""
+"""Warnings about a policy that can be used, but probably does not do what its author meant."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from engine.policy.tree import Node
 
 
 def lint(book: PolicyBook, tree: Node, staff_roles: Collection[str] | None = None) -> list[PolicyProblem]:
-    """Every warning about a policy that can be used. `staff_roles`: the roles of the staff, if known."""
+    """All warnings about a policy without errors. `staff_roles`: the roles of the staff, if known."""
     return [
         *unreachable_mandates(book, tree),
         *unused_budgets(tree),

@@ -1,8 +1,8 @@
-"""Find rows that answer every request that another row would answer, from the policy alone.
+"""Find rows that answer every request that another row would answer.
 
-One row covers another if it has at least its kinds and categories, no `when` or the same text, no budgets,
-and no limit, a limit that is not lower, or the same text. Then it fits whenever the other does. The caller
-looks at roles: several rows may each cover some of them.
+One row covers another if all of these are true: it has at least the other's kinds and categories; it has no
+`when` or the same `when`; it has no limit, the same limit or a higher one; and it has no budgets. Roles are
+left to the caller, because several rows together may cover all roles of another.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _Key: TypeAlias = tuple[str | None, str | None, str | None]
 
 
 class Row(NamedTuple):
-    """The parts of a mandate or a prohibition that matter. `limit`: minor units, a text, or None."""
+    """The compared parts of a mandate or a prohibition. `limit`: minor units, an expression, or None."""
 
     id: str
     kinds: frozenset[str] | None
@@ -37,13 +37,13 @@ class Row(NamedTuple):
 
     @classmethod
     def of_prohibition(cls, row: Prohibition, roles: frozenset[str]) -> Row:
-        """The row of a prohibition, which answers all of these roles except the excepted ones."""
+        """The row of a prohibition. It applies to all of these roles except the excepted ones."""
         return cls(row.id, row.kinds, roles - row.excepted, row.categories, _text(row.when), None, True)
 
 
 @dataclass(slots=True)
 class _Alike:
-    """Of rows that differ only in their limits, those that cover most."""
+    """The rows with the highest limits, out of rows that differ only in their limits."""
 
     unlimited: Row | None = None
     most: int = -1
@@ -67,24 +67,24 @@ class _Alike:
 
 
 class Coverage:
-    """Rows that cover others, found by kind, condition and category in constant time."""
+    """Rows that may cover others. A look-up by kind, condition and category takes constant time."""
 
     def __init__(self) -> None:
         self._rows: dict[_Key, dict[tuple[frozenset[str], Categories], _Alike]] = {}
 
     def add(self, row: Row) -> None:
-        """Let this row cover others."""
+        """Add a row that may cover others."""
         for kind in row.kinds or (None,):
             for category in row.categories or (None,):
                 alike = self._rows.setdefault((kind, row.when, category), {})
                 alike.setdefault((row.roles, row.categories), _Alike()).add(row)
 
     def of(self, row: Row, kind: str | None) -> Iterator[Row]:
-        """The rows that cover this one for a kind (None: every kind), each for its own roles."""
+        """The rows that cover this row for a kind (None: every kind), each for its own roles only."""
         for key in self._keys(row, kind):
             for (_, categories), alike in self._rows.get(key, {}).items():
-                holds = categories is None or (row.categories is not None and categories >= row.categories)
-                if holds and (cover := alike.covering(row.limit)) is not None:
+                wider = categories is None or (row.categories is not None and categories >= row.categories)
+                if wider and (cover := alike.covering(row.limit)) is not None:
                     yield cover
 
     @staticmethod

@@ -1,4 +1,4 @@
-"""Steps whose role cannot grant anything, because every agent has its mandates already."""
+"""Find steps that can never grant a request, because every agent already has the mandates of the step."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from engine.policy.tree import Node, each
 def idle_steps(book: PolicyBook, tree: Node) -> list[PolicyProblem]:
     """A warning at the role of each such step.
 
-    A mandate with a budget, or one that names `agent` or `now`, may fit another person or later. Any other
-    mandate that every role has was already tried. Requests of unknown agents, and those with a prohibition
-    that cannot be judged, are not considered.
+    A mandate with a budget, or with an expression that uses `agent` or `now`, may fit another person or a
+    later time. Any other mandate that every role has was tried before the request was escalated. The lint
+    ignores requests of unknown agents, and requests with a prohibition that cannot be evaluated.
     """
     steps = [one for ladder in each(tree.get("escalation")) for one in each(ladder.get("steps"))]
     ordinary = _ordinary(book)
@@ -39,7 +39,7 @@ def _mandates(book: PolicyBook, roles: Iterable[str]) -> list[Mandate]:
 
 
 def _ordinary(book: PolicyBook) -> Coverage:
-    """The mandates that cover others for everybody at any time; those at discretion depend on a reason."""
+    """The mandates that cover others for every person at any time, without those that need a reason."""
     coverage = Coverage()
     for row in {row.place: row for row in _mandates(book, book.mandates)}.values():
         if row.discretion is None and not row.budgets and not _differs(row.when) and not _differs(row.limit):

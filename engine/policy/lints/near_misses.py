@@ -1,4 +1,4 @@
-"""Kinds and categories that are probably misspelt: each is nearly the same as another one."""
+"""Find kinds and categories that are probably misspelt, because they are nearly the same as others."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from engine.policy.problems import PolicyProblem, warning
 from engine.policy.tree import Node, each, one_or_list, short
 
 _FEWEST_LETTERS: Final = 5
-"""Shorter words often differ by one letter and are both meant: `cash` and `cask`."""
+"""Shorter words often differ by one letter on purpose: `cash` and `cask`."""
 _CLOSE: Final = 0.9
 _MOST_PAIRS: Final = 100_000
-"""More pairs would take too long."""
+"""The most pairs of words to compare; comparing more would take too long."""
 _DIGITS: Final = re.compile("[0-9]+")
 
 
 def near_misses(tree: Node) -> list[PolicyProblem]:
-    """A warning at each.
+    """A warning at each word that is probably misspelt.
 
-    Either a prohibition has a kind that no mandate grants by name, and that is close to one that is granted.
-    Or a kind of mandates, or a category, is used once, and one letter away from it is one that is used
-    earlier or more often.
+    There are two cases. A prohibition names a kind that no mandate names, and a similar kind is granted. Or a
+    mandate's kind or a category is used only once, and a word that differs by one letter is used earlier or
+    more often.
     """
     granted = [one for row in each(tree.get("mandates")) for one in one_or_list(row.get("grants"))]
     prohibited = [one for row in each(tree.get("prohibitions")) for one in one_or_list(row.get("kinds"))]
@@ -73,7 +73,7 @@ def _times(nodes: Iterable[Node]) -> Mapping[str, int]:
 
 
 def _closest(word: str, others: Iterable[str]) -> str | None:
-    """The most similar other word; None if there is none, or if only their digits differ."""
+    """The most similar other word; None if none is close. Words with different digits are never close."""
     like = [(_likeness(word, other), other) for other in others if other != word]
     likeness, other = max(like, default=(0.0, ""))
     return other if likeness >= _CLOSE else None
@@ -90,7 +90,7 @@ def _likeness(one: str, other: str) -> float:
 
 
 def _one_letter_apart(one: str, other: str) -> bool:
-    """Whether one letter is left out, added or changed, or two neighbours are swapped."""
+    """Whether one letter is left out, added or changed, or two adjacent letters are swapped."""
     if len(one) > len(other):
         one, other = other, one
     if len(other) - len(one) > 1 or one == other:

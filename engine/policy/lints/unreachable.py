@@ -1,4 +1,4 @@
-"""Mandates that are never used, because rows before them answer all their requests."""
+"""Find mandates that are never used, because the rows before them answer all of their requests."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _MOST_NAMED = 3
 
 
 def unreachable_mandates(book: PolicyBook, tree: Node) -> list[PolicyProblem]:
-    """A warning at the id of each. Several rows together may cover a mandate with several roles or kinds."""
+    """A warning at the id of each such mandate. Several rows together may cover its roles and kinds."""
     coverage = Coverage()
     for prohibition in book.prohibitions.every():
         coverage.add(Row.of_prohibition(prohibition, frozenset(book.roles)))
@@ -25,20 +25,20 @@ def unreachable_mandates(book: PolicyBook, tree: Node) -> list[PolicyProblem]:
         covers = _covers(row, coverage)
         if covers is not None:
             spot = (nodes[mandate.place].get("id") or nodes[mandate.place]).spot
-            problems.append(warning(spot, f"this mandate is never used: {_said(covers, lines)}"))
+            problems.append(warning(spot, f"this mandate is never used: {_in_words(covers, lines)}"))
         elif not mandate.budgets:
             coverage.add(row)
     return problems
 
 
 def _as_tried(book: PolicyBook) -> list[Mandate]:
-    """Every mandate in the order of trying (docs/policy.md, How a request is judged)."""
+    """All mandates, in the order in which they are tried (docs/policy.md, How a request is judged)."""
     rows = {row.place: row for by_kind in book.mandates.values() for row in by_kind.every()}
     return sorted(rows.values(), key=lambda row: (row.discretion is not None, row.place))
 
 
 def _covers(row: Row, coverage: Coverage) -> list[Row] | None:
-    """The rows that together cover it for each of its kinds and roles; None if they do not."""
+    """The rows that together cover the row for each of its kinds and roles; None if some are not covered."""
     found: dict[Row, None] = {}
     for kind in sorted(row.kinds) if row.kinds is not None else (None,):
         covers = list(coverage.of(row, kind))
@@ -50,13 +50,13 @@ def _covers(row: Row, coverage: Coverage) -> list[Row] | None:
 
 
 def _lines(tree: Node, section: str) -> dict[str | None, int]:
-    """The line of each id of a section."""
+    """The line number of each id in a section."""
     return {
         name.text: name.spot.line for row in each(tree.get(section)) if (name := row.get("id")) is not None
     }
 
 
-def _said(covers: list[Row], lines: Mapping[bool, Mapping[str | None, int]]) -> str:
+def _in_words(covers: list[Row], lines: Mapping[bool, Mapping[str | None, int]]) -> str:
     parts: list[str] = []
     for forbids, one, several in (
         (True, "prohibits", "prohibit"),

@@ -1,4 +1,4 @@
-"""Budgets and roles that nothing uses."""
+"""Find budgets and roles that are not used."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from engine.policy.tree import Node, each, one_or_list
 
 
 def unused_budgets(tree: Node) -> list[PolicyProblem]:
-    """Budgets that no mandate draws on."""
+    """A warning at each budget that no mandate draws on."""
     shared = tree.get("budgets")
     used = {one.text for row in each(tree.get("mandates")) for one in one_or_list(row.get("budgets"))}
     return [
@@ -21,10 +21,10 @@ def unused_budgets(tree: Node) -> list[PolicyProblem]:
 
 
 def unused_roles(book: PolicyBook, tree: Node, staff_roles: Collection[str] | None) -> list[PolicyProblem]:
-    """Roles without a use: nothing names them, a role that they extend, or one that extends them.
+    """A warning at each unused role: nothing names it, a role that it extends, or a role that extends it.
 
-    If the staff is known, only roles that nobody has: a role without mandates is right for trainees, whom the
-    policy would not know otherwise.
+    If the staff is known, a role that somebody has is not reported. A role without mandates makes sense for
+    trainees: without it, their role would be unknown.
     """
     named, staff = _named_roles(tree), frozenset(staff_roles or ())
     text = "nothing names role `{}`, a role that it extends, or one that extends it"
@@ -40,7 +40,7 @@ def unused_roles(book: PolicyBook, tree: Node, staff_roles: Collection[str] | No
 
 
 def roles_nobody_has(book: PolicyBook, tree: Node, staff_roles: Collection[str]) -> list[PolicyProblem]:
-    """Roles that nobody on the staff has, nor a role that extends them."""
+    """A warning at each role that nobody on the staff has, directly or through a role that extends it."""
     staff = frozenset(staff_roles)
     return [
         _at_role(tree, name, f"nobody on the staff has role `{name}`, or one that extends it")
@@ -50,7 +50,7 @@ def roles_nobody_has(book: PolicyBook, tree: Node, staff_roles: Collection[str])
 
 
 def _named_roles(tree: Node) -> set[str]:
-    """The roles that mandates, prohibitions, steps and reviews name."""
+    """The roles that are named by mandates, prohibitions, steps and reviews."""
     nodes = [one for row in each(tree.get("mandates")) for one in one_or_list(row.get("to"))]
     nodes += [one for row in each(tree.get("prohibitions")) for one in one_or_list(row.get("except"))]
     for row in each(tree.get("mandates")):

@@ -1,1 +1,1 @@
-"""YAML 1.2, read with the place of everything. Only the command line and policy tests read YAML."""
+"""Read YAML 1.2 with the place of every node. Only the command line and policy tests use it."""

@@ -1,8 +1,7 @@
-"""Read YAML 1.2 into a tree in which every node knows its place.
+"""Read YAML 1.2 into a tree in which every node has a place.
 
 The tree is built from the events of ruamel.yaml, not by its constructor. So duplicate keys, empty values,
-tags and merge keys become problems with a place, and depth, size and aliases are bounded before anything
-walks the tree.
+tags and merge keys become problems with a place, and depth, size and aliases are bounded during reading.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ MAX_DEPTH: Final = 20
 MAX_NODES: Final = 1_000_000
 _EMPTY: Final = "is empty; give it a value or remove it"
 
-# The core schema of YAML 1.2.2, chapter 10.3: `yes`, `on` and dates are text.
+# The core schema of YAML 1.2.2, chapter 10.3. In it `yes`, `on` and dates are text.
 _NULL = re.compile(r"(?:null|Null|NULL|~)?")
 _BOOL = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 _WORDS = frozenset(("null", "Null", "NULL", "~", *_BOOL))
@@ -50,24 +49,24 @@ _NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
 
 @dataclass(slots=True, eq=False)
 class _Scalar(Node):
-    """A scalar with its source, to find the place of each character of its text."""
+    """A scalar with its source, from which the place of each character is found."""
 
     source: str = ""
     start: int = 0
     end: int = 0
     style: str | None = None
-    """The quote, or the sign of a block scalar; None if plain."""
+    """The quote character, or `|` or `>` for a block scalar; None for a plain scalar."""
 
     def place(self, index: int) -> Spot:
-        """The place of character `index` of the text in the file."""
+        """The place in the file of character `index` of the text."""
         source = self.source[self.start : self.end]
         return Spot(*place_in_scalar(source, self.style, self.text or "", index, self.spot))
 
 
 def parse_yaml(text: str) -> tuple[Node, list[PolicyProblem]]:
-    """The tree of a text with one document, and the problems that still allow further checks.
+    """The tree of a text with one document, and the problems that do not prevent further checks.
 
-    Raises PolicyProblems if there is no tree to check.
+    Raises PolicyProblems if no tree can be built.
     """
     _check_text(text)
     problems: list[PolicyProblem] = []
@@ -191,7 +190,10 @@ class _Composer:
         )
 
     def _characters(self, event: Any) -> str:
-        """The text; JSON writes a character past U+FFFF as two escapes, which ruamel leaves as two halves."""
+        """The text, with surrogates joined.
+
+        JSON writes a character above U+FFFF as two escapes, and ruamel.yaml keeps these as two surrogates.
+        """
         text: str = event.value
         if _HALF.search(text) is None:
             return text

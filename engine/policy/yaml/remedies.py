@@ -1,4 +1,4 @@
-"""Remedies for texts that are not YAML, for people who do not know how parsers talk."""
+"""Suggest how to correct a text that is not YAML, for people who cannot read a parser's messages."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _NOT_CLOSED: Final = {
 
 
 def remedy(error: MarkedYAMLError) -> str:
-    """The remedy, to append to the message of the parser; empty if none is known."""
+    """The suggestion to append to the message of the parser; empty if none is known."""
     problem = error.problem or ""
     if "'\\t'" in problem:
         return "; this is a tab: use spaces"

@@ -1,7 +1,7 @@
-"""Find the place of a character of a YAML scalar in the file (YAML 1.2.2, chapters 7.3 and 8.1).
+"""Find the place in the file of a character of a YAML scalar (YAML 1.2.2, chapters 7.3 and 8.1).
 
-The scalar is read a second time, with a place for each character. If this gives the same text as the parser,
-its places are used; otherwise the place is the start of the scalar.
+The scalar is read a second time, with a place for each character. If the result is the text that the parser
+read, its places are used; otherwise the place is the start of the scalar.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class _SourceLine(NamedTuple):
 def place_in_scalar(
     source: str, style: str | None, text: str, index: int, start: tuple[int, int]
 ) -> tuple[int, int]:
-    """Line and column, from 1, of character `index` of `text`, the value of the scalar in `source`."""
+    """The line and the column, from 1, of character `index` of `text`; `source` is the scalar as written."""
     properties = _PROPERTIES.match(source)
     skipped = properties.end() if properties else 0
     characters = _read(source[skipped:], style, text)
@@ -146,7 +146,7 @@ def _escape(source: str, at: int, characters: list[_Character]) -> int:
 
 
 def _joined(characters: list[_Character]) -> Iterator[_Character]:
-    """Join the two escapes of a character past U+FFFF."""
+    """Join the two escapes of a character above U+FFFF."""
     first: _Character | None = None
     for character in characters:
         if first is not None and "\udc00" <= character.text <= "\udfff":
