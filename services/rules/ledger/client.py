@@ -27,7 +27,7 @@ from services.rules.ledger.protocol import (
     write_parts,
     write_records,
 )
-from services.rules.ledger.script import LEDGER, PREFIX, VERSION, Cold, NewerLedger, run, sha, version_of
+from services.rules.ledger.script import LEDGER_NAME, PREFIX, VERSION, Cold, NewerLedger, run, sha, version_of
 
 Resolved = Literal["ok", "fenced", "moved"]
 
@@ -63,7 +63,7 @@ class Ledger:
 
     async def time_us(self) -> int:
         """The time in microseconds since 1970, by Redis' clock, which is the only one that counts."""
-        with answering(LEDGER):
+        with answering(LEDGER_NAME):
             seconds, microseconds = await self.redis.time()
         return int(seconds) * 1_000_000 + int(microseconds)
 
@@ -72,7 +72,7 @@ class Ledger:
         if not partitions:
             return {}
         client: Any = self.redis  # redis-py types its commands for both kinds of client at once
-        with answering(LEDGER):
+        with answering(LEDGER_NAME):
             found = await client.hmget(f"{self.prefix}:meta", [f"pos:{p}" for p in partitions])
         return {p: int(pos) for p, pos in zip(partitions, found, strict=True) if pos is not None}
 
@@ -141,6 +141,6 @@ class Ledger:
 
     async def _outside_script(self, *command: str) -> str | None:
         client: Any = self.redis  # redis-py types its commands for both kinds of client at once
-        with answering(LEDGER):
+        with answering(LEDGER_NAME):
             answer: bytes | None = await client.execute_command(*command)
         return None if answer is None else answer.decode("ascii")

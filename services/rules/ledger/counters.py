@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 
 from services.chassis.process.errors import TryAgain
 from services.chassis.redis import answering
-from services.rules.ledger.script import LEDGER, PREFIX
+from services.rules.ledger.script import LEDGER_NAME, PREFIX
 
 SLICE_FIELDS: Final = 2_000
 """The most fields in one request: while they are packed and parsed, for milliseconds, nothing is decided."""
@@ -115,7 +115,7 @@ class _Slices:
             pipeline.hget(self._meta, "epoch")
             for one in some:
                 pipeline.execute_command(one.command, one.name, *one.arguments)
-            with answering(LEDGER):
+            with answering(LEDGER_NAME):
                 epoch, *said = await pipeline.execute()
             if epoch is None or self._epoch not in (None, epoch):
                 raise TryAgain("the ledger is being rebuilt")

@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 from services.chassis.process.errors import TryAgain
 from services.chassis.redis import answering
 from services.rules.ledger.protocol import Applied, Argument, write_records
-from services.rules.ledger.script import LEDGER, run, text
+from services.rules.ledger.script import LEDGER_NAME, run, text
 
 
 class Warm(NamedTuple):
@@ -59,7 +59,7 @@ class Rebuild:
     async def wipe(self) -> None:
         """Remove every key but the lock, of a ledger without partitions."""
         batch: list[Argument] = []
-        with answering(LEDGER):
+        with answering(LEDGER_NAME):
             async for key in self._redis.scan_iter(match=f"{self._prefix}:*", count=1000):
                 batch.append(key)
                 if len(batch) == 1000:
@@ -83,7 +83,7 @@ class Rebuild:
 
     async def activate(self, nonce: str, positions: Sequence[int]) -> None:
         """Open the epoch, if every position is the expected one. From here on workers may settle."""
-        with answering(LEDGER):
+        with answering(LEDGER_NAME):
             await self._redis.script_load(text(nonce))
         await self._step("activate", [nonce, len(positions), *positions])
 

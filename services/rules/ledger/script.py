@@ -16,7 +16,7 @@ from services.chassis.redis import answering, script_with
 from services.rules.ledger.protocol import Argument
 
 PREFIX: Final = "{L0}"
-LEDGER: Final = "the ledger"
+LEDGER_NAME: Final = "the ledger"
 
 
 VERSION: Final = 3
@@ -67,7 +67,7 @@ async def run(redis: Redis, prefix: str, command: str, script: str, arguments: l
     client: Any = redis  # redis-py types its commands for both kinds of client at once
     packed = msgpack.packb(arguments, use_bin_type=False)
     try:
-        with answering(LEDGER):
+        with answering(LEDGER_NAME):
             return await client.execute_command(command, script, 1, f"{prefix}:meta", packed)
     except NoScriptError as error:
         raise Cold("Redis does not have the script of this epoch") from error

@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 from services.chassis.process.errors import TryAgain
 from services.chassis.redis import answering
 from services.rules.ledger.protocol import Argument
-from services.rules.ledger.script import LEDGER
+from services.rules.ledger.script import LEDGER_NAME
 
 FIELDS_A_READ: Final = 1000
 """The most fields in one read, also of one large hash: Redis does nothing else for about 5 ms."""
@@ -58,7 +58,7 @@ class Keys:
         for name, fields in chunk.items():
             arguments += (f"{self._prefix}:{name}", len(fields), *fields)
         packed = msgpack.packb(arguments, use_bin_type=False)
-        with answering(LEDGER):
+        with answering(LEDGER_NAME):
             meta, pending, values = await self._client.execute_command(
                 "EVAL_RO", _snapshot(), 1, f"{self._prefix}:meta", packed
             )
@@ -69,7 +69,7 @@ class Keys:
 
     async def values(self, chunk: Chunk) -> Values:
         """The values of a chunk, of keys that nobody else changes."""
-        with answering(LEDGER):
+        with answering(LEDGER_NAME):
             pipe = self._client.pipeline(transaction=False)
             for name, fields in chunk.items():
                 key = f"{self._prefix}:{name}"
@@ -82,7 +82,7 @@ class Keys:
 
     async def newest_sequence(self) -> int:
         """The newest sequence that was settled or applied."""
-        with answering(LEDGER):
+        with answering(LEDGER_NAME):
             return int(await self._client.hget(f"{self._prefix}:meta", "seq") or 0)
 
     async def chunks(self, on_unknown: Callable[[str], None]) -> AsyncIterator[Chunk]:
@@ -109,7 +109,7 @@ class Keys:
 
     async def remove(self, keep: str | None = None) -> None:
         """Remove every key but one."""
-        with answering(LEDGER):
+        with answering(LEDGER_NAME):
             async for keys in self._scan():
                 gone = [key for key in keys if key.decode() != f"{self._prefix}:{keep}"]
                 if gone:
@@ -129,7 +129,7 @@ class Keys:
     async def _fields(self, name: str) -> AsyncIterator[tuple[bytes, ...]]:
         cursor: Any = None
         while cursor != 0:
-            with answering(LEDGER):
+            with answering(LEDGER_NAME):
                 cursor, found = await self._client.hscan(
                     f"{self._prefix}:{name}", cursor or 0, count=FIELDS_A_READ
                 )
@@ -139,7 +139,7 @@ class Keys:
     async def _scan(self) -> AsyncIterator[list[bytes]]:
         cursor: Any = None
         while cursor != 0:
-            with answering(LEDGER):
+            with answering(LEDGER_NAME):
                 cursor, keys = await self._client.scan(cursor or 0, match=f"{self._prefix}:*", count=1000)
             if keys:
                 yield keys
@@ -149,7 +149,7 @@ class Keys:
         pipe = self._client.pipeline(transaction=False)
         for name in names:
             pipe.execute_command(command, f"{self._prefix}:{name}")
-        with answering(LEDGER):
+        with answering(LEDGER_NAME):
             return list(await pipe.execute(raise_on_error=False)) if names else []
 
 
