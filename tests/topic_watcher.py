@@ -56,7 +56,7 @@ class TopicWatcher:
     async def __aexit__(self, *_: object) -> None:
         await self._consumer.stop()
 
-    async def look(self) -> list[SeenEvent]:
+    async def read_on(self) -> list[SeenEvent]:
         """Read on for a moment. Returns all records so far."""
         for records in (await self._consumer.getmany(timeout_ms=200, max_records=5000)).values():
             for record in records:
@@ -73,7 +73,7 @@ class TopicWatcher:
                 first.setdefault(one.case_id, one.event["data"]["outcome"])
         return first
 
-    def told(self) -> dict[str, set[tuple[str, str, str | None, str]]]:
+    def ended_notices(self) -> dict[str, set[tuple[str, str, str | None, str]]]:
         """Case -> (event, audience, person, outcome) of every notice that ended."""
         told: dict[str, set[tuple[str, str, str | None, str]]] = defaultdict(set)
         for one in self.seen:
@@ -114,18 +114,20 @@ class TopicWatcher:
 
     def all_notices_ended(self) -> bool:
         """Whether every expected notice has ended, delivered or failed."""
-        told = self.told()
+        told = self.ended_notices()
         return all(
             notices <= {(event, audience, person) for event, audience, person, _ in told.get(case_id, ())}
             for case_id, notices in self.expected_notices().items()
         )
 
-    async def until(self, condition: Callable[[TopicWatcher], bool], *, seconds: float, what: str) -> None:
+    async def wait_until(
+        self, condition: Callable[[TopicWatcher], bool], *, seconds: float, what: str
+    ) -> None:
         """Read until the condition holds; fail if it does not within `seconds`."""
         deadline = time.monotonic() + seconds
         while not condition(self):
             assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
-            await self.look()
+            await self.read_on()
 
 
 def _event(record: ConsumerRecord[bytes, bytes]) -> dict[str, Any]:

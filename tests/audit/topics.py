@@ -81,7 +81,7 @@ class Reader:
     async def __aexit__(self, *_: object) -> None:
         await self._consumer.stop()
 
-    async def look(self, timeout_ms: int = 100) -> list[Record]:
+    async def read_on(self, timeout_ms: int = 100) -> list[Record]:
         """Read on for a moment. Returns the new records of the journal."""
         fresh: list[Record] = []
         fetched = await self._consumer.getmany(timeout_ms=timeout_ms, max_records=10_000)
@@ -101,13 +101,13 @@ class Reader:
             (tp.topic, tp.partition): end for tp, end in (await self._consumer.end_offsets(places)).items()
         }
 
-    async def to_the_end(self) -> list[Record]:
+    async def read_to_the_end(self) -> list[Record]:
         """Read all records that are there now. Returns the new records of the journal."""
         places = list(self._consumer.assignment())
         ends = await self._consumer.end_offsets(places)
         fresh: list[Record] = []
         while not all([await self._consumer.position(tp) >= end for tp, end in ends.items()]):
-            fresh += await self.look()
+            fresh += await self.read_on()
         return fresh
 
 

@@ -72,11 +72,11 @@ async def test_each_bad_record_becomes_a_dead_letter_and_all_good_cases_are_deci
     records += [Raw(as_bytes(case), None) for case in run.cases[len(bad) :]]
     await produce_raw(stack.bootstrap, "mandaat.inbound", records)
 
-    async with TopicWatcher(stack.bootstrap, run.case_ids, (DECISIONS,)) as onlooker:
-        await onlooker.until(
+    async with TopicWatcher(stack.bootstrap, run.case_ids, (DECISIONS,)) as watcher:
+        await watcher.wait_until(
             lambda one: len(one.decided()) == len(run.cases), seconds=45, what="a decision on every good case"
         )
-        assert onlooker.decided() == run.expected
+        assert watcher.decided() == run.expected
 
     letters = await _letters(stack, mark, len(bad))
     for name, (reason, raw) in bad.items():
@@ -134,8 +134,10 @@ async def test_over_http_the_problem_names_the_field_and_good_cases_around_it_ar
     assert answers["bad"]["2 MB"][0] == 413
     pointers = [error["pointer"] for error in answers["bad"]["amount 12,50"][1]["errors"]]
     assert pointers == ["/request/amount"]
-    async with TopicWatcher(stack.bootstrap, run.case_ids, (DECISIONS,)) as onlooker:
-        await onlooker.until(lambda one: one.decided() == run.expected, seconds=45, what="every good case")
+    async with TopicWatcher(stack.bootstrap, run.case_ids, (DECISIONS,)) as watcher:
+        await watcher.wait_until(
+            lambda one: one.decided() == run.expected, seconds=45, what="every good case"
+        )
 
 
 async def _post_with_bad_ones_between(stack: Stack, run: RetailRun) -> dict[str, Any]:

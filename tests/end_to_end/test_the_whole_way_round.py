@@ -26,13 +26,13 @@ def _client(stack: Stack, service: str) -> httpx.AsyncClient:
     return httpx.AsyncClient(base_url=stack.http(service), headers=headers, timeout=10.0)
 
 
-async def _until_all_are_decided_and_told(onlooker: TopicWatcher, run: RetailRun) -> None:
-    await onlooker.until(
+async def _until_all_are_decided_and_told(watcher: TopicWatcher, run: RetailRun) -> None:
+    await watcher.wait_until(
         lambda one: len(one.decided()) == len(run.cases),
         seconds=WITHIN_SECONDS,
         what="a decision on every case",
     )
-    await onlooker.until(TopicWatcher.all_notices_ended, seconds=WITHIN_SECONDS, what="every notice")
+    await watcher.wait_until(TopicWatcher.all_notices_ended, seconds=WITHIN_SECONDS, what="every notice")
 
 
 async def _case(client: httpx.AsyncClient, case_id: str) -> dict[str, Any]:
@@ -63,11 +63,11 @@ async def test_cases_from_both_doors_are_decided_by_the_policy_and_everybody_is_
 ) -> None:
     run = a_retail_run(stack, most=60)
     await send(run)
-    async with TopicWatcher(stack.bootstrap, run.case_ids, (DECISIONS, NOTICES, DEAD_LETTERS)) as onlooker:
-        await _until_all_are_decided_and_told(onlooker, run)
-        assert onlooker.decided() == run.expected
-        assert_decided_once(onlooker.seen)
-        assert all(how == "notice.delivered" for told in onlooker.told().values() for *_, how in told)
+    async with TopicWatcher(stack.bootstrap, run.case_ids, (DECISIONS, NOTICES, DEAD_LETTERS)) as watcher:
+        await _until_all_are_decided_and_told(watcher, run)
+        assert watcher.decided() == run.expected
+        assert_decided_once(watcher.seen)
+        assert all(how == "notice.delivered" for told in watcher.ended_notices().values() for *_, how in told)
         hooks = [kept for kept in kept_webhooks(stack.webhook_folder) if kept.tenant == TENANT]
         about = {json.loads(kept.body)["subject"] for kept in hooks if kept.refusal is None}
         assert run.case_ids <= about, "the shop's own software hears of every case, rightly signed"
@@ -80,11 +80,11 @@ async def test_a_person_decides_an_escalated_request_and_all_three_parties_are_t
     case_id = case["case_id"]
     await send(run)
     async with (
-        TopicWatcher(stack.bootstrap, run.case_ids, (DECISIONS, NOTICES, DEAD_LETTERS)) as onlooker,
+        TopicWatcher(stack.bootstrap, run.case_ids, (DECISIONS, NOTICES, DEAD_LETTERS)) as watcher,
         _client(stack, "intake") as intake,
         _client(stack, "notifier") as notifier,
     ):
-        await _until_all_are_decided_and_told(onlooker, run)
+        await _until_all_are_decided_and_told(watcher, run)
         found = await _case(notifier, case_id)
         (request,) = found["requests"]
         approval = request["approval"]
@@ -103,7 +103,7 @@ async def test_a_person_decides_an_escalated_request_and_all_three_parties_are_t
             answer = await intake.post(f"/v1/approvals/{approval['approval_id']}/{verb}", json=body)
             assert answer.status_code == 202, answer.text
 
-        await onlooker.until(
+        await watcher.wait_until(
             lambda one: (
                 {"approval.not_entitled", "approval.closed", "approval.late"}
                 <= {seen.type for seen in one.seen}
@@ -111,9 +111,9 @@ async def test_a_person_decides_an_escalated_request_and_all_three_parties_are_t
             seconds=WITHIN_SECONDS,
             what="an answer to each verdict",
         )
-        await onlooker.until(TopicWatcher.all_notices_ended, seconds=WITHIN_SECONDS, what="every notice")
-        assert_decided_once(onlooker.seen)
-        final = {one.event["id"]: one for one in onlooker.seen if one.type == "decision.approved"}
+        await watcher.wait_until(TopicWatcher.all_notices_ended, seconds=WITHIN_SECONDS, what="every notice")
+        assert_decided_once(watcher.seen)
+        final = {one.event["id"]: one for one in watcher.seen if one.type == "decision.approved"}
         (decision,) = final.values()
         data = decision.event["data"]
         assert (data["by"], data["decided_by"], data["final"]) == ("person", approver, True)
@@ -152,8 +152,8 @@ def _complete(
 async def test_a_case_of_another_tenant_is_not_found(stack: Stack, retail: None) -> None:
     run = a_retail_run(stack, most=1)
     await send(run)
-    async with TopicWatcher(stack.bootstrap, run.case_ids, (DECISIONS, NOTICES)) as onlooker:
-        await _until_all_are_decided_and_told(onlooker, run)
+    async with TopicWatcher(stack.bootstrap, run.case_ids, (DECISIONS, NOTICES)) as watcher:
+        await _until_all_are_decided_and_told(watcher, run)
     (case_id,) = run.case_ids
     headers = {"authorization": f"Bearer {stack.api_key('acme')}"}
     async with httpx.AsyncClient(base_url=stack.http("notifier"), headers=headers) as other:

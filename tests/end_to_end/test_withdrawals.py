@@ -143,21 +143,21 @@ async def shop(stack: Stack, tmp_path: Path) -> AsyncIterator[InMemoryRules]:
         yield one
 
 
-def newest(onlooker: TopicWatcher, case_id: str, kind: str) -> dict[str, Any] | None:
+def newest(watcher: TopicWatcher, case_id: str, kind: str) -> dict[str, Any] | None:
     """The data of the newest event of that type about the case."""
-    found = [one for one in onlooker.seen if one.case_id == case_id and one.type == kind]
+    found = [one for one in watcher.seen if one.case_id == case_id and one.type == kind]
     data: dict[str, Any] | None = found[-1].event["data"] if found else None
     return data
 
 
-async def until(onlooker: TopicWatcher, case_id: str, kind: str) -> dict[str, Any]:
+async def wait_for_event(watcher: TopicWatcher, case_id: str, kind: str) -> dict[str, Any]:
     """The data of an event of that type about the case, when it is there."""
-    await onlooker.until(
+    await watcher.wait_until(
         lambda one: newest(one, case_id, kind) is not None,
         seconds=WITHIN_SECONDS,
         what=f"{kind} of {case_id}",
     )
-    data = newest(onlooker, case_id, kind)
+    data = newest(watcher, case_id, kind)
     assert data is not None
     return data
 
@@ -169,34 +169,34 @@ def dead_letters(seen: list[SeenEvent]) -> list[SeenEvent]:
 async def test_a_withdrawn_approval_gives_its_budget_back_and_everybody_is_told(shop: InMemoryRules) -> None:
     first, second, third = (shop.a_case(number, amount) for number, amount in enumerate(("20", "45", "45")))
     case_ids = [case["case_id"] for case in (first, second, third)]
-    async with TopicWatcher(shop.stack.bootstrap, case_ids, (DECISIONS, NOTICES, DEAD_LETTERS)) as onlooker:
+    async with TopicWatcher(shop.stack.bootstrap, case_ids, (DECISIONS, NOTICES, DEAD_LETTERS)) as watcher:
         await shop.submit(first)
-        approved = await until(onlooker, case_ids[0], "decision.approved")
+        approved = await wait_for_event(watcher, case_ids[0], "decision.approved")
         assert [charge["amount"] for charge in approved["charges"]] == ["20.00"]
         await shop.submit(second)
-        escalated = await until(onlooker, case_ids[1], "decision.escalated")
+        escalated = await wait_for_event(watcher, case_ids[1], "decision.escalated")
         assert (
             escalated["reasons"][0]["figures"].items() >= {"left": "30.00", "budget": "gesture.year"}.items()
         )
         assert escalated["on_the_spot"] == "30.00"
 
         await shop.withdraw(case_ids[0])
-        withdrawn = await until(onlooker, case_ids[0], "decision.withdrawn")
+        withdrawn = await wait_for_event(watcher, case_ids[0], "decision.withdrawn")
         assert [charge["amount"] for charge in withdrawn["charges"]] == ["-20.00"]
         await shop.until_left("50.00")
         await shop.submit(third)
-        again = await until(onlooker, case_ids[2], "decision.approved")
+        again = await wait_for_event(watcher, case_ids[2], "decision.approved")
         assert [charge["amount"] for charge in again["charges"]] == ["45.00"]
 
         await shop.submit(first)
-        await onlooker.until(
+        await watcher.wait_until(
             lambda one: [seen.type for seen in one.seen].count("decision.withdrawn") == 2,
             seconds=WITHIN_SECONDS,
             what="the withdrawal, as the answer to a repeat",
         )
-        await onlooker.until(TopicWatcher.all_notices_ended, seconds=WITHIN_SECONDS, what="every notice")
-        assert_decided_once(onlooker.seen)
-        assert not dead_letters(onlooker.seen)
+        await watcher.wait_until(TopicWatcher.all_notices_ended, seconds=WITHIN_SECONDS, what="every notice")
+        assert_decided_once(watcher.seen)
+        assert not dead_letters(watcher.seen)
     await shop.until_left("5.00")
     assert shop.subjects(f"cu-{shop.mark}").count("Your request has been withdrawn") == 1
     mails = [mail for mail in shop.mails(shop.agent) if mail.subject.startswith("Withdrawn: goodwill")]
@@ -212,26 +212,26 @@ async def test_a_verdict_on_a_withdrawn_request_is_late_and_its_approvers_were_t
 ) -> None:
     case = shop.a_case(0, "60")
     case_id = case["case_id"]
-    async with TopicWatcher(shop.stack.bootstrap, [case_id], (DECISIONS, NOTICES, DEAD_LETTERS)) as onlooker:
+    async with TopicWatcher(shop.stack.bootstrap, [case_id], (DECISIONS, NOTICES, DEAD_LETTERS)) as watcher:
         await shop.submit(case)
-        requested = await until(onlooker, case_id, "approval.requested")
+        requested = await wait_for_event(watcher, case_id, "approval.requested")
         assert requested["approval"]["approvers"] == [shop.lead]
         await shop.withdraw(case_id)
-        closed = await until(onlooker, case_id, "approval.closed")
+        closed = await wait_for_event(watcher, case_id, "approval.closed")
         assert closed["approval"]["closing"]["outcome"] == "withdrawn"
         verdict = {"agent_id": shop.lead, "reply_id": f"v-{shop.mark}"}
         approval_id = requested["approval"]["approval_id"]
         answer = await shop.intake.post(f"/v1/approvals/{approval_id}/approve", json=verdict)
         assert answer.status_code == 202, answer.text
-        late = await until(onlooker, case_id, "approval.late")
+        late = await wait_for_event(watcher, case_id, "approval.late")
         assert late["approval"] == closed["approval"]
-        await onlooker.until(TopicWatcher.all_notices_ended, seconds=WITHIN_SECONDS, what="every notice")
+        await watcher.wait_until(TopicWatcher.all_notices_ended, seconds=WITHIN_SECONDS, what="every notice")
         await eventually(
             lambda: any("Already decided" in subject for subject in shop.subjects(shop.lead)), seconds=20
         )
-        assert_decided_once(onlooker.seen)
-        assert not dead_letters(onlooker.seen)
-        assert newest(onlooker, case_id, "decision.approved") is None
+        assert_decided_once(watcher.seen)
+        assert not dead_letters(watcher.seen)
+        assert newest(watcher, case_id, "decision.approved") is None
     assert f"Withdrawn: goodwill payment, €60.00 (case {case_id})" in shop.subjects(shop.lead)
     assert await shop.left() == "50.00"
     found = (await shop.notifier.get(f"/v1/cases/{case_id.replace('/', '%2F')}")).json()
@@ -243,19 +243,19 @@ async def test_a_verdict_on_a_withdrawn_request_is_late_and_its_approvers_were_t
 async def test_a_request_that_was_withdrawn_before_it_came_gets_the_withdrawal(shop: InMemoryRules) -> None:
     case = shop.a_case(0, "10")
     case_id = case["case_id"]
-    async with TopicWatcher(shop.stack.bootstrap, [case_id], (DECISIONS, NOTICES, DEAD_LETTERS)) as onlooker:
+    async with TopicWatcher(shop.stack.bootstrap, [case_id], (DECISIONS, NOTICES, DEAD_LETTERS)) as watcher:
         await shop.withdraw(case_id)
-        withdrawn = await until(onlooker, case_id, "decision.withdrawn")
+        withdrawn = await wait_for_event(watcher, case_id, "decision.withdrawn")
         assert (withdrawn["customer_id"], withdrawn["charges"]) == (None, [])
         await shop.submit(case)
         told = {("customer", f"cu-{shop.mark}"), ("agent", shop.agent), ("webhook", None)}
-        await onlooker.until(
-            lambda one: {(who, person) for _, who, person, _ in one.told()[case_id]} == told,
+        await watcher.wait_until(
+            lambda one: {(who, person) for _, who, person, _ in one.ended_notices()[case_id]} == told,
             seconds=WITHIN_SECONDS,
             what="customer, agent and webhook told",
         )
-        assert_decided_once(onlooker.seen)
-        assert not dead_letters(onlooker.seen)
-        assert newest(onlooker, case_id, "decision.approved") is None
+        assert_decided_once(watcher.seen)
+        assert not dead_letters(watcher.seen)
+        assert newest(watcher, case_id, "decision.approved") is None
     assert shop.subjects(f"cu-{shop.mark}") == ["Your request has been withdrawn"]
     assert await shop.left() == "50.00"

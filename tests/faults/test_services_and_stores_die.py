@@ -63,17 +63,19 @@ async def test_every_case_is_decided_once_and_its_notices_sent_whatever_dies(
 ) -> None:
     run = a_retail_run(stack)
     await send(run, per_second=PER_SECOND, on_accepted=_once_in_the_middle(run, disturb))
-    async with TopicWatcher(stack.bootstrap, run.case_ids, (DECISIONS, NOTICES, DEAD_LETTERS)) as onlooker:
-        await onlooker.until(
+    async with TopicWatcher(stack.bootstrap, run.case_ids, (DECISIONS, NOTICES, DEAD_LETTERS)) as watcher:
+        await watcher.wait_until(
             lambda one: len(one.decided()) == len(run.cases),
             seconds=SETTLED_WITHIN_SECONDS,
             what="a decision on every case",
         )
-        await onlooker.until(TopicWatcher.all_notices_ended, seconds=TOLD_WITHIN_SECONDS, what="every notice")
-        assert onlooker.decided() == run.expected
-        assert_decided_once(onlooker.seen)
-        assert not [one for one in onlooker.seen if one.record.topic == DEAD_LETTERS]
-        assert all(how == "notice.delivered" for told in onlooker.told().values() for *_, how in told)
+        await watcher.wait_until(
+            TopicWatcher.all_notices_ended, seconds=TOLD_WITHIN_SECONDS, what="every notice"
+        )
+        assert watcher.decided() == run.expected
+        assert_decided_once(watcher.seen)
+        assert not [one for one in watcher.seen if one.record.topic == DEAD_LETTERS]
+        assert all(how == "notice.delivered" for told in watcher.ended_notices().values() for *_, how in told)
 
 
 def _once_in_the_middle(run: RetailRun, disturb: Disturb) -> Callable[[int], Awaitable[None]]:
@@ -98,12 +100,14 @@ async def test_a_service_that_is_stopped_finishes_its_batch(stack: Stack, retail
         await asyncio.to_thread(one.begin, service)
 
     await send(run, per_second=PER_SECOND, on_accepted=_once_in_the_middle(run, stop))
-    async with TopicWatcher(stack.bootstrap, run.case_ids, (DECISIONS, NOTICES)) as onlooker:
-        await onlooker.until(
+    async with TopicWatcher(stack.bootstrap, run.case_ids, (DECISIONS, NOTICES)) as watcher:
+        await watcher.wait_until(
             lambda one: len(one.decided()) == len(run.cases),
             seconds=SETTLED_WITHIN_SECONDS,
             what="a decision on every case",
         )
-        await onlooker.until(TopicWatcher.all_notices_ended, seconds=TOLD_WITHIN_SECONDS, what="every notice")
-        assert_decided_once(onlooker.seen)
+        await watcher.wait_until(
+            TopicWatcher.all_notices_ended, seconds=TOLD_WITHIN_SECONDS, what="every notice"
+        )
+        assert_decided_once(watcher.seen)
     assert exits == [0], "SIGTERM ends with exit code 0, within the bound that the stack gives it"

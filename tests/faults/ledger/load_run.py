@@ -88,7 +88,7 @@ class LoadRun:
             chunk = messages[first : first + CHUNK]
             await self.send(CASES, chunk)
             self.sent += len(chunk)
-            await self.answer(await self.reader.look(timeout_ms=1))
+            await self.answer(await self.reader.read_on(timeout_ms=1))
             # This sets the rate of the load; it waits for nothing.
             await asyncio.sleep(self._seconds * len(chunk) / self.whole)
 
@@ -117,7 +117,7 @@ class LoadRun:
         async def quiet() -> bool:
             if not await self._committed():
                 return False
-            fresh = await self.reader.to_the_end()
+            fresh = await self.reader.read_to_the_end()
             return not answering or not await self.answer(fresh)
 
         await eventually(quiet, seconds=seconds, what="all that came in is decided, and committed")
@@ -188,9 +188,9 @@ class LoadRun:
 
 
 @asynccontextmanager
-async def running(field: LoadRun) -> AsyncIterator[LoadRun]:
+async def running(load: LoadRun) -> AsyncIterator[LoadRun]:
     """Run the load while the block runs, and wait for its end afterwards."""
     async with asyncio.TaskGroup() as group:
-        group.create_task(field.run())
-        yield field
-    await field.wait_until_settled()
+        group.create_task(load.run())
+        yield load
+    await load.wait_until_settled()

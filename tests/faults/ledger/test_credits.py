@@ -43,7 +43,7 @@ async def decided(one: LoadRun, case_id: str, number: int = 1) -> str:
     """The outcome of the n-th decision on a case."""
 
     async def found() -> str | None:
-        await one.reader.look()
+        await one.reader.read_on()
         decisions = one.evidence().decisions.get(Request(case_id, "r1"), [])
         return decisions[number - 1].data["outcome"] if len(decisions) >= number else None
 
@@ -69,7 +69,7 @@ async def test_a_credit_counts_only_once_the_withdrawal_is_in_the_journal(
     )
     assert [await ask(one, first[0], "cu-0"), await ask(one, last[0], "cu-5")] == ["approved", "approved"]
     await workers.keep_only("rules-2")
-    await workers.arm({"rules": f"{point}=stop"})
+    await workers.start_with_failpoints({"rules": f"{point}=stop"})
     await withdraw(one, first[0])  # each worker has three partitions, and which ones is not known yet
     await eventually(lambda: workers.is_stopped("rules") or _withdrawn(one, first[0]), seconds=30.0)
     mine, theirs, customer = (first, last, "cu-0") if workers.is_stopped("rules") else (last, first, "cu-5")
@@ -89,5 +89,5 @@ async def test_a_credit_counts_only_once_the_withdrawal_is_in_the_journal(
 
 
 async def _withdrawn(one: LoadRun, case_id: str) -> bool:
-    await one.reader.look()
+    await one.reader.read_on()
     return len(one.evidence().decisions.get(Request(case_id, "r1"), [])) > 1

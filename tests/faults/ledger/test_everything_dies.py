@@ -150,7 +150,7 @@ async def test_every_accepted_input_is_decided_or_a_dead_letter_whatever_dies(
 async def until_kept(one: LoadRun, callers: Callers, deadline: float) -> set[Request]:
     """The requests that are neither decided nor a dead letter, once there are none or at the deadline."""
     while True:
-        await one.answer(await one.reader.look())
+        await one.answer(await one.reader.read_on())
         letters = {letter_place(record) for record in one.reader.topics.of(DEAD_LETTERS)}
         dead = {callers.places.get((place.partition, place.offset)) for place in letters
                 if place.topic == "mandaat.inbound"}  # fmt: skip

@@ -36,7 +36,7 @@ async def test_a_worker_that_dies_leaves_no_charge_and_no_second_decision(
     workers: Workers, start_load: StartLoad, death: str
 ) -> None:
     one = await start_load(0.06)
-    await workers.arm(DEATHS[death])
+    await workers.start_with_failpoints(DEATHS[death])
     async with running(one):
         await workers.wait_until_dead("rules")
         await one.wait_until_sent(0.6)
@@ -50,7 +50,7 @@ async def test_another_worker_continues_after_one_that_dies_while_rebuilding(
 ) -> None:
     one = await start_load(0.05)
     await workers.keep_only()
-    await workers.arm({"rules": "before-activate=kill"})
+    await workers.start_with_failpoints({"rules": "before-activate=kill"})
     async with running(one):
         await one.wait_until_sent(0.4)
         with redis.Redis.from_url(workers.stack.redis_url) as store:
@@ -64,7 +64,7 @@ async def test_a_new_policy_and_an_emptied_redis_between_settling_and_publishing
     workers: Workers, start_load: StartLoad
 ) -> None:
     one = await start_load(0.25)
-    await workers.arm({"rules": "after-settle=stop@5"})
+    await workers.start_with_failpoints({"rules": "after-settle=stop@5"})
     async with running(one):
         await workers.wait_until_stopped("rules")
         await one.activate(one.requests.policy("2", share=0.3))
@@ -82,7 +82,7 @@ async def test_only_the_partition_that_refused_its_round_is_decided_again(
 ) -> None:
     one = await start_load(0.05)
     await workers.keep_only()
-    await workers.arm({"rules": ""}, altered="late")
+    await workers.start_with_failpoints({"rules": ""}, altered="late")
     before = workers.count_in_log("rules", "round_not_landed")
     async with running(one):
         await one.wait_until_sent(0.6)
@@ -105,7 +105,7 @@ async def test_a_record_batch_that_landed_stays_and_later_ones_are_decided_again
     said = {"agent_id": "lead-north", "reply_id": "reply-1"}
     replies = [one.requests.reply("reject", case_id, "r1", said, FIRST_DAY) for case_id in case_ids]
     await one.send(REPLIES, replies)
-    await workers.arm({"rules": "after-first-batch=kill"}, wait=False)
+    await workers.start_with_failpoints({"rules": "after-first-batch=kill"}, wait=False)
     await workers.wait_until_dead("rules")
     await workers.restart_dead()
     await one.wait_until_settled(answering=False)

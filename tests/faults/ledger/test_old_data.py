@@ -44,7 +44,7 @@ async def test_restored_old_data_overspends_nothing(
 ) -> None:
     one = await start_load(0.08)
     if standing:
-        await workers.arm({"rules": "after-settle=stop@6"})
+        await workers.start_with_failpoints({"rules": "after-settle=stop@6"})
     async with running(one):
         if standing:
             await workers.wait_until_stopped("rules")

@@ -74,7 +74,7 @@ async def test_records_that_the_followers_lack_are_not_decided_twice(
     workers, proxy = replicated
     async with LoadRun(workers.stack, CompetingRequests(tenant, 120)) as one:
         await one.open()
-        await workers.arm({"rules": "after-publish=kill", "rules-2": ""})
+        await workers.start_with_failpoints({"rules": "after-publish=kill", "rules-2": ""})
         await died_before_the_followers_had_it(workers, proxy, one)
         one.check_competition()
     assert workers.count_in_log(
@@ -88,7 +88,9 @@ async def test_without_the_marker_promises_break(replicated: tuple[Workers, Prox
     workers, proxy = replicated
     async with LoadRun(workers.stack, CompetingRequests(tenant, 120)) as one:
         await one.open()
-        await workers.arm({"rules": "after-publish=kill", "rules-2": ""}, altered="unmarked")
+        await workers.start_with_failpoints(
+            {"rules": "after-publish=kill", "rules-2": ""}, altered="unmarked"
+        )
         await died_before_the_followers_had_it(workers, proxy, one)
         broken = {finding.partition(":")[0] for finding in one.findings()}
     assert "one content" in broken

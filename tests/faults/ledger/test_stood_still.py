@@ -28,7 +28,7 @@ async def test_a_worker_that_was_stopped_while_redis_was_emptied_publishes_withi
     workers: Workers, start_load: StartLoad, seconds: float, lands: bool
 ) -> None:
     one = await start_load(0.06)
-    await workers.arm({"rules": "after-settle=stop@4"})
+    await workers.start_with_failpoints({"rules": "after-settle=stop@4"})
     before = workers.count_in_log("rules", "round_not_landed")
     async with running(one):
         await workers.wait_until_stopped("rules")
@@ -45,7 +45,7 @@ async def test_a_worker_that_was_stopped_until_others_decided_publishes_nothing(
     workers: Workers, start_load: StartLoad
 ) -> None:
     one = await start_load(0.06)
-    await workers.arm({"rules": "after-settle=stop@4"})
+    await workers.start_with_failpoints({"rules": "after-settle=stop@4"})
     before = workers.count_in_log("rules", "round_not_landed")
     async with running(one):
         await overtaken(workers, one)
@@ -72,8 +72,8 @@ async def test_without_the_fence_promises_break(spoiled: Workers, tenant: str) -
     """The control: a broker that accepts records of any age, and workers that do not check its settings."""
     async with LoadRun(spoiled.stack, CompetingRequests(tenant, 150)) as one:
         await one.open()
-        await spoiled.arm(dict.fromkeys(spoiled.names, ""), altered="unchecked")
-        await spoiled.arm({"rules": "after-settle=stop@2"}, altered="unchecked")
+        await spoiled.start_with_failpoints(dict.fromkeys(spoiled.names, ""), altered="unchecked")
+        await spoiled.start_with_failpoints({"rules": "after-settle=stop@2"}, altered="unchecked")
         await spoiled.wait_until_shared(*spoiled.names)
         async with running(one):
             await overtaken(spoiled, one)

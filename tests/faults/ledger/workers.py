@@ -48,7 +48,7 @@ class Workers:
                 await self._wait(self.stack.stop, name)
                 self._armed.discard(name)
 
-    async def arm(
+    async def start_with_failpoints(
         self, failpoints: Mapping[str, str], *, altered: str | None = None, wait: bool = True
     ) -> None:
         """Restart these with failpoints, and wait until all hold their share again.
@@ -70,17 +70,17 @@ class Workers:
         if not wait:
             return
 
-        def held() -> bool:
-            parts = [self.held(name) for name in self.names if self.stack.running(name)]
+        def all_held() -> bool:
+            parts = [self.partitions_held(name) for name in self.names if self.stack.running(name)]
             return sum(parts) == PARTITIONS and all(parts)
 
-        await eventually(partial(self._in_thread, held), seconds=60.0, what="all partitions are held")
+        await eventually(partial(self._in_thread, all_held), seconds=60.0, what="all partitions are held")
 
     async def wait_until_shared(self, *names: str) -> None:
         """Wait until these hold all six partitions, each at least one."""
 
         def so() -> bool:
-            held = [self.held(name) for name in names]
+            held = [self.partitions_held(name) for name in names]
             return sum(held) == PARTITIONS and all(held)
 
         await eventually(partial(self._in_thread, so), seconds=60.0, what=f"{names} share the partitions")
@@ -101,7 +101,7 @@ class Workers:
                 self.stack.begin(name, self._settings)
         await self.wait_until_shared(*self.names)
 
-    def held(self, name: str) -> int:
+    def partitions_held(self, name: str) -> int:
         """The number of partitions that a worker says it holds."""
         try:
             text = httpx.get(f"{self.stack.http(name)}/metrics", timeout=2).text

@@ -61,7 +61,7 @@ def webhooks(backing: Stack, mark: str) -> Callable[[], list[KeptWebhook]]:
 
 
 @pytest.fixture
-def onlooker(kafka: str) -> Callable[..., AbstractAsyncContextManager[TopicWatcher]]:
+def watcher(kafka: str) -> Callable[..., AbstractAsyncContextManager[TopicWatcher]]:
     """Watches what is published about some cases."""
     return lambda *case_ids: TopicWatcher(kafka, case_ids, (NOTICES, DEAD_LETTERS))
 

@@ -38,12 +38,12 @@ def a_marked_case(mark: str, number: int | str = 1, **changes: Any) -> Case:
 
 def ended(number: int) -> Callable[[TopicWatcher], bool]:
     """Whether so many notices have ended."""
-    return lambda onlooker: sum(len(one) for one in onlooker.told().values()) >= number
+    return lambda watcher: sum(len(one) for one in watcher.ended_notices().values()) >= number
 
 
-def reasons(onlooker: TopicWatcher) -> dict[str, str | None]:
+def reasons(watcher: TopicWatcher) -> dict[str, str | None]:
     """Audience -> why it failed, None where it was delivered."""
-    notices = [one.event["data"] for one in onlooker.seen if one.type.startswith("notice.")]
+    notices = [one.event["data"] for one in watcher.seen if one.type.startswith("notice.")]
     return {notice["audience"]: notice["reason"] for notice in notices}
 
 
@@ -132,47 +132,47 @@ async def test_a_withdrawal_is_told_to_customer_and_agent_and_to_approvers_only_
 
 
 async def test_a_withdrawal_before_its_request_is_told_to_the_webhook_and_later_to_the_others(
-    notifier: Stack, journal: Publisher, mark: str, mails: Mails, onlooker: Watch
+    notifier: Stack, journal: Publisher, mark: str, mails: Mails, watcher: Watch
 ) -> None:
     case = a_marked_case(mark)
     early = a_decision_event(
         a_decision(case, "withdrawn", customer_id=None, agent_id=None, request_digest=WITHDRAWN)
     )
-    async with onlooker(case.case_id) as watching:
+    async with watcher(case.case_id) as watching:
         await journal.settle(early)
-        await watching.until(ended(1), seconds=20, what="the webhook told")
+        await watching.wait_until(ended(1), seconds=20, what="the webhook told")
         assert reasons(watching) == {"webhook": None}
         await journal.submit(case)
         await journal.settle(early)
-        await watching.until(ended(3), seconds=20, what="customer and agent told")
+        await watching.wait_until(ended(3), seconds=20, what="customer and agent told")
         assert reasons(watching) == {"webhook": None, "customer": None, "agent": "unknown_person"}
         assert not [one for one in watching.seen if one.record.topic == topics.DEAD_LETTERS]
     assert [mail.to[0] for mail in mails()] == [case.customer.email]
 
 
 async def test_a_repeated_event_tells_nobody_twice(
-    notifier: Stack, journal: Publisher, mark: str, mails: Mails, onlooker: Watch
+    notifier: Stack, journal: Publisher, mark: str, mails: Mails, watcher: Watch
 ) -> None:
     case, other = a_marked_case(mark), a_marked_case(mark, 2)
     event = a_decision_event(a_decision(case))
     await journal.submit(case, other)
     await journal.settle(event, event)
     await journal.settle(event, a_decision_event(a_decision(other)))
-    async with onlooker(case.case_id, other.case_id) as watching:
-        await watching.until(ended(6), seconds=20, what="both told")
+    async with watcher(case.case_id, other.case_id) as watching:
+        await watching.wait_until(ended(6), seconds=20, what="both told")
     assert sorted(mail.to[0] for mail in mails()) == sorted(str(one.customer.email) for one in (case, other))
 
 
 async def test_a_wrong_address_blocks_nobody_else_and_ends_as_failed(
-    notifier: Stack, journal: Publisher, mark: str, onlooker: Watch
+    notifier: Stack, journal: Publisher, mark: str, watcher: Watch
 ) -> None:
     refused = a_marked_case(mark, 1, email=f"cu-{mark}@refused.example")
     missing = a_marked_case(mark, 2, email=None)
     nonsense = a_marked_case(mark, 3, email="not an address")
     await journal.submit(refused, missing, nonsense)
     await journal.settle(*(a_decision_event(a_decision(case)) for case in (refused, missing, nonsense)))
-    async with onlooker(refused.case_id, missing.case_id, nonsense.case_id) as watching:
-        await watching.until(ended(9), seconds=20, what="nine notices ended")
+    async with watcher(refused.case_id, missing.case_id, nonsense.case_id) as watching:
+        await watching.wait_until(ended(9), seconds=20, what="nine notices ended")
         why = {
             (one.case_id, one.event["data"]["audience"]): one.event["data"]["reason"] for one in watching.seen
         }
@@ -184,14 +184,14 @@ async def test_a_wrong_address_blocks_nobody_else_and_ends_as_failed(
 
 
 async def test_a_decision_whose_case_nobody_submitted_is_a_dead_letter(
-    notifier: Stack, journal: Publisher, mark: str, onlooker: Watch
+    notifier: Stack, journal: Publisher, mark: str, watcher: Watch
 ) -> None:
     unknown, known = a_marked_case(mark, "unknown"), a_marked_case(mark, "known")
     await journal.submit(known)
     await journal.settle(a_decision_event(a_decision(unknown)), a_decision_event(a_decision(known)))
-    async with onlooker(unknown.case_id, known.case_id) as watching:
-        await watching.until(ended(3), seconds=20, what="the known one told")
-        await watching.until(
+    async with watcher(unknown.case_id, known.case_id) as watching:
+        await watching.wait_until(ended(3), seconds=20, what="the known one told")
+        await watching.wait_until(
             lambda one: any(seen.record.topic == topics.DEAD_LETTERS for seen in one.seen),
             seconds=20,
             what="a dead letter",
@@ -203,7 +203,7 @@ async def test_a_decision_whose_case_nobody_submitted_is_a_dead_letter(
 
 
 async def test_unreadable_records_and_unknown_events_hold_nothing_up(
-    notifier: Stack, journal: Publisher, mark: str, onlooker: Watch
+    notifier: Stack, journal: Publisher, mark: str, watcher: Watch
 ) -> None:
     case = a_marked_case(mark)
     p = journal.partition_of(case.tenant, case.case_id)
@@ -214,8 +214,8 @@ async def test_unreadable_records_and_unknown_events_hold_nothing_up(
         await journal.put(topic, p, b'{"type": "mandaat.ledger.marked.v1", "data": {"partition": 0}}')
         await journal.put(topic, p, b'{"type": "mandaat.something.new.v9"}')
     await journal.settle(a_decision_event(a_decision(case)))
-    async with onlooker(case.case_id) as watching:
-        await watching.until(ended(3), seconds=20, what="told all the same")
+    async with watcher(case.case_id) as watching:
+        await watching.wait_until(ended(3), seconds=20, what="told all the same")
 
 
 async def test_the_mail_does_not_go_to_the_address_of_a_conflicting_submission(
@@ -230,7 +230,7 @@ async def test_the_mail_does_not_go_to_the_address_of_a_conflicting_submission(
 
 
 async def test_nobody_is_told_of_an_event_older_than_a_week(
-    notifier: Stack, journal: Publisher, mark: str, mails: Mails, onlooker: Watch
+    notifier: Stack, journal: Publisher, mark: str, mails: Mails, watcher: Watch
 ) -> None:
     week, fortnight, now = (
         a_marked_case(mark, "week"),
@@ -244,9 +244,9 @@ async def test_nobody_is_told_of_an_event_older_than_a_week(
         a_decision_event(a_decision(fortnight), at=days[1]),
         a_decision_event(a_decision(now)),
     )
-    async with onlooker(week.case_id, fortnight.case_id, now.case_id) as watching:
-        await watching.until(ended(6), seconds=20, what="six notices ended")
-        told = watching.told()
+    async with watcher(week.case_id, fortnight.case_id, now.case_id) as watching:
+        await watching.wait_until(ended(6), seconds=20, what="six notices ended")
+        told = watching.ended_notices()
     assert [mail.to[0] for mail in mails()] == [now.customer.email]
     assert {how for *_, how in told[week.case_id]} == {"notice.failed"}
     assert fortnight.case_id not in told

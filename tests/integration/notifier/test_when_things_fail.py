@@ -43,15 +43,15 @@ async def many_decided_cases(journal: Publisher, mark: str, number: int) -> list
 
 
 async def test_everybody_is_told_after_a_kill_and_a_second_copy_has_the_same_message_id(
-    notifier: Stack, journal: Publisher, mark: str, mails: Mails, webhooks: Webhooks, onlooker: Watch
+    notifier: Stack, journal: Publisher, mark: str, mails: Mails, webhooks: Webhooks, watcher: Watch
 ) -> None:
     cases = await many_decided_cases(journal, mark, 150)
     for least in (20, 150):
         await at_least(mails, least)
         notifier.kill("notifier")
         notifier.start("notifier")
-    async with onlooker(*(case.case_id for case in cases)) as watching:
-        await watching.until(ended(450), seconds=60, what="all told")
+    async with watcher(*(case.case_id for case in cases)) as watching:
+        await watching.wait_until(ended(450), seconds=60, what="all told")
     copies = Counter(mail.message_id for mail in mails())
     assert len(copies) == 300
     by_person = {(mail.to, mail.message_id) for mail in mails()}
@@ -62,39 +62,39 @@ async def test_everybody_is_told_after_a_kill_and_a_second_copy_has_the_same_mes
 
 
 async def test_a_notifier_that_is_stopped_finishes_and_nobody_is_told_twice(
-    notifier: Stack, journal: Publisher, mark: str, mails: Mails, onlooker: Watch
+    notifier: Stack, journal: Publisher, mark: str, mails: Mails, watcher: Watch
 ) -> None:
     cases = await many_decided_cases(journal, mark, 60)
     await eventually(lambda: len(mails()) >= 10, seconds=30)
     assert notifier.stop("notifier") == 0
     notifier.start("notifier")
-    async with onlooker(*(case.case_id for case in cases)) as watching:
-        await watching.until(ended(180), seconds=60, what="all told")
+    async with watcher(*(case.case_id for case in cases)) as watching:
+        await watching.wait_until(ended(180), seconds=60, what="all told")
     assert set(Counter(mail.message_id for mail in mails()).values()) == {1}
 
 
 async def test_a_second_notifier_that_joins_and_leaves_tells_nobody_twice(
-    notifier: Stack, journal: Publisher, mark: str, mails: Mails, onlooker: Watch
+    notifier: Stack, journal: Publisher, mark: str, mails: Mails, watcher: Watch
 ) -> None:
     cases = await many_decided_cases(journal, mark, 200)
     await at_least(mails, 20)
     await asyncio.to_thread(notifier.start, "notifier-2")
     assert await asyncio.to_thread(notifier.stop, "notifier-2") == 0
-    async with onlooker(*(case.case_id for case in cases)) as watching:
-        await watching.until(ended(600), seconds=60, what="all told")
+    async with watcher(*(case.case_id for case in cases)) as watching:
+        await watching.wait_until(ended(600), seconds=60, what="all told")
     assert set(Counter(mail.message_id for mail in mails()).values()) == {1}
 
 
 async def test_a_notifier_that_stood_still_repeats_only_what_it_was_sending(
-    notifier: Stack, journal: Publisher, mark: str, mails: Mails, onlooker: Watch
+    notifier: Stack, journal: Publisher, mark: str, mails: Mails, watcher: Watch
 ) -> None:
     cases = await many_decided_cases(journal, mark, 200)
     await at_least(mails, 20)
     notifier.pause("notifier")
     try:
         await asyncio.to_thread(notifier.start, "notifier-2")
-        async with onlooker(*(case.case_id for case in cases)) as watching:
-            await watching.until(ended(600), seconds=60, what="all told by the other")
+        async with watcher(*(case.case_id for case in cases)) as watching:
+            await watching.wait_until(ended(600), seconds=60, what="all told by the other")
         notifier.resume("notifier")
         awake = f"{notifier.http('notifier')}/readyz"
         await eventually(lambda: httpx.get(awake, timeout=5).status_code == 200, seconds=30)
@@ -130,11 +130,11 @@ async def test_a_busy_mailbox_is_tried_again_and_holds_nobody_up(
 
 
 async def test_after_redis_is_emptied_nobody_is_told_again_and_the_case_files_come_back(
-    notifier: Stack, journal: Publisher, mark: str, mails: Mails, onlooker: Watch, ask: Ask
+    notifier: Stack, journal: Publisher, mark: str, mails: Mails, watcher: Watch, ask: Ask
 ) -> None:
     before = await many_decided_cases(journal, mark, 20)
-    async with onlooker(*(case.case_id for case in before)) as watching:
-        await watching.until(ended(60), seconds=30, what="all told")
+    async with watcher(*(case.case_id for case in before)) as watching:
+        await watching.wait_until(ended(60), seconds=30, what="all told")
     with redis.Redis.from_url(notifier.redis_url) as client:
         client.flushall()
     after = a_marked_case(mark, "after")
@@ -148,7 +148,7 @@ async def test_after_redis_is_emptied_nobody_is_told_again_and_the_case_files_co
 
 
 async def test_notices_wait_for_a_redis_that_is_away(
-    notifier: Stack, journal: Publisher, mark: str, mails: Mails, onlooker: Watch
+    notifier: Stack, journal: Publisher, mark: str, mails: Mails, watcher: Watch
 ) -> None:
     cases = await many_decided_cases(journal, mark, 40)
     await eventually(lambda: len(mails()) >= 5, seconds=30)
@@ -159,14 +159,14 @@ async def test_notices_wait_for_a_redis_that_is_away(
     await journal.submit(later)
     await journal.settle(a_decision_event(a_decision(later)))
     notifier.start("redis")
-    async with onlooker(*(case.case_id for case in (*cases, later))) as watching:
-        await watching.until(ended(123), seconds=60, what="all told")
+    async with watcher(*(case.case_id for case in (*cases, later))) as watching:
+        await watching.wait_until(ended(123), seconds=60, what="all told")
     await eventually(lambda: httpx.get(ready, timeout=5).status_code == 200, seconds=15)
     assert len({mail.message_id for mail in mails()}) == 81
 
 
 async def test_notices_wait_for_a_kafka_that_is_away(
-    notifier: Stack, journal: Publisher, mark: str, mails: Mails, onlooker: Watch
+    notifier: Stack, journal: Publisher, mark: str, mails: Mails, watcher: Watch
 ) -> None:
     cases = await many_decided_cases(journal, mark, 100)
     await at_least(mails, 20)
@@ -174,8 +174,8 @@ async def test_notices_wait_for_a_kafka_that_is_away(
     ready = f"{notifier.http('notifier')}/readyz"
     await eventually(lambda: httpx.get(ready, timeout=5).status_code == 503, seconds=15)
     await asyncio.to_thread(notifier.start, "kafka")
-    async with onlooker(*(case.case_id for case in cases)) as watching:
-        await watching.until(ended(300), seconds=90, what="all told")
+    async with watcher(*(case.case_id for case in cases)) as watching:
+        await watching.wait_until(ended(300), seconds=90, what="all told")
     await eventually(lambda: httpx.get(ready, timeout=5).status_code == 200, seconds=15)
     assert set(Counter(mail.message_id for mail in mails()).values()) == {1}
 
