@@ -109,8 +109,9 @@ def broken_paths(page: Path, text: str) -> list[str]:
 
 
 def broken_names(_: Path, text: str) -> list[str]:
-    """Names that their file does not have: "`NAME` in `FILE`", "`NAME` of `FILE`"."""
+    """Names that their file does not have: "`NAME` in `FILE`", "`NAME` of `FILE`", from the root."""
     named = re.findall(r"`([A-Za-z_][\w.]*)` (?:in|of)\s+`([\w./-]+\.(?:py|lua))`", text)
+    named = [(symbol, file) for symbol, file in named if (ROOT / file).is_file()]
     return [
         f"{symbol} in {file}"
         for symbol, file in named
