@@ -69,10 +69,8 @@ def _check(translation: Translation, wanted: Wanted) -> cel.Expression | list[Fl
         return _flaws(str(error), translation)
     kind = compiled.return_type().name()
     if kind not in _FITS[wanted]:
-        should = {"condition": "true or false", "amount": "a number"}.get(
-            wanted, "true or false, or a number"
-        )
-        return [Flaw(0, f"this gives {in_words(kind)}, and should give {should}")]
+        must = {"condition": "true or false", "amount": "a number"}.get(wanted, "true or false, or a number")
+        return [Flaw(0, f"this gives {in_words(kind)}, but must give {must}")]
     return compiled
 
 
@@ -136,7 +134,7 @@ def _reworded(text: str) -> str:
     if found := re.match(r"found no matching overload for '(.*?)' applied to '\((.*)\)'", text):
         types = [in_words(kind) for kind in re.split(r", (?![^(]*\))", found[2])]
         if found[1] == "_?_:_":
-            return f"`? :` gives {types[1]} or {types[2]}, and should give the same type on both sides"
+            return f"`? :` gives {types[1]} or {types[2]}, but both must have the same type"
         hint = "; numbers are doubles, which have no remainder" if found[1] == "_%_" else ""
         return f"`{operation(found[1])}` does not work on {' and '.join(types)}{hint}"
     if text.startswith("Syntax error: "):

@@ -25,12 +25,12 @@ def _found(text: str, tokens: Sequence[Token]) -> Iterator[Flaw]:
         before = tokens[place - 1].text if place else ""
         after = tokens[place + 1 : place + 3]
         if token.kind is Kind.NAME and before != "." and token.text.lower() in _WORDS:
-            yield Flaw(token.start, f"write `{_WORDS[token.text.lower()]}` for `{token.text}`")
+            yield Flaw(token.start, f"write `{_WORDS[token.text.lower()]}` instead of `{token.text}`")
         elif (sign := _sign(text, token)) is not None:
-            yield Flaw(token.start, f"write `{_SIGNS[sign]}` for `{sign}`")
+            yield Flaw(token.start, f"write `{_SIGNS[sign]}` instead of `{sign}`")
         elif not waiting and token.kind is Kind.INTEGER and _is_decimal_comma(token, after):
             number = f"{token.text},{after[1].text}"
-            yield Flaw(token.start, f"write `{number.replace(',', '.')}` for `{number}`")
+            yield Flaw(token.start, f"write `{number.replace(',', '.')}` instead of `{number}`")
         elif token.text in ("(", "[", "{"):
             waiting.append(token.text)
         elif token.text in (")", "]", "}") and waiting:

@@ -161,7 +161,7 @@ class _Translator:
         )
         if len(translation.text) > MAX_EXPANDED:
             self._flaws.append(
-                Flaw(0, f"with the definitions it uses, this has more than {MAX_EXPANDED:,} characters")
+                Flaw(0, f"this has more than {MAX_EXPANDED:,} characters, with the definitions that it uses")
             )
         return translation
 
@@ -195,7 +195,7 @@ class _Translator:
         called = self._symbol(number + 1) == "("
         if self._symbol(number - 1) == ".":
             if not self._is_operand_end(number - 2):
-                self._flaws.append(Flaw(token.start - 1, "a name cannot begin with a point"))
+                self._flaws.append(Flaw(token.start - 1, "a name cannot begin with a dot"))
             elif called:
                 self._method(number, token)
         elif called:
@@ -215,7 +215,7 @@ class _Translator:
         fields = FIELDS[token.text]
         after = self._tokens[number + 2] if number + 2 < len(self._tokens) else None
         if self._symbol(number + 1) != "." or after is None or after.kind is not Kind.NAME:
-            text = f"name one field of `{token.text}`, as in `{token.text}.{next(iter(fields))}`"
+            text = f"use one field of `{token.text}`, such as `{token.text}.{next(iter(fields))}`"
             self._flaws.append(Flaw(token.start, text))
         elif after.text not in fields:
             close = get_close_matches(after.text, fields, 1)
@@ -296,7 +296,7 @@ class _Translator:
             variable.text in taken for taken in (ROOTS, self._definitions, self._later)
         ):
             self._flaws.append(
-                Flaw(variable.start, f"`{variable.text}` already means something; use another name here")
+                Flaw(variable.start, f"`{variable.text}` is already in use; choose another name")
             )
 
     def _loop_depth(self) -> int:

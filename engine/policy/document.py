@@ -1,6 +1,6 @@
 """The policy file as it is written (docs/policy.md, Every key).
 
-The JSON Schema for editors is made from it (editor_schema.py).
+editor_schema.py makes the JSON Schema for editors from these models.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def _limit(value: Any, _: Any) -> Any:
 
 
 def _one_or_several(schema: dict[str, Any]) -> None:
-    """JSON Schema of a list of different items, or of one such item."""
+    """The JSON Schema of a list of different items, or of one such item."""
     several = {**schema, "uniqueItems": True}
     schema.clear()
     schema["anyOf"] = [several["items"], several]
@@ -118,18 +118,18 @@ class ProhibitionEntry(_FilePart):
     except_: Names | None = Field(
         default=None,
         alias="except",
-        description="Roles that are exempt, and those that extend them.",
+        description="The roles that are exempt; roles that extend them are exempt too.",
     )
-    reason: FreeText = Field(description="The reason, as customers and agents read it.")
+    reason: FreeText = Field(description="The reason. Customers and agents read it.")
 
 
 class BudgetEntry(_FilePart):
-    """A pool over a window that several decisions draw on."""
+    """The most that all decisions in a window may grant together, in money or as a count."""
 
     model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["cap"]}, {"required": ["count"]}]})
 
     per: Literal["agent", "team", "customer", "tenant"] = Field(
-        description="One pool for each of these, or one for the tenant."
+        description="One budget for each agent, team or customer; or one for the whole tenant."
     )
     window: WindowText = Field(
         description="A calendar day, week, month or year; or any run of calendar days, such as 30d."
@@ -145,15 +145,15 @@ class InlineBudgetEntry(BudgetEntry):
 
     id: Name | None = Field(
         default=None,
-        description="Its name, after that of the mandate and a dot; by default its place in the list.",
+        description="Its id is `<mandate>.<this>`; the default is its position in the list, from 1.",
     )
 
 
 class DiscretionEntry(_FilePart):
-    """Makes a mandate one at discretion; `{}` is enough."""
+    """Makes the mandate a mandate at discretion. `{}` is enough."""
 
     review_within: Duration | None = Field(
-        default=None, description="How soon such a decision is reviewed afterwards: 5d."
+        default=None, description="The time within which a decision at discretion is reviewed, such as 5d."
     )
     reviewer: Name | None = Field(default=None, description="The role that reviews it.")
 
@@ -177,10 +177,10 @@ Budgets = Annotated[
 
 
 class MandateEntry(_FilePart):
-    """One row of the authority matrix: who may grant what, up to which limit, out of which budgets."""
+    """One row of the policy: who may grant what, up to which limit, out of which budgets."""
 
     id: Name = Field(description="The name of this mandate, in decisions.")
-    grants: Kinds = Field(description='The kinds of request it grants; "*" is every kind.')
+    grants: Kinds = Field(description='The kinds of request that it grants; "*" is every kind.')
     to: Names = Field(description="The roles that have it; roles that extend them have it too.")
     categories: list[FreeText] | None = Field(
         default=None, min_length=1, description="Only cases of these categories."
@@ -193,11 +193,11 @@ class MandateEntry(_FilePart):
     )
     budgets: Budgets | None = Field(
         default=None,
-        description="The budgets it draws on: ids of those under `budgets`, or budgets of its own.",
+        description="The budgets that it charges: ids of entries under `budgets`, or budgets of its own.",
     )
     discretion: DiscretionEntry | None = Field(
         default=None,
-        description="Makes it a mandate at discretion, which is tried only if the request asks for it.",
+        description="Makes it a mandate at discretion. It is tried only if the request asks for discretion.",
     )
 
 
@@ -211,35 +211,35 @@ class StepEntry(_FilePart):
 
 
 class EscalationEntry(_FilePart):
-    """The ladder: who decides requests that no mandate grants."""
+    """The ladder: the roles that decide requests that no mandate grants."""
 
     id: Name = Field(description="The name of this ladder.")
     promise: Duration | None = Field(
-        default=None, description="The customer hears within this much working time."
+        default=None, description="The customer gets an answer within this much working time."
     )
     steps: list[StepEntry] = Field(
         min_length=1, description="The steps, in the order in which they are asked."
     )
     acknowledge_within: Duration | None = Field(
         default=None,
-        description="After this time an approval goes back if somebody acknowledged it and did not decide.",
+        description="After this time, an approval that was acknowledged and not decided is offered again.",
     )
     when_exhausted: Literal["keep_open", "refuse"] | None = Field(
-        default=None, description="What happens to a request that nobody answers in time."
+        default=None, description="The outcome of a request that nobody answers in time."
     )
     when_nobody: Literal["last_step", "refuse"] | None = Field(
         default=None,
-        description="What happens to a request that nobody on the ladder may grant: "
+        description="The outcome of a request that nobody on the ladder may grant: "
         "the people of the last step are asked (the default), or it is refused.",
     )
 
 
 class PolicyDocument(_FilePart):
-    """A policy of Mandaat: who may decide what."""
+    """A policy of Mandaat: the mandates, prohibitions and budgets of a tenant."""
 
     policy: Name = Field(description="The tenant of this policy.")
     version: Annotated[str, StringConstraints(min_length=1, max_length=100)] = Field(
-        description="Your own name for this version, in quotes; it is on every decision."
+        description="Your own name for this version, in quotes. Every decision names it."
     )
     currency: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")] = Field(
         description="The currency of all amounts, ISO 4217."
@@ -252,23 +252,21 @@ class PolicyDocument(_FilePart):
         default=None, min_length=1, description="Working time: days with periods such as 08:00-20:00."
     )
     holidays: Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")] | None = Field(
-        default=None, description="The country whose public holidays are not working time: NL."
+        default=None, description="The country whose public holidays are not working time, such as NL."
     )
     roles: dict[Name, RoleEntry] = Field(min_length=1, description="The roles of staff.")
     define: dict[DefineName, Condition] | None = Field(
         default=None, description="Names for CEL conditions and amounts, for use in the expressions below."
     )
     budgets: dict[Name, BudgetEntry] | None = Field(
-        default=None, description="Pools over a window, shared by mandates."
+        default=None, description="Budgets that mandates can share, by id."
     )
     prohibitions: list[ProhibitionEntry] | None = Field(
         default=None, description="Requests that nobody may grant."
     )
-    mandates: list[MandateEntry] = Field(
-        min_length=1, description="Who may grant what, read from top to bottom."
-    )
+    mandates: list[MandateEntry] = Field(min_length=1, description="The mandates, tried from top to bottom.")
     escalation: list[EscalationEntry] = Field(
         min_length=1,
         json_schema_extra={"maxItems": 1},
-        description="Who decides the rest: one ladder for now.",
+        description="The ladder, for requests that no mandate grants. Only one is supported for now.",
     )

@@ -66,10 +66,10 @@ def _or_a_code(schema: dict[str, Any]) -> None:
 
 
 class ExpectedReason(_FilePart):
-    """One reason: its code, and optionally more; keys that are left out may have any value."""
+    """One expected reason: its code, and optionally more keys. A key that is left out may have any value."""
 
     model_config = ConfigDict(json_schema_extra=_or_a_code)
-    code: ShortText = Field(description="Such as over_limit.")
+    code: ShortText = Field(description="The code of the reason, such as over_limit.")
     mandate: ShortText | None = Field(default=None, description="The mandate of this reason.")
     prohibition: ShortText | None = Field(default=None, description="The prohibition of this reason.")
     figures: dict[str, Figure] | None = Field(default=None, description="Some of its figures, such as limit.")
@@ -81,34 +81,41 @@ class ExpectedReason(_FilePart):
 
 
 class ExpectedCharge(_FilePart):
-    """One charge; keys that are left out may have any value."""
+    """One expected charge. A key that is left out may have any value."""
 
-    budget: ShortText = Field(description="The budget's id; an inline one is <mandate>.<id>.")
+    budget: ShortText = Field(description="The id of the budget; that of an inline budget is <mandate>.<id>.")
     scope: ShortText | None = Field(
-        default=None, description="agent:<id>, team:<team>, customer:<id> or tenant."
+        default=None, description="The scope: agent:<id>, team:<team>, customer:<id> or tenant."
     )
-    window: ShortText | None = Field(default=None, description="2026-03-02, 2026-W10, 2026-03 or 2026.")
+    window: ShortText | None = Field(
+        default=None, description="The window, such as 2026-03-02, 2026-W10, 2026-03 or 2026."
+    )
     amount: Amount | None = Field(default=None, description="The amount, for a budget of money.")
     count: int | None = Field(default=None, description="The number of decisions, for a budget that counts.")
 
 
 class Expectation(_FilePart):
-    """The expected result; keys that are left out may have any value."""
+    """The expected result. A key that is left out may have any value."""
 
-    outcome: Outcome = Field(description="late and not_entitled are for verdicts without effect.")
+    outcome: Outcome = Field(
+        description="The outcome. `late` and `not_entitled` are for verdicts without effect."
+    )
     mandate: ShortText | None = Field(default=None, description="The mandate that grants it.")
-    by: By | None = Field(default=None, description="mandate, discretion, prohibition, person or ladder.")
+    by: By | None = Field(
+        default=None,
+        description="The kind of authority that decides: mandate, discretion, prohibition, person or ladder.",
+    )
     amount: Amount | None = Field(
-        default=None, description="The amount granted, if a person granted another one."
+        default=None, description="The granted amount, if a person granted another amount."
     )
     reasons: list[ExpectedReason] | None = Field(
-        default=None, description="All reasons in order: a code, or more keys. [] is none."
+        default=None, description="All reasons in order, each a code or a mapping. [] expects none."
     )
     on_the_spot: Amount | None = Field(
         default=None, description="The amount that could have been granted at once, or `nothing`."
     )
     charges: list[ExpectedCharge] | None = Field(
-        default=None, description="All charges in order. [] is none."
+        default=None, description="All charges in order. [] expects none."
     )
     step: ShortText | None = Field(default=None, description="The role that is asked.")
     approvers: list[AgentId] | None = Field(
@@ -126,7 +133,7 @@ class VerdictEntry(_FilePart):
 
 
 class WithdrawalEntry(_FilePart):
-    """A request is withdrawn."""
+    """The withdrawal of a request."""
 
     case: CaseId | None = Field(default=None, description="The case; by default the last one.")
 
@@ -134,20 +141,22 @@ class WithdrawalEntry(_FilePart):
 class StepEntry(_FilePart):
     """One event, and its expected result."""
 
-    case: Part | None = Field(default=None, description="A case is submitted.")
-    approve: VerdictEntry | None = Field(default=None, description="Somebody approves.")
-    reject: VerdictEntry | None = Field(default=None, description="Somebody rejects.")
-    withdraw: WithdrawalEntry | None = Field(default=None, description="A request is withdrawn.")
+    case: Part | None = Field(default=None, description="Submits a case.")
+    approve: VerdictEntry | None = Field(default=None, description="Approves an escalated request.")
+    reject: VerdictEntry | None = Field(default=None, description="Rejects an escalated request.")
+    withdraw: WithdrawalEntry | None = Field(default=None, description="Withdraws a request.")
     time: Moment | None = Field(
-        default=None, description="The time; by default that of the case, or of the step before."
+        default=None,
+        description="The time of the event. The default is opened_at for a case, else the time of the"
+        " step before.",
     )
     expect: Expectation
 
 
 class TestEntry(_FilePart):
-    """Steps in order, starting with unused budgets."""
+    """One test: steps in order, starting with unused budgets."""
 
-    test: ShortText = Field(description="The promise, as a sentence.")
+    test: ShortText = Field(description="The name of the test: a sentence about what the policy does.")
     case: Part | None = Field(default=None, description="Values that every case of this test has.")
     cases: list[StepEntry] = Field(min_length=1, description="The steps, in order.")
 
@@ -157,7 +166,7 @@ class PolicyTestsDocument(_FilePart):
 
     policy: ShortText = Field(description="The file of the policy, relative to this one.")
     staff: Any = Field(
-        description="A file of staff, one JSON record a line; or a list of records.",
+        description="A file with one JSON staff record on each line; or a list of records.",
         json_schema_extra={
             "anyOf": [
                 {"type": "string"},

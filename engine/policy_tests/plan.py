@@ -125,7 +125,7 @@ class _Planner:
         if member.tenant != self._book.tenant:
             raise _wrong(spot, f"{member.agent_id} works for {member.tenant}, not for {self._book.tenant}")
         if self._plan.staff.get(member.agent_id) is not None:
-            raise _wrong(spot, f"{member.agent_id} is here twice")
+            raise _wrong(spot, f"{member.agent_id} is listed twice")
         return member
 
     # Tests

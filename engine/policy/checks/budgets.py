@@ -73,7 +73,7 @@ class _BudgetReader:
             else:
                 continue
             if name in seen:
-                self._say(one, f"budget `{short(name.removeprefix('.'))}` is here twice")
+                self._say(one, f"budget `{short(name.removeprefix('.'))}` is listed twice")
             seen[name] = one
 
     def _check_name(self, one: Node, shared: dict[str, tuple[Node, Node]]) -> None:

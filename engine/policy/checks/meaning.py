@@ -114,7 +114,7 @@ class _MeaningReader:
         seen: set[str] = set()
         for one in one_or_list(node):
             if one.text is not None and one.text in seen:
-                self._say(one, f"`{short(one.text)}` is here twice")
+                self._say(one, f"`{short(one.text)}` is listed twice")
             seen.add(one.text or "")
 
     def _read_ids(self, section: str) -> None:
@@ -125,7 +125,7 @@ class _MeaningReader:
                 continue
             if name.text in seen:
                 line = seen[name.text].spot.line
-                self._say(name, f"there is another `{short(name.text)}` in {section}, on line {line}")
+                self._say(name, f"the id `{short(name.text)}` is already used in {section}, on line {line}")
             seen.setdefault(name.text, name)
 
     def _read_ladder(self) -> None:
@@ -175,7 +175,7 @@ class _MeaningReader:
         for name, (key, value) in entries.items():
             later.discard(name)
             if name in ROOTS or name in RESERVED:
-                self._say(key, f"`{name}` already means something in an expression; use another name")
+                self._say(key, f"`{name}` is already in use in expressions; choose another name")
                 self._definitions[name] = Definition(None)
                 continue
             if not isinstance(value.value, str) or not value.value.strip():
@@ -201,7 +201,7 @@ class _MeaningReader:
         if isinstance(value, Failure):
             self._say(node, f"this always fails: {value.error}")
         elif value is False:
-            self._found.problems.append(warning(node.spot, "this is never true"))
+            self._found.problems.append(warning(node.spot, "this condition is never true"))
         elif isinstance(value, float) and value < 0:
             self._say(node, "a limit cannot be negative")
 

@@ -22,7 +22,7 @@ def read_money(node: Node, decimals: int, what: str) -> int | str | None:
     if minor < 0:
         return f"{what} cannot be negative"
     if minor > MAX_MINOR:
-        return f"{what} is at most 10^15 minor units; remove it for no limit"
+        return f"{what} can be at most 10^15 minor units; remove it if there is no limit"
     if minor != minor.to_integral_value():
         return f"the currency has {decimals} decimals, and {what.replace('a ', 'this ', 1)} has more"
     return int(minor)

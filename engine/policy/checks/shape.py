@@ -89,7 +89,7 @@ def _pattern_text(path: Path, is_key: bool) -> str:
             "must be letters, digits and `_`, not beginning with a digit, so that an expression can name it"
         )
     if path[0] == "hours":
-        return "must be days, such as mon or mon-fri" if is_key else "must be such as 08:00-20:00"
+        return "must be days, such as mon or mon-fri" if is_key else "must be a period such as 08:00-20:00"
     if len(path) > 2 and path[2] in ("grants", "kinds"):
         return f'{_ID}; or "*" for every kind'
     return _PATTERNS.get(str(path[-1]), _ID)

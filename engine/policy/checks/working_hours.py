@@ -77,12 +77,12 @@ def _not_acted_on(tree: Node) -> list[PolicyProblem]:
     used = {name for name, _ in keys}
     parts: list[str] = []
     if ladder := [f"`{name}`" for name in _LADDER if name in used]:
-        parts.append(f"{_and(ladder)}: an approval waits at its step until somebody answers")
+        parts.append(f"{_and(ladder)} (an approval waits at its step until somebody answers)")
     if review := [f"`{name}`" for name in _REVIEW if name in used]:
-        says = "a decision at discretion says `by: discretion`, and nobody is asked to review it"
-        parts.append(f"{_and(review)}: {says}")
+        instead = "a decision at discretion has `by: discretion`, and nobody is asked to review it"
+        parts.append(f"{_and(review)} ({instead})")
     first = min(node.spot for _, node in keys)
-    return [warning(first, f"checked, but not acted on yet: {'; '.join(parts)}")]
+    return [warning(first, f"checked, but without effect for now: {'; '.join(parts)}")]
 
 
 def _keys(tree: Node) -> list[tuple[str, Node]]:

@@ -25,10 +25,10 @@ def idle_steps(book: PolicyBook, tree: Node) -> list[PolicyProblem]:
         own = _mandates(book, (role,))
         if own:
             idle = all(_is_held_by_all(row, ordinary, book) for row in own)
-            text = f"`{role}` may grant nothing that gets here: every role has all its mandates"
+            text = f"`{role}` can grant no request that reaches this step: every role has its mandates too"
         else:
             idle = not _mandates(book, book.roles[role])
-            text = f"`{role}` may grant nothing that gets here: it has no mandate"
+            text = f"`{role}` can grant no request that reaches this step: it has no mandate"
         if idle:
             problems.append(warning((step.get("to") or step).spot, text))
     return problems

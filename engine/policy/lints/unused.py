@@ -27,7 +27,7 @@ def unused_roles(book: PolicyBook, tree: Node, staff_roles: Collection[str] | No
     trainees: without it, their role would be unknown.
     """
     named, staff = _named_roles(tree), frozenset(staff_roles or ())
-    text = "nothing names role `{}`, a role that it extends, or one that extends it"
+    text = "role `{}` is not used: nothing names it, a role that it extends, or a role that extends it"
     if staff_roles is None:
         text += "; this is fine if people with it may not decide anything (check with `--staff FILE`)"
     related = {other for name in named for other in book.roles[name]}

@@ -128,7 +128,7 @@ class _Composer:
                 root = self._node(event, 1)
         if root is None:
             raise PolicyProblems(
-                [problem(Spot(1, 1), "the file holds no policy; it begins with `policy: <tenant>`")]
+                [problem(Spot(1, 1), "the file is not a policy; a policy begins with `policy: <tenant>`")]
             )
         return root
 
@@ -170,7 +170,7 @@ class _Composer:
     def _alias(self, event: Any) -> Node:
         node = self._anchors.get(event.anchor)
         if node is None:
-            text = f"*{event.anchor} refers to no anchor above it"
+            text = f"there is no anchor `&{event.anchor}` above this"
             self._say(_spot(event), text)
             return Node(_spot(event), text=text, value=text)
         self._bound(event, 1, node.size)
@@ -199,9 +199,7 @@ class _Composer:
             return text
         whole = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
         if "\ufffd" in whole:
-            self._say(
-                _spot(event), "this is half a character: an escape such as \\uD83D without its other half"
-            )
+            self._say(_spot(event), "an escape such as \\uD83D is half of a character; add the other half")
         return whole
 
     def _resolve(self, text: str, event: Any) -> bool | int | float | str | None:
@@ -216,7 +214,7 @@ class _Composer:
         if len(text) <= 40 and _FLOAT.fullmatch(text) and float(text) - float(text) == 0:
             return float(text)
         if _NOT_FINITE.fullmatch(text):
-            self._say(_spot(event), f"{text} is not a number that can be used here")
+            self._say(_spot(event), f"{text} is not allowed; write a finite number")
             return math.inf
         return text
 
@@ -245,7 +243,7 @@ class _Composer:
                 self._say(key.spot, "a key must be a plain word")
             elif name in entries:
                 first = entries[name][0].spot
-                text = f"`{short(name)}` is here twice; the first is on line {first.line}"
+                text = f"`{short(name)}` is a duplicate key; the first is on line {first.line}"
                 self._say(key.spot, text)
             else:
                 entries[name] = (key, value)

@@ -10,16 +10,16 @@ from engine.expressions.compiling import compile_expression
 @pytest.mark.parametrize(
     ("text", "at", "said"),
     [
-        ("facts.days = 2", 11, "write `==` for `=`"),
-        ("facts.days === 2", 11, "write `==` for `===`"),
-        ("facts.days =< 2", 11, "write `<=` for `=<`"),
-        ("facts.days => 2", 11, "write `>=` for `=>`"),
-        ("facts.days <> 2", 11, "write `!=` for `<>`"),
-        ("facts.late and facts.lost", 11, "write `&&` for `and`"),
-        ("facts.late OR facts.lost", 11, "write `||` for `OR`"),
-        ("facts.late & facts.lost", 11, "write `&&` for `&`"),
-        ("not facts.late", 0, "write `!` for `not`"),
-        ("facts.price > 25,50", 14, "write `25.50` for `25,50`"),
+        ("facts.days = 2", 11, "write `==` instead of `=`"),
+        ("facts.days === 2", 11, "write `==` instead of `===`"),
+        ("facts.days =< 2", 11, "write `<=` instead of `=<`"),
+        ("facts.days => 2", 11, "write `>=` instead of `=>`"),
+        ("facts.days <> 2", 11, "write `!=` instead of `<>`"),
+        ("facts.late and facts.lost", 11, "write `&&` instead of `and`"),
+        ("facts.late OR facts.lost", 11, "write `||` instead of `OR`"),
+        ("facts.late & facts.lost", 11, "write `&&` instead of `&`"),
+        ("not facts.late", 0, "write `!` instead of `not`"),
+        ("facts.price > 25,50", 14, "write `25.50` instead of `25,50`"),
     ],
 )
 def test_operators_of_other_languages_come_with_a_remedy(text: str, at: int, said: str) -> None:

@@ -108,7 +108,7 @@ def test_a_mandate_does_not_name_one_budget_twice(budgets: list[object], name: s
     said = _said(
         a_mandate(budgets=budgets), a_mandate(id="n", budgets=["pool"]), budgets={"pool": a_budget()}
     )
-    assert said == [f"budget `{name}` is here twice"]
+    assert said == [f"budget `{name}` is listed twice"]
 
 
 def test_an_own_budget_may_have_the_name_of_a_shared_one() -> None:

@@ -84,7 +84,7 @@ def test_a_loop_variable_may_not_have_the_name_of_any_definition() -> None:
     loop = "facts.l.exists(b, b > 1)"
     for define in ({"a": loop, "b": "facts.x"}, {"b": "facts.x", "a": loop}):
         _, problems, _ = check_policy(a_policy(a_mandate(when="a && b"), define=define))
-        assert [one.text for one in problems] == ["`b` already means something; use another name here"]
+        assert [one.text for one in problems] == ["`b` is already in use; choose another name"]
 
 
 @pytest.mark.parametrize(

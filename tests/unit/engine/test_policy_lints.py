@@ -184,7 +184,7 @@ mandates:
 
 
 TRAINEE = {**ROLES, "trainee": {}}
-UNUSED = "nothing names role `trainee`, a role that it extends, or one that extends it"
+UNUSED = "role `trainee` is not used: nothing names it, a role that it extends, or a role that extends it"
 UNUSED_OR_POWERLESS = (
     f"{UNUSED}; this is fine if people with it may not decide anything (check with `--staff FILE`)"
 )
@@ -235,12 +235,15 @@ def test_an_idle_step_is_reported_at_its_role() -> None:
   - {{id: m, grants: refund, to: agent, limit: 50}}
 {LADDER}"""
     assert [str(one) for one in check_policy(text).problems] == [
-        "10:41: warning: `team_lead` may grant nothing that gets here: every role has all its mandates"
+        "10:41: warning: `team_lead` can grant no request that reaches this step: every role has its"
+        " mandates too"
     ]
 
 
 def _idle(*mandates: dict[str, Any], **changes: Any) -> bool:
-    return any("may grant nothing that gets here" in one for one in _warnings(*mandates, **changes))
+    return any(
+        "can grant no request that reaches this step" in one for one in _warnings(*mandates, **changes)
+    )
 
 
 AGENTS = a_mandate(id="agents", limit=50)
@@ -288,7 +291,7 @@ def test_a_step_without_mandates_is_idle_unless_an_extending_role_has_one() -> N
     roles = {"agent": {}, "lead": {}, "lead_north": {"extends": "lead"}}
     ladder = [{"id": "a", "steps": [{"to": "lead"}]}]
     assert _warnings(AGENTS, roles=roles, escalation=ladder)[-1] == (
-        "`lead` may grant nothing that gets here: it has no mandate"
+        "`lead` can grant no request that reaches this step: it has no mandate"
     )
     assert not _idle(AGENTS, a_lead(to="lead_north"), roles=roles, escalation=ladder)
 
@@ -296,7 +299,7 @@ def test_a_step_without_mandates_is_idle_unless_an_extending_role_has_one() -> N
 def test_each_step_is_checked() -> None:
     ladder = [{"id": "a", "steps": [{"to": "team_lead"}, {"to": "agent"}]}]
     assert _warnings(AGENTS, a_lead(), escalation=ladder) == [
-        "`agent` may grant nothing that gets here: every role has all its mandates"
+        "`agent` can grant no request that reaches this step: every role has its mandates too"
     ]
 
 

@@ -65,7 +65,7 @@ def test_a_decimal_comma_between_braces_is_recognized() -> None:
 
 def test_a_decimal_comma_on_a_line_of_its_own_is_recognized() -> None:
     said = _said(HEAD + "  - id: m\n    grants: refund\n    to: agent\n    limit: 25,50\n" + LADDER)
-    assert any(one.endswith("write `25.50` for `25,50`") for one in said)
+    assert any(one.endswith("write `25.50` instead of `25,50`") for one in said)
 
 
 @pytest.mark.parametrize("role", ["team_lead", "team leed"])

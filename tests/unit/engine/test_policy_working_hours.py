@@ -42,7 +42,7 @@ def _warnings(*mandates: dict[str, object], **changes: object) -> list[str]:
             {"mon": ["08:00-12:00", "11:59-13:00"]},
             "periods must be in order and must not overlap",
         ),
-        ({"mon": ["8:00-20:00"]}, "this entry of `mon` must be such as 08:00-20:00"),
+        ({"mon": ["8:00-20:00"]}, "this entry of `mon` must be a period such as 08:00-20:00"),
         ({"monday": ["08:00-20:00"]}, "`monday` must be days, such as mon or mon-fri"),
     ],
 )
@@ -85,15 +85,15 @@ def test_one_warning_names_the_keys_without_effect() -> None:
         escalation=[ladder],
     )
     assert said == [
-        "checked, but not acted on yet: `hours`, `holidays`, `promise`, `within`, `acknowledge_within` and"
-        " `when_exhausted`: an approval waits at its step until somebody answers; `review_within` and"
-        " `reviewer`: a decision at discretion says `by: discretion`, and nobody is asked to review it"
+        "checked, but without effect for now: `hours`, `holidays`, `promise`, `within`, `acknowledge_within`"
+        " and `when_exhausted` (an approval waits at its step until somebody answers); `review_within` and"
+        " `reviewer` (a decision at discretion has `by: discretion`, and nobody is asked to review it)"
     ]
 
 
 def test_the_warning_names_only_the_keys_in_use() -> None:
     (only,) = _warnings(holidays="NL")
-    assert only.startswith("checked, but not acted on yet: `holidays`: an approval waits")
+    assert only.startswith("checked, but without effect for now: `holidays` (an approval waits")
     (only,) = _warnings(a_mandate(limit=5), a_mandate(id="n", discretion={"reviewer": "team_lead"}))
-    assert only.startswith("checked, but not acted on yet: `reviewer`: a decision at discretion")
+    assert only.startswith("checked, but without effect for now: `reviewer` (a decision at discretion")
     assert _warnings(a_mandate(limit=5), a_mandate(id="n", discretion={})) == []
