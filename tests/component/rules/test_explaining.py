@@ -107,7 +107,7 @@ def test_each_mandate_says_why_it_fits_or_not(told: Explain) -> None:
         "own: niet geprobeerd, want er is niet gevraagd om een besluit naar eigen inzicht.",
         "Niet over “refund”: flowers.",
         "Besluit: goedgekeurd op grond van mandaat late.",
-        "Van budget “day” van medewerker agent-01 (2026-03-02): € 48,00.",
+        "Afgeboekt van budget “day” van medewerker agent-01 (2026-03-02): € 48,00.",
     ):
         assert expected in lines
 
@@ -145,7 +145,7 @@ def test_earlier_cases_count_in_the_budgets(told: Explain) -> None:
 
 def test_a_prohibition_that_cannot_be_judged_says_which_fact_is_missing(told: Explain) -> None:
     lines = told(a_line())
-    assert "fraud: niet vast te stellen of het geldt, dus iemand moet ernaar kijken: fraud desk" in lines
+    assert "fraud: niet vast te stellen of het geldt, dus iemand moet hierover beslissen: fraud desk" in lines
     assert (
         "Voorwaarde “facts.fraud == true”: niet te beoordelen, want facts.fraud ontbreekt in de zaak."
         in lines
