@@ -69,8 +69,8 @@ class Part:
         self.process.kill()
 
     def pause(self) -> None:
-        """SIGSTOP: it does nothing, and keeps its memory and connections."""
-        self.process.signal(signal.SIGSTOP)
+        """SIGSTOP: it does nothing, and keeps its memory and connections. Returns when all threads stand."""
+        self.process.pause()
 
     def resume(self) -> None:
         """SIGCONT."""

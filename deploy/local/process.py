@@ -16,6 +16,7 @@ import psutil
 from deploy.local.problems import StartError
 
 POLL_SECONDS = 0.05
+PAUSE_SECONDS = 10.0
 SAME_MOMENT_SECONDS = 2.0
 """Clock adjustments shift the creation time of a process a little. A reused process id is much younger."""
 LOG_LIMIT_BYTES = 16 * 1024 * 1024
@@ -137,6 +138,15 @@ class Process:
         if found is not None:
             found.send_signal(number)
 
+    def pause(self) -> None:
+        """SIGSTOP. Returns when every thread has stopped: a busy one still works for a moment."""
+        self.signal(signal.SIGSTOP)
+        deadline = monotonic() + PAUSE_SECONDS
+        while (found := self.running()) is not None and not _all_threads_stopped(found.pid):
+            if monotonic() > deadline:
+                raise StartError(f"{self.name} did not stop within {PAUSE_SECONDS:.0f} s of SIGSTOP", "")
+            sleep(POLL_SECONDS)
+
     def tail(self) -> str:
         """The last lines of its log."""
         if not self.log.exists():
@@ -145,3 +155,24 @@ class Process:
             log.seek(max(0, self.log.stat().st_size - 16 * 1024))
             lines = log.read().decode("utf-8", errors="replace").splitlines()
         return "\n".join(lines[-TAIL_LINES:])
+
+
+def _all_threads_stopped(pid: int) -> bool:
+    """Where the system has no /proc, the process as a whole is looked at."""
+    try:
+        states = [(task / "stat").read_text().rpartition(")")[2].split()[0] for task in _threads(pid)]
+    except OSError:
+        return False  # a thread ended meanwhile; look again
+    return all(state in "TZX" for state in states) if states else _is_stopped(pid)
+
+
+def _threads(pid: int) -> list[Path]:
+    folder = Path(f"/proc/{pid}/task")
+    return list(folder.iterdir()) if folder.exists() else []
+
+
+def _is_stopped(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_STOPPED
+    except psutil.NoSuchProcess:
+        return True
