@@ -41,7 +41,7 @@ def _decisions(cases: Sequence[RetailCase], outcome: Outcome) -> Table:
     found = Counter((case.kind, outcome.outcome_of(case)) for case in cases)
     expected = Counter((case.kind, case.expected) for case in cases)
     seen = [each for each in OUTCOMES if any(key[1] == each for key in found | expected)]
-    table = Table("kind", *seen, "as expected", title="decided, of how many expected")
+    table = Table("kind", *seen, "as expected", title="decided of expected")
     for kind in sorted({case.kind for case in cases}):
         of_kind = [case for case in cases if case.kind == kind]
         right = sum(outcome.outcome_of(case) == case.expected for case in of_kind)
