@@ -13,7 +13,7 @@ from testcontainers.core.container import DockerContainer
 
 from deploy.local import valkey
 from deploy.local.kafka import broker
-from deploy.local.part import Part
+from deploy.local.part import StackPart
 from deploy.local.process import Process
 from deploy.local.settings import HOST, Ports
 from schemas.topics import CASES_RETENTION_MS
@@ -23,7 +23,7 @@ REDIS_IMAGE = "valkey/valkey:9"
 GRACE_SECONDS = 15
 
 
-class ContainerPart(Part):
+class ContainerPart(StackPart):
     """A part whose process runs in a container. Its data is lost with the container."""
 
     def __init__(

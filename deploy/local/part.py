@@ -18,7 +18,7 @@ Environment = Mapping[str, str]
 
 
 @dataclass
-class Part:
+class StackPart:
     """`command` and `environment` are called when the part starts: they write files, and may download."""
 
     process: Process

@@ -27,7 +27,7 @@ from aiokafka.errors import KafkaError
 from deploy.local import access, valkey
 from deploy.local.guardian import guarded
 from deploy.local.kafka import broker, jars
-from deploy.local.part import Part, listening
+from deploy.local.part import StackPart, listening
 from deploy.local.problems import StackError, StartError
 from deploy.local.process import Process
 from deploy.local.settings import HOST, Ports, free_ports
@@ -72,7 +72,7 @@ class Stack:
         *,
         report: Report = _no_report,
         fetched: jars.Progress | None = None,
-        instead: Mapping[str, Part] | None = None,
+        instead: Mapping[str, StackPart] | None = None,
     ) -> None:
         """`instead`: parts by name that run in another way (in containers, for tests)."""
         self.state = state.absolute()
@@ -241,12 +241,12 @@ class Stack:
             "MANDAAT_MAIL_FROM": "Mandaat <mandaat@example.com>",
         }
 
-    def part(self, name: str) -> Part:
+    def part(self, name: str) -> StackPart:
         """A part by name. Raises StackError for an unknown name."""
         if name in self._instead:
             return self._instead[name]
         ports, process = self.ports, Process(name, self.state)
-        new = partial(Part, process)
+        new = partial(StackPart, process)
         match name.partition("-")[0]:
             case "kafka" if name == "kafka":
                 own = {"kafka_port": ports.kafka_port, "controller_port": ports.controller_port}
@@ -295,7 +295,7 @@ class Stack:
             if part in new:
                 self._report(part.name, f"ready after {monotonic() - started:.1f} s")
 
-    def _begin(self, part: Part) -> bool:
+    def _begin(self, part: StackPart) -> bool:
         self._report(part.name, "runs already" if part.running() else "starting")
         return part.begin()
 
@@ -329,7 +329,9 @@ class Stack:
 
 
 @contextmanager
-def temporary_stack(state: Path, ports: Ports, instead: Mapping[str, Part] | None = None) -> Iterator[Stack]:
+def temporary_stack(
+    state: Path, ports: Ports, instead: Mapping[str, StackPart] | None = None
+) -> Iterator[Stack]:
     """A stack that ends with the block, and with this process, however that ends."""
     one = Stack(state, ports, instead=instead)
     with guarded(one.state):

@@ -26,7 +26,7 @@ _NOT_YET = (UnknownTopicOrPartitionError, LeaderNotAvailableError)
 
 
 @dataclass
-class Outcome:
+class TopicOutcome:
     """The topics that were created and checked. `differences`: a sentence each, with topic and setting."""
 
     created: list[str] = field(default_factory=list)
@@ -34,9 +34,9 @@ class Outcome:
     differences: list[str] = field(default_factory=list)
 
 
-async def ensure_topics(bootstrap: str, sizes: Sizes, topics: Sequence[Topic] = TOPICS) -> Outcome:
+async def ensure_topics(bootstrap: str, sizes: Sizes, topics: Sequence[Topic] = TOPICS) -> TopicOutcome:
     """Creates missing topics, and checks all. Raises aiokafka's KafkaError when the cluster refuses."""
-    outcome = Outcome()
+    outcome = TopicOutcome()
     async with _admin(bootstrap) as admin:
         there = set(await admin.list_topics())
         missing = [topic for topic in topics if topic.name not in there]

@@ -12,7 +12,7 @@ from cel_expr_python import cel
 from engine.expressions.evaluation import Expression, Failure
 from engine.expressions.names import variables
 from engine.expressions.other_languages import from_other_languages
-from engine.expressions.translation import Definition, Flaw, Translation, translate
+from engine.expressions.translation import Definition, ExpressionFlaw, Translation, translate
 from engine.expressions.wording import in_words, operation
 
 Wanted = Literal["condition", "amount", "either"]
@@ -32,7 +32,7 @@ class Compiled(NamedTuple):
 
     expression: Expression | None
     translation: Translation
-    flaws: tuple[Flaw, ...]
+    flaws: tuple[ExpressionFlaw, ...]
 
 
 @cache
@@ -62,7 +62,7 @@ def compile_expression(
     return Compiled(Expression(checked, translation, text), translation, tuple(flaws))
 
 
-def _check(translation: Translation, wanted: Wanted) -> cel.Expression | list[Flaw]:
+def _check(translation: Translation, wanted: Wanted) -> cel.Expression | list[ExpressionFlaw]:
     try:
         compiled = environment().compile(translation.text)
     except (RuntimeError, TypeError) as error:
@@ -70,11 +70,11 @@ def _check(translation: Translation, wanted: Wanted) -> cel.Expression | list[Fl
     kind = compiled.return_type().name()
     if kind not in _FITS[wanted]:
         must = {"condition": "true or false", "amount": "a number"}.get(wanted, "true or false, or a number")
-        return [Flaw(0, f"this gives {in_words(kind)}, but must give {must}")]
+        return [ExpressionFlaw(0, f"this gives {in_words(kind)}, but must give {must}")]
     return compiled
 
 
-def _try_literals(translation: Translation) -> list[Flaw]:
+def _try_literals(translation: Translation) -> list[ExpressionFlaw]:
     """Evaluate the calls that do not depend on a case: `duration('1 hour')` is always wrong."""
     flaws = []
     for call, index in translation.literal_calls:
@@ -87,13 +87,17 @@ def _try_literals(translation: Translation) -> list[Flaw]:
             failed = True
         if failed:
             name = call.removeprefix("now.").removeprefix("''.").partition("(")[0]
-            flaws.append(Flaw(index, f"`{name}` cannot read this text"))
+            flaws.append(ExpressionFlaw(index, f"`{name}` cannot read this text"))
     return flaws
 
 
-def _try_divisors(translation: Translation) -> list[Flaw]:
+def _try_divisors(translation: Translation) -> list[ExpressionFlaw]:
     """Evaluate the divisors that do not depend on a case: `facts.x / (1 - 1)` always fails."""
-    return [Flaw(index, "this divides by zero") for text, index in translation.divisors if _is_zero(text)]
+    return [
+        ExpressionFlaw(index, "this divides by zero")
+        for text, index in translation.divisors
+        if _is_zero(text)
+    ]
 
 
 def _is_zero(text: str) -> bool:
@@ -104,17 +108,19 @@ def _is_zero(text: str) -> bool:
     return bool(value.type() == cel.Type.DOUBLE and value.value() == 0)
 
 
-def _flaws(message: str, translation: Translation) -> list[Flaw]:
+def _flaws(message: str, translation: Translation) -> list[ExpressionFlaw]:
     lines = translation.text.split("\n")
-    flaws: list[Flaw] = []
+    flaws: list[ExpressionFlaw] = []
     for found in _ERROR.finditer(message):
         line, column, text = int(found[1]), int(found[2]), found[3]
         at = sum(len(before) + 1 for before in lines[: line - 1]) + column - 1 if line > 0 else 0
-        flaw = Flaw(translation.source_index(_beginning(text, at, translation.text)), _reworded(text))
+        flaw = ExpressionFlaw(
+            translation.source_index(_beginning(text, at, translation.text)), _reworded(text)
+        )
         if flaw not in flaws:
             flaws.append(flaw)
     if not flaws:
-        flaws = [Flaw(0, _reworded(message))]
+        flaws = [ExpressionFlaw(0, _reworded(message))]
     syntax = [flaw for flaw in flaws if flaw.text.startswith("syntax")]
     return syntax[:1] or flaws
 

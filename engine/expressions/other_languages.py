@@ -6,31 +6,33 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from engine.expressions.tokens import Kind, Token, tokenize
-from engine.expressions.translation import Flaw
+from engine.expressions.translation import ExpressionFlaw
 
 _WORDS: Final = {"and": "&&", "or": "||", "not": "!", "en": "&&", "of": "||", "niet": "!"}
 _SIGNS: Final = {"=<": "<=", "=>": ">=", "<>": "!=", "===": "==", "=": "==", "&": "&&", "|": "||"}
 _LONGEST_SIGN: Final = 3
 
 
-def from_other_languages(text: str) -> list[Flaw]:
+def from_other_languages(text: str) -> list[ExpressionFlaw]:
     """The first operator of another language in an expression that CEL cannot parse, as at most one flaw."""
     tokens = [token for token in tokenize(text) if token.kind is not Kind.COMMENT]
     return list(_found(text, tokens))[:1]
 
 
-def _found(text: str, tokens: Sequence[Token]) -> Iterator[Flaw]:
+def _found(text: str, tokens: Sequence[Token]) -> Iterator[ExpressionFlaw]:
     waiting: list[str] = []
     for place, token in enumerate(tokens):
         before = tokens[place - 1].text if place else ""
         after = tokens[place + 1 : place + 3]
         if token.kind is Kind.NAME and before != "." and token.text.lower() in _WORDS:
-            yield Flaw(token.start, f"write `{_WORDS[token.text.lower()]}` instead of `{token.text}`")
+            yield ExpressionFlaw(
+                token.start, f"write `{_WORDS[token.text.lower()]}` instead of `{token.text}`"
+            )
         elif (sign := _sign(text, token)) is not None:
-            yield Flaw(token.start, f"write `{_SIGNS[sign]}` instead of `{sign}`")
+            yield ExpressionFlaw(token.start, f"write `{_SIGNS[sign]}` instead of `{sign}`")
         elif not waiting and token.kind is Kind.INTEGER and _is_decimal_comma(token, after):
             number = f"{token.text},{after[1].text}"
-            yield Flaw(token.start, f"write `{number.replace(',', '.')}` instead of `{number}`")
+            yield ExpressionFlaw(token.start, f"write `{number.replace(',', '.')}` instead of `{number}`")
         elif token.text in ("(", "[", "{"):
             waiting.append(token.text)
         elif token.text in (")", "]", "}") and waiting:

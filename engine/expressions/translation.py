@@ -31,7 +31,7 @@ _LITERALS: Final = frozenset(("true", "false", "null", "in"))
 _OPENING: Final = {"(": ")", "[": "]", "{": "}"}
 
 
-class Flaw(NamedTuple):
+class ExpressionFlaw(NamedTuple):
     """A flaw of an expression. `at`: the index of its character."""
 
     at: int
@@ -78,7 +78,7 @@ class Translation:
 
     pieces: list[Piece]
     uses: Uses
-    flaws: list[Flaw]
+    flaws: list[ExpressionFlaw]
     literal_calls: list[tuple[str, int]]
     """Calls with a literal argument, such as `duration('1h')`, and their positions; checks evaluate them."""
     divisors: list[tuple[str, int]]
@@ -128,7 +128,7 @@ class _Translator:
         self._tokens = [token for token in tokenize(text) if token.kind is not Kind.COMMENT]
         self._pairs = _pairs(self._tokens)
         self._uses = Uses()
-        self._flaws: list[Flaw] = []
+        self._flaws: list[ExpressionFlaw] = []
         self._calls: list[tuple[str, int]] = []
         self._divisors: list[tuple[int, int]] = []
         self._broken = False
@@ -142,7 +142,7 @@ class _Translator:
     def translate(self) -> Translation:
         if len(self._text) > MAX_CHARACTERS:
             self._flaws.append(
-                Flaw(0, f"an expression has at most {MAX_CHARACTERS:,} characters; use `define`")
+                ExpressionFlaw(0, f"an expression has at most {MAX_CHARACTERS:,} characters; use `define`")
             )
             return Translation([], self._uses, self._flaws, [], [])
         for number, token in enumerate(self._tokens):
@@ -161,12 +161,14 @@ class _Translator:
         )
         if len(translation.text) > MAX_EXPANDED:
             self._flaws.append(
-                Flaw(0, f"this has more than {MAX_EXPANDED:,} characters, with the definitions that it uses")
+                ExpressionFlaw(
+                    0, f"this has more than {MAX_EXPANDED:,} characters, with the definitions that it uses"
+                )
             )
         return translation
 
     def _say(self, at: int, text: str) -> None:
-        self._flaws.append(Flaw(at, text))
+        self._flaws.append(ExpressionFlaw(at, text))
 
     # The tokens around a token
 
@@ -195,7 +197,7 @@ class _Translator:
         called = self._symbol(number + 1) == "("
         if self._symbol(number - 1) == ".":
             if not self._is_operand_end(number - 2):
-                self._flaws.append(Flaw(token.start - 1, "a name cannot begin with a dot"))
+                self._flaws.append(ExpressionFlaw(token.start - 1, "a name cannot begin with a dot"))
             elif called:
                 self._method(number, token)
         elif called:
@@ -216,11 +218,13 @@ class _Translator:
         after = self._tokens[number + 2] if number + 2 < len(self._tokens) else None
         if self._symbol(number + 1) != "." or after is None or after.kind is not Kind.NAME:
             text = f"use one field of `{token.text}`, such as `{token.text}.{next(iter(fields))}`"
-            self._flaws.append(Flaw(token.start, text))
+            self._flaws.append(ExpressionFlaw(token.start, text))
         elif after.text not in fields:
             close = get_close_matches(after.text, fields, 1)
             hint = f"did you mean `{token.text}.{close[0]}`?" if close else f"it has {', '.join(fields)}"
-            self._flaws.append(Flaw(token.start, f"there is no `{token.text}.{after.text}`; {hint}"))
+            self._flaws.append(
+                ExpressionFlaw(token.start, f"there is no `{token.text}.{after.text}`; {hint}")
+            )
         elif self._is_presence(number):
             self._uses.presence.add((token.text, after.text))
             self._replaced |= dict.fromkeys(range(number - 2, number + 4))
@@ -296,7 +300,7 @@ class _Translator:
             variable.text in taken for taken in (ROOTS, self._definitions, self._later)
         ):
             self._flaws.append(
-                Flaw(variable.start, f"`{variable.text}` is already in use; choose another name")
+                ExpressionFlaw(variable.start, f"`{variable.text}` is already in use; choose another name")
             )
 
     def _loop_depth(self) -> int:
@@ -376,7 +380,7 @@ class _Translator:
             self._divisors.append((first, last))
         else:
             text = "this may divide by zero in some cases; an infinite limit approves nothing"
-            self._flaws.append(Flaw(token.start, text, warning=True))
+            self._flaws.append(ExpressionFlaw(token.start, text, warning=True))
 
     def _operand_end(self, first: int) -> int | None:
         """The last token of the operand that begins here: from `size` in `size(facts.l[0].m)` to its `)`."""

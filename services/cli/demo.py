@@ -21,7 +21,7 @@ from aiokafka.errors import KafkaError
 from rich.console import Console
 
 from deploy.local.demo import doors, retail
-from deploy.local.demo.outcome import Outcome
+from deploy.local.demo.outcome import DemoOutcome
 from deploy.local.demo.retail import RetailCase
 from deploy.local.demo.watch import watch
 from deploy.local.guardian import guarded
@@ -99,12 +99,12 @@ def _fresh_stack(console: Console) -> Stack:
     return Stack(state, ports, report=progress.part, fetched=progress.fetched)
 
 
-async def _run_cases(console: Console, stack: Stack, cases: Sequence[RetailCase]) -> Outcome:
+async def _run_cases(console: Console, stack: Stack, cases: Sequence[RetailCase]) -> DemoOutcome:
     """Publish half of the cases at each door, and read the results meanwhile."""
     key, refused = stack.api_key(retail.TENANT), list[Exception]()
     with counters(console, published=len(cases), decided=len(cases), notified=None) as count:
 
-        def seen(outcome: Outcome) -> None:
+        def seen(outcome: DemoOutcome) -> None:
             count.set("decided", len(outcome.first))
             count.set("notified", outcome.ended_notices, total=len(outcome.due))
 

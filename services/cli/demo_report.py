@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from deploy.local import access
-from deploy.local.demo.outcome import Outcome, percentile
+from deploy.local.demo.outcome import DemoOutcome, percentile
 from deploy.local.demo.retail import TENANT, RetailCase
 from deploy.local.stack import SERVICES, Stack
 
@@ -18,7 +18,7 @@ AUDIENCES = {"customer": "customers", "agent": "agents", "approver": "approvers"
 SHOWN_DIFFERENCES = 50
 
 
-def show(console: Console, stack: Stack, cases: Sequence[RetailCase], outcome: Outcome) -> bool:
+def show(console: Console, stack: Stack, cases: Sequence[RetailCase], outcome: DemoOutcome) -> bool:
     """Print tables, times, addresses and differences; whether all is as expected."""
     right = sum(outcome.outcome_of(case) == case.expected for case in cases)
     differences = outcome.differences(cases)
@@ -36,7 +36,7 @@ def show(console: Console, stack: Stack, cases: Sequence[RetailCase], outcome: O
     return not differences
 
 
-def _decisions(cases: Sequence[RetailCase], outcome: Outcome) -> Table:
+def _decisions(cases: Sequence[RetailCase], outcome: DemoOutcome) -> Table:
     """Outcomes by kind: the actual number, of the expected number."""
     found = Counter((case.kind, outcome.outcome_of(case)) for case in cases)
     expected = Counter((case.kind, case.expected) for case in cases)
@@ -50,7 +50,7 @@ def _decisions(cases: Sequence[RetailCase], outcome: Outcome) -> Table:
     return table
 
 
-def _notices(outcome: Outcome) -> Table:
+def _notices(outcome: DemoOutcome) -> Table:
     ended, due = outcome.notices(), Counter(telling.audience for telling in outcome.due)
     table = Table("notices to", "due", "delivered", "failed", title="notices")
     for audience, name in AUDIENCES.items():

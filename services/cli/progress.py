@@ -54,10 +54,10 @@ def bar(console: Console) -> Progress:
 
 
 @contextmanager
-def counters(console: Console, **totals: int | None) -> Iterator[Counters]:
+def counters(console: Console, **totals: int | None) -> Iterator[ProgressCounters]:
     """Bars for several counts at once, each with its total (None: not yet known)."""
     with bar(console) as progress:
-        counted = Counters(progress, totals)
+        counted = ProgressCounters(progress, totals)
         yield counted
     if not console.is_terminal:
         for task in progress.tasks:
@@ -66,7 +66,7 @@ def counters(console: Console, **totals: int | None) -> Iterator[Counters]:
             )
 
 
-class Counters:
+class ProgressCounters:
     """Counts of finished things."""
 
     def __init__(self, progress: Progress, totals: Mapping[str, int | None]) -> None:

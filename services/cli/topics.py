@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 from aiokafka.errors import KafkaConnectionError, KafkaError
 
-from deploy.local.topics import Outcome, ensure_topics
+from deploy.local.topics import TopicOutcome, ensure_topics
 from schemas.topics import Sizes
 from services.cli.addresses import kafka_settings
 from services.cli.exit_codes import WRONG
@@ -32,7 +32,7 @@ def topics(kafka: Bootstrap = None) -> None:
         raise typer.Exit(WRONG)
 
 
-async def _ensure(bootstrap: str, sizes: Sizes) -> Outcome:
+async def _ensure(bootstrap: str, sizes: Sizes) -> TopicOutcome:
     try:
         return await ensure_topics(bootstrap, sizes)
     except KafkaConnectionError as problem:

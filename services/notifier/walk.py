@@ -27,7 +27,7 @@ from services.chassis.kafka.dead_letters import ConsumedRecord, DeadLetters
 from services.notifier.metrics import NotifierMetrics
 from services.notifier.outbox import case_file
 from services.notifier.outbox.dispatcher import Dispatcher
-from services.notifier.outbox.owned_partitions import Batch, OwnedPartitions
+from services.notifier.outbox.owned_partitions import OwnedPartitions, TopicBatch
 from services.notifier.outbox.request_files import RequestFile, request_files
 from services.notifier.outbox.retry import NOTICES_REMEMBERED, beyond_memory
 from services.notifier.outbox.store import (
@@ -50,7 +50,7 @@ Key = TypeVar("Key")
 Value = TypeVar("Value")
 
 
-class Plan(NamedTuple):
+class NoticePlan(NamedTuple):
     """The additions of a batch of events to Redis, and the records that nobody can be told of."""
 
     writes: list[CaseFileWrite]
@@ -87,7 +87,7 @@ class Notifier:
         self._channels_of = channels_of
         self._case_files_kept = case_files_kept
         self._clock = clock
-        self._by_topic: Mapping[str, Callable[[Batch], Awaitable[None]]] = {
+        self._by_topic: Mapping[str, Callable[[TopicBatch], Awaitable[None]]] = {
             CASES: self._keep_cases,
             NOTICES: self._remember_ended,
             DECISIONS: self._plan_notices,
@@ -102,7 +102,7 @@ class Notifier:
             by_topic = _grouped(of_partition, lambda record: record.topic)
             for topic in self._by_topic:  # cases before the decisions on them
                 if found := by_topic.get(topic):
-                    await self.take_in(Batch(owned, topic, found, found[-1].offset + 1))
+                    await self.take_in(TopicBatch(owned, topic, found, found[-1].offset + 1))
 
     async def on_assigned(self, partitions: set[TopicPartition]) -> None:
         """Take the partitions before any of their records come. Raises TryAgain."""
@@ -122,7 +122,7 @@ class Notifier:
 
     # The walk
 
-    async def take_in(self, batch: Batch) -> None:
+    async def take_in(self, batch: TopicBatch) -> None:
         """Handle the records of one topic and partition, and move its position on. Raises TryAgain."""
         try:
             await self._by_topic[batch.topic](batch)
@@ -130,7 +130,7 @@ class Notifier:
             self._partitions.drop(batch.owned, why)
             raise
 
-    async def _plan_notices(self, batch: Batch) -> None:
+    async def _plan_notices(self, batch: TopicBatch) -> None:
         """Read the events, plan their notices, and record both in one step."""
         events, unreadable = _read(batch.new, read_event)
         recent = [(record, event) for record, event in events if not self._is_forgotten(event)]
@@ -142,7 +142,7 @@ class Notifier:
         await self._record(batch, plan.writes, plan.notices)
         self._dispatcher.wake()
 
-    async def _keep_cases(self, batch: Batch) -> None:
+    async def _keep_cases(self, batch: TopicBatch) -> None:
         """Put submitted cases into the case files."""
         cases, unreadable = _read(batch.new, read_case)
         await self._dead_letters.put_all(unreadable)
@@ -154,7 +154,7 @@ class Notifier:
             ],
         )
 
-    async def _remember_ended(self, batch: Batch) -> None:
+    async def _remember_ended(self, batch: TopicBatch) -> None:
         """Remember the notices that this process or a former owner ended.
 
         Only the notifier writes mandaat.notices, so a record that cannot be read makes no dead letter.
@@ -173,7 +173,7 @@ class Notifier:
         owned = batch.owned
         await self._store.settle(owned.p, owned.generation, {batch.topic: batch.next_offset}, ended)
 
-    async def _request_files(self, batch: Batch, events: Sequence[NotifiableEvent]) -> list[RequestFile]:
+    async def _request_files(self, batch: TopicBatch, events: Sequence[NotifiableEvent]) -> list[RequestFile]:
         """The file of each event's request.
 
         mandaat.cases may lag behind, so where a case is missing, that topic is read to its end first.
@@ -185,7 +185,7 @@ class Notifier:
         return await request_files(self._store, events)
 
     async def _record(
-        self, batch: Batch, writes: Sequence[CaseFileWrite], notices: Sequence[OutboxEntry] = ()
+        self, batch: TopicBatch, writes: Sequence[CaseFileWrite], notices: Sequence[OutboxEntry] = ()
     ) -> None:
         owned = batch.owned
         if batch.next_offset <= owned.position(batch.topic):
@@ -218,10 +218,10 @@ def _plan(
     files: Sequence[tuple[ConsumedRecord, RequestFile]],
     channels_of: Callable[[str], Collection[ChannelName]],
     now: datetime,
-) -> Plan:
+) -> NoticePlan:
     """Plan the writes and notices of these events. `unknown` are about a case that nobody submitted."""
     recent = [(record, one) for record, one in files if not beyond_memory(one.event.event.time, now)]
-    return Plan(
+    return NoticePlan(
         writes=[
             CaseFileWrite(one.event.case_key, *case_file.of_event(one.event.event, one.event.raw))
             for _, one in files

@@ -21,7 +21,7 @@ from services.chassis.process.errors import TryAgain
 from services.chassis.process.settings import KafkaSettings, RedisSettings
 from services.chassis.redis import connect
 from services.rules.journal.journal import FollowedJournal
-from services.rules.ledger.verify import Report, verify
+from services.rules.ledger.verify import VerificationReport, verify
 from services.rules.worker.effects import effects_of
 
 EQUAL: Final = 0
@@ -31,7 +31,7 @@ REDIS_SECONDS: Final = 30.0
 """Longer than a worker's: a slow answer does no harm here."""
 
 
-async def compared(kafka_bootstrap: str, redis_url: str) -> Report:
+async def compared(kafka_bootstrap: str, redis_url: str) -> VerificationReport:
     """Compare the ledger there with the journal there. Raises TryAgain."""
     producer = Producer(kafka_bootstrap, client_id="mandaat-verify")  # writes nothing
     journal = FollowedJournal(kafka_bootstrap, producer)
@@ -44,7 +44,7 @@ async def compared(kafka_bootstrap: str, redis_url: str) -> Report:
         await producer.stop()
 
 
-def result_line(report: Report) -> dict[str, Any]:
+def result_line(report: VerificationReport) -> dict[str, Any]:
     """The last line of the output."""
     return {
         "equal": not report.differences,

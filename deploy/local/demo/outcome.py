@@ -32,7 +32,7 @@ class FirstDecision:
 
 
 @dataclass
-class Outcome:
+class DemoOutcome:
     """All that was seen so far. `due` are the notices that the decisions must lead to (docs/notices.md)."""
 
     accepted_at: dict[str, float] = field(default_factory=dict)

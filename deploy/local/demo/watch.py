@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from time import monotonic
 
-from deploy.local.demo.outcome import WATCHED, Outcome
+from deploy.local.demo.outcome import WATCHED, DemoOutcome
 from deploy.local.demo.retail import RetailCase
 from schemas.topics import DEAD_LETTERS
 from services.chassis.kafka.reader import Reader
@@ -18,11 +18,11 @@ PATIENCE_SECONDS = 60.0
 async def watch(
     bootstrap: str,
     cases: Sequence[RetailCase],
-    on_news: Callable[[Outcome], None],
+    on_news: Callable[[DemoOutcome], None],
     give_up: Callable[[], bool],
-) -> Outcome:
+) -> DemoOutcome:
     """Reads until the outcome is complete, or nothing new came for long, or `give_up()` is true."""
-    outcome = Outcome()
+    outcome = DemoOutcome()
     async with Reader(bootstrap, client_id="mandaat-demo") as reader:
         await reader.follow(*WATCHED)
         last_news = monotonic()
@@ -35,7 +35,7 @@ async def watch(
     return outcome
 
 
-async def _read(reader: Reader, outcome: Outcome) -> bool:
+async def _read(reader: Reader, outcome: DemoOutcome) -> bool:
     batches = await reader.poll()
     for partition, records in batches.items():
         for record in records:

@@ -35,7 +35,7 @@ _TENANT: Final = TypeAdapter[str](Tenant)
 _SPECVERSION: Final = b'"specversion"'
 
 
-class Received(NamedTuple):
+class InboundMessage(NamedTuple):
     """A case or a withdrawal, and its traceparent."""
 
     data: Case | Withdrawal
@@ -64,7 +64,7 @@ class _WithWithdrawal(Frozen):
 
 def read_inbound(
     key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes | None]]
-) -> Received:
+) -> InboundMessage:
     """The content of a record. Raises Unreadable and no other error, whatever the record holds."""
     found = cloud_event_headers(headers)
     media = media_type(found)
@@ -73,9 +73,9 @@ def read_inbound(
     tenant = _tenant_of(submitted, attributes, _read_key(key))
     traceparent = None if attributes is None else valid_traceparent(attributes.traceparent)
     if isinstance(submitted, SubmittedWithdrawal):
-        return Received(submitted.of(tenant), traceparent)
+        return InboundMessage(submitted.of(tenant), traceparent)
     origin = None if attributes is None else Origin(id=attributes.id, source=attributes.source)
-    return Received(submitted.of(tenant, origin=origin), traceparent)
+    return InboundMessage(submitted.of(tenant, origin=origin), traceparent)
 
 
 def valid_traceparent(traceparent: str | None) -> str | None:

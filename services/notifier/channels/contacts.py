@@ -14,7 +14,7 @@ from services.notifier.planning.notice import PendingNotice
 READ_AGAIN_SECONDS: Final = 2.0
 
 
-class Staff(Protocol):
+class StaffTable(Protocol):
     """The staff, by `<tenant>/<agent_id>`."""
 
     def get(self, key: str) -> StaffMember | None:
@@ -41,7 +41,7 @@ class Contact(NamedTuple):
 class Contacts:
     """Looks people up: a customer in the case, a colleague in the staff."""
 
-    def __init__(self, staff: Staff, when_unknown: Language) -> None:
+    def __init__(self, staff: StaffTable, when_unknown: Language) -> None:
         self._staff = staff
         self._when_unknown = when_unknown
         self._read_at = 0.0

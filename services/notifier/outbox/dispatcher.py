@@ -25,9 +25,9 @@ from services.notifier.outbox import case_file
 from services.notifier.outbox.fairness import MOST_IN_HAND, ChannelQueue
 from services.notifier.outbox.in_hand import ClaimedNotice, NoticesInHand
 from services.notifier.outbox.loops import BACK_OFF, Loops, Step, Turn
-from services.notifier.outbox.marking import Marking, Publisher, Tried
+from services.notifier.outbox.marking import FinishedTry, Marking, Publisher
 from services.notifier.outbox.owned_partitions import OwnedPartition, OwnedPartitions
-from services.notifier.outbox.report import Report
+from services.notifier.outbox.report import OutboxReport
 from services.notifier.outbox.results import Postponed, Result, result_of
 from services.notifier.outbox.retry import too_old
 from services.notifier.outbox.store import OutboxStore
@@ -62,8 +62,8 @@ class Dispatcher:
         self._clock = clock
         self._in_hand = NoticesInHand()
         self._queues = [ChannelQueue(channel, self._in_hand) for channel in channels]
-        self._tried: asyncio.Queue[Tried] = asyncio.Queue()
-        self._report = Report(store, partitions, metrics, clock)
+        self._tried: asyncio.Queue[FinishedTry] = asyncio.Queue()
+        self._report = OutboxReport(store, partitions, metrics, clock)
         self._marking = Marking(store, partitions, publisher, on_marked=self._marked)
         self._woken = asyncio.Event()
         self._finishing: frozenset[int] = frozenset()
@@ -134,11 +134,11 @@ class Dispatcher:
         turn.begins()
         try:
             if await self._is_ours(claimed.p):
-                self._tried.put_nowait(Tried(claimed.p, await self._try(queue, claimed)))
+                self._tried.put_nowait(FinishedTry(claimed.p, await self._try(queue, claimed)))
             else:
                 self._release(claimed.notice)  # the partition's owner finds it `sending`
         except TryAgain:
-            self._tried.put_nowait(Tried(claimed.p, Postponed(claimed.notice, LOOKUP_PAUSE_SECONDS)))
+            self._tried.put_nowait(FinishedTry(claimed.p, Postponed(claimed.notice, LOOKUP_PAUSE_SECONDS)))
             raise
         finally:
             queue.done(claimed.notice.tenant)
@@ -184,7 +184,7 @@ class Dispatcher:
                 queue.put(claimed)
             else:
                 pause *= random.uniform(0.5, 1.5)  # noqa: S311 - jitter
-                self._tried.put_nowait(Tried(owned.p, Postponed(notice, pause)))
+                self._tried.put_nowait(FinishedTry(owned.p, Postponed(notice, pause)))
         return len(new)
 
     async def _is_ours(self, p: int) -> bool:
@@ -208,7 +208,7 @@ class Dispatcher:
         self._report.tried(result)
         return result
 
-    def _still_ours(self, tried: Sequence[Tried]) -> list[Tried]:
+    def _still_ours(self, tried: Sequence[FinishedTry]) -> list[FinishedTry]:
         """Those of partitions that we own. Those that Kafka took away are released to the new owner."""
         for one in tried:
             if one.p not in self._partitions.owned and one.p not in self._partitions.assigned:

@@ -28,7 +28,7 @@ class Publisher(Protocol):
         ...
 
 
-class Tried(NamedTuple):
+class FinishedTry(NamedTuple):
     """The result of a try of a notice of partition p."""
 
     p: int
@@ -56,7 +56,7 @@ class Marking:
         self._on_marked = on_marked
         self._offsets: dict[str, int] = {}
 
-    async def mark(self, tried: Sequence[Tried]) -> None:
+    async def mark(self, tried: Sequence[FinishedTry]) -> None:
         """Publish first, then settle each partition. Raises TryAgain; those that are marked stay marked.
 
         All are of partitions that we own now.
@@ -71,7 +71,7 @@ class Marking:
         """The notice is somebody else's now, or marked."""
         self._offsets.pop(notice_id, None)
 
-    async def _publish(self, tried: Sequence[Tried]) -> None:
+    async def _publish(self, tried: Sequence[FinishedTry]) -> None:
         """Publish how notices ended, each once also when marking is repeated."""
         new = [
             (one.notice_id, _outgoing(one.p, one.result))

@@ -24,7 +24,7 @@ from services.chassis.process.log import log
 from services.notifier.metrics import NotifierMetrics
 from services.notifier.outbox.layout import Layout
 from services.notifier.outbox.replay import Replay, Start
-from services.notifier.outbox.store import OutboxStore, PartitionFenced, StoreLost, TakenPartition
+from services.notifier.outbox.store import ClaimedPartition, OutboxStore, PartitionFenced, StoreLost
 
 TURN_SECONDS: Final = 20.0
 """Taking partitions stops after this and goes on in the next turn, so that liveness sees the loop turn."""
@@ -49,7 +49,7 @@ class OwnedPartition:
 
 
 @dataclass(frozen=True)
-class Batch:
+class TopicBatch:
     """Records of one topic in an owned partition. `next_offset` is where the topic goes on after them."""
 
     owned: OwnedPartition
@@ -64,7 +64,7 @@ class Batch:
         return [record for record in self.records if record.offset >= position]
 
 
-TakeIn: TypeAlias = Callable[[Batch], Awaitable[None]]
+TakeIn: TypeAlias = Callable[[TopicBatch], Awaitable[None]]
 """Handles a batch. Raises TryAgain."""
 
 
@@ -160,7 +160,7 @@ class OwnedPartitions:
         stretch = {TopicPartition(CASES, owned.p): Start(owned.position(CASES))}
         async with aclosing(self._replay.read(stretch)) as found:
             async for _, records, next_offset in found:
-                await take_in(Batch(owned, CASES, records, next_offset))
+                await take_in(TopicBatch(owned, CASES, records, next_offset))
 
     async def _take(self, partitions: Sequence[int], take_in: TakeIn) -> None:
         await self._layout.check()  # before anything enters an outbox that could not be emptied
@@ -174,7 +174,7 @@ class OwnedPartitions:
             }
             async with aclosing(self._replay.read(stretches)) as found:
                 async for tp, records, next_offset in found:
-                    await take_in(Batch(new[tp.partition], topic, records, next_offset))
+                    await take_in(TopicBatch(new[tp.partition], topic, records, next_offset))
                     if time.monotonic() > deadline:
                         raise TryAgain(f"{topic} is still being read")
         self.owned |= new
@@ -182,7 +182,7 @@ class OwnedPartitions:
         emptied = sum(not one.positions for one in taken.values())
         log.info("partitions_taken", partitions=sorted(new), emptied=emptied)
 
-    async def _take_one(self, p: int) -> TakenPartition:
+    async def _take_one(self, p: int) -> ClaimedPartition:
         topics = list(self._topics)
         try:
             return await self._store.take(p, topics)

@@ -18,7 +18,7 @@ from services.notifier.planning.notice import PendingNotice
 MEASURE_SECONDS: Final = 5.0
 
 
-class Report:
+class OutboxReport:
     """Logs and counts tries and ended notices, and measures the outbox."""
 
     def __init__(

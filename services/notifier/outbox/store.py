@@ -30,7 +30,7 @@ class PartitionFenced(TryAgain):
 
 
 @dataclass(frozen=True)
-class TakenPartition:
+class ClaimedPartition:
     """A partition as Redis has it: its new generation, and for each topic the next offset to read.
 
     A topic of which Redis holds nothing has no position.
@@ -97,12 +97,12 @@ class OutboxStore:
         await self._do("SCRIPT LOAD", script)
         self._sha = sha1(script.encode(), usedforsecurity=False).hexdigest()
 
-    async def take(self, p: int, topics: Sequence[str]) -> TakenPartition:
+    async def take(self, p: int, topics: Sequence[str]) -> ClaimedPartition:
         """Become the owner of partition p; answers how far each of these topics has been read."""
         names = [_short(topic) for topic in topics]
         generation, *positions = await self._call("take", p, "0", self._channels, names)
         known = {topic: int(at) for topic, at in zip(topics, positions, strict=True) if at}
-        return TakenPartition(generation.decode(), known)
+        return ClaimedPartition(generation.decode(), known)
 
     async def check(self, p: int, generation: str) -> None:
         """Raises PartitionFenced or StoreLost when the partition is no longer ours."""

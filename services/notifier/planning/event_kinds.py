@@ -70,7 +70,7 @@ EVENT_KINDS: Final[Mapping[str, EventKind]] = {
 """Type of event -> its kind. approval.closed tells nobody: the decision published with it does."""
 
 
-class RequestKey(NamedTuple):
+class RequestReference(NamedTuple):
     """The request that an event is about. `digest` is of the request's content."""
 
     case_id: str
@@ -78,11 +78,11 @@ class RequestKey(NamedTuple):
     digest: str
 
 
-def request_of(event: Event) -> RequestKey:
+def request_of(event: Event) -> RequestReference:
     """The request that an event is about."""
     match event.data:
         case Decision() as decision:
-            return RequestKey(decision.case_id, decision.request_id, decision.request_digest)
+            return RequestReference(decision.case_id, decision.request_id, decision.request_digest)
         case ApprovalEvent(approval=approval):
-            return RequestKey(approval.case_id, approval.request_id, approval.request_digest)
+            return RequestReference(approval.case_id, approval.request_id, approval.request_digest)
     assert_never(event.data)

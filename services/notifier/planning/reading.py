@@ -14,7 +14,7 @@ from schemas.errors import Unreadable
 from schemas.ids import record_key
 from schemas.notice import Notice
 from schemas.reading import read
-from services.notifier.planning.event_kinds import EVENT_KINDS, Event, RequestKey, request_of
+from services.notifier.planning.event_kinds import EVENT_KINDS, Event, RequestReference, request_of
 
 _NOTICES: Final = frozenset({types.NOTICE_DELIVERED, types.NOTICE_FAILED})
 
@@ -37,7 +37,7 @@ class NotifiableEvent:
     """When the ledger settled it, in microseconds since 1970."""
 
     @property
-    def request(self) -> RequestKey:
+    def request(self) -> RequestReference:
         """The request that it is about."""
         return request_of(self.event)
 

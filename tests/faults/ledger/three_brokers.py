@@ -17,7 +17,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from deploy.local.guardian import guarded
 from deploy.local.kafka import broker
-from deploy.local.part import Part
+from deploy.local.part import StackPart
 from deploy.local.process import Process
 from deploy.local.settings import HOST, Ports, free_ports
 from schemas.topics import DECISIONS, TOPICS, Sizes
@@ -153,8 +153,8 @@ def _settings(folder: Path, node: int, client: int, inside: int, advertised: int
     return settings
 
 
-def _part(folder: Path, node: int, client: int, settings: Path) -> Part:
-    return Part(
+def _part(folder: Path, node: int, client: int, settings: Path) -> StackPart:
+    return StackPart(
         Process(f"broker-{node}", folder),
         {},
         partial(broker.command, "kafka.Kafka", str(settings)),

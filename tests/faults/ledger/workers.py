@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import psutil
 
-from deploy.local.part import Part
+from deploy.local.part import StackPart
 from deploy.local.stack import Stack
 from tests.waiting import eventually
 
@@ -137,7 +137,7 @@ class Workers:
         await asyncio.to_thread(step, *arguments)
 
 
-def _alter(part: Part, piece: str) -> None:
+def _alter(part: StackPart, piece: str) -> None:
     command = part.command
     part.command = lambda: [command()[0], "-m", "tests.faults.ledger.altered_rules", piece]
     part.extra["PYTHONPATH"] = str(ROOT)

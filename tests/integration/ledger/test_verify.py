@@ -13,7 +13,7 @@ from services.chassis.kafka.producer import Producer
 from services.chassis.process.errors import TryAgain
 from services.rules.journal.journal import FollowedJournal, Journal
 from services.rules.ledger.protocol import New, Part, Settled, SettledBefore, Wanted, place
-from services.rules.ledger.verify import SHADOW, Difference, Report, verify
+from services.rules.ledger.verify import SHADOW, LedgerDifference, VerificationReport, verify
 from services.rules.ledger.verify import keys as keys_module
 from services.rules.ledger.verify import report as report_module
 from tests.integration.ledger.manual_worker import ManualWorker, a_request, a_verdict
@@ -38,7 +38,7 @@ class Verifier:
         self.journal = journal
         self.progress: list[tuple[str, int, int | None]] = []
 
-    async def report(self) -> Report:
+    async def report(self) -> VerificationReport:
         return await verify(
             redis=self.redis,
             journal=self.journal,
@@ -46,7 +46,7 @@ class Verifier:
             progress=lambda *done: self.progress.append(done),
         )
 
-    async def differences(self) -> list[Difference]:
+    async def differences(self) -> list[LedgerDifference]:
         report = await self.report()
         assert report.differences == len(report.examples)
         return report.examples
@@ -156,7 +156,7 @@ async def test_a_sequence_below_the_journals_is_a_difference(
     else:
         await verifier.redis.hset("{L0}:meta", "seq", newest - left)
     said = None if left is None else str(newest - left)
-    assert await verifier.differences() == [Difference("meta", "seq", said, f"at least {newest}")]
+    assert await verifier.differences() == [LedgerDifference("meta", "seq", said, f"at least {newest}")]
     await verifier.redis.hset("{L0}:meta", "seq", newest + 1_000_000)
     assert await verifier.differences() == []
 

@@ -12,7 +12,7 @@ from schemas.topics import BODY_LIMIT_BYTES
 from schemas.types import CASE_WITHDRAWN
 from schemas.withdrawal import Withdrawal
 from services.intake.events import Message, event_of
-from services.intake.reading.inbound import Received, read_inbound
+from services.intake.reading.inbound import InboundMessage, read_inbound
 from tests.builders.bodies import LEFT_OUT, as_bytes, nested
 from tests.builders.cases import a_case_body, a_request_body, a_withdrawal_body
 from tests.builders.events import STRUCTURED, Headers, an_inbound_event, binary_headers
@@ -21,11 +21,11 @@ from tests.builders.received import case_of
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
-def structured(**changes: Any) -> Received:
+def structured(**changes: Any) -> InboundMessage:
     return read_inbound(None, as_bytes(an_inbound_event(**changes)), STRUCTURED)
 
 
-def origin_id(received: Received) -> str | None:
+def origin_id(received: InboundMessage) -> str | None:
     origin = case_of(received).origin
     return None if origin is None else origin.id
 
@@ -236,9 +236,9 @@ WITHDRAWAL = Withdrawal(
 @pytest.mark.parametrize("key", [None, b"acme/c-1"])
 def test_an_event_may_withdraw_a_request_in_both_modes(key: bytes | None) -> None:
     event = an_inbound_event(a_withdrawal_body(), type=CASE_WITHDRAWN, traceparent=TRACE)
-    assert read_inbound(key, as_bytes(event), STRUCTURED) == Received(WITHDRAWAL, TRACE)
+    assert read_inbound(key, as_bytes(event), STRUCTURED) == InboundMessage(WITHDRAWAL, TRACE)
     headers = binary_headers(type=CASE_WITHDRAWN, traceparent=TRACE)
-    assert read_inbound(key, as_bytes(a_withdrawal_body()), headers) == Received(WITHDRAWAL, TRACE)
+    assert read_inbound(key, as_bytes(a_withdrawal_body()), headers) == InboundMessage(WITHDRAWAL, TRACE)
 
 
 def test_the_tenant_of_a_withdrawal_may_come_from_the_event() -> None:

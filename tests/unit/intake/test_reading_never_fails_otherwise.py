@@ -19,7 +19,7 @@ from schemas.reading import read
 from schemas.types import CASE_WITHDRAWN
 from schemas.withdrawal import Withdrawal
 from services.intake.events import Message, event_of
-from services.intake.reading.inbound import Received, read_inbound
+from services.intake.reading.inbound import InboundMessage, read_inbound
 from services.intake.reading.replies import REPLY_KINDS, ReplyKind, read_reply
 from tests.builders.bodies import as_bytes
 from tests.builders.cases import a_case_body, a_request_body, a_withdrawal_body
@@ -88,7 +88,7 @@ KEYS = st.none() | st.binary(max_size=20) | st.sampled_from([b"acme/c-1", b"acme
 
 def _outcome(
     key: bytes | None, value: bytes | None, headers: list[tuple[str, bytes | None]]
-) -> Received | Unreadable:
+) -> InboundMessage | Unreadable:
     try:
         return read_inbound(key, value, headers)
     except Unreadable as flaw:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from deploy.local.demo.outcome import Outcome, percentile
+from deploy.local.demo.outcome import DemoOutcome, percentile
 from deploy.local.demo.retail import RetailCase, retail_cases
 from schemas.topics import CASES, DECISIONS, NOTICES
 
@@ -40,8 +40,8 @@ def escalated_with_notices() -> list[tuple[str, dict[str, Any]]]:
     ]
 
 
-def seen(events: list[tuple[str, dict[str, Any]]]) -> Outcome:
-    outcome = Outcome()
+def seen(events: list[tuple[str, dict[str, Any]]]) -> DemoOutcome:
+    outcome = DemoOutcome()
     for topic, each in events:
         outcome.see(topic, each)
     return outcome
@@ -70,7 +70,7 @@ def test_an_unexpected_outcome_is_a_difference() -> None:
 
 
 def test_a_case_that_is_not_decided_is_a_difference() -> None:
-    assert Outcome().differences([ONE]) == ["c-1 (refund): expected escalated, got no decision"]
+    assert DemoOutcome().differences([ONE]) == ["c-1 (refund): expected escalated, got no decision"]
 
 
 def test_a_second_decision_is_a_difference_and_a_repeated_event_is_not() -> None:
@@ -89,7 +89,7 @@ def test_a_failed_notice_is_a_difference_with_its_reason() -> None:
 
 
 def test_a_dead_letter_ends_the_waiting_and_is_a_difference() -> None:
-    outcome = Outcome()
+    outcome = DemoOutcome()
     outcome.see_dead_letter({"mandaat-reason": "unknown_tenant", "mandaat-detail": "no policy for retail"})
     assert outcome.complete([ONE])
     assert "dead letter: unknown_tenant: no policy for retail" in outcome.differences([ONE])

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.part import Part
+from deploy.local.part import StackPart
 from deploy.local.problems import StackError, StartError
 from deploy.local.process import Process
 from tests.waiting import wait_until
@@ -93,6 +93,6 @@ def test_a_process_that_is_never_ready_is_reported(process: Process) -> None:
 def test_a_taken_port_is_reported_with_its_setting_and_process(process: Process) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        part = Part(process, {"rules_port": port}, list, dict, lambda: True, 1, 1)
+        part = StackPart(process, {"rules_port": port}, list, dict, lambda: True, 1, 1)
         with pytest.raises(StackError, match=rf"port {port}, for one, is taken.*MANDAAT_LOCAL_RULES_PORT"):
             part.begin()

@@ -15,15 +15,15 @@ from services.chassis.process.errors import TryAgain
 from services.rules.journal.journal import Journal
 from services.rules.ledger.protocol import EffectsOf, read_entry
 from services.rules.ledger.script import PREFIX
-from services.rules.ledger.verify.keys import KINDS, Chunk, Keys
+from services.rules.ledger.verify.keys import KINDS, Chunk, LedgerKeys
 from services.rules.ledger.verify.pending import without_pending
-from services.rules.ledger.verify.report import Difference, Report
+from services.rules.ledger.verify.report import LedgerDifference, VerificationReport
 from services.rules.ledger.verify.shadow import Progress, Shadow
 
 
 async def verify(
     *, redis: Redis, journal: Journal, effects_of: EffectsOf, progress: Progress, prefix: str = PREFIX
-) -> Report:
+) -> VerificationReport:
     """Compare all.
 
     Raises TryAgain: Redis or Kafka is away, the ledger is empty, or it was put back meanwhile. Then nobody
@@ -31,23 +31,23 @@ async def verify(
     """
     shadow = Shadow(redis, journal, effects_of, progress)
     try:
-        return await _Comparison(Keys(redis, prefix), journal, shadow, progress).run()
+        return await _Comparison(LedgerKeys(redis, prefix), journal, shadow, progress).run()
     finally:
         await shadow.remove()
 
 
 class _Comparison:
-    def __init__(self, ledger: Keys, journal: Journal, shadow: Shadow, progress: Progress) -> None:
+    def __init__(self, ledger: LedgerKeys, journal: Journal, shadow: Shadow, progress: Progress) -> None:
         self._ledger = ledger
         self._journal = journal
         self._shadow = shadow
         self._progress = progress
-        self._report = Report()
+        self._report = VerificationReport()
         self._keys = 0
         self._complete: set[int] = set()
         """Hashes of the names of keys that were compared with all their fields: there may be millions."""
 
-    async def run(self) -> Report:
+    async def run(self) -> VerificationReport:
         await self._shadow.begin()
         start = await self._ledger.moment({})
         if await self._is_possible(start.positions):
@@ -62,7 +62,7 @@ class _Comparison:
         """Whether the journal reaches these positions. If not, that is the difference."""
         partitions = await self._journal.partitions()
         if partitions != len(positions):
-            self._report.add(Difference("meta", "partitions", str(len(positions)), str(partitions)))
+            self._report.add(LedgerDifference("meta", "partitions", str(len(positions)), str(partitions)))
             return False
         for p, (first, end) in (await self._journal.bounds(range(partitions))).items():
             if first > 0:
@@ -70,7 +70,7 @@ class _Comparison:
                     f"partition {p} of the journal begins at {first}: it cannot be replayed from 0"
                 )
             if positions[p] > end:
-                self._report.add(Difference("meta", f"pos:{p}", str(positions[p]), f"ends at {end}"))
+                self._report.add(LedgerDifference("meta", f"pos:{p}", str(positions[p]), f"ends at {end}"))
         return not self._report.differences
 
     async def _compare_sequence(self, meta: Mapping[bytes, bytes]) -> None:
@@ -78,7 +78,7 @@ class _Comparison:
         newest, found = await self._shadow.keys.newest_sequence(), meta.get(b"seq")
         if int(found or 0) < newest:
             said = None if found is None else found.decode()
-            self._report.add(Difference("meta", "seq", said, f"at least {newest}"))
+            self._report.add(LedgerDifference("meta", "seq", said, f"at least {newest}"))
 
     async def _compare_all(self) -> None:
         async for chunk in self._ledger.chunks(self._unknown):
@@ -110,10 +110,10 @@ class _Comparison:
         for one in sorted(ledger.keys() | journal.keys()):
             if ledger.get(one) != journal.get(one):
                 found, expected = _readable(kind, ledger.get(one)), _readable(kind, journal.get(one))
-                self._report.add(Difference(name, one.decode(errors="replace"), found, expected))
+                self._report.add(LedgerDifference(name, one.decode(errors="replace"), found, expected))
 
     def _unknown(self, name: str) -> None:
-        self._report.add(Difference(name, "", "a key that is not of the ledger", None))
+        self._report.add(LedgerDifference(name, "", "a key that is not of the ledger", None))
 
 
 def _readable(kind: str, value: bytes | None) -> str | None:

@@ -45,7 +45,7 @@ class Moment(NamedTuple):
         return tuple(int(one or 0) for one in positions)
 
 
-class Keys:
+class LedgerKeys:
     """The keys under one prefix. Methods raise TryAgain when Redis is away."""
 
     def __init__(self, redis: Redis, prefix: str) -> None:

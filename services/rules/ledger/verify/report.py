@@ -10,7 +10,7 @@ MOST_EXAMPLES: Final = 100
 """All differences are counted, and so many are shown."""
 
 
-class Difference(NamedTuple):
+class LedgerDifference(NamedTuple):
     """A field in which ledger and journal differ; None if one of them does not have it."""
 
     key: str
@@ -20,15 +20,15 @@ class Difference(NamedTuple):
 
 
 @dataclass
-class Report:
+class VerificationReport:
     """How much was compared, and what differs. `examples` are the first differences."""
 
     records: int = 0
     compared: Counter[str] = field(default_factory=Counter)
-    examples: list[Difference] = field(default_factory=list)
+    examples: list[LedgerDifference] = field(default_factory=list)
     _known: set[tuple[str, str]] = field(default_factory=set)
 
-    def add(self, one: Difference) -> None:
+    def add(self, one: LedgerDifference) -> None:
         """Count a difference, unless it was found before."""
         if (one.key, one.field) in self._known:
             return

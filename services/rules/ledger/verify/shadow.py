@@ -13,7 +13,7 @@ from services.rules.journal.journal import Journal
 from services.rules.ledger.protocol import Applied, EffectsOf
 from services.rules.ledger.rebuild import Begun, Lost, Rebuild
 from services.rules.ledger.take_over import applied_between
-from services.rules.ledger.verify.keys import Keys
+from services.rules.ledger.verify.keys import LedgerKeys
 
 SHADOW: Final = "{L0-verify}"
 """No scan of the ledger finds a key with this prefix."""
@@ -35,7 +35,7 @@ class Shadow:
         self._progress = progress
         self._has_lock = False
         self._positions: list[int] = []
-        self.keys = Keys(redis, SHADOW)
+        self.keys = LedgerKeys(redis, SHADOW)
 
     @property
     def records(self) -> int:
