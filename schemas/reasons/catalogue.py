@@ -25,7 +25,7 @@ _ENTRIES: Final = (
                 en="Rule “{prohibition}” forbids this: {reason}",
             ),
             "except": Sentence(
-                nl="Regel “{prohibition}” verbiedt dit, behalve aan {except}: {reason}",
+                nl="Volgens regel “{prohibition}” mag niemand dit, behalve {except}: {reason}",
                 en="Rule “{prohibition}” forbids this, except to {except}: {reason}",
             ),
         },
@@ -38,7 +38,7 @@ _ENTRIES: Final = (
         event={"": "Mandate {mandate} does not apply: its condition is not met."},
         letter={
             "": Sentence(
-                nl="De voorwaarde van mandaat “{mandate}” is niet vervuld.",
+                nl="Aan de voorwaarde van mandaat “{mandate}” is niet voldaan.",
                 en="The condition of mandate “{mandate}” is not met.",
             ),
         },
@@ -59,11 +59,11 @@ _ENTRIES: Final = (
         },
         letter={
             "": Sentence(
-                nl="Mandaat “{mandate}” heeft {fact} nodig, en dat ontbreekt in de zaak.",
+                nl="Voor mandaat “{mandate}” is {fact} nodig, maar dat ontbreekt in de zaak.",
                 en="Mandate “{mandate}” needs {fact}, which the case does not have.",
             ),
             "prohibition": Sentence(
-                nl="Onduidelijk is of regel “{prohibition}” dit verbiedt: {fact} ontbreekt in de zaak.",
+                nl="Het is onduidelijk of regel “{prohibition}” dit verbiedt: {fact} ontbreekt in de zaak.",
                 en="It is unclear whether rule “{prohibition}” forbids this: the case does not have {fact}.",
             ),
         },
@@ -109,8 +109,8 @@ _ENTRIES: Final = (
         },
         letter={
             "": Sentence(
-                nl="Mandaat “{mandate}” rekent met bedragen, en het verzoek noemt er geen.",
-                en="Mandate “{mandate}” works with amounts, and the request names none.",
+                nl="Voor mandaat “{mandate}” is een bedrag nodig, maar het verzoek noemt er geen.",
+                en="Mandate “{mandate}” needs an amount, and the request names none.",
             ),
         },
         explain=Sentence(
@@ -152,20 +152,20 @@ _ENTRIES: Final = (
         },
         letter={
             "": Sentence(
-                nl="Het budget “{budget}” heeft nog {left} over.",
+                nl="In budget “{budget}” is nog {left} over.",
                 en="The budget “{budget}” has {left} left.",
             ),
             "count": Sentence(
-                nl="Het budget “{budget}” is op.",
+                nl="Budget “{budget}” is op.",
                 en="The budget “{budget}” is used up.",
             ),
             "more": Sentence(
-                nl="Er is weer ruimte vanaf {renews_at}.",
+                nl="Vanaf {renews_at} is er weer ruimte.",
                 en="There is room again from {renews_at}.",
             ),
             "never": Sentence(
-                nl="Voor zoveel heeft het nooit ruimte.",
-                en="It never has room for so much.",
+                nl="Zoveel past nooit in dit budget.",
+                en="It can never have room for this.",
             ),
         },
         explain=Sentence(
@@ -181,12 +181,12 @@ _ENTRIES: Final = (
         event={"": "Mandate {mandate} is for discretion, and discretion needs a reason."},
         letter={
             "": Sentence(
-                nl="Mandaat “{mandate}” laat eigen inzicht toe, maar alleen met een reden.",
+                nl="Mandaat “{mandate}” is voor besluiten naar eigen inzicht, en daar hoort een reden bij.",
                 en="Mandate “{mandate}” allows discretion, but only with a reason.",
             ),
         },
         explain=Sentence(
-            nl="{mandate}: past niet, want een besluit naar eigen inzicht heeft een reden nodig.",
+            nl="{mandate}: past niet, want bij een besluit naar eigen inzicht hoort een reden.",
             en="{mandate}: does not fit, because discretion needs a reason.",
         ),
     ),
@@ -203,7 +203,7 @@ _ENTRIES: Final = (
             ),
         },
         explain=Sentence(
-            nl="Geen mandaat staat de rol {role} in deze zaak “{kind}” toe.",
+            nl="De rol {role} heeft in deze zaak geen mandaat voor “{kind}”.",
             en="No mandate lets the role {role} grant “{kind}” in this case.",
         ),
     ),
@@ -218,7 +218,7 @@ _ENTRIES: Final = (
         },
         letter={
             "": Sentence(
-                nl="De vrager staat niet in het personeelsbestand.",
+                nl="De aanvrager staat niet in het personeelsbestand.",
                 en="The person who asked is not in the staff list.",
             ),
         },
@@ -235,7 +235,7 @@ _ENTRIES: Final = (
         event={"": "The policy knows no role {role}."},
         letter={
             "": Sentence(
-                nl="Het beleid kent de rol van de vrager niet.",
+                nl="Het beleid kent de rol van de aanvrager niet.",
                 en="The policy does not know the role of the person who asked.",
             ),
         },
@@ -302,7 +302,7 @@ _ENTRIES: Final = (
         letter={
             "": Sentence(
                 nl="Je staat op dit moment als afwezig geregistreerd.",
-                en="You are marked as absent at this moment.",
+                en="You are registered as absent at the moment.",
             ),
         },
     ),
@@ -327,7 +327,7 @@ _ENTRIES: Final = (
         event={"": "The amount cannot be read: {error}."},
         letter={
             "": Sentence(
-                nl="Het bedrag dat je noemde kon niet worden gelezen.",
+                nl="Het bedrag dat je hebt ingevuld, kon niet worden gelezen.",
                 en="The amount that you named could not be read.",
             ),
         },

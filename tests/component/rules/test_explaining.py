@@ -164,7 +164,7 @@ def test_a_prohibition_is_explained_in_the_words_of_the_policy(told: Explain) ->
     lines = told(a_line(facts={**CLEAN, "fraud": True}))
     assert "fraud: geldt, dus niemand mag dit toestaan: fraud desk" in lines
     assert lines[-2:] == [
-        "Besluit: geweigerd, want het is verboden. Er is geen mandaat geprobeerd.",
+        "Besluit: afgewezen, want het is verboden. Er is geen mandaat geprobeerd.",
         "fraud desk",
     ]
 

@@ -62,7 +62,7 @@ async def test_customer_agent_approver_and_webhook_are_told_of_an_escalation(
     subjects = {mail.to[0]: mail.subject for mail in mails()}
     assert subjects == {
         f"cu-{mark}@example.org": "Wij kijken naar uw verzoek: parcel six days late",
-        f"{agent}@example.org": f"Doorgegeven: terugbetaling, €\u00a045,00 (zaak c/{mark} é)",
+        f"{agent}@example.org": f"Doorgezet: terugbetaling, €\u00a045,00 (zaak c/{mark} é)",
         f"{lead}@example.org": f"Your decision is needed: refund, €45.00 (case c/{mark} é)",
     }
     assert [one.refusal for one in webhooks()] == [None]
