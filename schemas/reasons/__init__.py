@@ -1,4 +1,4 @@
-"""Every reason that is given: one catalogue of codes, sentences, figures and meanings."""
+"""The catalogue of reasons: their codes, sentences, figures and meanings."""
 
 from schemas.reasons.catalogue import CATALOGUE
 from schemas.reasons.entry import ReasonEntry, Sentence

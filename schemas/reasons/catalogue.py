@@ -1,7 +1,7 @@
-"""The catalogue: one entry for each reason. engine/reasons.py gives them; letters and explanations word them.
+"""The catalogue: one entry for each reason. engine/reasons.py makes reasons from it.
 
-Events keep their sentences for ever in the journal, so those change only with care. Those of letters and
-explanations may be improved at any time.
+The journal keeps the sentences of `event` for ever, so do not change them without need. The sentences of
+`letter` and `explain` may be improved at any time.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _ENTRIES: Final = (
             ),
             "except": Sentence(
                 nl="Volgens regel “{prohibition}” mag niemand dit, behalve {except}: {reason}",
-                en="Rule “{prohibition}” forbids this, except to {except}: {reason}",
+                en="Rule “{prohibition}” forbids this, except for {except}: {reason}",
             ),
         },
     ),
@@ -75,8 +75,8 @@ _ENTRIES: Final = (
     ReasonEntry(
         "condition_error",
         about="mandate",
-        meaning="its `when` or `limit` cannot be calculated: a text where a number is needed, or no"
-        " finite number",
+        meaning="its `when` or `limit` cannot be evaluated: for example, a text is found where a number is"
+        " needed, or the result is not finite",
         figures=("error",),
         event={
             "condition": "The condition of mandate {mandate} cannot be judged: {error}.",
@@ -110,7 +110,7 @@ _ENTRIES: Final = (
         letter={
             "": Sentence(
                 nl="Voor mandaat “{mandate}” is een bedrag nodig, maar het verzoek noemt er geen.",
-                en="Mandate “{mandate}” needs an amount, and the request names none.",
+                en="Mandate “{mandate}” needs an amount, but the request has none.",
             ),
         },
         explain=Sentence(
@@ -165,7 +165,7 @@ _ENTRIES: Final = (
             ),
             "never": Sentence(
                 nl="Zoveel past nooit in dit budget.",
-                en="It can never have room for this.",
+                en="The request is larger than the whole budget.",
             ),
         },
         explain=Sentence(
@@ -210,7 +210,7 @@ _ENTRIES: Final = (
     ReasonEntry(
         "unknown_agent",
         about="request",
-        meaning="the agent is not in the staff list, or the case names none",
+        meaning="the agent is not in the staff records, or the case names no agent",
         figures=("agent",),
         event={
             "": "Nobody of the staff has the id {agent}.",
@@ -219,7 +219,7 @@ _ENTRIES: Final = (
         letter={
             "": Sentence(
                 nl="De aanvrager staat niet in het personeelsbestand.",
-                en="The person who asked is not in the staff list.",
+                en="The person who asked is not in the staff records.",
             ),
         },
         explain=Sentence(
@@ -236,7 +236,7 @@ _ENTRIES: Final = (
         letter={
             "": Sentence(
                 nl="Het beleid kent de rol van de aanvrager niet.",
-                en="The policy does not know the role of the person who asked.",
+                en="The policy does not have the role of the person who asked.",
             ),
         },
         explain=Sentence(
@@ -257,9 +257,9 @@ _ENTRIES: Final = (
             ),
         },
         explain=Sentence(
-            nl="Het beleid geldt voor bedragen in {covered}, en het gevraagde bedrag is in {currency};"
+            nl="Het beleid geldt voor bedragen in {covered}, maar het gevraagde bedrag is in {currency};"
             " er is geen mandaat geprobeerd.",
-            en="The policy covers amounts in {covered}, and the requested amount is in {currency};"
+            en="The policy covers amounts in {covered}, but the requested amount is in {currency};"
             " no mandate was tried.",
         ),
     ),
@@ -283,7 +283,7 @@ _ENTRIES: Final = (
     ReasonEntry(
         "own_request",
         about="reply",
-        meaning="the person who replies asked for it",
+        meaning="the person who replies is the agent who made the request",
         figures=(),
         event={"": "Who asked for it cannot answer it."},
         letter={
@@ -309,26 +309,26 @@ _ENTRIES: Final = (
     ReasonEntry(
         "not_an_approver",
         about="reply",
-        meaning="the person who replies is not one of those who may answer at this step",
+        meaning="the person who replies is not among the people who may answer at this step",
         figures=("agent", "step"),
         event={"": "{agent} is not one of those who may answer as {step} here."},
         letter={
             "": Sentence(
                 nl="Dit verzoek is aan anderen voorgelegd ({step}).",
-                en="This request was put to others ({step}).",
+                en="Other people were asked to answer this request ({step}).",
             ),
         },
     ),
     ReasonEntry(
         "amount_unreadable",
         about="reply",
-        meaning="the other amount that was approved is not an amount of the currency",
+        meaning="the verdict approves an amount that is not valid in the currency",
         figures=("error",),
         event={"": "The amount cannot be read: {error}."},
         letter={
             "": Sentence(
                 nl="Het bedrag dat je hebt ingevuld, kon niet worden gelezen.",
-                en="The amount that you named could not be read.",
+                en="The amount that you named is not a valid amount.",
             ),
         },
     ),
@@ -345,4 +345,4 @@ _ENTRIES: Final = (
 )
 
 CATALOGUE: Final[Mapping[str, ReasonEntry]] = {entry.code: entry for entry in _ENTRIES}
-"""Code -> its entry."""
+"""The entries by code."""

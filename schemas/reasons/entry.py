@@ -10,7 +10,7 @@ from schemas.language import Language
 
 
 class Sentence(NamedTuple):
-    """A sentence for people, in each language; figures stand in braces."""
+    """A sentence for people in each language. Figures are in braces."""
 
     nl: str
     en: str
@@ -23,14 +23,15 @@ class Sentence(NamedTuple):
 
 @dataclass(frozen=True)
 class ReasonEntry:
-    """A code with its texts: in events, in letters, and in what `mandaat explain` prints.
+    """A code with its texts in events, in letters, and in the output of `mandaat explain`.
 
-    `meaning` and `figures` are what the documentation says. `about`: a mandate that does not cover what is
-    asked, the request as a whole, or a reply.
+    `about`: the subject of the reason. It is a mandate that does not cover the request, the whole request, or
+    a reply. `meaning` and `figures` are for the documentation.
 
-    The sentences of `event` are English. A sentence is found by its variant; "" is the usual one. It may use
-    the figures, `mandate` and `prohibition`; one of an event also what the place that gives it adds.
-    A letter without a sentence for a reason repeats the one of the event, or says it in its own text.
+    `event` and `letter` hold sentences by variant; "" is the usual variant. A sentence may use the figures,
+    `mandate` and `prohibition`. The sentences of `event` are in English, and may also use values that only
+    engine/reasons.py gives. Without a sentence for a reason, a letter uses the sentence of the event, or has
+    the reason in its own text.
     """
 
     code: str

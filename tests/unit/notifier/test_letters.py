@@ -167,7 +167,7 @@ def test_a_budget_that_is_used_up_says_what_is_left_and_when_there_is_room_again
             "nl",
             "In budget “goodwill-day” is nog €\u00a05,00 over. Zoveel past nooit in dit budget. --",
         ),
-        ("en", "The budget “goodwill-day” has €5.00 left. It can never have room for this. --"),
+        ("en", "The budget “goodwill-day” has €5.00 left. The request is larger than the whole budget. --"),
     ],
 )
 def test_a_budget_that_never_has_room_for_so_much_says_so(language: str, sentence: str) -> None:
