@@ -25,10 +25,10 @@ class Closing(Frozen):
 
 
 class Approval(Frozen):
-    """The complete state of an approval. `version` rises by one with each event that changes it.
+    """The complete state of an approval. Each event that changes it raises `version` by one.
 
-    `case` is the case without the customer's name and address. The journal keeps it for ever, so it holds
-    only what expressions may read.
+    `case` has no name and address of the customer. The journal keeps it for ever, so it holds only the fields
+    that expressions may read.
     """
 
     approval_id: ApprovalId
@@ -42,11 +42,11 @@ class Approval(Frozen):
         default=None, description="The time by which the customer is promised an answer, if any."
     )
     case: Case
-    agent: AgentRef = Field(description="The role and team of the asking agent at that moment.")
+    agent: AgentRef = Field(description="The role and team of the asking agent when the request was judged.")
     step: Role = Field(description="The role that is asked.")
     approvers: tuple[AgentId, ...] = Field(
         default=(),
-        description="The people entitled at that moment; a verdict is checked again when it comes.",
+        description="The people who were asked. A verdict is checked again when it arrives.",
     )
     escalation: EventId = Field(description="The decision_id of decision.escalated.")
     policy: PolicyRef
@@ -64,7 +64,7 @@ class ApprovalEvent(Frozen):
     reply_id: PlainId | None = Field(default=None, description="The reply that caused this event, if any.")
     reply_digest: str | None = Field(
         default=None,
-        description="The digest of the reply; it tells a repeat of the reply from a conflict.",
+        description="The digest of the reply. It distinguishes a repeat of the reply from a conflict.",
     )
     note: Text | None = Field(default=None, description="The text that the person wrote.")
     reasons: tuple[Reason, ...] = Field(
@@ -73,7 +73,7 @@ class ApprovalEvent(Frozen):
 
 
 def without_personal_data(case: Case) -> Case:
-    """The case without the customer's name and address, as an approval keeps it."""
+    """The case without the customer's name and address, as an approval stores it."""
     customer = Customer.model_construct(
         id=case.customer.id, language=case.customer.language, name=None, email=None
     )

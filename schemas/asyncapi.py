@@ -1,4 +1,4 @@
-"""The AsyncAPI 3.0 document of all topics: their messages and settings, and who sends and receives what."""
+"""The AsyncAPI 3.0 document of all topics: their messages, their settings, their senders and receivers."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from schemas.json_schema import Schema
 from schemas.topics import TOPICS, Sizes, Topic, short_name
 
 _DESCRIPTION: Final = (
-    "Decision authority for contact-centre staff: a case comes in, its request is decided on the spot or by a"
-    " person who may decide, and everybody concerned is told. See docs/contracts.md."
+    "Decision authority for contact-centre staff. The request of a case is decided on the spot, or by a"
+    " person who may decide it. Then everybody concerned is told. See docs/contracts.md."
 )
 SERVICES: Final = {
     "intake": "Accepts cases, withdrawals and replies.",
@@ -37,7 +37,7 @@ def document() -> Schema:
             "local": {
                 "host": "127.0.0.1:17092",
                 "protocol": "kafka",
-                "description": "The local stack, unless its port is set. Any Kafka of version 4 works.",
+                "description": "The local stack, at its default port. Any Kafka of version 4 works.",
             }
         },
         "channels": {short_name(topic.name): _channel(topic) for topic in TOPICS},
@@ -75,7 +75,7 @@ def _channel(topic: Topic) -> Schema:
 
 
 def _setting(name: str, text: str) -> str | int | bool | list[str]:
-    """A setting as the binding wants it: numbers as numbers, and cleanup policies in a list."""
+    """A setting in the form of the binding: numbers as numbers, and cleanup policies in a list."""
     if name == "cleanup.policy":
         return text.split(",")
     if text in ("true", "false"):

@@ -1,4 +1,4 @@
-"""The messages of the AsyncAPI document: key, headers, payload and an example of each."""
+"""The messages of the AsyncAPI document, each with key, headers, payload and an example."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ _INBOUND_TITLES: Final = {types.CASE_SUBMITTED: "A case", types.CASE_WITHDRAWN: 
 _DEAD_LETTER_HEADERS: Final[dict[str, Schema]] = {
     "reason": {"enum": sorted(REASONS), "description": "The reason, as a code."},
     "detail": {"description": "The reason, as a sentence."},
-    "service": {"description": "The service that could not handle it."},
-    "topic": {"description": "The topic that it came from."},
+    "service": {"description": "The service that could not handle the record."},
+    "topic": {"description": "The topic of the record."},
     "partition": {"pattern": "^[0-9]+$"},
     "offset": {"pattern": "^[0-9]+$"},
 }
-"""The headers that are added to a dead letter, without `mandaat-`."""
+"""The headers that are added to a dead letter, without their prefix `mandaat-`."""
 
 
 def names_of(topic: Topic) -> list[str]:
@@ -40,7 +40,7 @@ def names_of(topic: Topic) -> list[str]:
 
 
 def messages() -> Schema:
-    """Every message, by its name."""
+    """All messages, by name."""
     own = (topic for topic in TOPICS if topic.name != INBOUND)
     events = {short_name(name): _event(name, topic) for topic in own for name in types.types_in(topic.name)}
     inbound = {name: _inbound(mode, types.CASE_SUBMITTED) for name, mode in _INBOUND_CASES.items()} | {
@@ -60,7 +60,7 @@ def messages() -> Schema:
 
 
 def schemas() -> Schema:
-    """The models of all messages, by their names."""
+    """The schemas of all messages, by the name of the model."""
     models: list[type[BaseModel]] = [types.event_model(name) for name in types.MODELS] + [
         *RECORDS.values(),
         *types.INBOUND_MODELS.values(),
@@ -127,7 +127,7 @@ def _dead_letter() -> Schema:
             "dead letter",
             "A record that could not be handled, unchanged.",
             "application/octet-stream",
-            "as it was",
+            "that of the record",
         ),
         "headers": {"type": "object", "properties": properties, "required": required},
         "payload": {"description": "The bytes of the record."},

@@ -16,13 +16,13 @@ from schemas.money import AMOUNT_PATTERN, Money, exponent, no_currency, parse_am
 class Customer(Frozen):
     """The customer of a case, and their address."""
 
-    id: CustomerId = Field(description="The source's id of the customer.")
-    name: Line | None = Field(default=None, description="The name that letters to them use.")
+    id: CustomerId = Field(description="The id of the customer in the source system.")
+    name: Line | None = Field(default=None, description="The customer's name, for letters.")
     email: Annotated[Line, Field(max_length=320)] | None = Field(
-        default=None, description="Their mail address; without it they get no mail."
+        default=None, description="The customer's mail address; without it the customer gets no mail."
     )
     language: Annotated[Line, Field(max_length=35)] | None = Field(
-        default=None, description="The language of their letters, as a BCP 47 tag: `nl`, `en-GB`."
+        default=None, description="The language of the customer's letters, as a BCP 47 tag: `nl`, `en-GB`."
     )
 
 
@@ -30,17 +30,17 @@ class DecisionRequest(Frozen):
     """The request of the agent: a kind, and usually an amount."""
 
     request_id: RequestId = Field(
-        description="The source's id of the request. New facts or another amount need a new id."
+        description="The id of the request in the source system. New facts or another amount need a new id."
     )
-    kind: Kind = Field(description="`refund`, `goodwill`, `flowers`, ...: a kind that the policy names.")
+    kind: Kind = Field(description="The kind of request, as the policy names it: `refund`, `goodwill`, ...")
     amount: StrictStr | None = Field(
         default=None,
-        description='In major units, digits with a point: "45.00". Null for kinds without an amount.',
+        description='The amount in major units, as digits with a point: "45.00". Null if there is no amount.',
         json_schema_extra={"pattern": AMOUNT_PATTERN},
     )
     currency: StrictStr | None = Field(default=None, description="An ISO 4217 code; required with an amount.")
     reason: Text | None = Field(default=None, description="The agent's explanation, in their own words.")
-    discretion: bool = Field(default=False, description="Ask for an exception under a discretionary mandate.")
+    discretion: bool = Field(default=False, description="Whether mandates at discretion may be tried too.")
 
     @model_validator(mode="after")
     def _money_is_money(self) -> DecisionRequest:
@@ -54,7 +54,7 @@ class DecisionRequest(Frozen):
                     "missing", "an amount needs a currency beside it", {"pointer": "/currency"}
                 )
             try:
-                self.__dict__["money"] = parse_amount(self.amount, self.currency)  # read once
+                self.__dict__["money"] = parse_amount(self.amount, self.currency)  # the cached `money`
             except ValueError as flaw:
                 raise PydanticCustomError(
                     "amount", "{flaw}", {"flaw": str(flaw), "pointer": "/amount"}
@@ -79,17 +79,17 @@ class Origin(Frozen):
 class CaseFields(Frozen):
     """A case without its tenant."""
 
-    case_id: CaseId = Field(description="The source's id of the case.")
-    opened_at: Moment = Field(description="The time at which the customer raised it.")
-    channel: Line | None = Field(default=None, description="`phone`, `chat`, `email`, ...")
+    case_id: CaseId = Field(description="The id of the case in the source system.")
+    opened_at: Moment = Field(description="The time at which the customer raised the matter.")
+    channel: Line | None = Field(default=None, description="The customer's channel: `phone`, `chat`, ...")
     customer: Customer
     agent_id: AgentId | None = Field(default=None, description="The agent who asks.")
     category: Annotated[Line, Field(max_length=200)] | None = Field(
         default=None, description="The category of the case; a mandate may be limited to some categories."
     )
     subject: Line | None = Field(default=None, description="The subject, in one line.")
-    facts: OpenObject = Field(default_factory=dict, description="Facts from systems.")
-    claims: OpenObject | None = Field(default=None, description="Claims of the customer.")
+    facts: OpenObject = Field(default_factory=dict, description="The facts that systems give.")
+    claims: OpenObject | None = Field(default=None, description="The claims that the customer makes.")
     request: DecisionRequest
     origin: Origin | None = Field(
         default=None, description="Set by intake; null if the case did not come in a CloudEvent."
@@ -108,10 +108,10 @@ class Case(CaseFields):
 
 
 class SubmittedCase(CaseFields):
-    """A case as it is submitted: the tenant may be left out if the caller's key implies it."""
+    """A case as it is submitted. The tenant may be left out if the caller's key implies it."""
 
     tenant: Tenant | None = Field(default=None, description="The organisation that the case belongs to.")
 
     def of(self, tenant: str, **changes: Any) -> Case:
-        """This case, for that tenant."""
+        """This case with its tenant."""
         return Case.model_construct(**{**self.__dict__, "tenant": tenant, **changes})

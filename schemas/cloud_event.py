@@ -1,4 +1,4 @@
-"""CloudEvents 1.0 in structured JSON: the envelope of every event."""
+"""The envelope of every event: CloudEvents 1.0 in structured JSON."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _absent(value: Any) -> bool:
 
 
 Sequence = Annotated[str, Field(pattern=r"^[0-9]{16}$")]
-"""The order of the ledger; close to the microseconds since 1970 at which the event was settled."""
+"""The ledger's sequence, in 16 digits. It is close to the time of settling in microseconds since 1970."""
 
 
 class CloudEvent(Frozen, Generic[Data]):
@@ -29,21 +29,26 @@ class CloudEvent(Frozen, Generic[Data]):
 
     specversion: Literal["1.0"] = "1.0"
     id: EventId = Field(
-        description="Identifies the event: two events with the same id are the same, byte for byte."
+        description="The id of the event. Two events with the same id are equal, byte for byte."
     )
-    source: Annotated[Line, Field(min_length=1)] = Field(description="`/mandaat/rules`, ...")
+    source: Annotated[Line, Field(min_length=1)] = Field(description="The sender, such as `/mandaat/rules`.")
     type: Annotated[Line, Field(min_length=1)]
     subject: Line | None = Field(default=None, exclude_if=_absent, description="The case id.")
-    time: Moment = Field(description="The time at which it was accepted, decided or sent.")
+    time: Moment = Field(
+        description="The time at which the input was accepted or decided, or the notice sent."
+    )
     datacontenttype: Line | None = Field(default=None, exclude_if=_absent)
     tenant: Tenant | None = Field(default=None, exclude_if=_absent, description="The tenant of the case.")
     traceparent: Line | None = Field(default=None, exclude_if=_absent, description="W3C Trace Context.")
     sequence: Sequence | None = Field(
         default=None,
         exclude_if=_absent,
-        description="The order of the ledger, in microseconds since 1970; events of one input share it.",
+        description="The ledger's number of the input, about microseconds since 1970. It orders decisions;"
+        " events of one input share it.",
     )
-    cause: EventId | None = Field(default=None, exclude_if=_absent, description="The id of the input.")
+    cause: EventId | None = Field(
+        default=None, exclude_if=_absent, description="The id of the event that caused this one."
+    )
     data: Data
 
     def to_bytes(self) -> bytes:

@@ -19,11 +19,14 @@ def _absent(value: Any) -> bool:
 
 
 class PolicyRef(Frozen):
-    """The policy version that made a decision; `digest` is sha256 of its canonical JSON (RFC 8785)."""
+    """The policy version of a decision."""
 
     name: Name = Field(description="The tenant of the policy.")
     version: str = Field(description="The version that its author gave it.")
-    digest: str = Field(description="The sha256 of this version, in hexadecimal; it identifies the version.")
+    digest: str = Field(
+        description="The sha256, in hexadecimal, of the policy's canonical JSON (RFC 8785). It identifies the"
+        " version."
+    )
 
 
 class Reason(Frozen):
@@ -37,60 +40,63 @@ class Reason(Frozen):
     prohibition: Name | None = Field(
         default=None, exclude_if=_absent, description="The prohibition that the reason is about."
     )
-    figures: dict[str, JsonValue] = Field(default_factory=dict, description="Such as `limit` or `left`.")
+    figures: dict[str, JsonValue] = Field(
+        default_factory=dict, description="The figures of the reason, such as `limit` or `left`."
+    )
 
 
 class AgentRef(Frozen):
-    """The role and team of the asking agent at that moment; null if the agent is not known."""
+    """The role and team of the asking agent when the request was judged; null if the agent is unknown."""
 
     role: Role | None = None
     team: str | None = None
 
 
 class Charge(Frozen):
-    """A charge to a budget, of money or a count; negative if a withdrawal gives it back."""
+    """A charge to a budget, in money or as a count. It is negative if a withdrawal gives it back."""
 
     budget: str = Field(description="The id of the budget; `<mandate>.<id>` if a mandate defines it.")
-    scope: str = Field(description="`agent:agent-01`, `team:north`, `customer:cu-1` or `tenant`.")
+    scope: str = Field(description="The scope: `agent:agent-01`, `team:north`, `customer:cu-1` or `tenant`.")
     window: str = Field(
-        description="`2026-03-02`, `2026-W10`, `2026-03` or `2026`; the day for a window `Nd`."
+        description="The window: `2026-03-02`, `2026-W10`, `2026-03` or `2026`; for an `Nd` window the day."
     )
     days: int | None = Field(
-        default=None, exclude_if=_absent, description="N, if the window is any N days in a row (`Nd`)."
+        default=None, exclude_if=_absent, description="The N of an `Nd` window, which is any N days in a row."
     )
     amount: str | None = Field(
         default=None, exclude_if=_absent, description="The amount, in major units of the decision's currency."
     )
     count: int | None = Field(
-        default=None, exclude_if=_absent, description="The number of grants that are charged."
+        default=None, exclude_if=_absent, description="The number of decisions that are charged."
     )
 
 
 class Decision(Frozen):
-    """The data of `mandaat.decision.*`: everything needed to explain it and to rebuild the ledger."""
+    """The data of `mandaat.decision.*`. It is enough to explain the decision and to rebuild the ledger."""
 
     decision_id: EventId
     case_id: CaseId
     request_id: RequestId
     outcome: Outcome = Field(description="The outcome.")
-    final: bool = Field(description="False only when escalated.")
+    final: bool = Field(description="False if the outcome is `escalated`, else true.")
     by: By | None = Field(description="The kind of authority that decided; null if it is escalated.")
     decided_by: AgentId | None = Field(
         default=None, description="The person who decided or withdrew it, if known."
     )
     mandate: Name | None = Field(default=None, description="The mandate under which it was granted.")
     amount: str | None = Field(
-        default=None, description="The amount in major units: as asked, or as a person granted instead."
+        default=None, description="The requested amount in major units, or the amount that a person granted."
     )
     currency: str | None = Field(default=None, description="An ISO 4217 code.")
     agent_id: AgentId | None = Field(default=None, description="The agent who asked.")
     customer_id: CustomerId | None = Field(
-        description="The customer; null only if the request was withdrawn before it came."
+        description="The customer; null only if the request was withdrawn before it arrived."
     )
     policy: PolicyRef
     reasons: tuple[Reason, ...] = Field(
         default=(),
-        description="For each prohibition that refuses, each mandate that does not grant, or the withdrawal.",
+        description="One reason for each prohibition that applies and each mandate that does not grant; or"
+        " the reason of the withdrawal.",
     )
     on_the_spot: str | None = Field(
         default=None, description="The largest amount that could have been granted at once, if any."
@@ -98,7 +104,9 @@ class Decision(Frozen):
     charges: tuple[Charge, ...] = Field(
         default=(), description="The charges to budgets; for a withdrawal, the charges that it gives back."
     )
-    request_digest: str = Field(description="The digest of the request; it tells a repeat from a conflict.")
+    request_digest: str = Field(
+        description="The digest of the request. It distinguishes a repeat from a conflict."
+    )
     agent: AgentRef = AgentRef()
     approval_id: ApprovalId | None = Field(default=None, description="The approval, if it was escalated.")
     respond_by: Moment | None = Field(

@@ -6,28 +6,28 @@ from typing import Final, NamedTuple
 
 
 class Flaw(NamedTuple):
-    """One error: its place (a JSON pointer, RFC 6901; empty for the whole body) and a sentence."""
+    """One error: a sentence, and its place as a JSON pointer (RFC 6901; empty for the whole body)."""
 
     pointer: str
     text: str
 
 
 class Cause(NamedTuple):
-    """The meaning of a reason, and its status over HTTP (RFC 9110)."""
+    """The meaning of a reason, and its HTTP status (RFC 9110)."""
 
     text: str
     status: int = 422
 
 
-class Unreadable(Exception):  # noqa: N818 - named after its meaning; it is passed on as a value too
-    """Input that can never be handled: it becomes a dead letter over Kafka, a problem detail over HTTP.
+class Unreadable(Exception):  # noqa: N818 - it is also passed as a value, so it is named after its meaning
+    """Input that can never be handled. It becomes a dead letter in Kafka, or a problem detail over HTTP.
 
     `reason` is a code of :data:`REASONS`. `detail` tells a person the error, its place and the remedy.
     """
 
     def __init__(self, reason: str, detail: str, flaws: tuple[Flaw, ...] = ()) -> None:
         if reason not in REASONS:
-            raise ValueError(f"{reason!r} is not a reason that schemas.errors.REASONS knows")
+            raise ValueError(f"{reason!r} is not a reason in schemas.errors.REASONS")
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
         self.status = REASONS[reason].status

@@ -1,4 +1,4 @@
-"""Ids: their form, and how the ids of events are made (docs/contracts.md)."""
+"""Ids: their form, and the functions that make them (docs/contracts.md, Ids)."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ NAME = r"^[a-z0-9][a-z0-9_-]*$"
 _NAME = re.compile(r"\A[a-z0-9][a-z0-9_-]*\Z")
 
 PlainId = Annotated[str, StringConstraints(min_length=1, max_length=MAX_ID_LENGTH, pattern=PLAIN_ID)]
-"""A foreign id: 1 to 200 characters, no control characters."""
+"""An id of another system: 1 to 200 characters, no control characters."""
 Name = Annotated[str, StringConstraints(min_length=1, max_length=MAX_ID_LENGTH, pattern=NAME)]
-"""An id of our own: tenants, policies, roles, mandates, kinds."""
+"""An id in a policy: a tenant, role, mandate, prohibition, budget or kind."""
 
 Tenant = Name
 Kind = Name
@@ -35,11 +35,11 @@ EventId = PlainId
 
 _DIGITS = "abcdefghijklmnopqrstuvwxyz234567"
 _TWO_DIGITS = [one + other for one in _DIGITS for other in _DIGITS]
-"""Base32 (RFC 4648), ten bits at a time. Python's own takes as long as the rest of an id."""
+"""Pairs of base32 digits (RFC 4648), for ten bits at a time. Python's base32 doubles the time of an id."""
 
 APPROVAL_PREFIX = "apr_"
 MAX_APPROVAL_ID_LENGTH = len(APPROVAL_PREFIX) + -(-(2 * 4 * MAX_ID_LENGTH + 1) * 4 // 3)
-"""Two ids of at most four bytes a character in UTF-8, and a NUL, in base64."""
+"""The base64 of two ids, with at most four bytes a character in UTF-8, and a NUL."""
 
 ApprovalId = Annotated[
     str, StringConstraints(max_length=MAX_APPROVAL_ID_LENGTH, pattern=rf"^{APPROVAL_PREFIX}[A-Za-z0-9_-]+$")
@@ -60,7 +60,7 @@ class RequestKey(NamedTuple):
 
 
 def record_key(tenant: str, case_id: str) -> str:
-    """The key of every record about a case. A tenant has no slash, so the key can be split again."""
+    """The key of all records about a case. A tenant contains no slash, so the key can be split again."""
     return f"{tenant}/{case_id}"
 
 
@@ -83,22 +83,22 @@ def uuid7() -> str:
 
 
 def derived_id(*parts: str | int) -> str:
-    """An id that is made from parts: the same parts give the same id. 26 characters of base32."""
+    """An id made from parts, as 26 characters of base32. The same parts give the same id."""
     text = "\x00".join(map(str, parts))
     number = int.from_bytes(blake2b(text.encode(), digest_size=16).digest(), "big") << 2
     return "".join([_TWO_DIGITS[number >> place & 1023] for place in range(120, -1, -10)])
 
 
 def approval_id(case_id: str, request_id: str) -> str:
-    """The id of the approval of a request. It holds both ids, so a reply finds its key without a look-up."""
+    """The id of the approval of a request. It contains both ids, so a reply needs no look-up for its key."""
     text = f"{case_id}\x00{request_id}".encode()
     return APPROVAL_PREFIX + base64.urlsafe_b64encode(text).decode().rstrip("=")
 
 
 def split_approval_id(approval: str) -> tuple[str, str]:
-    """The case id and request id in the id of an approval.
+    """The case id and the request id in the id of an approval.
 
-    Raises ValueError if it holds none, or is not as :func:`approval_id` writes it.
+    Raises ValueError if :func:`approval_id` did not make it.
     """
     body = approval.removeprefix(APPROVAL_PREFIX)
     text = base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)).decode()

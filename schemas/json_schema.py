@@ -1,7 +1,7 @@
-"""JSON Schema (draft 2020-12) of all events, records and bodies, made from the models.
+"""The JSON Schemas (draft 2020-12) of all events, records and bodies, made from the models.
 
-A schema tells a reader what to expect. Records are kept for ever, and a version only gains optional fields.
-So a field with a default is not required, though every record that is written today has it.
+The schemas are for readers. Records are kept for ever, and a version only gains optional fields. So a field
+with a default is not required, although every record that is written today has it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Schema = dict[str, Any]
 
 
 class WithoutTitles(GenerateJsonSchema):
-    """Pydantic's generator repeats the name of each field as its title; this one does not."""
+    """A generator without titles of fields. Pydantic's own repeats the name of each field as its title."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:
         """Never."""
@@ -31,7 +31,7 @@ class WithoutTitles(GenerateJsonSchema):
 
 
 def files() -> dict[str, Schema]:
-    """Every schema, by its path below schemas/json."""
+    """All schemas, by their path below schemas/json."""
     events = {
         f"events/{name}": _event(name, topic.name)
         for topic in TOPICS
@@ -54,7 +54,7 @@ def files() -> dict[str, Schema]:
 
 
 def of_type(event_type: str, topic: str) -> Schema:
-    """The schema of a type beyond the envelope: its name, and the attributes that it always has."""
+    """The constraints of one event type on the envelope: its `type`, and its required attributes."""
     always = ["specversion"]
     if event_type != types.LEDGER_MARKED:
         always += ["subject", "tenant", "sequence", "cause"] if topic == DECISIONS else ["subject", "tenant"]
@@ -70,7 +70,7 @@ def _event(event_type: str, topic: str) -> Schema:
 
 
 def _inbound_event(event_type: str, event: type[BaseModel]) -> Schema:
-    """A CloudEvent that others send: `time` is optional, and intake adds the rest."""
+    """A CloudEvent in mandaat.inbound. `time` is optional; intake adds it and the extensions."""
     schema = _schema(event)
     schema["title"] = f"{event_type} in {INBOUND}"
     schema["properties"]["type"] = {"const": event_type}

@@ -1,4 +1,4 @@
-"""The language that somebody reads, and how amounts and times are written in it, by Babel."""
+"""Choose a reader's language, and write amounts and times in it with Babel."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Language = Literal["nl", "en"]
 
 _DATES: Final[dict[Language, str]] = {"nl": "EEEE d\u00a0MMMM y", "en": "EEEE d\u00a0MMMM y"}
 _TIMES: Final[dict[Language, str]] = {"nl": " 'om' HH:mm", "en": " 'at' HH:mm"}
-"""CLDR patterns. English dates are British; the currency signs are the widely known ones."""
+"""CLDR patterns. English dates are British."""
 _WEIGHT: Final = re.compile(r"[01](\.[0-9]{0,3})?")
 _NO_BREAK: Final = "\u00a0"
 
@@ -29,7 +29,8 @@ _NO_BREAK: Final = "\u00a0"
 def language_of(tag: str | None, when_unknown: Language) -> Language:
     """The language to write in, from a BCP 47 tag such as `nl-BE`.
 
-    Without a tag `when_unknown`. Any other language than Dutch: English, which more of its readers know.
+    Without a tag it is `when_unknown`. For a language that we do not write it is English, because more of its
+    readers know English than Dutch.
     """
     if not tag or not tag.strip():
         return when_unknown
@@ -39,7 +40,7 @@ def language_of(tag: str | None, when_unknown: Language) -> Language:
 def amount_text(amount: str, currency: str, language: Language) -> str:
     """An amount for people: `€ 1.285,12` in Dutch, `€1,285.12` in English.
 
-    An amount that ISO 4217 does not allow is returned as it is.
+    An amount that is not valid in the currency is returned unchanged, with the code of the currency.
     """
     decimals = exponent(currency)
     try:
@@ -52,7 +53,7 @@ def amount_text(amount: str, currency: str, language: Language) -> str:
 
 @cache
 def _money_pattern(currency: str, decimals: int, language: Language) -> str:
-    """The pattern of the language, with the decimals of ISO 4217; those of CLDR are others for some.
+    """The pattern of the language, with the decimals of ISO 4217. Those of CLDR sometimes differ.
 
     Babel leaves out the space that CLDR asks for between a code and a number: `KWD 12.345`.
     """
@@ -65,7 +66,7 @@ def _money_pattern(currency: str, decimals: int, language: Language) -> str:
 def moment_text(at: datetime, zone: str | None, language: Language) -> str:
     """A moment for people, in a time zone by its IANA name: `dinsdag 3 maart 2026 om 14:30`.
 
-    Midnight is written as the date alone. Without a known zone the time is in UTC, and the text says so.
+    Midnight is written as the date alone. If the zone is unknown, the time is in UTC and the text says so.
     """
     known = _zone(zone)
     local = at.astimezone(known or UTC)
@@ -86,8 +87,8 @@ def _zone(name: str | None) -> ZoneInfo | None:
 def preferred_language(accepted: str | None, own: str | None, when_unknown: Language) -> Language:
     """The language for a reader who asks over HTTP.
 
-    The best of `accepted`, an Accept-Language header (RFC 9110, 12.5.4), that we write; else their own, from
-    a BCP 47 tag; else `when_unknown`.
+    It is the language with the highest weight in `accepted` (an Accept-Language header, RFC 9110, 12.5.4)
+    that we write; else the reader's `own` (a BCP 47 tag); else `when_unknown`.
     """
     ranked = sorted(_ranges(accepted or ""), key=lambda one: -one[1])
     spoken = next((language for tag, _ in ranked if (language := _spoken(tag)) is not None), None)
@@ -95,7 +96,7 @@ def preferred_language(accepted: str | None, own: str | None, when_unknown: Lang
 
 
 def _spoken(tag: str) -> Language | None:
-    """The language of a BCP 47 tag, where we write it; `nld` and `dut` are Dutch too."""
+    """The language of a BCP 47 tag; None if we do not write it. `nld` and `dut` are Dutch too."""
     primary = tag.strip().lower().replace("_", "-").partition("-")[0]
     match get_global("language_aliases").get(primary, primary):
         case "nl":

@@ -1,4 +1,7 @@
-"""The ledger's marker: everything before it in the partition is replicated (docs/ledger.md, Take-over)."""
+"""The marker of the ledger: all records before it in the partition are replicated.
+
+See docs/ledger.md, Take-over.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The base class of all models, and their texts and open objects."""
+"""The base class of all models, and the types of their texts and open objects."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, JsonValue, StringCon
 from pydantic_core import PydanticCustomError
 
 MAX_DEPTH: Final = 32
-"""The deepest nesting of a case, itself included. The envelope around it does not count."""
+"""The most levels of nesting in a case, including the case itself, but not the envelope around it."""
 ENVELOPE_DEPTH: Final = 3
 """The levels around a case in an event: the approval, the data and the envelope."""
 _LARGEST: Final = int(sys.float_info.max)
@@ -20,7 +20,7 @@ Value = TypeVar("Value")
 
 
 class cached(cached_property[Value]):  # noqa: N801 - written as `property` is
-    """`cached_property` without the lock of Python 3.11, which takes longer than the values computed here."""
+    """`cached_property` without the lock of Python 3.11. The lock takes longer than to compute our values."""
 
     @overload
     def __get__(self, instance: None, owner: type[Any] | None = None) -> Self: ...
@@ -38,9 +38,9 @@ class cached(cached_property[Value]):  # noqa: N801 - written as `property` is
 
 
 class Frozen(BaseModel):
-    """A model that is frozen, strict about types (`"true"` is no boolean), and ignores unknown keys.
+    """A model that is frozen, strict about types (`"true"` is not a boolean), and ignores unknown keys.
 
-    Errors do not show the input, because they are logged and the input may be a customer's name.
+    Errors do not show the input, because they are logged and the input may contain a customer's name.
     """
 
     model_config = ConfigDict(
@@ -60,7 +60,7 @@ Model = TypeVar("Model", bound=BaseModel)
 def construct_trusted(model: type[Model], **fields: Any) -> Model:
     """Build a model from valid values, in a quarter of the time of `model_construct`.
 
-    All fields must be given, by name and in the order of the model, which is the order of its JSON.
+    The caller must give all fields, in the order of the model. This is the order of the JSON.
     """
     one = model.__new__(model)
     set_ = object.__setattr__
@@ -82,9 +82,10 @@ def _open_object(value: dict[str, JsonValue]) -> dict[str, JsonValue]:
 
 
 def check_open(value: JsonValue, depth: int = 2, most: int = MAX_DEPTH) -> None:
-    """Refuse more than `most` levels, counted from `depth` for the value, and numbers that no double holds.
+    """Check that a value has at most `most` levels, and only numbers that a double can hold.
 
-    Expressions calculate in doubles (docs/policy.md, Expressions), so larger integers are refused too.
+    `depth`: the level of the value itself. Expressions calculate in doubles (docs/policy.md, Expressions), so
+    integers that are too large for a double fail too.
     Raises PydanticCustomError, of type `too_deep` or `not_finite`.
     """
     level: list[JsonValue] = [value]

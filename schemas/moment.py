@@ -1,4 +1,4 @@
-"""A moment: text of RFC 3339 in JSON, an aware datetime in Python."""
+"""The type of a moment: RFC 3339 text in JSON, an aware datetime in Python."""
 
 from __future__ import annotations
 
@@ -32,6 +32,6 @@ Moment = Annotated[
 ]
 """A time from 1970 up to 9998. Numbers are not accepted as times.
 
-With these bounds, the time and the day a year later (when a budget of a year renews) are valid in every time
-zone. Without them, `0001-01-01T00:00:00+14:00` would be read, and raise OverflowError in another time zone.
+With these bounds, the time and the day one year later, when a yearly budget renews, are valid in every time
+zone. Without them, `0001-01-01T00:00:00+14:00` would be accepted, and cause an OverflowError in another zone.
 """

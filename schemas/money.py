@@ -1,4 +1,4 @@
-"""Money: a decimal string in JSON, integer minor units in Python, never a float."""
+"""Money. It is a decimal string in JSON and integer minor units in Python, never a float."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def exponent(currency: str) -> int | None:
 
 
 def no_currency(code: str) -> str:
-    """The error for a code that is not a currency. The code is repeated only if it looks like one."""
+    """The error for a code that is not a currency. It repeats the code only if it looks like a currency."""
     said = f'"{code}"' if re.fullmatch("[A-Za-z]{3}", code) else "this"
     return f'{said} is not a currency of ISO 4217; write its code in capitals, such as "EUR"'
 
@@ -60,7 +60,7 @@ class Money(NamedTuple):
 
 
 def check_amount(text: str) -> str:
-    """The text, if it is an amount of some currency. Raises ValueError with a sentence for a person."""
+    """The text, if it has the form of an amount. Raises ValueError with a sentence for people."""
     if len(text) > LONGEST_AMOUNT or not AMOUNT.fullmatch(text):
         raise ValueError('write an amount as digits with a point and no sign, such as "45.00"')
     return text
@@ -69,7 +69,7 @@ def check_amount(text: str) -> str:
 def parse_amount(text: str, currency: str) -> Money:
     """Read a decimal string.
 
-    Raises ValueError with a sentence for a person: bad form, too many decimals, too large, unknown currency.
+    Raises ValueError with a sentence for people: bad form, too many decimals, too large, unknown currency.
     """
     decimals = _EXPONENT.get(currency)
     if decimals is None:

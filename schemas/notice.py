@@ -1,4 +1,4 @@
-"""How a notice ended (docs/notices.md, Who is told)."""
+"""The result of a notice (docs/notices.md, Who is told)."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from schemas.model import Frozen
 
 Audience = Literal["customer", "agent", "approver", "giver", "webhook"]
 ChannelName = Literal["mail", "webhook"]
-"""Each channel is a folder of services/notifier/channels."""
+"""The channels. Each is a folder of services/notifier/channels."""
 
 
 class Notice(Frozen):
-    """The data of `mandaat.notice.delivered.v1` and `.failed.v1`: one message to one person, one channel."""
+    """The data of `mandaat.notice.delivered.v1` and `.failed.v1`: a message to one person on one channel."""
 
     notice_id: EventId = Field(
-        description="Made from event, person and channel, so a repeated notice has the same id."
+        description="The id, made from event, person and channel. A repeated notice has the same id."
     )
     case_id: CaseId
     about: EventId = Field(description="The id of the event that the notice is about.")
     about_type: str = Field(description="The type of that event.")
-    audience: Audience = Field(description="The part that the recipient has in the case.")
-    person: PlainId | None = Field(description="The customer's or agent's id; null for the webhook.")
+    audience: Audience = Field(description="The role of the recipient in the case.")
+    person: PlainId | None = Field(description="The id of the customer or agent; null for the webhook.")
     channel: ChannelName
     language: Literal["nl", "en"] | None = Field(default=None, description="The language of the notice.")
     message_id: str = Field(description="The Message-ID of the mail, or the webhook-id.")

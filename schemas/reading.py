@@ -1,4 +1,4 @@
-"""Reading input from outside: bytes in, a model out, or one Unreadable that names all errors."""
+"""Read input from outside: bytes in, a model out, or one Unreadable with all errors."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _PLACE = re.compile(r" at line (\d+) column (\d+)$")
 
 
 def check_bytes(body: bytes | None) -> bytes:
-    """The body, if there is one and it is UTF-8. Raises Unreadable: null_value, empty, not_utf8."""
+    """The body, if it is not empty and is UTF-8. Raises Unreadable: null_value, empty, not_utf8."""
     if body is None:
         raise Unreadable("null_value", "The record has no value; send one JSON object in it.")
     if not body.strip():
@@ -41,7 +41,7 @@ def check_bytes(body: bytes | None) -> bytes:
 
 
 def parse_json(body: bytes | None, most_levels: int = MAX_DEPTH) -> JsonValue:
-    """Read JSON (RFC 8259) of at most `most_levels` levels, whose numbers all fit a double.
+    """Read JSON (RFC 8259) with at most `most_levels` levels, and only numbers that a double can hold.
 
     Raises Unreadable: null_value, empty, not_utf8, not_json, too_deep.
     """
@@ -59,10 +59,10 @@ def parse_json(body: bytes | None, most_levels: int = MAX_DEPTH) -> JsonValue:
 
 
 def read(model: type[Model], body: bytes | None) -> Model:
-    """Read a model. Raises Unreadable with every error and its place."""
+    """Read a model. Raises Unreadable with all errors and their places."""
     body = check_bytes(body)
     if _suspect(body):
-        # pydantic skips unknown keys, but their values must be JSON too
+        # Pydantic skips unknown keys, but their values must be valid JSON too.
         parse_json(body, MAX_DEPTH + ENVELOPE_DEPTH)
     try:
         return model.model_validate_json(body)
@@ -71,7 +71,10 @@ def read(model: type[Model], body: bytes | None) -> Model:
 
 
 def _suspect(body: bytes) -> bool:
-    """Whether there may be NaN, infinity or deep nesting. A byte is found much faster than a word."""
+    """Whether the body may contain NaN, infinity or deep nesting.
+
+    Each word is looked for only if its first byte is there, because a search for one byte is much faster.
+    """
     return (
         body.count(b"{") + body.count(b"[") > MAX_DEPTH
         or (b"N" in body and b"NaN" in body)
@@ -80,7 +83,7 @@ def _suspect(body: bytes) -> bool:
 
 
 def unreadable(error: ValidationError) -> Unreadable:
-    """The errors of pydantic, in words for people. Values of the input are not repeated."""
+    """The errors of pydantic in words for people, without the values of the input."""
     found = error.errors(include_url=False, include_input=False, include_context=True)
     if found[0]["type"] == "json_invalid":
         return _not_json(str(found[0]["ctx"]["error"]))
@@ -126,7 +129,7 @@ def _not_json(text: str) -> Unreadable:
         return _too_deep()
     place, text = _PLACE.search(text), _PLACE.sub("", text)
     if text.startswith(("expected value", "invalid number")):
-        text += " (NaN and Infinity are no JSON)"
+        text += " (NaN and Infinity are not JSON)"
     where = f" at line {place[1]}, column {place[2]}" if place else ""
     return Unreadable("not_json", f"The body is not JSON{where}: {text}; send one JSON object.")
 
@@ -138,4 +141,4 @@ def _unlawful(flaw: PydanticCustomError) -> Unreadable:
 
 
 def _too_deep() -> Unreadable:
-    return Unreadable("too_deep", f"The body is nested more than {MAX_DEPTH} levels deep; send it flatter.")
+    return Unreadable("too_deep", f"The body is nested more than {MAX_DEPTH} levels deep; use fewer levels.")

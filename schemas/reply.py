@@ -16,15 +16,15 @@ class ReplyBody(Frozen):
 
     agent_id: AgentId = Field(description="The person who replies.")
     reply_id: PlainId = Field(
-        description="Identifies the reply: sent again with the same id, it counts once."
+        description="The id of the reply. A reply that is sent again with the same id counts once."
     )
     amount: Annotated[StrictStr, AfterValidator(check_amount)] | None = Field(
         default=None,
-        description="Approve another amount, in the currency of the request.",
+        description="Another amount to approve, in the currency of the request.",
         json_schema_extra={"pattern": AMOUNT_PATTERN},
     )
     reason: Text | None = Field(
-        default=None, description="The reason; the asking agent reads it, the customer does not."
+        default=None, description="The reason. The asking agent reads it; the customer does not."
     )
 
 

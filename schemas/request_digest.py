@@ -1,4 +1,4 @@
-"""The digests that tell a repeat of a request or reply from a conflict (docs/concepts.md)."""
+"""The digests that distinguish a repeat of a request or reply from a conflict (docs/concepts.md, Words)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _encode: Final = JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 
 def digest48(parts: list[str | int | bool | None]) -> str:
-    """48 bits of blake2b over the parts, as 8 characters of base64 (docs/ledger.md, Keys)."""
+    """The first 48 bits of a hash of the parts, as 8 characters of base64 (docs/ledger.md, Keys)."""
     return _digest(_encode(parts))
 
 
@@ -24,10 +24,10 @@ def _digest(text: str) -> str:
 
 
 def request_digest(case: CaseFields) -> str:
-    """The digest of agent, customer, kind, amount in minor units, currency and discretion; absent is null."""
+    """The digest of agent, customer, kind, amount in minor units, currency and discretion."""
     request, money = case.request, case.request.money
     agent, currency = case.agent_id, request.currency
-    # The same text as JSONEncoder writes of this list, in a third of the time. Every request needs it.
+    # The same text as JSONEncoder writes for this list, in a third of the time. Every request needs it.
     return _digest(
         f"[{'null' if agent is None else encode_basestring(agent)},{encode_basestring(case.customer.id)},"
         f"{encode_basestring(request.kind)},{'null' if money is None else money.minor},"
@@ -37,12 +37,15 @@ def request_digest(case: CaseFields) -> str:
 
 
 def reply_digest(verdict_type: str, reply: ReplyBody) -> str:
-    """The digest of verdict, giver, amount by value, and reason."""
+    """The digest of the verdict, its giver, the value of its amount, and its reason."""
     amount = None if reply.amount is None else _by_value(reply.amount)
     return digest48([verdict_type, reply.agent_id, amount, reply.reason])
 
 
 def _by_value(amount: str) -> str:
-    """A reply names no currency, so its amount has no minor units: `45.0` and `045.00` are both `45.`."""
+    """The amount without superfluous zeros: `45.0` and `045.00` both give `45.`.
+
+    A reply names no currency, so its amount cannot be written in minor units.
+    """
     whole, _, fraction = amount.partition(".")
     return whole.lstrip("0") + "." + fraction.rstrip("0")

@@ -1,4 +1,4 @@
-"""Members of staff of a tenant."""
+"""The staff of a tenant."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from schemas.reading import read
 
 
 class Absence(Frozen):
-    """A period of absence, and the person who stands in."""
+    """A period of absence, and the stand-in."""
 
     from_: AwareDatetime = Field(alias="from", description="The start, included.")
     until: AwareDatetime = Field(description="The end, not included.")
@@ -29,29 +29,29 @@ class StaffMember(Frozen):
     role: Role = Field(description="A role of the tenant's policy.")
     team: PlainId
     email: Annotated[Line, Field(max_length=320)] | None = Field(
-        default=None, description="Their mail address; without it they get no mail."
+        default=None, description="The person's mail address; without it the person gets no mail."
     )
     language: Annotated[Line, Field(max_length=35)] | None = Field(
-        default=None, description="The language of their letters, as a BCP 47 tag: `nl`, `en-GB`."
+        default=None, description="The language of the person's letters, as a BCP 47 tag: `nl`, `en-GB`."
     )
     absences: tuple[Absence, ...] = Field(
-        default=(), description="Periods in which they answer no approvals."
+        default=(), description="The periods in which the person cannot answer approvals."
     )
 
     @property
     def key(self) -> str:
-        """The key of their record."""
+        """The key of the record."""
         return staff_key(self.tenant, self.agent_id)
 
 
 def staff_key(tenant: str, agent_id: str) -> str:
-    """The key of a record of mandaat.staff. A tenant has no slash, so two members never have the same key."""
+    """The key of a record of mandaat.staff. A tenant contains no slash, so no two members share a key."""
     return f"{tenant}/{agent_id}"
 
 
 def read_member(key: str, value: bytes) -> StaffMember:
-    """A record of mandaat.staff. Raises Unreadable, also if the key is another person's."""
+    """Read a record of mandaat.staff. Raises Unreadable, also if the key does not match the record."""
     member = read(StaffMember, value)
     if key != member.key:
-        raise Unreadable("key_mismatch", "The key of a staff record is <tenant>/<agent_id> of its body.")
+        raise Unreadable("key_mismatch", "The key of a staff record must be <tenant>/<agent_id> of its body.")
     return member

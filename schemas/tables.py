@@ -16,8 +16,8 @@ _EXAMPLES: Final = "../schemas/examples"
 
 def with_tables(page: str) -> str:
     """The page with each block `<!-- table: NAME -->` rewritten. Raises KeyError for an unknown name."""
-    made = {"topics": _topics, "types": _types, "reasons": _reasons}
-    return _BLOCK.sub(lambda found: f"{found[1]}{made[found[2]]()}{found[3]}", page)
+    tables = {"topics": _topics, "types": _types, "reasons": _reasons}
+    return _BLOCK.sub(lambda found: f"{found[1]}{tables[found[2]]()}{found[3]}", page)
 
 
 def _topics() -> str:
@@ -50,7 +50,7 @@ def _reasons() -> str:
 
 
 def _code(text: str) -> str:
-    """`<tenant>, or none` as code and words."""
+    """The text with placeholders and content types as code: `<tenant>`, or none."""
     return re.sub(r"<[^ ,]+|application/[a-z+]+", lambda found: f"`{found[0]}`", text)
 
 

@@ -1,6 +1,6 @@
-"""The topics: their names, contents, writers and readers, and the settings they must have.
+"""The topics: their names, contents, writers and readers, and the settings that they must have.
 
-Why they have these settings: docs/ledger.md, Topics. The types of events in them: schemas.types.
+docs/ledger.md, Topics, gives the reasons for the settings. schemas.types has the event types.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ DEAD_LETTERS: Final = "mandaat.dead-letters"
 BODY_LIMIT_BYTES: Final = 128 * 1024
 """The largest case, over HTTP or in mandaat.inbound."""
 INBOUND_LIMIT_BYTES: Final = 4 * 1024 * 1024
-"""The largest record in mandaat.inbound: larger than a case, so a case that is too large can be kept."""
+"""The largest record in mandaat.inbound. A case that is too large for intake still fits, as a dead letter."""
 DEAD_LETTER_LIMIT_BYTES: Final = 5 * 1024 * 1024
 POLICY_LIMIT_BYTES: Final = 8 * 1024 * 1024
-"""Room for a policy of some 10,000 mandates."""
+"""The largest record in mandaat.policies: a policy of about 10,000 mandates."""
 
 _DAY_MS: Final = 24 * 60 * 60 * 1000
 CASES_RETENTION_MS: Final = 30 * _DAY_MS
@@ -37,7 +37,7 @@ CASES_RETENTION_MS: Final = 30 * _DAY_MS
 
 @dataclass(frozen=True)
 class Sizes:
-    """The settings that differ between installations. fence_ms and clock_ms are T and S in docs/ledger.md."""
+    """The settings that differ between installations. docs/ledger.md calls fence_ms T and clock_ms S."""
 
     partitions: int = 12
     replication: int = 3
@@ -52,9 +52,9 @@ class Sizes:
 
 @dataclass(frozen=True)
 class Topic:
-    """One topic: its writers and readers, and its settings beside the common ones.
+    """One topic: its writers and readers, and its settings in addition to the common ones.
 
-    A service that reads its own records, to find out how far it had come, is not among the readers.
+    A service that only reads its own records, to find where it stopped, does not count as a reader.
     """
 
     name: str
@@ -68,7 +68,7 @@ class Topic:
 
     @property
     def from_to(self) -> str:
-        """Its writers and readers, in words."""
+        """The writers and readers, as text."""
         return f"{', '.join(self.writers)} -> {', '.join(self.readers)}"
 
     def group_of(self, service: str) -> str | None:
@@ -76,7 +76,7 @@ class Topic:
         return None if ("cleanup.policy", "compact") in self.settings else f"mandaat-{service}"
 
     def config(self, sizes: Sizes) -> dict[str, str]:
-        """The settings by name, as Kafka writes them."""
+        """The settings of the topic, as Kafka writes them, by name."""
         config = {
             "cleanup.policy": "delete",
             "min.insync.replicas": str(sizes.min_insync_replicas),
@@ -103,9 +103,9 @@ TOPICS: Final[tuple[Topic, ...]] = (
         (
             *_A_MONTH,
             ("max.message.bytes", str(INBOUND_LIMIT_BYTES)),
-            # The broker's time is the time of acceptance: a record that is read twice gives the same event.
+            # The broker's time is the time of acceptance, so reading a record twice gives the same event.
             ("message.timestamp.type", "LogAppendTime"),
-            # The broker undoes any compression, and so limits the size of the uncompressed record.
+            # The broker decompresses each record, and so limits its uncompressed size.
             ("compression.type", "uncompressed"),
         ),
         content_type="application/cloudevents+json, application/json, or none",
@@ -115,7 +115,7 @@ TOPICS: Final[tuple[Topic, ...]] = (
         CASES,
         ("intake",),
         ("rules", "notifier"),
-        "Cases that were accepted, and requests that were withdrawn.",
+        "Accepted cases, and withdrawals of requests.",
         _A_MONTH,
     ),
     Topic(
@@ -137,7 +137,7 @@ TOPICS: Final[tuple[Topic, ...]] = (
         NOTICES,
         ("notifier",),
         ("anyone",),
-        "How each notice ended.",
+        "The result of each notice.",
         _A_MONTH,
     ),
     Topic(
@@ -162,10 +162,10 @@ TOPICS: Final[tuple[Topic, ...]] = (
         DEAD_LETTERS,
         ("intake", "rules", "notifier"),
         ("operations",),
-        "Records that could not be handled: bytes, key and headers, and the reason.",
+        "Records that could not be handled, with their bytes, key and headers, and the reason.",
         settings=(("retention.ms", "-1"), ("max.message.bytes", str(DEAD_LETTER_LIMIT_BYTES))),
-        content_type="as it was",
-        key="as it was",
+        content_type="that of the record",
+        key="that of the record",
     ),
 )
 
@@ -174,19 +174,19 @@ RECORDS: Final[dict[str, type[Frozen]]] = {STAFF: StaffMember, POLICIES: PolicyR
 
 
 def short_name(name: str) -> str:
-    """The name of a topic, or of an event's type, without `mandaat.` and without version."""
+    """The name of a topic or an event type, without `mandaat.` and without the version."""
     return re.sub(r"^mandaat\.|\.v[0-9]+$", "", name)
 
 
 SAME_PARTITIONS: Final = (CASES, REPLIES, DECISIONS)
-"""Topics whose partitions belong together: partition p of one, and partition p of the others."""
+"""Topics with the same partitions: a case is in the same partition of each."""
 
 AT_LEAST: Final = frozenset({"retention.ms", "retention.bytes", "min.insync.replicas", "replication"})
-"""Settings that may be higher than wanted; -1 means no limit."""
+"""Settings that may be higher than required; -1 means no limit."""
 
 
 def differences(where: str, found: Mapping[str, str | None], wanted: Mapping[str, str]) -> list[str]:
-    """One sentence for each setting that is not as it must be. Other settings are not checked."""
+    """One sentence for each setting that differs from the required value. Other settings are not checked."""
     return [
         f"{where}: {name} is {found.get(name) or 'not set'}, must be {value}"
         for name, value in wanted.items()

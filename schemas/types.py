@@ -1,4 +1,4 @@
-"""Every type of event: one row each in EVENT_TYPES. The name of a type ends in its version."""
+"""The event types, one row each in EVENT_TYPES. The name of a type ends in its version."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ NOTICE_FAILED: Final = "mandaat.notice.failed.v1"
 
 
 class EventType(NamedTuple):
-    """One type of event: its name, its topic, the model of its data, and its meaning in one sentence.
+    """One event type: its name, its topic, the model of its data, and its meaning in one sentence.
 
-    `outcome`: the outcome of a decision with this type. `changes_approval`: its data is a new version of an
-    approval. `inbound`: the model of its data as contact-centre software sends it in mandaat.inbound.
+    `outcome`: the outcome of decisions of this type. `changes_approval`: whether its data is a new version of
+    an approval. `inbound`: the model of its data in mandaat.inbound, if contact-centre software may send it.
     """
 
     name: str
@@ -58,14 +58,14 @@ EVENT_TYPES: Final = (
         CASE_SUBMITTED,
         CASES,
         Case,
-        "A case with a request of its agent was accepted.",
+        "A case with a decision request was accepted.",
         inbound=SubmittedCase,
     ),
     EventType(
         CASE_WITHDRAWN,
         CASES,
         Withdrawal,
-        "A request is withdrawn, before or after it was decided, and even before it came.",
+        "A request is withdrawn: after it was decided, before that, or even before it arrived.",
         inbound=SubmittedWithdrawal,
     ),
     EventType(
@@ -91,7 +91,7 @@ EVENT_TYPES: Final = (
         DECISION_ESCALATED,
         DECISIONS,
         Decision,
-        "The agent may not grant the request; people who may grant it are asked.",
+        "The agent may not grant the request. The people who may grant it are asked.",
         outcome="escalated",
     ),
     EventType(
@@ -105,40 +105,40 @@ EVENT_TYPES: Final = (
         DECISION_WITHDRAWN,
         DECISIONS,
         Decision,
-        "The request was withdrawn; what an approval took from budgets is given back.",
+        "The request was withdrawn. The charges of its approval are given back to the budgets.",
         outcome="withdrawn",
     ),
     EventType(
         APPROVAL_REQUESTED,
         DECISIONS,
         ApprovalEvent,
-        "An approval is open, and waits for one of its approvers.",
+        "An approval was opened. It waits for one of its approvers.",
         changes_approval=True,
     ),
     EventType(
         APPROVAL_CLOSED,
         DECISIONS,
         ApprovalEvent,
-        "An approval ended, by a verdict or a withdrawal; the decision beside it says how.",
+        "An approval was closed by a verdict or a withdrawal. The decision beside it has the outcome.",
         changes_approval=True,
     ),
     EventType(
         APPROVAL_LATE,
         DECISIONS,
         ApprovalEvent,
-        "A verdict came after the approval was closed; it changes nothing.",
+        "A verdict arrived after the approval was closed. It changes nothing.",
     ),
     EventType(
         APPROVAL_NOT_ENTITLED,
         DECISIONS,
         ApprovalEvent,
-        "A verdict came from a person who may not give it; it changes nothing.",
+        "A verdict arrived from a person who may not give it. It changes nothing.",
     ),
     EventType(
         LEDGER_MARKED,
         DECISIONS,
         Marker,
-        "The ledger's own mark in a partition; ignore it.",
+        "A marker of the ledger in a partition. Ignore it.",
     ),
     EventType(
         NOTICE_DELIVERED,
@@ -150,7 +150,7 @@ EVENT_TYPES: Final = (
         NOTICE_FAILED,
         NOTICES,
         Notice,
-        "A notice could not be delivered, and why.",
+        "A notice could not be delivered; `reason` says why.",
     ),
 )
 
@@ -167,7 +167,7 @@ DECISION_EVENTS: Final = frozenset(DECISION_TYPES.values())
 """The types whose data is a decision."""
 
 CHANGES_APPROVAL: Final = frozenset(one.name for one in EVENT_TYPES if one.changes_approval)
-"""The types that carry a new version of an approval; other types leave it as it is."""
+"""The types that hold a new version of an approval. Other types do not change it."""
 
 
 INBOUND_MODELS: Final = {one.name: one.inbound for one in EVENT_TYPES if one.inbound is not None}
@@ -182,6 +182,6 @@ def types_in(topic: str) -> tuple[str, ...]:
 
 
 def event_model(event_type: str) -> type[CloudEvent[Any]]:
-    """The model of a whole event of that type. Raises KeyError for an unknown type."""
+    """The model of a whole event of this type. Raises KeyError for an unknown type."""
     model = CloudEvent.__class_getitem__(MODELS[event_type])
     return cast("type[CloudEvent[Any]]", model)

@@ -1,4 +1,4 @@
-"""Withdrawing a request (docs/concepts.md, What is withdrawn)."""
+"""The withdrawal of a request (docs/concepts.md, What is withdrawn)."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from schemas.ids import AgentId, CaseId, RequestId, RequestKey, Tenant
 from schemas.model import Frozen, Text
 
 WITHDRAWN: Final = "withdrwn"
-"""Stands for a digest (8 characters): of a withdrawal, and of a request that was withdrawn before it came."""
+"""The digest (8 characters) of every withdrawal, and of a request that was withdrawn before it arrived."""
 
 
 class Withdrawal(Frozen):
-    """The data of `mandaat.case.withdrawn.v1`: a request is withdrawn, at most once."""
+    """The data of `mandaat.case.withdrawn.v1`. A request is withdrawn at most once."""
 
     tenant: Tenant
     case_id: CaseId
@@ -31,23 +31,23 @@ class Withdrawal(Frozen):
 
 
 class WithdrawalBody(Frozen):
-    """The body of `POST /v1/cases/{case_id}/withdrawal`. The caller is trusted to name the person."""
+    """The body of `POST /v1/cases/{case_id}/withdrawal`. The caller names the person and is trusted."""
 
     request_id: RequestId = Field(description="The request of the case that is withdrawn.")
     agent_id: AgentId | None = Field(
         default=None, description="The member of staff who withdraws it, if known."
     )
     reason: Text | None = Field(
-        default=None, description="The reason; colleagues read it, the customer does not."
+        default=None, description="The reason. Colleagues read it; the customer does not."
     )
     tenant: Tenant | None = Field(default=None, description="The organisation that the case belongs to.")
 
 
 class SubmittedWithdrawal(WithdrawalBody):
-    """A withdrawal as it is sent: the tenant may be left out if the caller's key implies it."""
+    """A withdrawal as it is submitted. The tenant may be left out if the caller's key implies it."""
 
-    case_id: CaseId = Field(description="The source's id of the case.")
+    case_id: CaseId = Field(description="The id of the case in the source system.")
 
     def of(self, tenant: str) -> Withdrawal:
-        """This withdrawal, for that tenant."""
+        """This withdrawal with its tenant."""
         return Withdrawal.model_construct(**{**self.__dict__, "tenant": tenant})
