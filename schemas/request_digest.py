@@ -15,7 +15,7 @@ _encode: Final = JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 
 def digest48(parts: list[str | int | bool | None]) -> str:
-    """The first 48 bits of a hash of the parts, as 8 characters of base64 (docs/ledger.md, Keys)."""
+    """A hash of the parts (blake2b, 48 bits), as 8 characters of base64 (docs/ledger.md, Keys)."""
     return _digest(_encode(parts))
 
 

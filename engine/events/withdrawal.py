@@ -72,23 +72,23 @@ def _decision(caused_by: WithdrawalInput, newest: Sequence[Event], policy: Polic
     It names the policy version of the newest decision, because it gives back the charges of that decision.
     If there is no decision, it names the active policy.
     """
-    asked = caused_by.withdrawal
+    withdrawal = caused_by.withdrawal
     stored = (event["data"] for event in newest if event["type"] in types.DECISION_EVENTS)
     before = next(stored, _NO_DECISION)
     return build_decision(
-        decision_id=derived_id(types.DECISION_WITHDRAWN, *asked.key, FIRST),
-        case_id=asked.case_id,
-        request_id=asked.request_id,
+        decision_id=derived_id(types.DECISION_WITHDRAWN, *withdrawal.key, FIRST),
+        case_id=withdrawal.case_id,
+        request_id=withdrawal.request_id,
         outcome="withdrawn",
         by="person",
-        decided_by=asked.agent_id,
+        decided_by=withdrawal.agent_id,
         mandate=before["mandate"],
         amount=before["amount"],
         currency=before["currency"],
         agent_id=before["agent_id"],
         customer_id=before["customer_id"],
         policy=PolicyRef.model_construct(**before["policy"]) if before["policy"] else policy_ref(policy),
-        reasons=event_reasons((reasons.withdrawn(asked),)),
+        reasons=event_reasons((reasons.withdrawn(withdrawal),)),
         charges=tuple(map(_given_back, before["charges"])),
         request_digest=before["request_digest"],
         agent=AgentRef.model_construct(**before["agent"]),

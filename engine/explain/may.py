@@ -32,10 +32,10 @@ def prohibition_in_words(row: Prohibition, define: Mapping[str, str], speech: Sp
     kinds = speech.say("may.any_kind") if row.kinds is None else _named(row.kinds, speech)
     if row.named:
         roles = speech.any_of(speech.name(role) for role in row.named)
-        said = speech.say("may.prohibited.except", kinds=kinds, roles=roles, reason=row.reason)
+        sentence = speech.say("may.prohibited.except", kinds=kinds, roles=roles, reason=row.reason)
     else:
-        said = speech.say("may.prohibited", kinds=kinds, reason=row.reason)
-    return " ".join([said, *_conditions(row, (row.when,), define, speech)])
+        sentence = speech.say("may.prohibited", kinds=kinds, reason=row.reason)
+    return " ".join([sentence, *_conditions(row, (row.when,), define, speech)])
 
 
 def _kinds(row: Mandate, speech: Speech) -> str:
@@ -73,16 +73,16 @@ def _granted(row: Mandate, speech: Speech) -> str:
 
 
 def _of_budget(budget: Budget, room: Room | None, speech: Speech) -> list[str]:
-    said = {
+    figures = {
         "budget": budget.id,
         "cap": speech.of_budget(budget, budget.most),
         "window": speech.window(budget),
         "per": speech.per(budget),
     }
     if room is None:
-        return [speech.say("may.budget.customer", **said)]
+        return [speech.say("may.budget.customer", **figures)]
     used, left = speech.of_budget(budget, room.used), speech.of_budget(budget, room.left)
-    sentences = [speech.say("may.budget", used=used, left=left, **said)]
+    sentences = [speech.say("may.budget", used=used, left=left, **figures)]
     if room.renews_at is not None:
         sentences.append(speech.say("may.budget.renews", moment=speech.moment(room.renews_at)))
     return sentences

@@ -185,9 +185,9 @@ class Expression:
             return Failure("a key is looked up that is not there")
         key = quoted[1:-1]
         for path in self._paths:
-            lacking = _lacking(path, case)
-            if lacking is not None and (lacking[-1] == key or "\\" in key):
-                name = ".".join(lacking)
+            missing = _missing_path(path, case)
+            if missing is not None and (missing[-1] == key or "\\" in key):
+                name = ".".join(missing)
                 return Failure(f"{name} is missing", fact=name)
         if re.search(rf"\b{re.escape(key)}\b", self.text):
             return Failure(f"{key} is missing", fact=key)
@@ -206,7 +206,7 @@ def _no_overload(call: str) -> str:
     )
 
 
-def _lacking(path: tuple[str, ...], case: Case) -> tuple[str, ...] | None:
+def _missing_path(path: tuple[str, ...], case: Case) -> tuple[str, ...] | None:
     """The path up to the first key that the case lacks; None if it lacks none."""
     value: JsonValue = (case.facts if path[0] == "facts" else case.claims) or {}
     for depth, key in enumerate(path[1:], 2):

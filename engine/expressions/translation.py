@@ -167,7 +167,7 @@ class _Translator:
             )
         return translation
 
-    def _say(self, at: int, text: str) -> None:
+    def _add_flaw(self, at: int, text: str) -> None:
         self._flaws.append(ExpressionFlaw(at, text))
 
     # The tokens around a token
@@ -211,7 +211,7 @@ class _Translator:
         elif token.text in self._definitions:
             self._definition(number, token)
         elif token.text in OWN:
-            self._say(token.start, f"unknown name `{token.text}`")
+            self._add_flaw(token.start, f"unknown name `{token.text}`")
 
     def _field(self, number: int, token: Token) -> None:
         fields = FIELDS[token.text]
@@ -311,7 +311,7 @@ class _Translator:
 
     def _zone(self, number: int, token: Token) -> None:
         if not self._note_literal_call(number, f"now.{token.text}") and self._symbol(number + 2) != ")":
-            self._say(token.start, "write the time zone as text in quotes")
+            self._add_flaw(token.start, "write the time zone as text in quotes")
 
     def _pattern(self, number: int) -> None:
         """Check the pattern of `matches`, its last argument both as a function and as a method."""
@@ -323,7 +323,7 @@ class _Translator:
             self._calls.append((f"''.matches({pattern.text})", pattern.start))
         else:
             text = "write the pattern of `matches` as text in quotes"
-            self._say(self._tokens[number].start, text)
+            self._add_flaw(self._tokens[number].start, text)
 
     def _note_literal_call(self, number: int, call: str) -> bool:
         """Note a call whose only argument is a text in quotes, so that checking evaluates it.

@@ -52,7 +52,7 @@ class Received:
     | `tenant`, `case_key`, `request_key` | the tenant, the case and the request that the input is about |
     | `index_id`, `digest` | the id under which the ledger settles it once; another digest is a conflict |
     | `needs` | the reads that it needs before it can be judged |
-    | `judged_person` | the id of the person whose authority is judged; None if no authority is needed |
+    | `judged_person` | the id of the person whose authority is judged; None if no person is judged |
     | `alone` | whether it must not share a round with another input of its case |
     | `conflict` | the detail of the dead letter if the id is known with other content |
     """

@@ -67,9 +67,9 @@ class Ladder:
         """
         steps = self._book.steps
         for step in (*filter(self._role_covers, steps), *steps):
-            able = self._named(self._able(step))
-            if able:
-                return Asked(step, able)
+            entitled = self._named(self._may_grant(step))
+            if entitled:
+                return Asked(step, entitled)
         if self._book.when_nobody == "refuse":
             return None
         return Asked(steps[-1], self._named(self._present(steps[-1])))
@@ -82,14 +82,14 @@ class Ladder:
         """
         if step not in self._book.roles:
             return iter(()) if self.asked is None else self.entitled(self.asked.step)
-        able = self._able(step)
-        first = next(able, None)
-        return self._present(step) if first is None else chain((first,), able)
+        entitled = self._may_grant(step)
+        first = next(entitled, None)
+        return self._present(step) if first is None else chain((first,), entitled)
 
     def _named(self, people: Iterator[StaffMember]) -> tuple[str, ...]:
         return tuple(sorted(person.agent_id for person in islice(people, MOST_NAMED)))
 
-    def _able(self, step: str) -> Iterator[StaffMember]:
+    def _may_grant(self, step: str) -> Iterator[StaffMember]:
         """The people whose mandates cover it: those in the asking agent's team, or if none, in any team."""
         return _first_with_any(filter(self._covers, self._holders(step, team)) for team in self._teams)
 
@@ -97,7 +97,7 @@ class Ladder:
         return _first_with_any(self._holders(step, team) for team in self._teams)
 
     def _holders(self, step: str, team: str | None) -> Iterator[StaffMember]:
-        """Everybody who has the step's role or stands in for it, once each; never the asking agent."""
+        """The people with the step's role, or their stand-ins, each once. The asking agent is left out."""
         seen: set[str] = set()
         for holder in self._staff.with_roles(self._book.roles[step], team):
             person = _standing_in(holder, self._staff, self._now)

@@ -57,12 +57,12 @@ class Staff:
 
         The answer is cached until a person is added, changed or removed.
         """
-        asked = frozenset(roles)
-        found = self._found.get((asked, team))
+        role_set = frozenset(roles)
+        found = self._found.get((role_set, team))
         if found is None:
-            found = tuple(sorted(self._members_with(asked, team), key=lambda member: member.agent_id))
+            found = tuple(sorted(self._members_with(role_set, team), key=lambda member: member.agent_id))
             if found:  # empty answers are not cached, or unknown teams would make the cache grow for ever
-                self._found[asked, team] = found
+                self._found[role_set, team] = found
         return found
 
     def _members_with(self, roles: Iterable[str], team: str | None) -> Iterable[StaffMember]:

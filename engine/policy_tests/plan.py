@@ -121,11 +121,11 @@ class _Planner:
         try:
             member = read(StaffMember, line)
         except Unreadable as flaw:
-            raise _wrong(spot, f"not a staff record: {flaw.detail}") from flaw
+            raise _error_at(spot, f"not a staff record: {flaw.detail}") from flaw
         if member.tenant != self._book.tenant:
-            raise _wrong(spot, f"{member.agent_id} works for {member.tenant}, not for {self._book.tenant}")
+            raise _error_at(spot, f"{member.agent_id} works for {member.tenant}, not for {self._book.tenant}")
         if self._plan.staff.get(member.agent_id) is not None:
-            raise _wrong(spot, f"{member.agent_id} is listed twice")
+            raise _error_at(spot, f"{member.agent_id} is listed twice")
         return member
 
     # Tests
@@ -147,7 +147,7 @@ class _Planner:
         node = self._tree.find(path)[0]
         named = [action for action in _ACTIONS if getattr(one, action) is not None]
         if len(named) != 1:
-            raise _wrong(node.spot, f"write exactly one of {', '.join(_ACTIONS)}")
+            raise _error_at(node.spot, f"write exactly one of {', '.join(_ACTIONS)}")
         if one.case is not None:
             case = self._case(one, path, entry)
             cases.pop(case.case_id, None)  # so that it becomes the last one
@@ -155,12 +155,12 @@ class _Planner:
             return Submission(OFFLINE, _name(path), one.time or case.opened_at, None, case)
         spot = node.key_spot(named[0])
         if one.withdraw is not None:
-            about = _about(one.withdraw.case, cases, spot)
+            about = _case_by_id(one.withdraw.case, cases, spot)
             return _withdrawal(about, one.time or now or about.opened_at, _name(path))
         verdict, kind = (one.approve, ApproveReply) if one.approve is not None else (one.reject, RejectReply)
         if verdict is None:
-            raise _wrong(spot, "is empty")
-        about = _about(verdict.case, cases, spot)
+            raise _error_at(spot, "is empty")
+        about = _case_by_id(verdict.case, cases, spot)
         return _reply(verdict, kind, about, one.time or now or about.opened_at, _name(path))
 
     def _case(self, one: TestStepEntry, path: Path, entry: TestEntry) -> Case:
@@ -186,7 +186,7 @@ class _Planner:
                 for found in flaw.flaws
             ) from flaw
         if submitted.tenant not in (None, self._book.tenant):
-            raise _wrong(_spot(("tenant",), nodes), f"the policy is for {self._book.tenant}")
+            raise _error_at(_spot(("tenant",), nodes), f"the policy is for {self._book.tenant}")
         return submitted.of(self._book.tenant)
 
     def _complete(self, given: dict[str, Any], path: Path, time: datetime | None) -> None:
@@ -203,7 +203,7 @@ class _Planner:
                 request.setdefault("currency", self._book.currency)
 
 
-def _wrong(spot: Spot, text: str) -> PolicyProblems:
+def _error_at(spot: Spot, text: str) -> PolicyProblems:
     return PolicyProblems([problem(spot, text)])
 
 
@@ -215,12 +215,12 @@ def _steps(pointer: str) -> Path:
     return tuple(int(step) if step.isdigit() else step for step in pointer.split("/")[1:])
 
 
-def _about(case_id: str | None, cases: Mapping[str, Case], spot: Spot) -> Case:
+def _case_by_id(case_id: str | None, cases: Mapping[str, Case], spot: Spot) -> Case:
     """The case with this id; without an id, the last case."""
     if not cases:
-        raise _wrong(spot, "there is no case before this")
+        raise _error_at(spot, "there is no case before this")
     if case_id is not None and case_id not in cases:
-        raise _wrong(spot, f"there is no case {case_id} before this")
+        raise _error_at(spot, f"there is no case {case_id} before this")
     return cases[case_id or next(reversed(list(cases)))]
 
 
@@ -267,7 +267,7 @@ def _spot(path: Path, nodes: list[Node]) -> Spot:
 
 
 def _reply(verdict: VerdictEntry, kind: type[Reply], about: Case, now: datetime, name: str) -> Reply:
-    said = Verdict.model_construct(
+    data = Verdict.model_construct(
         agent_id=verdict.by,
         reply_id=name,
         amount=verdict.amount,
@@ -276,15 +276,15 @@ def _reply(verdict: VerdictEntry, kind: type[Reply], about: Case, now: datetime,
         case_id=about.case_id,
         request_id=about.request.request_id,
     )
-    return kind(OFFLINE, name, now.astimezone(UTC), None, about.tenant, said)
+    return kind(OFFLINE, name, now.astimezone(UTC), None, about.tenant, data)
 
 
 def _withdrawal(about: Case, now: datetime, name: str) -> WithdrawalInput:
-    asked = Withdrawal.model_construct(
+    withdrawal = Withdrawal.model_construct(
         tenant=about.tenant,
         case_id=about.case_id,
         request_id=about.request.request_id,
         agent_id=about.agent_id,
         reason=None,
     )
-    return WithdrawalInput(OFFLINE, name, now.astimezone(UTC), None, asked)
+    return WithdrawalInput(OFFLINE, name, now.astimezone(UTC), None, withdrawal)

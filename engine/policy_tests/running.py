@@ -29,10 +29,10 @@ class Difference:
 
 @dataclass(frozen=True)
 class Actual:
-    """The actual result of a step. `said`: the decision, with the step and the approvers of its approval."""
+    """The actual result of a step. `values`: the decision, with step and approvers of its approval."""
 
     outcome: str
-    said: Mapping[str, Any]
+    values: Mapping[str, Any]
     reasons: Sequence[Mapping[str, Any]]
     charges: Sequence[Mapping[str, Any]]
     currency: str
@@ -48,8 +48,8 @@ class RuleCoverage:
 
     def add(self, actual: Actual) -> None:
         """Add the mandate that grants, the prohibitions in reasons, and the budgets charged or exhausted."""
-        if actual.said.get("mandate") is not None:
-            self.mandates.add(actual.said["mandate"])
+        if actual.values.get("mandate") is not None:
+            self.mandates.add(actual.values["mandate"])
         self.budgets.update(charge["budget"] for charge in actual.charges)
         for reason in actual.reasons:
             self.prohibitions.update({reason["prohibition"]} if "prohibition" in reason else ())
@@ -98,10 +98,10 @@ def _actual(events: Iterable[Event], currency: str) -> Actual:
             about = event["data"]
             no_effect = _NO_EFFECT.get(event["type"])
     approval = about.get("approval", {})
-    said = {**decision, "step": approval.get("step"), "approvers": approval.get("approvers", [])}
+    values = {**decision, "step": approval.get("step"), "approvers": approval.get("approvers", [])}
     return Actual(
         no_effect or decision["outcome"],
-        said,
+        values,
         (about if no_effect else decision).get("reasons", ()),
         decision.get("charges", ()),
         decision.get("currency") or currency,
@@ -115,11 +115,11 @@ def _differences(step: Step, actual: Actual) -> Iterator[Difference]:
         text = f"outcome: expected {expected.outcome}, got {actual.outcome}" + (f" ({why})" if why else "")
         yield Difference(node.key_spot("outcome"), text)
     for name in ("mandate", "by", "amount", "on_the_spot", "step"):
-        differs = _difference(name, getattr(expected, name), actual.said.get(name), actual.currency)
+        differs = _difference(name, getattr(expected, name), actual.values.get(name), actual.currency)
         if differs is not None:
             yield Difference(node.key_spot(name), differs)
-    if expected.approvers is not None and sorted(expected.approvers) != sorted(actual.said["approvers"]):
-        text = f"approvers: expected {_listed(expected.approvers)}, got {_listed(actual.said['approvers'])}"
+    if expected.approvers is not None and sorted(expected.approvers) != sorted(actual.values["approvers"]):
+        text = f"approvers: expected {_listed(expected.approvers)}, got {_listed(actual.values['approvers'])}"
         yield Difference(node.key_spot("approvers"), text)
     yield from _rows("reasons", expected, actual.reasons, step, actual.currency)
     yield from _rows("charges", expected, actual.charges, step, actual.currency)

@@ -49,9 +49,11 @@ class _BudgetReader:
         for mandate in each(self._tree.get("mandates")):
             self._read_mandate(mandate, names)
         if self._tree.get("timezone") is None and (key := next(self._keys(), None)) is not None:
-            self._say(key, "the windows of budgets need a time zone; write `timezone: Europe/Amsterdam`")
+            self._add_problem(
+                key, "the windows of budgets need a time zone; write `timezone: Europe/Amsterdam`"
+            )
 
-    def _say(self, node: Node, text: str) -> None:
+    def _add_problem(self, node: Node, text: str) -> None:
         self.problems.append(problem(node.spot, text))
 
     def _keys(self) -> Iterator[Node]:
@@ -73,7 +75,7 @@ class _BudgetReader:
             else:
                 continue
             if name in seen:
-                self._say(one, f"budget `{short(name.removeprefix('.'))}` is listed twice")
+                self._add_problem(one, f"budget `{short(name.removeprefix('.'))}` is listed twice")
             seen[name] = one
 
     def _check_name(self, one: Node, shared: dict[str, tuple[Node, Node]]) -> None:
@@ -81,7 +83,7 @@ class _BudgetReader:
             return
         close = get_close_matches(one.text or "", shared, 1)
         hint = f"; did you mean `{close[0]}`?" if close else "; write it under `budgets`"
-        self._say(one, f"there is no budget `{short(one.text or '')}`{hint}")
+        self._add_problem(one, f"there is no budget `{short(one.text or '')}`{hint}")
 
     def _read_budget(self, budget: Node) -> None:
         if budget.entries is None:
@@ -89,7 +91,7 @@ class _BudgetReader:
         cap, count = budget.get("cap"), budget.get("count")
         if (cap is None) == (count is None):
             said = "this one has both" if cap is not None else "this one has neither"
-            self._say(budget, f"a budget has a `cap` (money) or a `count` (decisions); {said}")
+            self._add_problem(budget, f"a budget has a `cap` (money) or a `count` (decisions); {said}")
         if cap is not None:
             self._read_cap(cap)
 
@@ -98,6 +100,6 @@ class _BudgetReader:
         if minor == 0:
             minor = "a cap must be above 0"
         if isinstance(minor, str):
-            self._say(node, minor)
+            self._add_problem(node, minor)
         elif minor is not None:
             self.caps[id(node)] = minor

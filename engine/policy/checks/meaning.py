@@ -74,7 +74,7 @@ class _MeaningReader:
         self._found.problems += [*budgets.problems, *check_working_hours(self._tree)]
         return self._found
 
-    def _say(self, node: Node, text: str) -> None:
+    def _add_problem(self, node: Node, text: str) -> None:
         self._found.problems.append(problem(node.spot, text))
 
     # Roles and ids
@@ -101,20 +101,20 @@ class _MeaningReader:
             if one.text is not None and one.text not in names and one.text:
                 close = get_close_matches(one.text, filter(_IS_ID.fullmatch, names), 1)
                 hint = f"; did you mean `{close[0]}`?" if close else "; write it under `roles`"
-                self._say(one, f"there is no role `{short(one.text)}`{hint}")
+                self._add_problem(one, f"there is no role `{short(one.text)}`{hint}")
         self._check_twice(node)
 
     def _check_kinds(self, node: Node | None) -> None:
         kinds = one_or_list(node)
         if len(kinds) > 1 and any(one.text == "*" for one in kinds):
-            self._say(kinds[0], '"*" already means every kind; remove the others')
+            self._add_problem(kinds[0], '"*" already means every kind; remove the others')
         self._check_twice(node)
 
     def _check_twice(self, node: Node | None) -> None:
         seen: set[str] = set()
         for one in one_or_list(node):
             if one.text is not None and one.text in seen:
-                self._say(one, f"`{short(one.text)}` is listed twice")
+                self._add_problem(one, f"`{short(one.text)}` is listed twice")
             seen.add(one.text or "")
 
     def _read_ids(self, section: str) -> None:
@@ -125,13 +125,15 @@ class _MeaningReader:
                 continue
             if name.text in seen:
                 line = seen[name.text].spot.line
-                self._say(name, f"the id `{short(name.text)}` is already used in {section}, on line {line}")
+                self._add_problem(
+                    name, f"the id `{short(name.text)}` is already used in {section}, on line {line}"
+                )
             seen.setdefault(name.text, name)
 
     def _read_ladder(self) -> None:
         ladders = list(each(self._tree.get("escalation")))
         for ladder in ladders[1:]:
-            self._say(ladder, "more than one entry of `escalation` is not supported yet; keep one")
+            self._add_problem(ladder, "more than one entry of `escalation` is not supported yet; keep one")
         for ladder in ladders:
             for step in each(ladder.get("steps")):
                 self._check_roles(step.get("to"))
@@ -142,7 +144,7 @@ class _MeaningReader:
         node = self._tree.get("currency")
         decimals = exponent(node.text) if node is not None and node.text is not None else None
         if node is not None and decimals is None and re.fullmatch("[A-Z]{3}", node.text or ""):
-            self._say(node, f"{node.text} is not a currency of ISO 4217")
+            self._add_problem(node, f"{node.text} is not a currency of ISO 4217")
         return 2 if decimals is None else decimals
 
     def _read_timezone(self) -> None:
@@ -152,7 +154,7 @@ class _MeaningReader:
         try:
             ZoneInfo(node.value)
         except (ZoneInfoNotFoundError, ValueError, OSError):
-            self._say(
+            self._add_problem(
                 node, f"there is no time zone {short(node.value)!r}; write one such as Europe/Amsterdam"
             )
 
@@ -162,7 +164,7 @@ class _MeaningReader:
             return
         minor = read_money(node, self._decimals, "a limit")
         if isinstance(minor, str):
-            self._say(node, minor)
+            self._add_problem(node, minor)
         elif minor is not None:
             self._found.amounts[id(node)] = minor
 
@@ -175,7 +177,7 @@ class _MeaningReader:
         for name, (key, value) in entries.items():
             later.discard(name)
             if name in ROOTS or name in RESERVED:
-                self._say(key, f"`{name}` is already in use in expressions; choose another name")
+                self._add_problem(key, f"`{name}` is already in use in expressions; choose another name")
                 self._definitions[name] = Definition(None)
                 continue
             if not isinstance(value.value, str) or not value.value.strip():
@@ -199,11 +201,11 @@ class _MeaningReader:
     def _check_constant(self, node: Node, expression: Expression, wanted: Wanted) -> None:
         value = expression.constant(wanted)
         if isinstance(value, Failure):
-            self._say(node, f"this always fails: {value.error}")
+            self._add_problem(node, f"this always fails: {value.error}")
         elif value is False:
             self._found.problems.append(warning(node.spot, "this condition is never true"))
         elif isinstance(value, float) and value < 0:
-            self._say(node, "a limit cannot be negative")
+            self._add_problem(node, "a limit cannot be negative")
 
     def _report(self, node: Node, compiled: Compiled) -> None:
         for flaw in compiled.flaws:

@@ -55,7 +55,7 @@ def _problem(tree: Node, one: Mapping[str, Any]) -> PolicyProblem | None:
     kind, context = str(one["type"]), one.get("ctx") or {}
     node, _ = tree.find(path)
     if kind == "missing":
-        return problem(node.spot, f"`{path[-1]}` is missing{_in(path[:-1], node)}")
+        return problem(node.spot, f"`{path[-1]}` is missing{_owner(path[:-1], node)}")
     if kind == "extra_forbidden":
         parent, _ = tree.find(path[:-1])
         return problem(parent.key_spot(str(path[-1])), _unknown(path))
@@ -64,7 +64,7 @@ def _problem(tree: Node, one: Mapping[str, Any]) -> PolicyProblem | None:
     spot = node.spot
     if "[key]" in one["loc"]:
         spot = tree.find(path[:-1])[0].key_spot(str(path[-1]))
-    return problem(spot, f"{_called(path)} {_text(kind, path, one, context)}")
+    return problem(spot, f"{_subject(path)} {_text(kind, path, one, context)}")
 
 
 def _text(kind: str, path: Path, one: Mapping[str, Any], context: Mapping[str, Any]) -> str:
@@ -95,14 +95,14 @@ def _pattern_text(path: Path, is_key: bool) -> str:
     return _PATTERNS.get(str(path[-1]), _ID)
 
 
-def _called(path: Path) -> str:
+def _subject(path: Path) -> str:
     names = [step for step in path if isinstance(step, str)]
     if not names:
         return "this"
     return f"this entry of `{names[-1]}`" if isinstance(path[-1], int) else f"`{names[-1]}`"
 
 
-def _in(path: Path, node: Node) -> str:
+def _owner(path: Path, node: Node) -> str:
     if not path:
         return ""
     owner, section = node.get("id"), [step for step in path if isinstance(step, str)]

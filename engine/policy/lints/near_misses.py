@@ -32,7 +32,7 @@ def near_misses(tree: Node) -> list[PolicyProblem]:
     rows = [*each(tree.get("prohibitions")), *each(tree.get("mandates"))]
     categories = [one for row in rows for one in one_or_list(row.get("categories"))]
     return [
-        *_of_prohibitions(prohibited, _times(granted)),
+        *_of_prohibitions(prohibited, _counts(granted)),
         *_of_one_another(granted, "kind"),
         *_of_one_another(categories, "category"),
     ]
@@ -53,14 +53,14 @@ def _of_prohibitions(kinds: Iterable[Node], granted: Mapping[str, int]) -> list[
 
 def _of_one_another(nodes: Iterable[Node], what: str) -> list[PolicyProblem]:
     nodes = list(nodes)
-    times = _times(nodes)
-    often = {word: None for word, number in times.items() if number > 1}
+    counts = _counts(nodes)
+    often = {word: None for word, number in counts.items() if number > 1}
     problems: list[PolicyProblem] = []
-    if len(times) ** 2 > _MOST_PAIRS:
+    if len(counts) ** 2 > _MOST_PAIRS:
         return []
     for node in nodes:
         word = node.text or ""
-        meant = _closest(word, often) if times[word] == 1 else None
+        meant = _closest(word, often) if counts[word] == 1 else None
         often[word] = None
         if meant is not None and _one_letter_apart(word, meant):
             text = f"{what} `{short(word)}` is used only here; did you mean `{short(meant)}`?"
@@ -68,18 +68,18 @@ def _of_one_another(nodes: Iterable[Node], what: str) -> list[PolicyProblem]:
     return problems
 
 
-def _times(nodes: Iterable[Node]) -> Mapping[str, int]:
+def _counts(nodes: Iterable[Node]) -> Mapping[str, int]:
     return Counter(node.text or "" for node in nodes)
 
 
 def _closest(word: str, others: Iterable[str]) -> str | None:
     """The most similar other word; None if none is close. Words with different digits are never close."""
-    like = [(_likeness(word, other), other) for other in others if other != word]
-    likeness, other = max(like, default=(0.0, ""))
-    return other if likeness >= _CLOSE else None
+    like = [(_similarity(word, other), other) for other in others if other != word]
+    similarity, other = max(like, default=(0.0, ""))
+    return other if similarity >= _CLOSE else None
 
 
-def _likeness(one: str, other: str) -> float:
+def _similarity(one: str, other: str) -> float:
     if min(len(one), len(other)) < _FEWEST_LETTERS or _DIGITS.findall(one) != _DIGITS.findall(other):
         return 0.0
     if _one_letter_apart(one, other):

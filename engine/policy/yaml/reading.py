@@ -132,13 +132,13 @@ class _Composer:
             )
         return root
 
-    def _say(self, spot: Spot, text: str) -> None:
+    def _add_problem(self, spot: Spot, text: str) -> None:
         self._problems.append(problem(spot, text))
 
     def _node(self, event: Any, depth: int) -> Node:
         if isinstance(event, AliasEvent):
             return self._alias(event)
-        self._bound(event, depth, 1)
+        self._check_size(event, depth, 1)
         anchor = event.anchor
         if anchor is not None:
             self._anchors[anchor] = None
@@ -157,7 +157,7 @@ class _Composer:
             self._anchors[anchor] = node
         return node
 
-    def _bound(self, event: Any, depth: int, nodes: int) -> None:
+    def _check_size(self, event: Any, depth: int, nodes: int) -> None:
         self._nodes += nodes
         if depth > MAX_DEPTH or self._nodes > MAX_NODES:
             text = (
@@ -171,9 +171,9 @@ class _Composer:
         node = self._anchors.get(event.anchor)
         if node is None:
             text = f"there is no anchor `&{event.anchor}` above this"
-            self._say(_spot(event), text)
+            self._add_problem(_spot(event), text)
             return Node(_spot(event), text=text, value=text)
-        self._bound(event, 1, node.size)
+        self._check_size(event, 1, node.size)
         return node
 
     def _scalar(self, event: Any) -> Node:
@@ -199,7 +199,9 @@ class _Composer:
             return text
         whole = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
         if "\ufffd" in whole:
-            self._say(_spot(event), "an escape such as \\uD83D is half of a character; add the other half")
+            self._add_problem(
+                _spot(event), "an escape such as \\uD83D is half of a character; add the other half"
+            )
         return whole
 
     def _resolve(self, text: str, event: Any) -> bool | int | float | str | None:
@@ -214,7 +216,7 @@ class _Composer:
         if len(text) <= 40 and _FLOAT.fullmatch(text) and float(text) - float(text) == 0:
             return float(text)
         if _NOT_FINITE.fullmatch(text):
-            self._say(_spot(event), f"{text} is not allowed; write a finite number")
+            self._add_problem(_spot(event), f"{text} is not allowed; write a finite number")
             return math.inf
         return text
 
@@ -225,7 +227,7 @@ class _Composer:
                 break
             item = self._node(inner, depth + 1)
             if item.is_empty:
-                self._say(item.spot, f"this item of the list {_EMPTY}")
+                self._add_problem(item.spot, f"this item of the list {_EMPTY}")
             items.append(item)
         return Node(_spot(event), items=items, size=1 + sum(item.size for item in items))
 
@@ -240,15 +242,15 @@ class _Composer:
             size += 1 + value.size
             name = key.text
             if name is None or key.value is None:
-                self._say(key.spot, "a key must be a plain word")
+                self._add_problem(key.spot, "a key must be a plain word")
             elif name in entries:
                 first = entries[name][0].spot
                 text = f"`{short(name)}` is a duplicate key; the first is on line {first.line}"
-                self._say(key.spot, text)
+                self._add_problem(key.spot, text)
             else:
                 entries[name] = (key, value)
                 if value.is_empty:
-                    self._say(key.spot, f"`{short(name)}` {_EMPTY}")
+                    self._add_problem(key.spot, f"`{short(name)}` {_EMPTY}")
         return Node(_spot(event), entries=entries, size=size)
 
 

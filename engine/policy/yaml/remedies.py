@@ -33,5 +33,5 @@ def remedy(error: MarkedYAMLError) -> str:
     opening = _NOT_CLOSED.get(error.context or "")
     if opening is None or error.context_mark is None:
         return ""
-    what, said = opening
-    return f"; {what.replace('{line}', str(error.context_mark.line + 1))} {said}"
+    opened, flaw = opening
+    return f"; {opened.replace('{line}', str(error.context_mark.line + 1))} {flaw}"
