@@ -138,7 +138,7 @@ class WithdrawalEntry(_FilePart):
     case: CaseId | None = Field(default=None, description="The case; by default the last one.")
 
 
-class TestStepEntry(_FilePart):
+class StepOfTest(_FilePart):
     """One event, and its expected result."""
 
     case: Part | None = Field(default=None, description="Submits a case.")
@@ -158,7 +158,7 @@ class TestEntry(_FilePart):
 
     test: ShortText = Field(description="The name of the test: a sentence about what the policy does.")
     case: Part | None = Field(default=None, description="Values that every case of this test has.")
-    cases: list[TestStepEntry] = Field(min_length=1, description="The steps, in order.")
+    cases: list[StepOfTest] = Field(min_length=1, description="The steps, in order.")
 
 
 class PolicyTestsDocument(_FilePart):

@@ -27,8 +27,8 @@ from engine.policy.tree import Node, Path
 from engine.policy_tests.document import (
     Expectation,
     PolicyTestsDocument,
+    StepOfTest,
     TestEntry,
-    TestStepEntry,
     VerdictEntry,
     as_text,
 )
@@ -142,7 +142,7 @@ class _Planner:
         return Test(entry.test, self._tree.find(path)[0].spot, tuple(steps))
 
     def _input(
-        self, one: TestStepEntry, path: Path, entry: TestEntry, cases: dict[str, Case], now: datetime | None
+        self, one: StepOfTest, path: Path, entry: TestEntry, cases: dict[str, Case], now: datetime | None
     ) -> Input:
         node = self._tree.find(path)[0]
         named = [action for action in _ACTIONS if getattr(one, action) is not None]
@@ -163,7 +163,7 @@ class _Planner:
         about = _case_by_id(verdict.case, cases, spot)
         return _reply(verdict, kind, about, one.time or now or about.opened_at, _name(path))
 
-    def _case(self, one: TestStepEntry, path: Path, entry: TestEntry) -> Case:
+    def _case(self, one: StepOfTest, path: Path, entry: TestEntry) -> Case:
         layers = (
             ((*path, "case"), one.case),
             ((*path[:2], "case"), entry.case),

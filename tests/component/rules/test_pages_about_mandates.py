@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from typer.testing import CliRunner
 
 import deploy.local
-from engine.policy_tests.document import Expectation, TestStepEntry
+from engine.policy_tests.document import Expectation, StepOfTest
 from services.cli.app import build
 from services.rules.mandate.view import MandateView
 
@@ -39,7 +39,7 @@ def test_the_shown_tests_pass(tmp_path: Path) -> None:
 
 
 def test_every_key_of_a_test_is_documented() -> None:
-    for name in (*Expectation.model_fields, *TestStepEntry.model_fields):
+    for name in (*Expectation.model_fields, *StepOfTest.model_fields):
         assert re.search(rf"`{name}[`:]", ABOUT_TESTS) or name == "expect", name
 
 
