@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -79,11 +79,15 @@ class Workers:
     async def wait_until_shared(self, *names: str) -> None:
         """Wait until these hold all six partitions, each at least one."""
 
-        def so() -> bool:
-            held = [self.partitions_held(name) for name in names]
-            return sum(held) == PARTITIONS and all(held)
+        await eventually(
+            partial(self._in_thread, partial(self._share, names)),
+            seconds=60.0,
+            what=f"{names} share the partitions",
+        )
 
-        await eventually(partial(self._in_thread, so), seconds=60.0, what=f"{names} share the partitions")
+    def _share(self, names: Iterable[str]) -> bool:
+        held = [self.partitions_held(name) for name in names]
+        return sum(held) == PARTITIONS and all(held)
 
     async def wait_until_stopped(self, name: str, seconds: float = 60.0) -> None:
         """Wait until it is stopped at its failpoint."""
@@ -94,12 +98,19 @@ class Workers:
         await eventually(lambda: not self.stack.running(name), seconds=seconds, what=f"{name} dies")
 
     async def restart_dead(self) -> None:
-        """Restart the dead workers, without failpoints."""
-        for name in self.names:
-            if not self.stack.running(name):
-                self._armed.discard(name)
-                self.stack.begin(name, self._settings)
-        await self.wait_until_shared(*self.names)
+        """Restart the dead workers without failpoints, until all workers share the partitions.
+
+        A worker may reach its failpoint only when another one was restarted, so this looks again and again.
+        """
+
+        def shared() -> bool:
+            for name in self.names:
+                if not self.stack.running(name):
+                    self._armed.discard(name)
+                    self.stack.begin(name, self._settings)
+            return self._share(self.names)
+
+        await eventually(partial(self._in_thread, shared), seconds=90.0, what="all share the partitions")
 
     def partitions_held(self, name: str) -> int:
         """The number of partitions that a worker says it holds."""
