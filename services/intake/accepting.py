@@ -34,7 +34,6 @@ HTTP: Final = Door("http", timeout_seconds=5.0, tells_conflicts=True)
 """After the timeout the caller gets a 503; the record may still be in the log."""
 INBOUND: Final = Door("kafka", timeout_seconds=10.0, tells_conflicts=False)
 """The topic mandaat.inbound."""
-DOORS: Final = (HTTP, INBOUND)
 
 
 class Publisher(Protocol):

@@ -15,9 +15,9 @@ from services.chassis.process import failpoints
 from services.chassis.process.metrics import Metrics
 from services.chassis.process.run import Stop
 from services.chassis.redis import connect
-from services.intake.accepting import DOORS, Intake
-from services.intake.doors.http import add_routes
+from services.intake.accepting import Intake
 from services.intake.doors.inbound import accept_records
+from services.intake.doors.routes import DOORS, add_all_routes
 from services.intake.known_requests import ANSWER_SECONDS, RedisKnownRequests
 from services.intake.metrics import IntakeMetrics
 from services.intake.settings import IntakeSettings
@@ -61,7 +61,7 @@ async def main(stop: Stop) -> None:
             ready={"kafka": partial(_reach, producer), "joined": inbound.ready, "keys": keys.ready},
         )
         app = create_app("Mandaat intake", health=health, metrics=metrics)
-        add_routes(app, intake, keys, settings.notifier_url)
+        add_all_routes(app, intake, keys, settings.notifier_url)
         await stack.enter_async_context(serving(app, settings.http_host, settings.http_port, health))
         await stop.wait()
 

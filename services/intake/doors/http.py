@@ -1,28 +1,19 @@
-"""The HTTP door of intake: routes, keys and answers."""
+"""The HTTP door of intake: routes and answers."""
 
-from collections.abc import Callable, Mapping
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 from urllib.parse import quote
 
-from fastapi import Depends, FastAPI, Path, Request, Response, Security
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi import Depends, FastAPI, Path, Request, Response
 from pydantic import BaseModel, Field
 
 from schemas.case import Case, SubmittedCase
-from schemas.errors import Unreadable
-from schemas.ids import uuid7
 from schemas.withdrawal import Withdrawal, WithdrawalBody
 from services.chassis.http.keys import Caller, Keys
-from services.chassis.http.problems import HttpProblem
 from services.intake.accepting import HTTP, Accepted, Intake
-from services.intake.doors.openapi import body_of, describe_bodies
-from services.intake.events import Content, Message
-from services.intake.reading.inbound import valid_traceparent
+from services.intake.accepting_over_http import CallerDependency, accept_body, caller_with, check_tenant
+from services.intake.openapi_bodies import body_of, describe_bodies
 from services.intake.reading.replies import REPLY_KINDS, Reply, ReplyKind, named_by, read_reply
 from services.intake.reading.submission import is_case_id, read_submission, read_withdrawal
-
-JSON: Final = "application/json"
-BEARER: Final = HTTPBearer(auto_error=False, description="A key of MANDAAT_KEYS_FILE. It implies the tenant.")
 
 
 class AcceptedCase(BaseModel):
@@ -57,17 +48,9 @@ class AcceptedReply(BaseModel):
 
 
 def add_routes(app: FastAPI, intake: Intake, keys: Keys, notifier_url: str | None) -> None:
-    """Add the routes of intake to an application."""
-
-    async def submitter(
-        request: Request, _: Annotated[HTTPAuthorizationCredentials | None, Security(BEARER)]
-    ) -> Caller:
-        return keys.check(request.headers.get("authorization"), "submit")
-
-    async def replier(
-        request: Request, _: Annotated[HTTPAuthorizationCredentials | None, Security(BEARER)]
-    ) -> Caller:
-        return keys.check(request.headers.get("authorization"), "reply")
+    """Add the routes of this door to an application."""
+    submitter = caller_with(keys, "submit")
+    replier = caller_with(keys, "reply")
 
     @app.post(
         "/v1/cases",
@@ -82,10 +65,10 @@ def add_routes(app: FastAPI, intake: Intake, keys: Keys, notifier_url: str | Non
     ) -> AcceptedCase:
         def read(body: bytes) -> Case:
             submitted = read_submission(body)
-            _check_tenant(caller.tenant, submitted.tenant)
+            check_tenant(caller, submitted.tenant)
             return submitted.of(caller.tenant, origin=None)
 
-        accepted = await _accept(intake, request, caller, read)
+        accepted = await accept_body(intake, HTTP, request, caller, read)
         return AcceptedCase(**accepted._asdict(), status_url=_add_location(response, notifier_url, accepted))
 
     @app.post(
@@ -103,11 +86,11 @@ def add_routes(app: FastAPI, intake: Intake, keys: Keys, notifier_url: str | Non
     ) -> AcceptedWithdrawal:
         def read(body: bytes) -> Withdrawal:
             submitted = read_withdrawal(case_id, body)
-            _check_tenant(caller.tenant, submitted.tenant)
+            check_tenant(caller, submitted.tenant)
             return submitted.of(caller.tenant)
 
         about = {"case_id": case_id} if is_case_id(case_id) else {}
-        accepted = await _accept(intake, request, caller, read, about)
+        accepted = await accept_body(intake, HTTP, request, caller, read, about)
         return AcceptedWithdrawal(
             **accepted._asdict(), status_url=_add_location(response, notifier_url, accepted)
         )
@@ -124,7 +107,7 @@ def add_routes(app: FastAPI, intake: Intake, keys: Keys, notifier_url: str | Non
     describe_bodies(app, SubmittedCase, WithdrawalBody, *dict.fromkeys(kind.body for kind in REPLY_KINDS))
 
 
-def _reply_route(intake: Intake, kind: ReplyKind, replier: Any) -> Any:
+def _reply_route(intake: Intake, kind: ReplyKind, replier: CallerDependency) -> Any:
     async def reply(
         approval_id: Annotated[str, Path(description="The id in the notice to the approver: `apr_...`.")],
         request: Request,
@@ -133,72 +116,10 @@ def _reply_route(intake: Intake, kind: ReplyKind, replier: Any) -> Any:
         def read(body: bytes) -> Reply:
             return read_reply(kind, approval_id, body, caller.tenant)
 
-        accepted = await _accept(intake, request, caller, read, named_by(approval_id))
+        accepted = await accept_body(intake, HTTP, request, caller, read, named_by(approval_id))
         return AcceptedReply(approval_id=approval_id, **accepted._asdict())
 
     return reply
-
-
-async def _accept(
-    intake: Intake,
-    request: Request,
-    caller: Caller,
-    read: Callable[[bytes], Content],
-    about: Mapping[str, str] | None = None,
-) -> Accepted:
-    """Read the body of a request and accept it. `about` holds the ids in the path, for the log.
-
-    With the scope `backfill` the clock of a case is its `opened_at`.
-    Raises Unreadable, HttpProblem, TryAgain.
-    """
-    body = await _json_body(request)
-    received_at = intake.now()
-    try:
-        content = read(body)
-    except (Unreadable, OtherTenant) as refusal:
-        intake.refuse(HTTP, refusal.reason, {"tenant": caller.tenant, **(about or {})})
-        raise
-    time = received_at
-    if isinstance(content, Case) and "backfill" in caller.scopes:
-        time = content.opened_at
-    message = Message(
-        content,
-        event_id=uuid7(),
-        time=time,
-        received_at=received_at,
-        traceparent=valid_traceparent(request.headers.get("traceparent")),
-    )
-    (accepted,) = await intake.accept([message], HTTP)
-    return accepted
-
-
-class OtherTenant(HttpProblem):
-    """403: the case names another tenant than the caller's key."""
-
-    reason = "other_tenant"
-
-
-def _check_tenant(tenant: str, named: str | None) -> None:
-    if named not in (None, tenant):
-        raise OtherTenant(
-            403,
-            "other-tenant",
-            "The case is of another tenant than the key. Leave the tenant out, or use that tenant's key.",
-            errors=[{"pointer": "/tenant", "detail": "is not the tenant of the key"}],
-        )
-
-
-async def _json_body(request: Request) -> bytes:
-    """The body. Raises HttpProblem 415 if the content type is not JSON."""
-    content_type = request.headers.get("content-type", JSON)
-    if content_type.partition(";")[0].strip().lower() != JSON:
-        raise HttpProblem(
-            415,
-            "unsupported-media-type",
-            f"Send the body as JSON, with Content-Type: {JSON}.",
-            headers={"Accept": JSON},
-        )
-    return await request.body()
 
 
 def _add_location(response: Response, notifier_url: str | None, accepted: Accepted) -> str | None:

@@ -15,9 +15,9 @@ from services.chassis.http.keys import Keys, digest_of
 from services.chassis.http.server import Health, create_app
 from services.chassis.kafka.dead_letters import ConsumedRecord
 from services.chassis.process.metrics import Metrics
-from services.intake.accepting import DOORS, Intake
-from services.intake.doors.http import add_routes
+from services.intake.accepting import Intake
 from services.intake.doors.inbound import accept_records
+from services.intake.doors.routes import DOORS, add_all_routes
 from services.intake.metrics import IntakeMetrics
 from tests.doubles.intake import FakeDeadLetters, FakeKnownRequests, FakePublisher
 
@@ -72,7 +72,7 @@ def keys(tmp_path: Path) -> Keys:
 @pytest.fixture
 def app(world: World, keys: Keys) -> FastAPI:
     made = create_app("Mandaat intake", health=Health(), metrics=world.metrics)
-    add_routes(made, world.intake, keys, "http://notifier.example/")
+    add_all_routes(made, world.intake, keys, "http://notifier.example/")
     return made
 
 

@@ -1,0 +1,99 @@
+"""Accept the body of an HTTP request, and find its caller. Every door over HTTP uses this."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Annotated, Any, Final, TypeAlias
+
+from fastapi import Request, Security
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from schemas.case import Case
+from schemas.errors import Unreadable
+from schemas.ids import uuid7
+from services.chassis.http.keys import Caller, Keys, Scope
+from services.chassis.http.problems import HttpProblem
+from services.intake.accepting import Accepted, Door, Intake
+from services.intake.events import Content, Message
+from services.intake.reading.inbound import valid_traceparent
+
+JSON: Final = "application/json"
+BEARER: Final = HTTPBearer(auto_error=False, description="A key of MANDAAT_KEYS_FILE. It implies the tenant.")
+
+CallerDependency: TypeAlias = Callable[..., Coroutine[Any, Any, Caller]]
+"""A dependency of a route: the caller of a request."""
+
+
+class OtherTenant(HttpProblem):
+    """403: the case names another tenant than the caller's key."""
+
+    reason = "other_tenant"
+
+
+def caller_with(keys: Keys, scope: Scope) -> CallerDependency:
+    """A dependency that gives the caller, if the caller's key has the scope. It raises HttpProblem."""
+
+    async def caller(
+        request: Request, _: Annotated[HTTPAuthorizationCredentials | None, Security(BEARER)]
+    ) -> Caller:
+        return keys.check(request.headers.get("authorization"), scope)
+
+    return caller
+
+
+async def accept_body(
+    intake: Intake,
+    door: Door,
+    request: Request,
+    caller: Caller,
+    read: Callable[[bytes], Content],
+    about: Mapping[str, str] | None = None,
+) -> Accepted:
+    """Read the body of a request and accept it. `about` holds the ids in the path, for the log.
+
+    With the scope `backfill` the clock of a case is its `opened_at`.
+    Raises Unreadable, HttpProblem, TryAgain.
+    """
+    body = await _json_body(request)
+    received_at = intake.now()
+    try:
+        content = read(body)
+    except (Unreadable, OtherTenant) as refusal:
+        intake.refuse(door, refusal.reason, {"tenant": caller.tenant, **(about or {})})
+        raise
+    time = received_at
+    if isinstance(content, Case) and "backfill" in caller.scopes:
+        time = content.opened_at
+    message = Message(
+        content,
+        event_id=uuid7(),
+        time=time,
+        received_at=received_at,
+        traceparent=valid_traceparent(request.headers.get("traceparent")),
+    )
+    (accepted,) = await intake.accept([message], door)
+    return accepted
+
+
+def check_tenant(caller: Caller, named: str | None) -> None:
+    """Check that a body names no tenant, or the caller's. Raises OtherTenant."""
+    if named not in (None, caller.tenant):
+        raise OtherTenant(
+            403,
+            "other-tenant",
+            "The case is of another tenant than the key. Leave the tenant out, or use that tenant's key.",
+            errors=[{"pointer": "/tenant", "detail": "is not the tenant of the key"}],
+        )
+
+
+async def _json_body(request: Request) -> bytes:
+    """The body. Raises HttpProblem 415 if the content type is not JSON."""
+    content_type = request.headers.get("content-type", JSON)
+    if content_type.partition(";")[0].strip().lower() != JSON:
+        raise HttpProblem(
+            415,
+            "unsupported-media-type",
+            f"Send the body as JSON, with Content-Type: {JSON}.",
+            headers={"Accept": JSON},
+        )
+    return await request.body()
