@@ -14,13 +14,14 @@ ROOT: Final = Path(__file__).parents[2]
 PAGE: Final = (ROOT / "docs" / "architecture.md").read_text()
 PURE: Final = sorted(
     path
-    for room in (
-        "engine",
-        "services/intake/reading",
-        "services/notifier/planning",
-        "services/notifier/letters",
+    for files in (
+        "engine/**/*.py",
+        "services/intake/reading/**/*.py",
+        "services/intake/connectors/*/mapping.py",
+        "services/notifier/planning/**/*.py",
+        "services/notifier/letters/**/*.py",
     )
-    for path in (ROOT / room).rglob("*.py")
+    for path in ROOT.glob(files)
 )
 
 OUTSIDE: Final = {
