@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, assert_never
 
 from aiokafka import TopicPartition
 
@@ -186,6 +186,8 @@ class FakeLedger:
                     self.index[index_id] = known._replace(seq=max(known.seq, seq))
                 case Credit():
                     self.counters.add([effect])
+                case _:
+                    assert_never(effect)
 
 
 class FakeJournal:
