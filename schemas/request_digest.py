@@ -11,6 +11,9 @@ from typing import Final
 from schemas.case import CaseFields
 from schemas.reply import ReplyBody
 
+_NAMES_OF_A_REPLY: Final = frozenset({"reply_id", "approval_id", "case_id", "request_id"})
+"""The fields of a reply that are part of its id in the ledger."""
+
 _encode: Final = JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 
@@ -37,9 +40,19 @@ def request_digest(case: CaseFields) -> str:
 
 
 def reply_digest(verdict_type: str, reply: ReplyBody) -> str:
-    """The digest of the verdict, its giver, the value of its amount, and its reason."""
-    amount = None if reply.amount is None else _by_value(reply.amount)
-    return digest48([verdict_type, reply.agent_id, amount, reply.reason])
+    """The digest of the reply's type and of all fields of its model, except those that only name the reply.
+
+    For a verdict they are its giver, the value of its amount, and its reason.
+    """
+    fields = type(reply).model_fields.keys()
+    return digest48(
+        [verdict_type, *(_content(reply, name) for name in fields if name not in _NAMES_OF_A_REPLY)]
+    )
+
+
+def _content(reply: ReplyBody, field: str) -> str | int | bool | None:
+    value: str | int | bool | None = getattr(reply, field)
+    return _by_value(value) if field == "amount" and isinstance(value, str) else value
 
 
 def _by_value(amount: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, Final, NamedTuple, cast
 
 from schemas.approval import ApprovalEvent
@@ -181,6 +182,7 @@ def types_in(topic: str) -> tuple[str, ...]:
     return tuple(one.name for one in EVENT_TYPES if one.topic == topic)
 
 
+@cache  # Pydantic keeps a weak reference only, and would build the model again
 def event_model(event_type: str) -> type[CloudEvent[Any]]:
     """The model of a whole event of this type. Raises KeyError for an unknown type."""
     model = CloudEvent.__class_getitem__(MODELS[event_type])

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Final, Self, TypeAlias
+from typing import ClassVar, Self, TypeAlias
 
 from engine.inputs.ledger_ids import reply_index_id, state_id
 from engine.inputs.received import FromRecord, Needs, Received, check_event
 from schemas import types
-from schemas.cloud_event import CloudEvent
 from schemas.errors import Unreadable
 from schemas.ids import RequestKey, split_approval_id
 from schemas.model import cached
 from schemas.reading import read
 from schemas.reply import Verdict
 from schemas.request_digest import reply_digest
-
-_VERDICT: Final = CloudEvent[Verdict]
 
 
 @dataclass(frozen=True)
@@ -36,8 +33,8 @@ class _Reply(Received):
     @classmethod
     def read(cls, origin: FromRecord, key: bytes | None, value: bytes | None) -> Self:
         """Read a record. Raises Unreadable."""
-        event = read(_VERDICT, value)
-        verdict = event.data
+        event = read(types.event_model(cls.event_type), value)
+        verdict: Verdict = event.data
         tenant = check_event(event, cls.event_type, origin, key, (event.tenant, verdict.case_id))
         _check_approval_id(verdict)
         return cls(origin, event.id, event.time, event.traceparent, tenant, verdict)

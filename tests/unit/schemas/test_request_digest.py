@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.case import Case
+from schemas.ids import approval_id
 from schemas.money import Money
 from schemas.reading import read
-from schemas.reply import ReplyBody
+from schemas.reply import ReplyBody, Verdict
 from schemas.request_digest import digest48, reply_digest, request_digest
 from tests.builders.bodies import LEFT_OUT, as_bytes
 from tests.builders.cases import a_case_body
@@ -95,6 +96,28 @@ def test_the_same_reply_has_the_same_digest() -> None:
 def test_another_verdict_has_another_digest(changes: dict[str, Any]) -> None:
     assert reply_digest(APPROVE, reply(**changes)) != reply_digest(APPROVE, reply())
     assert reply_digest(REJECT, reply()) != reply_digest(APPROVE, reply())
+
+
+class ReplyToAColleague(ReplyBody):
+    to: str
+
+
+def test_the_digest_covers_the_fields_that_a_kind_of_reply_adds() -> None:
+    one, other = (
+        ReplyToAColleague(agent_id="lead-north", reply_id="1", to=to) for to in ("lead-south", "lead-east")
+    )
+
+    assert reply_digest(APPROVE, one) != reply_digest(APPROVE, other)
+
+
+def test_the_digest_of_a_reply_never_changes() -> None:
+    """Ledger and journal keep digests for ever."""
+    verdict = Verdict(
+        approval_id=approval_id("1", "r1"), case_id="1", request_id="r1", **reply().model_dump()
+    )
+
+    assert reply_digest(APPROVE, verdict) == reply_digest(APPROVE, reply())
+    assert reply_digest(APPROVE, verdict) == "j7rOfUox"
 
 
 ids = st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_size=20)
