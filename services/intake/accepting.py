@@ -53,14 +53,6 @@ class KnownRequests(Protocol):
         """Notes digests. A digest that is already noted stays as it is."""
 
 
-class Accepted(NamedTuple):
-    """What was published and acknowledged."""
-
-    event_id: str
-    case_id: str
-    request_id: str
-
-
 def _now() -> datetime:
     return datetime.now(UTC)
 
@@ -74,7 +66,7 @@ class Intake:
     metrics: IntakeMetrics
     now: Callable[[], datetime] = _now
 
-    async def accept(self, messages: Sequence[Message], door: Door) -> list[Accepted]:
+    async def accept(self, messages: Sequence[Message], door: Door) -> None:
         """Accept messages that came through a door; when this returns, all of them are in the log.
 
         Raises Unreadable for a conflict, if the door tells conflicts. Raises TryAgain if the broker does not
@@ -85,7 +77,8 @@ class Intake:
         records = [_record_of(message) for message in messages]
         await self.publisher.send_all(records, timeout_seconds=door.timeout_seconds)
         await self.known_requests.note(_first_digests(messages))
-        return [self._accepted(message, door) for message in messages]
+        for message in messages:
+            self._report(message, door)
 
     def refuse(self, door: Door, reason: str, about: Mapping[str, str]) -> None:
         """Count and log a refusal. `about` names tenant, case and request, as far as they are known."""
@@ -104,20 +97,18 @@ class Intake:
                 self.refuse(door, "conflict", message.about)
                 raise _conflict(case)
 
-    def _accepted(self, message: Message, door: Door) -> Accepted:
-        content = message.content
-        accepted = Accepted(message.event_id, content.case_id, content.key.request_id)
+    def _report(self, message: Message, door: Door) -> None:
         waited = (self.now() - message.received_at).total_seconds()
         self.metrics.outcomes.labels(door.name, "accepted").inc()
         self.metrics.acceptance_seconds.labels(door.name).observe(max(0.0, waited))
+        published = publication_of(message.content)
         log.info(
             "accepted",
             door=door.name,
-            type=publication_of(content).event_type,
-            tenant=content.tenant,
-            **accepted._asdict(),
+            type=published.event_type,
+            event_id=message.event_id,
+            **published.about,
         )
-        return accepted
 
 
 def _conflict(case: Case) -> Unreadable:
@@ -138,10 +129,10 @@ def _first_digests(messages: Sequence[Message]) -> dict[RequestKey, str]:
 
 def _record_of(message: Message) -> Outgoing:
     """No partition: the hash of the key chooses it, so cases and replies have the same partition number."""
-    content = message.content
+    published = publication_of(message.content)
     return Outgoing(
-        topic=publication_of(content).topic,
-        key=record_key(content.tenant, content.case_id).encode(),
+        topic=published.topic,
+        key=record_key(message.content.tenant, published.subject).encode(),
         value=event_of(message).to_bytes(),
         headers=HEADERS,
     )

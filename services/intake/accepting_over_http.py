@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping
-from typing import Annotated, Any, Final, TypeAlias
+from typing import Annotated, Any, Final, Generic, NamedTuple, TypeAlias, TypeVar
 
 from fastapi import Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
@@ -13,7 +13,7 @@ from schemas.errors import Unreadable
 from schemas.ids import uuid7
 from services.chassis.http.keys import Caller, Keys, Scope
 from services.chassis.http.problems import HttpProblem
-from services.intake.accepting import Accepted, Door, Intake
+from services.intake.accepting import Door, Intake
 from services.intake.events import Content, Message
 from services.intake.reading.inbound import valid_traceparent
 
@@ -22,6 +22,16 @@ BEARER: Final = HTTPBearer(auto_error=False, description="A key of MANDAAT_KEYS_
 
 CallerDependency: TypeAlias = Callable[..., Coroutine[Any, Any, Caller]]
 """A dependency of a route: the caller of a request."""
+
+
+ContentT = TypeVar("ContentT", bound=Content)
+
+
+class Accepted(NamedTuple, Generic[ContentT]):
+    """Content that was published and acknowledged, and the id of its event."""
+
+    content: ContentT
+    event_id: str
 
 
 class OtherTenant(HttpProblem):
@@ -46,9 +56,9 @@ async def accept_body(
     door: Door,
     request: Request,
     caller: Caller,
-    read: Callable[[bytes], Content],
+    read: Callable[[bytes], ContentT],
     about: Mapping[str, str] | None = None,
-) -> Accepted:
+) -> Accepted[ContentT]:
     """Read the body of a request and accept it. `about` holds the ids in the path, for the log.
 
     With the scope `backfill` the clock of a case is its `opened_at`.
@@ -71,8 +81,8 @@ async def accept_body(
         received_at=received_at,
         traceparent=valid_traceparent(request.headers.get("traceparent")),
     )
-    (accepted,) = await intake.accept([message], door)
-    return accepted
+    await intake.accept([message], door)
+    return Accepted(content, message.event_id)
 
 
 def check_tenant(caller: Caller, named: str | None) -> None:

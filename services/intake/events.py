@@ -35,43 +35,50 @@ class Message:
 
     @property
     def about(self) -> dict[str, str]:
-        """Its tenant, case and request, for the log."""
-        return self.content.key._asdict()
+        """The ids that it names, for the log."""
+        return publication_of(self.content).about
 
 
 class Publication(NamedTuple):
-    """The topic of a message, the type of its event, and the event's data."""
+    """The event of some content: its topic, type, data and subject, and the ids for the log.
+
+    Tenant and subject are the key of its record. `about` holds the tenant too.
+    """
 
     topic: str
     event_type: str
     data: Case | Withdrawal | Verdict
+    subject: str
+    about: dict[str, str]
 
 
 def publication_of(content: Content) -> Publication:
-    """The topic, type and data of the event for some content."""
+    """How content is published. A new kind of content is one more case here."""
     match content:
         case Case():
-            return Publication(CASES, types.CASE_SUBMITTED, content)
+            return Publication(CASES, types.CASE_SUBMITTED, content, content.case_id, content.key._asdict())
         case Withdrawal():
-            return Publication(CASES, types.CASE_WITHDRAWN, content)
+            return Publication(CASES, types.CASE_WITHDRAWN, content, content.case_id, content.key._asdict())
         case Reply():
-            return Publication(REPLIES, content.kind.event_type, content.verdict)
+            return Publication(
+                REPLIES, content.kind.event_type, content.verdict, content.case_id, content.key._asdict()
+            )
         case _:
             assert_never(content)
 
 
 def event_of(message: Message) -> CloudEvent[Any]:
     """The event that is published for a message."""
-    _, event_type, data = publication_of(message.content)
-    return types.event_model(event_type)(
+    published = publication_of(message.content)
+    return types.event_model(published.event_type)(
         id=message.event_id,
         source=SOURCE,
-        type=event_type,
-        subject=message.content.case_id,
+        type=published.event_type,
+        subject=published.subject,
         time=message.time,
         tenant=message.content.tenant,
         traceparent=message.traceparent,
-        data=data,
+        data=published.data,
     )
 
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from schemas.case import Case, SubmittedCase
 from schemas.withdrawal import Withdrawal, WithdrawalBody
 from services.chassis.http.keys import Caller, Keys
-from services.intake.accepting import HTTP, Accepted, Intake
+from services.intake.accepting import HTTP, Intake
 from services.intake.accepting_over_http import CallerDependency, accept_body, caller_with, check_tenant
 from services.intake.openapi_bodies import body_of, describe_bodies
 from services.intake.reading.replies import REPLY_KINDS, Reply, ReplyKind, named_by, read_reply
@@ -69,7 +69,12 @@ def add_routes(app: FastAPI, intake: Intake, keys: Keys, notifier_url: str | Non
             return submitted.of(caller.tenant, origin=None)
 
         accepted = await accept_body(intake, HTTP, request, caller, read)
-        return AcceptedCase(**accepted._asdict(), status_url=_add_location(response, notifier_url, accepted))
+        return AcceptedCase(
+            case_id=accepted.content.case_id,
+            request_id=accepted.content.request.request_id,
+            event_id=accepted.event_id,
+            status_url=_add_location(response, notifier_url, accepted.content.case_id),
+        )
 
     @app.post(
         "/v1/cases/{case_id:path}/withdrawal",
@@ -92,7 +97,10 @@ def add_routes(app: FastAPI, intake: Intake, keys: Keys, notifier_url: str | Non
         about = {"case_id": case_id} if is_case_id(case_id) else {}
         accepted = await accept_body(intake, HTTP, request, caller, read, about)
         return AcceptedWithdrawal(
-            **accepted._asdict(), status_url=_add_location(response, notifier_url, accepted)
+            case_id=accepted.content.case_id,
+            request_id=accepted.content.request_id,
+            event_id=accepted.event_id,
+            status_url=_add_location(response, notifier_url, accepted.content.case_id),
         )
 
     for kind in REPLY_KINDS:
@@ -117,23 +125,28 @@ def _reply_route(intake: Intake, kind: ReplyKind, replier: CallerDependency) -> 
             return read_reply(kind, approval_id, body, caller.tenant)
 
         accepted = await accept_body(intake, HTTP, request, caller, read, named_by(approval_id))
-        return AcceptedReply(approval_id=approval_id, **accepted._asdict())
+        return AcceptedReply(
+            approval_id=approval_id,
+            case_id=accepted.content.case_id,
+            request_id=accepted.content.verdict.request_id,
+            event_id=accepted.event_id,
+        )
 
     return reply
 
 
-def _add_location(response: Response, notifier_url: str | None, accepted: Accepted) -> str | None:
+def _add_location(response: Response, notifier_url: str | None, case_id: str) -> str | None:
     """The address of the case's status, which also becomes the header Location."""
-    url = _status_url(notifier_url, accepted)
+    url = _status_url(notifier_url, case_id)
     if url is not None:
         response.headers["location"] = url
     return url
 
 
-def _status_url(notifier_url: str | None, accepted: Accepted) -> str | None:
+def _status_url(notifier_url: str | None, case_id: str) -> str | None:
     if notifier_url is None:
         return None
-    case_id = quote(accepted.case_id, safe="")
-    if case_id in (".", ".."):  # a client would take these for steps up the path
-        case_id = case_id.replace(".", "%2E")
-    return f"{notifier_url.rstrip('/')}/v1/cases/{case_id}"
+    escaped = quote(case_id, safe="")
+    if escaped in (".", ".."):  # a client would take these for steps up the path
+        escaped = escaped.replace(".", "%2E")
+    return f"{notifier_url.rstrip('/')}/v1/cases/{escaped}"
