@@ -178,6 +178,11 @@ def short_name(name: str) -> str:
     return re.sub(r"^mandaat\.|\.v[0-9]+$", "", name)
 
 
+def event_topics_of(service: str) -> tuple[str, ...]:
+    """The topics in which a service writes events. It may write dead letters too."""
+    return tuple(topic.name for topic in TOPICS if service in topic.writers and topic.name != DEAD_LETTERS)
+
+
 SAME_PARTITIONS: Final = (CASES, REPLIES, DECISIONS)
 """Topics with the same partitions: a case is in the same partition of each."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import AsyncExitStack
 from functools import partial
 
-from schemas.topics import CASES, INBOUND, INBOUND_LIMIT_BYTES, REPLIES
+from schemas.topics import INBOUND, INBOUND_LIMIT_BYTES, event_topics_of
 from services.chassis.http.keys import Keys
 from services.chassis.http.server import Health, create_app, serving
 from services.chassis.kafka.dead_letters import DeadLetters
@@ -69,5 +69,5 @@ async def main(stop: Stop) -> None:
 async def _reach(producer: Producer) -> None:
     """Check that Kafka answers and has the topics that intake writes. Raises TryAgain."""
     await producer.ping()
-    for topic in (CASES, REPLIES):
+    for topic in event_topics_of("intake"):
         await producer.partitions(topic, timeout_seconds=2.0)
