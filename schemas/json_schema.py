@@ -12,11 +12,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 
 from schemas import types
-from schemas.case import SubmittedCase
-from schemas.cloud_event import CloudEvent
-from schemas.reply import ReplyBody
 from schemas.topics import DECISIONS, INBOUND, POLICIES, RECORDS, STAFF, TOPICS
-from schemas.withdrawal import SubmittedWithdrawal, WithdrawalBody
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 Schema = dict[str, Any]
@@ -38,18 +34,19 @@ def files() -> dict[str, Schema]:
         for name in types.types_in(topic.name)
         if topic.name != INBOUND
     }
-    others = {
+    records = {
         "records/staff": _schema(RECORDS[STAFF]),
         "records/policy_record": _schema(RECORDS[POLICIES]),
-        "bodies/case": _schema(SubmittedCase),
-        "bodies/reply": _schema(ReplyBody),
-        "bodies/withdrawal": _schema(WithdrawalBody),
-        "bodies/inbound_event": _inbound_event(types.CASE_SUBMITTED, CloudEvent[SubmittedCase]),
-        "bodies/inbound_withdrawal": _inbound_event(types.CASE_WITHDRAWN, CloudEvent[SubmittedWithdrawal]),
+    }
+    bodies = {f"bodies/{name}": _schema(model) for name, model in types.BODIES.items()}
+    inbound = {
+        f"bodies/{one.inbound.name}": _inbound_event(one.name, types.event_with(one.inbound.model))
+        for one in types.EVENT_TYPES
+        if one.inbound is not None
     }
     return {
         f"{name}.schema.json": {"$schema": DIALECT, "$id": f"urn:mandaat:schema:{name}", **schema}
-        for name, schema in sorted((events | others).items())
+        for name, schema in sorted((events | records | bodies | inbound).items())
     }
 
 

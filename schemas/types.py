@@ -12,9 +12,9 @@ from schemas.decision import Decision
 from schemas.marker import Marker
 from schemas.model import Frozen
 from schemas.notice import Notice
-from schemas.reply import Verdict
+from schemas.reply import ReplyBody, Verdict
 from schemas.topics import CASES, DECISIONS, INBOUND, NOTICES, REPLIES
-from schemas.withdrawal import SubmittedWithdrawal, Withdrawal
+from schemas.withdrawal import SubmittedWithdrawal, Withdrawal, WithdrawalBody
 
 CASE_SUBMITTED: Final = "mandaat.case.submitted.v1"
 CASE_WITHDRAWN: Final = "mandaat.case.withdrawn.v1"
@@ -38,11 +38,19 @@ NOTICE_DELIVERED: Final = "mandaat.notice.delivered.v1"
 NOTICE_FAILED: Final = "mandaat.notice.failed.v1"
 
 
+class Body(NamedTuple):
+    """A form in which others send an event to intake: its model, and its name in schemas/json/bodies."""
+
+    name: str
+    model: type[Frozen]
+
+
 class EventType(NamedTuple):
     """One event type: its name, its topic, the model of its data, and its meaning in one sentence.
 
     `outcome`: the outcome of decisions of this type. `changes_approval`: whether its data is a new version of
-    an approval. `inbound`: the model of its data in mandaat.inbound, if contact-centre software may send it.
+    an approval. `body` and `inbound`: its body over HTTP, and its data in mandaat.inbound, if others may send
+    it to intake that way.
     """
 
     name: str
@@ -51,7 +59,8 @@ class EventType(NamedTuple):
     meaning: str
     outcome: str | None = None
     changes_approval: bool = False
-    inbound: type[Frozen] | None = None
+    body: Body | None = None
+    inbound: Body | None = None
 
 
 EVENT_TYPES: Final = (
@@ -60,26 +69,30 @@ EVENT_TYPES: Final = (
         CASES,
         Case,
         "A case with a decision request was accepted.",
-        inbound=SubmittedCase,
+        body=Body("case", SubmittedCase),
+        inbound=Body("inbound_event", SubmittedCase),
     ),
     EventType(
         CASE_WITHDRAWN,
         CASES,
         Withdrawal,
         "A request is withdrawn: after it was decided, before that, or even before it arrived.",
-        inbound=SubmittedWithdrawal,
+        body=Body("withdrawal", WithdrawalBody),
+        inbound=Body("inbound_withdrawal", SubmittedWithdrawal),
     ),
     EventType(
         VERDICT_APPROVE,
         REPLIES,
         Verdict,
         "A person approves the request, or another amount.",
+        body=Body("reply", ReplyBody),
     ),
     EventType(
         VERDICT_REJECT,
         REPLIES,
         Verdict,
         "A person rejects the request.",
+        body=Body("reply", ReplyBody),
     ),
     EventType(
         DECISION_APPROVED,
@@ -170,8 +183,10 @@ DECISION_EVENTS: Final = frozenset(DECISION_TYPES.values())
 CHANGES_APPROVAL: Final = frozenset(one.name for one in EVENT_TYPES if one.changes_approval)
 """The types that hold a new version of an approval. Other types do not change it."""
 
+BODIES: Final = {one.body.name: one.body.model for one in EVENT_TYPES if one.body is not None}
+"""Name -> model of each body over HTTP. Types may share one."""
 
-INBOUND_MODELS: Final = {one.name: one.inbound for one in EVENT_TYPES if one.inbound is not None}
+INBOUND_MODELS: Final = {one.name: one.inbound.model for one in EVENT_TYPES if one.inbound is not None}
 """Type -> model of its data in mandaat.inbound, for the types that contact-centre software may send."""
 
 
@@ -185,5 +200,9 @@ def types_in(topic: str) -> tuple[str, ...]:
 @cache  # Pydantic keeps a weak reference only, and would build the model again
 def event_model(event_type: str) -> type[CloudEvent[Any]]:
     """The model of a whole event of this type. Raises KeyError for an unknown type."""
-    model = CloudEvent.__class_getitem__(MODELS[event_type])
-    return cast("type[CloudEvent[Any]]", model)
+    return event_with(MODELS[event_type])
+
+
+def event_with(data: type[Frozen]) -> type[CloudEvent[Any]]:
+    """The model of a whole event with data of this model."""
+    return cast("type[CloudEvent[Any]]", CloudEvent.__class_getitem__(data))

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
+from schemas import types
 from schemas.errors import Unreadable
 from schemas.ids import approval_id
-from services.intake.reading.replies import REPLY_KINDS, read_reply
+from services.intake.reading.replies import REPLY_KINDS, ReplyKind, read_reply
 from tests.builders.bodies import as_bytes
 
 APPROVAL = approval_id("c-1", "r1")
-APPROVE, REJECT = REPLY_KINDS
+KINDS: Final = {kind.name: kind for kind in REPLY_KINDS}
+APPROVE, REJECT = KINDS["approve"], KINDS["reject"]
 
 
 def a_reply_body(**changes: Any) -> bytes:
     return as_bytes({"agent_id": "lead-01", "reply_id": "rep-1", **changes})
+
+
+@pytest.mark.parametrize("kind", REPLY_KINDS, ids=lambda kind: kind.name)
+def test_the_models_of_a_reply_are_those_of_its_event_type(kind: ReplyKind) -> None:
+    (row,) = [row for row in types.EVENT_TYPES if row.name == kind.event_type]
+    assert row.body is not None
+    assert (row.body.model, row.model) == (kind.body, kind.data)
 
 
 def test_the_id_of_an_approval_names_its_case_and_request() -> None:
