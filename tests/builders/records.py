@@ -7,6 +7,7 @@ from typing import Any
 from aiokafka import ConsumerRecord
 
 from schemas import topics
+from services.chassis.kafka.dead_letters import ConsumedRecord
 from tests.builders.bodies import as_bytes
 from tests.builders.events import STRUCTURED, Headers
 
@@ -23,13 +24,13 @@ def a_record(
     headers: Headers = STRUCTURED,
     timestamp_ms: int = WRITTEN_MS,
     timestamp_type: int = 0,
-) -> ConsumerRecord[bytes | None, bytes | None]:
+) -> ConsumedRecord:
     """The record of an event, in mandaat.replies if it is a verdict, else in mandaat.cases."""
     value = as_bytes(event) if isinstance(event, dict) else event
     if isinstance(event, dict):
         topic = topic or (topics.REPLIES if "verdict" in str(event.get("type")) else topics.CASES)
         key = key_of(event) if key is None else key
-    return ConsumerRecord(
+    record: ConsumedRecord = ConsumerRecord(
         topic=topic or topics.CASES,
         partition=partition,
         offset=offset,
@@ -42,6 +43,7 @@ def a_record(
         serialized_value_size=len(value or b""),
         headers=headers,
     )
+    return record
 
 
 def key_of(event: dict[str, Any]) -> bytes:

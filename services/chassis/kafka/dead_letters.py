@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeAlias
-
-from aiokafka import ConsumerRecord
+from typing import Protocol
 
 from schemas.errors import Unreadable
 from schemas.ids import split_record_key
@@ -14,12 +12,46 @@ from services.chassis.kafka.producer import Outgoing, Producer
 from services.chassis.process.log import log
 from services.chassis.process.metrics import Metrics
 
-ConsumedRecord: TypeAlias = "ConsumerRecord[bytes | None, bytes | None]"
-
 DETAIL_LIMIT_BYTES = 2_000
 SIZE_LIMIT_BYTES = DEAD_LETTER_LIMIT_BYTES - 4_096
 """The most that key, value and headers may take together. Only a compressed record can be larger."""
 PREFIX = "mandaat-"
+
+
+class ConsumedRecord(Protocol):
+    """A record as a consumer gets it: aiokafka's ConsumerRecord, which has no types that mypy can see."""
+
+    @property
+    def topic(self) -> str:
+        """The topic that it was read from."""
+
+    @property
+    def partition(self) -> int:
+        """The partition that it was read from."""
+
+    @property
+    def offset(self) -> int:
+        """Its place in the partition."""
+
+    @property
+    def timestamp(self) -> int:
+        """Milliseconds since 1970."""
+
+    @property
+    def timestamp_type(self) -> int:
+        """0 if its producer set the timestamp, 1 if the broker did when it appended the record."""
+
+    @property
+    def key(self) -> bytes | None:
+        """Its key, or None if it has none."""
+
+    @property
+    def value(self) -> bytes | None:
+        """Its value, or None if that is null."""
+
+    @property
+    def headers(self) -> Sequence[tuple[str, bytes | None]]:
+        """Its headers, in order. A name may come twice."""
 
 
 class DeadLetters:

@@ -113,7 +113,12 @@ class FastStreamLoop:
             rebalance_timeout_ms=round(timing.rebalance * 1000),
             batch_timeout_ms=round(timing.poll * 1000),
         )
-        self._subscriber(callbacks.on_batch)
+
+        async def on_batch(records: Any) -> None:
+            # FastStream builds a pydantic model of these annotations, and pydantic refuses a Protocol.
+            await callbacks.on_batch(records)
+
+        self._subscriber(on_batch)
 
     async def open(self) -> None:
         """Joins the group, however long that takes. Raises TryAgain."""

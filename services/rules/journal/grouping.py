@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 from pydantic_core import from_json
 
 from schemas.types import LEDGER_MARKED
+from services.chassis.kafka.dead_letters import ConsumedRecord
 from services.rules.journal.publisher import JournalRecord
 
 MARKER_KEY: Final = b"ledger/"
@@ -59,6 +60,13 @@ class Grouping:
         if self._seq is not None:
             yield Group(self._seq, tuple(self._events.values()), tuple(self._records), self._next_offset)
         self._seq, self._events, self._records = None, {}, []
+
+
+def as_stored(record: ConsumedRecord) -> Stored:
+    """A record as it was read from the journal. Raises ValueError if rules cannot have written it."""
+    if record.value is None:
+        raise ValueError(f"offset {record.offset} of the journal holds no event")
+    return Stored(record.offset, JournalRecord(record.key, record.value, tuple(record.headers)))
 
 
 def read_event(offset: int, record: JournalRecord) -> dict[str, Any]:

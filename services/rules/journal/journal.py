@@ -20,7 +20,7 @@ from services.chassis.kafka.producer import Outgoing, Producer
 from services.chassis.kafka.reader import Reader, Stretch
 from services.chassis.process.errors import TryAgain
 from services.rules.journal import publisher
-from services.rules.journal.grouping import MARKER_KEY, Grouping, Stored
+from services.rules.journal.grouping import MARKER_KEY, Grouping, Stored, as_stored
 from services.rules.journal.publisher import JournalEntry, JournalRecord, Outcome
 
 NEAR_OFFSETS: Final = 500
@@ -211,6 +211,4 @@ async def _records(
     """The records of a stretch, at most so many at a time. Raises TryAgain."""
     async for _, records, _ in reader.read({tp: stretch}, max_records=most):
         if records:
-            yield [
-                Stored(one.offset, JournalRecord(one.key, one.value, tuple(one.headers))) for one in records
-            ]
+            yield [as_stored(one) for one in records]

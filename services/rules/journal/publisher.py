@@ -21,9 +21,9 @@ _OVERHEAD_BYTES: Final = 128
 class JournalRecord(NamedTuple):
     """A record of the journal, byte for byte."""
 
-    key: bytes
+    key: bytes | None
     value: bytes
-    headers: tuple[tuple[str, bytes], ...]
+    headers: tuple[tuple[str, bytes | None], ...]
 
 
 class JournalEntry(NamedTuple):
@@ -137,5 +137,5 @@ def _by_partition(entries: Sequence[JournalEntry]) -> dict[int, list[JournalEntr
 
 
 def _size(record: JournalRecord) -> int:
-    headers = sum(len(name) + len(value) + 10 for name, value in record.headers)
-    return len(record.key) + len(record.value) + headers + _OVERHEAD_BYTES
+    headers = sum(len(name) + len(value or b"") + 10 for name, value in record.headers)
+    return len(record.key or b"") + len(record.value) + headers + _OVERHEAD_BYTES

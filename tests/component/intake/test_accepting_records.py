@@ -17,7 +17,7 @@ from services.chassis.kafka.dead_letters import ConsumedRecord
 from services.chassis.process.errors import TryAgain
 from tests.builders.bodies import as_bytes
 from tests.builders.cases import a_case_body, a_request_body, a_withdrawal_body
-from tests.builders.events import STRUCTURED, an_inbound_event
+from tests.builders.events import STRUCTURED, Headers, an_inbound_event
 from tests.builders.records import a_record
 from tests.component.intake.conftest import World
 
@@ -31,14 +31,20 @@ class Typed(Frozen):
     type: str
 
 
-def records(*values: bytes | None, timestamp_type: int = CREATE_TIME) -> list[ConsumedRecord]:
+def records(
+    *values: bytes | None,
+    timestamp_type: int = CREATE_TIME,
+    headers: Headers = (),
+    key: bytes | None = None,
+) -> list[ConsumedRecord]:
     return [
         a_record(
             value,
             topic="mandaat.inbound",
             partition=3,
             offset=offset,
-            headers=(),
+            key=key,
+            headers=headers,
             timestamp_ms=int(MONDAY.timestamp() * 1000),
             timestamp_type=timestamp_type,
         )
@@ -67,9 +73,8 @@ async def test_good_cases_are_published_and_bad_ones_become_dead_letters_with_a_
 
 async def test_a_withdrawal_is_published_in_order(world: World) -> None:
     withdrawal = an_inbound_event(a_withdrawal_body(), type=CASE_WITHDRAWN)
-    batch = records(as_bytes(an_inbound_event()), as_bytes(withdrawal), as_bytes(an_inbound_event()))
-    for record in batch:
-        record.headers = STRUCTURED
+    values = (as_bytes(an_inbound_event()), as_bytes(withdrawal), as_bytes(an_inbound_event()))
+    batch = records(*values, headers=STRUCTURED)
     await world.accept_records(batch)
     types = [read(Typed, record.value).type for record in world.publisher.sent]
     assert types == [CASE_SUBMITTED, CASE_WITHDRAWN, CASE_SUBMITTED]

@@ -77,7 +77,6 @@ async def test_an_unreadable_case_is_logged_with_its_tenant(client: httpx.AsyncC
 async def test_an_unreadable_record_is_logged_with_tenant_and_case_of_a_well_formed_key(
     world: World, lines: Lines, key: bytes | None, named: dict[str, str]
 ) -> None:
-    (record,) = records(b"{")
-    record.key = key
+    (record,) = records(b"{", key=key)
     await world.accept_records([record])
     assert lines.refused == {"event": "refused", "door": "kafka", "reason": "not_json", **named}

@@ -6,8 +6,9 @@ import json
 
 import pytest
 
-from services.rules.journal.grouping import Group, Grouping, Stored
+from services.rules.journal.grouping import Group, Grouping, Stored, as_stored
 from services.rules.journal.publisher import JournalEntry, JournalRecord, whole_batches
+from tests.builders import records as consumed
 
 
 def a_record(seq: int, number: int = 1, **more: object) -> JournalRecord:
@@ -57,6 +58,11 @@ def test_a_case_of_a_tenant_named_ledger_is_no_marker() -> None:
 def test_a_record_that_rules_did_not_write_stops_the_reading(value: bytes) -> None:
     with pytest.raises(ValueError, match=r"journal|expected value"):
         grouped([JournalRecord(b"key", value, ())])
+
+
+def test_a_null_in_the_journal_stops_the_reading() -> None:
+    with pytest.raises(ValueError, match="offset 7 of the journal holds no event"):
+        as_stored(consumed.a_record(None, offset=7))
 
 
 def test_record_batches_hold_whole_inputs_and_no_more_than_fits() -> None:
