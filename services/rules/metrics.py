@@ -59,12 +59,14 @@ class RulesMetrics:
             registry=registry,
         )
 
-    def decided(self, outcomes: Iterable[str], records: Iterable[ConsumedRecord]) -> None:
-        """Count decisions, and the time since their records were appended."""
+    def decided(self, outcomes: Iterable[str], records: Iterable[ConsumedRecord | None]) -> None:
+        """Count decisions, and the time since their records were appended. None: an input had no record."""
         for outcome, number in Counted(outcomes).items():
             self._decisions.labels(outcome).inc(number)
         now = time.time()
-        self._seconds.observe_all([max(0.0, now - record.timestamp / 1000) for record in records])
+        self._seconds.observe_all(
+            [max(0.0, now - record.timestamp / 1000) for record in records if record is not None]
+        )
 
     def repeated(self, number: int) -> None:
         """Count inputs that got their stored events again."""

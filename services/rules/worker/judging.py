@@ -12,7 +12,7 @@ from engine.proposals.size import check_size
 from engine.propose import Authority, propose
 from schemas.errors import Unreadable
 from services.chassis.kafka.dead_letters import ConsumedRecord
-from services.rules.worker.outcome import BatchOutcome, DeadLetter, ReceivedInput
+from services.rules.worker.outcome import BatchOutcome, ReceivedInput, Undecidable
 from services.rules.worker.prefetch import Prefetched
 
 DECIDED_ELSEWHERE: Final = Unreadable(
@@ -23,18 +23,21 @@ DECIDED_ELSEWHERE: Final = Unreadable(
 
 
 class Judged(NamedTuple):
-    """An input, the record it came in, and what is proposed for it."""
+    """An input, its record if it came in one, and what is proposed for it."""
 
-    record: ConsumedRecord
     input: Input
+    record: ConsumedRecord | None
     proposal: Proposal
 
 
 class Unjudged(NamedTuple):
-    """An input that cannot be judged now, the record it came in, and why; it may have been decided before."""
+    """An input that cannot be judged now, its record if it came in one, and why.
 
-    record: ConsumedRecord
+    It may have been decided before.
+    """
+
     input: Input
+    record: ConsumedRecord | None
     why: Unreadable
 
 
@@ -51,18 +54,19 @@ def judge(inputs: Sequence[ReceivedInput], authority: Authority, prefetched: Pre
     """Judge each input by policy, staff and what was read for it."""
     judged: list[Judged] = []
     unjudged: list[Unjudged] = []
-    dead_letters: list[DeadLetter] = []
-    for record, one in inputs:
+    undecidable: list[Undecidable] = []
+    for received in inputs:
+        one, record = received
         needs = one.needs
         if not prefetched.elsewhere.isdisjoint(needs.newest):
-            dead_letters.append(DeadLetter(record, DECIDED_ELSEWHERE))
+            undecidable.append(Undecidable(one, record, DECIDED_ELSEWHERE))
             continue
         try:
             proposal = propose(one, authority, prefetched.states, prefetched.newest)
             states = [prefetched.states.get(state_id, b"") for state_id in needs.states]
-            check_size(len(record.value or b"") + sum(map(len, states)), proposal)
+            check_size(received.size + sum(map(len, states)), proposal)
         except Unreadable as why:
-            unjudged.append(Unjudged(record, one, why))
+            unjudged.append(Unjudged(one, record, why))
         else:
-            judged.append(Judged(record, one, proposal))
-    return Judgement(judged, unjudged, BatchOutcome(dead_letters=tuple(dead_letters)))
+            judged.append(Judged(one, record, proposal))
+    return Judgement(judged, unjudged, BatchOutcome(undecidable=tuple(undecidable)))

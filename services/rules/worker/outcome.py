@@ -1,4 +1,7 @@
-"""The outcome of a batch: unfinished partitions and dead letters. All other inputs are decided."""
+"""The outcome of a batch: unfinished partitions, and inputs that can never be decided.
+
+All other inputs are decided.
+"""
 
 from __future__ import annotations
 
@@ -13,35 +16,43 @@ from services.chassis.kafka.dead_letters import ConsumedRecord
 from services.rules.ledger.take_over import FailedPublish
 
 
-class HasRecord(Protocol):
-    """Anything that came in a record, and so belongs to the record's partition."""
+class HasInput(Protocol):
+    """Anything with an input, and so with the input's partition."""
 
     @property
-    def record(self) -> ConsumedRecord:
-        """The record it came in."""
+    def input(self) -> Input:
+        """The input."""
         ...
 
 
-T = TypeVar("T", bound=HasRecord)
+T = TypeVar("T", bound=HasInput)
 
 
 class ReceivedInput(NamedTuple):
-    """An input and the record it came in."""
+    """An input, and the record it came in; None if it came in no record."""
 
-    record: ConsumedRecord
     input: Input
+    record: ConsumedRecord | None
+
+    @property
+    def size(self) -> int:
+        """The bytes of its record's value; 0 without a record."""
+        return 0 if self.record is None else len(self.record.value or b"")
 
 
-class DeadLetter(NamedTuple):
-    """A record that can never be handled, and why."""
+class Undecidable(NamedTuple):
+    """An input that can never be decided, its record if it came in one, and why."""
 
-    record: ConsumedRecord
+    input: Input
+    record: ConsumedRecord | None
     why: Unreadable
 
 
 @dataclass(frozen=True)
 class BatchOutcome:
-    """The partitions of a batch that are not finished, and the dead letters. Parts of it combine with `|`.
+    """The partitions of a batch that are not finished, and the inputs that can never be decided.
+
+    Parts of it combine with `|`.
 
     The offsets of an unfinished partition are not committed, so its records come again.
     """
@@ -50,13 +61,13 @@ class BatchOutcome:
     """Partitions that may have something pending in the ledger, with the publish that failed if one did."""
     retry: AbstractSet[int] = frozenset()
     """Partitions with nothing pending: something else was away."""
-    dead_letters: tuple[DeadLetter, ...] = ()
+    undecidable: tuple[Undecidable, ...] = ()
 
     def __or__(self, other: BatchOutcome) -> BatchOutcome:
         return BatchOutcome(
             {**self.take_over, **other.take_over},
             self.retry | other.retry,
-            self.dead_letters + other.dead_letters,
+            self.undecidable + other.undecidable,
         )
 
     @property
@@ -69,13 +80,13 @@ class BatchOutcome:
         unfinished = self.unfinished
         if not unfinished:
             return those
-        return [one for one in those if one.record.partition not in unfinished]
+        return [one for one in those if one.input.partition not in unfinished]
 
 
 FINISHED: Final = BatchOutcome()
-"""No partition is unfinished, and there is no dead letter."""
+"""No partition is unfinished, and every input can be decided."""
 
 
-def partitions_of(those: Iterable[HasRecord]) -> frozenset[int]:
-    """The partitions that they came from."""
-    return frozenset([one.record.partition for one in those])
+def partitions_of(those: Iterable[HasInput]) -> frozenset[int]:
+    """The partitions of their cases."""
+    return frozenset([one.input.partition for one in those])

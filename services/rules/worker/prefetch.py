@@ -91,7 +91,7 @@ async def _read(
 
 def _wanted(received: Sequence[ReceivedInput]) -> dict[int, Wanted]:
     wanted: dict[int, Wanted] = {}
-    for _, one in received:
+    for one, _ in received:
         if any(one.needs):
             p, states, ids = wanted.get(one.partition, Wanted(one.partition))
             wanted[one.partition] = Wanted(p, (*states, *one.needs.states), (*ids, *one.needs.newest))
@@ -101,7 +101,7 @@ def _wanted(received: Sequence[ReceivedInput]) -> dict[int, Wanted]:
 def _places(received: Sequence[ReceivedInput], found: Mapping[int, Found]) -> dict[str, Place]:
     """The places in the journal of the newest events of each request that an input needs."""
     places = {}
-    for _, one in received:
+    for one, _ in received:
         for request in one.needs.newest if one.partition in found else ():
             known = found[one.partition].entries.get(request)
             if known is not None:

@@ -22,7 +22,7 @@ from services.rules.metrics import RulesMetrics
 from services.rules.worker.effects import ledger_effects
 from services.rules.worker.held_partitions import HeldPartitions
 from services.rules.worker.judging import DECIDED_ELSEWHERE
-from services.rules.worker.outcome import FINISHED, BatchOutcome, DeadLetter
+from services.rules.worker.outcome import FINISHED, BatchOutcome, Undecidable
 from services.rules.worker.prefetch import look_up
 from services.rules.worker.settling import AnsweredCall, Decided, Decisions, Repeat
 
@@ -72,8 +72,9 @@ async def publish_repeats(
     for p, next_offset in next_offsets.items():
         partitions.repeated(p, call.gens[p], next_offset)
     _count_repeats(failures.remaining(answered), metrics)
-    missing = [DeadLetter(one.record, DECIDED_ELSEWHERE) for one in repeats if one.place not in stored]
-    return failures | BatchOutcome(dead_letters=tuple(missing))
+    missing = [one for one in repeats if one.place not in stored]
+    undecidable = [Undecidable(one.input, one.record, DECIDED_ELSEWHERE) for one in missing]
+    return failures | BatchOutcome(undecidable=tuple(undecidable))
 
 
 async def _publish(
@@ -109,7 +110,7 @@ def _effects_by_partition(decided: Iterable[Decided]) -> dict[int, list[Effect]]
 
 
 def _count_new(decided: Sequence[Decided], metrics: RulesMetrics) -> None:
-    metrics.decided([one.rendered.outcome for one in decided], [one.record for one in decided])
+    metrics.decided([one.rendered.outcome for one in decided], [one.judged.record for one in decided])
     without_approver = sum(
         one.rendered.outcome == "escalated" and not one.judged.proposal.approvers for one in decided
     )

@@ -20,7 +20,7 @@ from services.rules.ledger.protocol import Answer, CounterCharge, Item, New, Par
 from services.rules.ledger.take_over import FailedPublish
 from services.rules.worker.held_partitions import HeldPartitions
 from services.rules.worker.judging import Judged, Unjudged
-from services.rules.worker.outcome import FINISHED, BatchOutcome, DeadLetter, partitions_of
+from services.rules.worker.outcome import FINISHED, BatchOutcome, Undecidable, partitions_of
 from services.rules.worker.prefetch import Place, read_known
 
 SOON_SECONDS: Final = 0.25
@@ -67,9 +67,9 @@ class Decided(NamedTuple):
     rendered: Rendered
 
     @property
-    def record(self) -> ConsumedRecord:
-        """The record it came in."""
-        return self.judged.record
+    def input(self) -> Input:
+        """The input."""
+        return self.judged.input
 
     @property
     def place(self) -> Place:
@@ -78,10 +78,10 @@ class Decided(NamedTuple):
 
 
 class Repeat(NamedTuple):
-    """An input that was settled before, its record, and the sequence of the newest answer to it."""
+    """An input settled before, its record if it came in one, and the sequence of its newest answer."""
 
-    record: ConsumedRecord
     input: Input
+    record: ConsumedRecord | None
     seq: int
 
     @property
@@ -134,10 +134,10 @@ async def settle(judged: Sequence[Judged], ledger: Ledger, partitions: HeldParti
 
 
 def render(settlement: Settlement) -> Decisions:
-    """The events of what is new, the repeats, and a dead letter for each conflict."""
+    """The events of what is new, the repeats, and the conflicts, which can never be decided."""
     new: list[Decided] = []
     repeats: list[Repeat] = []
-    conflicts: list[DeadLetter] = []
+    conflicts: list[Undecidable] = []
     for one, answer in zip(settlement.judged, settlement.answers, strict=True):
         match answer:
             case New(seq, chosen_option, used):
@@ -155,37 +155,38 @@ def render(settlement: Settlement) -> Decisions:
         [(one, of_new[one.place]) for one in repeats if one.place in of_new],
         [one for one in repeats if one.place not in of_new],
         settlement,
-        BatchOutcome(dead_letters=tuple(conflicts)),
+        BatchOutcome(undecidable=tuple(conflicts)),
     )
 
 
 async def recognise(unjudged: Sequence[Unjudged], ledger: Ledger, partitions: HeldPartitions) -> Recognised:
     """Find those that were settled before: they get their stored answer, whatever policy and size say now.
 
-    All others become dead letters.
+    All others can never be decided.
     """
     if not unjudged:
         return Recognised()
     parts = partitions.parts(partitions_of(unjudged))
     known, outcome = await read_known([one.input for one in unjudged], ledger, partitions)
     repeats: list[Repeat] = []
-    dead_letters: list[DeadLetter] = []
+    undecidable: list[Undecidable] = []
     for one in unjudged:
         if (settled := known.get(one.input.index_id)) is not None:
-            _sort_known(one, settled, repeats, dead_letters)
+            _sort_known(one, settled, repeats, undecidable)
         else:
-            dead_letters.append(DeadLetter(one.record, one.why))
-    outcome |= BatchOutcome(dead_letters=tuple(dead_letters))
+            undecidable.append(Undecidable(one.input, one.record, one.why))
+    outcome |= BatchOutcome(undecidable=tuple(undecidable))
     return Recognised(repeats, AnsweredCall.now(parts), outcome)
 
 
 def _sort_known(
-    one: Judged | Unjudged, settled: SettledBefore, repeats: list[Repeat], conflicts: list[DeadLetter]
+    one: Judged | Unjudged, settled: SettledBefore, repeats: list[Repeat], conflicts: list[Undecidable]
 ) -> None:
     if settled.digest in (one.input.digest, WITHDRAWN):
-        repeats.append(Repeat(one.record, one.input, settled.seq))
+        repeats.append(Repeat(one.input, one.record, settled.seq))
     else:
-        conflicts.append(DeadLetter(one.record, Unreadable("conflict", one.input.conflict)))
+        why = Unreadable("conflict", one.input.conflict)
+        conflicts.append(Undecidable(one.input, one.record, why))
 
 
 def _item(one: Judged) -> Item:

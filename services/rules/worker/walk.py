@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from engine.inputs import read_input
 from schemas.errors import Unreadable
@@ -21,9 +22,9 @@ from services.rules.worker.judging import Judged, judge
 from services.rules.worker.outcome import (
     FINISHED,
     BatchOutcome,
-    DeadLetter,
-    HasRecord,
+    HasInput,
     ReceivedInput,
+    Undecidable,
     partitions_of,
 )
 from services.rules.worker.prefetch import prefetch
@@ -31,6 +32,13 @@ from services.rules.worker.publishing import publish_new, publish_repeats
 from services.rules.worker.rounds import calls, microseconds, rounds
 from services.rules.worker.settling import AnsweredCall, Repeat, recognise, render, settle
 from services.rules.worker.tables import Tables
+
+
+class DeadLetter(NamedTuple):
+    """A record that can never be handled, and why."""
+
+    record: ConsumedRecord
+    why: Unreadable
 
 
 @dataclass(frozen=True)
@@ -45,14 +53,26 @@ class BatchDecider:
     metrics: RulesMetrics
 
     async def decide_batch(self, records: Sequence[ConsumedRecord]) -> BatchOutcome:
-        """Decide a batch, round after round. All offsets but those of unfinished partitions may be committed.
+        """Read a batch and decide it. All offsets but those of unfinished partitions may be committed.
 
         Raises Cold; and TryAgain if the tables cannot be read, before anything is settled.
         """
         received, unreadable = _read(records)
+        return await self.decide_inputs(received, unreadable)
+
+    async def decide_inputs(
+        self, received: Sequence[ReceivedInput], unreadable: Sequence[DeadLetter] = ()
+    ) -> BatchOutcome:
+        """Decide inputs, round after round, wherever they came from; records between them may be unreadable.
+
+        Raises Cold; and TryAgain if the tables cannot be read, before anything is settled.
+        """
         await self.tables.refresh([one.input for one in received])
-        outcome = self._held_back(received) | BatchOutcome(dead_letters=tuple(unreadable))
-        outcome |= await self._put_dead_letters(outcome)
+        outcome = self._held_back(received)
+        unfinished = outcome.unfinished
+        outcome |= await self._put_dead_letters(
+            [one for one in unreadable if one.record.partition not in unfinished]
+        )
         for inputs in rounds(received):
             outcome |= await self.decide_round(outcome.remaining(inputs))
         return outcome
@@ -84,7 +104,7 @@ class BatchDecider:
         known = await recognise(outcome.remaining(judgement.unjudged), self.ledger, self.partitions)
         outcome |= known.outcome
         outcome |= await self._publish_repeats(outcome.remaining(known.repeats), known.call)
-        return outcome | await self._put_dead_letters(outcome)
+        return outcome | await self._give_up(outcome.remaining(outcome.undecidable))
 
     def _held_back(self, received: Sequence[ReceivedInput]) -> BatchOutcome:
         """Partitions with cases of a tenant whose policy cannot be used: they wait, as order must be kept."""
@@ -98,7 +118,7 @@ class BatchDecider:
         held_back = [one for one in received if one.input.tenant in waiting] if waiting else []
         return BatchOutcome(retry=partitions_of(held_back))
 
-    def _no_longer_held(self, those: Sequence[HasRecord]) -> BatchOutcome:
+    def _no_longer_held(self, those: Sequence[HasInput]) -> BatchOutcome:
         """Partitions that a cold start took away since the batch began."""
         return BatchOutcome(retry=partitions_of(those) - self.partitions.held)
 
@@ -109,14 +129,23 @@ class BatchDecider:
     async def _publish_repeats(self, repeats: Sequence[Repeat], call: AnsweredCall) -> BatchOutcome:
         return await publish_repeats(repeats, call, self.ledger, self.journal, self.partitions, self.metrics)
 
-    async def _put_dead_letters(self, outcome: BatchOutcome) -> BatchOutcome:
-        """Write the dead letters, except of unfinished partitions: their records come again."""
-        letters = outcome.remaining(outcome.dead_letters)
+    async def _give_up(self, undecidable: Sequence[Undecidable]) -> BatchOutcome:
+        """Write a dead letter for each record. An input without a record is only logged, as an error."""
+        letters: list[DeadLetter] = []
+        for one, record, why in undecidable:
+            if record is not None:
+                letters.append(DeadLetter(record, why))
+            else:
+                log.error("undecidable", reason=why.reason, **one.request_key._asdict())
+        return await self._put_dead_letters(letters)
+
+    async def _put_dead_letters(self, letters: Sequence[DeadLetter]) -> BatchOutcome:
+        """Write dead letters. If they cannot be written now, the records of their partitions come again."""
         try:
             await self.dead_letters.put_all(letters)
         except TryAgain as away:
             log.warning("dead_letters_away", error=str(away))
-            return BatchOutcome(retry=partitions_of(letters))
+            return BatchOutcome(retry=frozenset(one.record.partition for one in letters))
         return FINISHED
 
 
@@ -129,7 +158,7 @@ def _read(records: Sequence[ConsumedRecord]) -> tuple[list[ReceivedInput], list[
         except Unreadable as why:
             unreadable.append(DeadLetter(record, why))
         else:
-            received.append(ReceivedInput(record, one))
+            received.append(ReceivedInput(one, record))
     return received, unreadable
 
 

@@ -5,15 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from services.chassis.kafka.dead_letters import ConsumedRecord
 from services.chassis.process.errors import TryAgain
 from services.rules.ledger.script import Cold
 from services.rules.worker import settling
+from services.rules.worker.outcome import ReceivedInput
 from tests.builders.approvals import an_approval_id
 from tests.builders.bodies import as_bytes
 from tests.builders.cases import a_case_body
 from tests.builders.events import a_submitted_event, a_verdict_event, a_withdrawn_event
+from tests.builders.inputs import a_reply, a_submission
 from tests.builders.policies import a_book, a_mandate
 from tests.builders.records import a_record
 from tests.component.rules.conftest import DeciderHarness
@@ -44,6 +47,26 @@ async def test_good_cases_are_decided_between_unreadable_records(harness: Decide
     assert not outcome.unfinished
     assert harness.kinds() == ["decision.escalated", "approval.requested", "decision.approved"]
     assert harness.letters.reasons == ["not_json", "invalid", "null_value"]
+
+
+async def test_an_input_without_a_record_is_decided_once_like_any_other(harness: DeciderHarness) -> None:
+    received = [ReceivedInput(a_submission(a_case_body(case_id="c-1")), None)]
+    for _ in range(2):
+        assert not (await harness.decider.decide_inputs(received)).unfinished
+    assert harness.kinds() == ["decision.escalated", "approval.requested"] * 2
+    first, again = harness.journal.entries
+    assert first.records == again.records
+
+
+async def test_an_input_without_a_record_that_cannot_be_judged_is_only_logged(
+    harness: DeciderHarness,
+) -> None:
+    with capture_logs() as lines:
+        outcome = await harness.decider.decide_inputs([ReceivedInput(a_reply(), None)])
+    assert not outcome.unfinished
+    assert harness.letters.reasons == []
+    (line,) = [one for one in lines if one["event"] == "undecidable"]
+    assert (line["log_level"], line["reason"], line["case_id"]) == ("error", "unknown_approval", "c-1")
 
 
 async def test_a_round_is_published_in_order_of_sequence_with_that_time(harness: DeciderHarness) -> None:

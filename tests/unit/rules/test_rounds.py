@@ -23,7 +23,6 @@ from services.rules.worker.rounds import (
 from tests.builders.approvals import an_approval_id
 from tests.builders.cases import a_case_body
 from tests.builders.inputs import a_reply, a_submission
-from tests.builders.records import a_record
 
 CASES = ("c-1", "c-2", "c-3")
 SUBMISSIONS = {name: a_submission(a_case_body(name)) for name in CASES}
@@ -35,7 +34,7 @@ INPUTS = st.sampled_from([*SUBMISSIONS.values(), *REPLIES.values()])
 
 def cut(inputs: Sequence[Input], most: int = MOST_INPUTS) -> list[list[Input]]:
     """The rounds of these inputs."""
-    received = [ReceivedInput(a_record(b"", partition=one.partition), one) for one in inputs]
+    received = [ReceivedInput(one, None) for one in inputs]
     return [[one.input for one in each] for each in rounds(received, most)]
 
 
