@@ -38,7 +38,7 @@ class Point(StrEnum):
     AFTER_ACKNOWLEDGE = "after-acknowledge-before-confirm"
     """The journal has acknowledged a round, and nothing is confirmed or committed yet."""
     BEFORE_RESOLVE = "before-resolve"
-    """In a take-over: the journal is read, and the ledger does not follow it yet."""
+    """In a take-over: the journal is read, and nothing is applied to the ledger yet."""
     BEFORE_ACTIVATE = "before-activate"
     """In a cold start: the ledger is rebuilt, and not open yet."""
 
