@@ -6,14 +6,15 @@ take-over and a cold start apply it (docs/ledger.md, One round).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from pydantic_core import to_json
 
 from engine.inputs.ledger_ids import reply_index_id, state_id, withdrawal_index_id
 from engine.judging.budgets import COUNTED, counter_key, counter_of
 from schemas import types
+from schemas.approval import Approval
 from schemas.ids import RequestKey
 from schemas.money import parse_signed
 from schemas.withdrawal import WITHDRAWN
@@ -64,43 +65,69 @@ def charges_in(tenant: str, data: Event) -> Iterator[Counted]:
         yield key, field, amount
 
 
-def journalled(events: Sequence[Event]) -> Journalled:
-    """Read the events of one input. Raises ValueError or KeyError if rules did not write them.
+def approval_effects(approval: Approval | Event) -> Effects:
+    """The effects of a new version of an approval. A replay has it as parsed JSON, with the same bytes."""
+    if isinstance(approval, Approval):
+        return _of_version(
+            approval.tenant, approval.approval_id, approval.__pydantic_serializer__.to_json(approval)
+        )
+    return _of_version(approval["tenant"], approval["approval_id"], to_json(approval))
 
-    decision.withdrawn comes from a withdrawal, an approval event with a reply id from that reply, and any
-    other decision from a submission.
-    """
-    decisions = [event for event in events if event["type"] in types.DECISION_EVENTS]
-    approvals = [event["data"] for event in events if event["type"] not in types.DECISION_EVENTS]
-    effects = Effects(
-        tuple(
-            (
-                state_id(event["tenant"], event["data"]["approval"]["approval_id"]),
-                to_json(event["data"]["approval"]),
-            )
-            for event in events
-            if event["type"] in types.CHANGES_APPROVAL
-        ),
-        charges=tuple(
-            counted for event in decisions for counted in charges_in(event["tenant"], event["data"])
-        ),
-    )
-    if decisions and decisions[0]["type"] == types.DECISION_WITHDRAWN:
-        request = _request_of(decisions[0])
-        effects = effects._replace(links=(request.index_id,))
-        return Journalled(withdrawal_index_id(request), WITHDRAWN, effects)
-    answers = [data for data in approvals if data["reply_id"] is not None]
-    if answers:
-        data, about = answers[0], answers[0]["approval"]
-        index_id = reply_index_id(about["tenant"], about["approval_id"], data["reply_id"])
-        request = RequestKey(about["tenant"], about["case_id"], about["request_id"])
-        links = (request.index_id,) if decisions else ()
-        return Journalled(index_id, data["reply_digest"], effects._replace(links=links))
-    if not decisions:
-        raise ValueError("the events of a sequence hold neither a decision nor a reply")
-    request_digest = decisions[0]["data"]["request_digest"]
-    return Journalled(_request_of(decisions[0]).index_id, request_digest, effects)
+
+def _of_version(tenant: str, approval_id: str, state: bytes) -> Effects:
+    return Effects(states=((state_id(tenant, approval_id), state),))
+
+
+def journalled(events: Sequence[Event]) -> Journalled:
+    """Read the events of one input. Raises ValueError or KeyError if rules did not write them."""
+    kinds = tuple([event["type"] for event in events])
+    input_of = INPUTS.get(kinds)
+    if input_of is None:
+        raise ValueError(f"no input has exactly these events: {', '.join(kinds) or 'none'}")
+    effects = Effects()
+    links: list[str] = []
+    charges: list[Counted] = []
+    for event in events:
+        if event["type"] in types.DECISION_EVENTS:
+            charges += charges_in(event["tenant"], event["data"])
+            if input_of is not _submission:
+                links.append(_request_of(event).index_id)
+        elif event["type"] in types.CHANGES_APPROVAL:
+            effects = approval_effects(event["data"]["approval"])
+    if links or charges:
+        effects = effects._replace(links=tuple(links), charges=tuple(charges))
+    return Journalled(*input_of(events), effects)
+
+
+def _submission(events: Sequence[Event]) -> tuple[str, str]:
+    return _request_of(events[0]).index_id, events[0]["data"]["request_digest"]
+
+
+def _withdrawal(events: Sequence[Event]) -> tuple[str, str]:
+    return withdrawal_index_id(_request_of(events[0])), WITHDRAWN
+
+
+def _reply(events: Sequence[Event]) -> tuple[str, str]:
+    data = events[-1]["data"]
+    approval, reply_id = data["approval"], data["reply_id"]
+    if reply_id is None:
+        raise ValueError(f"{events[-1]['type']} names no reply")
+    return reply_index_id(approval["tenant"], approval["approval_id"], reply_id), data["reply_digest"]
 
 
 def _request_of(decision: Event) -> RequestKey:
     return RequestKey(decision["tenant"], decision["data"]["case_id"], decision["data"]["request_id"])
+
+
+INPUTS: Final[Mapping[tuple[str, ...], Callable[[Sequence[Event]], tuple[str, str]]]] = {
+    (types.DECISION_APPROVED,): _submission,
+    (types.DECISION_REFUSED,): _submission,
+    (types.DECISION_ESCALATED, types.APPROVAL_REQUESTED): _submission,
+    (types.DECISION_APPROVED, types.APPROVAL_CLOSED): _reply,
+    (types.DECISION_REFUSED, types.APPROVAL_CLOSED): _reply,
+    (types.APPROVAL_LATE,): _reply,
+    (types.APPROVAL_NOT_ENTITLED,): _reply,
+    (types.DECISION_WITHDRAWN,): _withdrawal,
+    (types.DECISION_WITHDRAWN, types.APPROVAL_CLOSED): _withdrawal,
+}
+"""The types of the events of one input, in order -> the index id and the digest of that input."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from engine.events.envelope import envelope, event_id
 from engine.inputs import Input
-from engine.inputs.ledger_ids import state_id
 from schemas import types
 from schemas.approval import Approval, ApprovalEvent, Closing
 from schemas.cloud_event import CloudEvent
@@ -39,8 +38,3 @@ def closed_by(approval: Approval, closing: Closing) -> Approval:
     return approval.model_copy(
         update={"state": "closed", "version": approval.version + 1, "closing": closing}
     )
-
-
-def state_of(approval: Approval) -> tuple[str, bytes]:
-    """The approval's id in the ledger, and its whole state as JSON."""
-    return state_id(approval.tenant, approval.approval_id), approval.__pydantic_serializer__.to_json(approval)

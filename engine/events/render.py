@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from engine.events.decision import agent_ref, closing_decision, event_reasons, first_decision, policy_ref
-from engine.events.effects import Counted, Effects
+from engine.events.effects import Counted, Effects, approval_effects
 from engine.events.envelope import Rendered, key_of
-from engine.events.records import about_approval, closed_by, decided, state_of
+from engine.events.records import about_approval, closed_by, decided
 from engine.fast_paths.approval_template import approved_event
 from engine.inputs import Reply, Submission
 from engine.judging import conclusions
@@ -49,7 +49,7 @@ def render_first(
         reasons=decision.reasons,
     )
     requested = about_approval(types.APPROVAL_REQUESTED, approval, approval.version, body, submission, seq)
-    return Rendered(key, (record, requested), Effects((state_of(approval),)), decision.outcome)
+    return Rendered(key, (record, requested), approval_effects(approval), decision.outcome)
 
 
 def render_closing(
@@ -70,7 +70,9 @@ def render_closing(
         decided(decision, reply, seq),
         about_approval(types.APPROVAL_CLOSED, closed, closed.version, body, reply, seq),
     )
-    effects = Effects((state_of(closed),), (reply.request_key.index_id,), _counted(conclusion.charges))
+    effects = approval_effects(closed)._replace(
+        links=(reply.request_key.index_id,), charges=_counted(conclusion.charges)
+    )
     return Rendered(key_of(reply), events, effects, conclusion.outcome)
 
 

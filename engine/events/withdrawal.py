@@ -8,9 +8,9 @@ from typing import Final
 
 from engine import reasons
 from engine.events.decision import build_decision, event_charge, event_reasons, policy_ref
-from engine.events.effects import Effects, Event, charges_in
+from engine.events.effects import Effects, Event, approval_effects, charges_in
 from engine.events.envelope import FIRST, Rendered, key_of
-from engine.events.records import about_approval, closed_by, decided, state_of
+from engine.events.records import about_approval, closed_by, decided
 from engine.inputs import WithdrawalInput
 from engine.policy.book import PolicyBook, PolicyName
 from schemas import types
@@ -62,7 +62,7 @@ def render_withdrawn(
         approval=closed, giver=caused_by.withdrawal.agent_id, note=caused_by.withdrawal.reason
     )
     closed_record = about_approval(types.APPROVAL_CLOSED, closed, closed.version, body, caused_by, seq)
-    effects = Effects((state_of(closed),), links, charges)
+    effects = approval_effects(closed)._replace(links=links, charges=charges)
     return Rendered(key, (record, closed_record), effects, decision.outcome)
 
 

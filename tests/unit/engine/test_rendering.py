@@ -10,12 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.events.effects import journalled
+from engine.events.effects import INPUTS, journalled
 from engine.events.envelope import Rendered
 from engine.inputs import Input
 from engine.propose import propose
 from schemas.ids import RequestKey, derived_id
-from schemas.types import event_model
+from schemas.topics import DECISIONS
+from schemas.types import LEDGER_MARKED, event_model, types_in
 from tests.builders.cases import a_case_body, a_request_body
 from tests.builders.events import TRACE
 from tests.builders.inputs import a_later_reply, a_reply, a_submission, a_withdrawal
@@ -280,6 +281,28 @@ def test_a_rebuilt_ledger_equals_the_confirmed_one_for_any_case(
 def test_events_that_rules_did_not_write_are_rejected(events: list[dict[str, Any]]) -> None:
     with pytest.raises((ValueError, KeyError)):
         journalled(events)
+
+
+def test_events_of_an_unknown_kind_are_rejected_by_name() -> None:
+    with pytest.raises(ValueError, match=r"decision\.approved\.v1, mandaat\.approval\.requested\.v1"):
+        journalled(
+            [
+                {"type": "mandaat.decision.approved.v1", "data": {}},
+                {"type": "mandaat.approval.requested.v1", "data": {}},
+            ]
+        )
+
+
+def test_a_closed_approval_without_a_reply_is_not_read_as_a_reply() -> None:
+    decision, closed = parsed(ENDINGS["person rejects"][1])
+    closed["data"]["reply_id"] = None
+
+    with pytest.raises(ValueError, match=r"approval\.closed\.v1 names no reply"):
+        journalled([decision, closed])
+
+
+def test_the_journal_tells_the_input_of_every_event_of_rules() -> None:
+    assert {one for kinds in INPUTS for one in kinds} == {*types_in(DECISIONS)} - {LEDGER_MARKED}
 
 
 def test_a_proposal_changes_nothing() -> None:
