@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, get_args
 
 from msgspec import DecodeError, Struct
 from msgspec.json import Decoder
 
 from engine.fast_paths.submission_decoder import decode_submission
 from engine.inputs.received import FromRecord, unknown_type
-from engine.inputs.reply import ApproveReply, RejectReply, Reply
+from engine.inputs.reply import Reply
 from engine.inputs.submission import Submission
 from engine.inputs.withdrawal import WithdrawalInput
 from schemas import topics, types
@@ -20,8 +20,8 @@ from schemas.reading import parse_json
 Input: TypeAlias = Submission | WithdrawalInput | Reply
 
 KINDS: Final[Mapping[str, Mapping[str, type[Input]]]] = {
-    topics.CASES: {types.CASE_SUBMITTED: Submission, types.CASE_WITHDRAWN: WithdrawalInput},
-    topics.REPLIES: {types.VERDICT_APPROVE: ApproveReply, types.VERDICT_REJECT: RejectReply},
+    topic: {kind.event_type: kind for kind in get_args(Input) if kind.event_type in types.types_in(topic)}
+    for topic in (topics.CASES, topics.REPLIES)
 }
 """Topic -> event type -> the class that reads it. A record without a type goes to the topic's first class."""
 

@@ -1,4 +1,4 @@
-"""Replies to an approval. Each kind is a class here, with a row in reading.py."""
+"""Replies to an approval. Each kind is a class here, and a member of `Reply`."""
 
 from __future__ import annotations
 

@@ -23,6 +23,7 @@ class Submission(Received):
 
     case: Case
 
+    event_type: ClassVar[str] = types.CASE_SUBMITTED
     needs: ClassVar[Needs] = NOTHING_NEEDED
     alone: ClassVar[bool] = False
     conflict: ClassVar[str] = (
@@ -35,7 +36,7 @@ class Submission(Received):
         """Read a record. Raises Unreadable."""
         event = read(_EVENT, value)
         case = event.data
-        check_event(event, types.CASE_SUBMITTED, origin, key, (case.tenant, case.case_id))
+        check_event(event, cls.event_type, origin, key, (case.tenant, case.case_id))
         return cls(origin, event.id, event.time, event.traceparent, case)
 
     @property

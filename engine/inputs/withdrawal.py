@@ -23,6 +23,7 @@ class WithdrawalInput(Received):
 
     withdrawal: Withdrawal
 
+    event_type: ClassVar[str] = types.CASE_WITHDRAWN
     judged_person: ClassVar[str | None] = None
     alone: ClassVar[bool] = True
     digest: ClassVar[str] = WITHDRAWN
@@ -34,7 +35,7 @@ class WithdrawalInput(Received):
         """Read a record. Raises Unreadable."""
         event = read(_EVENT, value)
         data = event.data
-        check_event(event, types.CASE_WITHDRAWN, origin, key, (data.tenant, data.case_id))
+        check_event(event, cls.event_type, origin, key, (data.tenant, data.case_id))
         return cls(origin, event.id, event.time, event.traceparent, data)
 
     @property
