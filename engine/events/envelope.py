@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 from engine.events.effects import Effects
 from engine.inputs import Input
 from schemas.cloud_event import CloudEvent, Data
+from schemas.decision import Outcome
 from schemas.ids import RequestKey, derived_id, record_key
 from schemas.model import construct_trusted
 
@@ -18,6 +19,9 @@ FIRST: Final = 1
 CLOSING: Final = 2
 """The number of a decision: FIRST on a request, or CLOSING its escalation."""
 
+InputOutcome: TypeAlias = Literal[Outcome, "late", "not_entitled"]
+"""The outcome of an input: that of its decision, or why a verdict has no effect."""
+
 
 class Rendered(NamedTuple):
     """The events of an input: the key and the values of its records in the journal, and their effects."""
@@ -25,8 +29,8 @@ class Rendered(NamedTuple):
     key: bytes
     values: tuple[bytes, ...]
     effects: Effects
-    outcome: str
-    """The label of the metric: an outcome of a decision, `late` or `not_entitled`."""
+    outcome: InputOutcome
+    """The label of the metric."""
 
 
 def event_id(event_type: str, key: RequestKey, number: int | str) -> str:

@@ -6,7 +6,7 @@ from typing import Final
 
 from engine.events.decision import agent_ref, closing_decision, event_reasons, first_decision, policy_ref
 from engine.events.effects import Counted, Effects, approval_effects
-from engine.events.envelope import Rendered, key_of
+from engine.events.envelope import InputOutcome, Rendered, key_of
 from engine.events.records import about_approval, closed_by, decided
 from engine.fast_paths.approval_template import approved_event
 from engine.inputs import Reply, Submission
@@ -90,7 +90,7 @@ def render_not_entitled(
 
 def _without_effect(
     event_type: str,
-    outcome: str,
+    outcome: InputOutcome,
     reply: Reply,
     approval: Approval,
     reasons: tuple[conclusions.Reason, ...],

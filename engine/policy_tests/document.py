@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final
 
 from pydantic import (
     BaseModel,
@@ -15,6 +15,7 @@ from pydantic import (
     model_validator,
 )
 
+from engine.events.envelope import InputOutcome
 from schemas.case import Customer, DecisionRequest, SubmittedCase
 from schemas.decision import By
 from schemas.ids import AgentId, CaseId
@@ -23,8 +24,6 @@ from schemas.moment import Moment
 NOTHING: Final = "nothing"
 """The word that expects no value. YAML's null cannot do this: an empty value is an error."""
 MAX_NAME: Final = 300
-
-Outcome = Literal["approved", "escalated", "refused", "withdrawn", "late", "not_entitled"]
 
 
 def as_text(value: Any) -> Any:
@@ -97,7 +96,7 @@ class ExpectedCharge(_FilePart):
 class Expectation(_FilePart):
     """The expected result. A key that is left out may have any value."""
 
-    outcome: Outcome = Field(
+    outcome: InputOutcome = Field(
         description="The outcome. `late` and `not_entitled` are for verdicts without effect."
     )
     mandate: ShortText | None = Field(default=None, description="The mandate that grants it.")

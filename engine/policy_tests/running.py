@@ -7,16 +7,21 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from engine.events.effects import Event
+from engine.events.envelope import InputOutcome
 from engine.judging.staff import Staff
 from engine.policy.book import PolicyBook
 from engine.policy.problems import Spot
 from engine.policy_tests.document import NOTHING, Expectation
 from engine.policy_tests.plan import Step, Test
 from engine.rehearsal import Rehearsal
+from schemas import types
 from schemas.errors import Unreadable
 from schemas.money import parse_signed
 
-_NO_EFFECT: Final = {"mandaat.approval.late.v1": "late", "mandaat.approval.not_entitled.v1": "not_entitled"}
+_NO_EFFECT: Final[Mapping[str, InputOutcome]] = {
+    types.APPROVAL_LATE: "late",
+    types.APPROVAL_NOT_ENTITLED: "not_entitled",
+}
 
 
 @dataclass(frozen=True)
@@ -31,7 +36,7 @@ class Difference:
 class Actual:
     """The actual result of a step. `values`: the decision, with step and approvers of its approval."""
 
-    outcome: str
+    outcome: InputOutcome
     values: Mapping[str, Any]
     reasons: Sequence[Mapping[str, Any]]
     charges: Sequence[Mapping[str, Any]]

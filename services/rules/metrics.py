@@ -9,6 +9,7 @@ from functools import partial
 
 from prometheus_client import Counter, Gauge
 
+from engine.events.envelope import InputOutcome
 from services.chassis.kafka.dead_letters import ConsumedRecord
 from services.chassis.process.metrics import BulkHistogram, Metrics
 
@@ -18,7 +19,7 @@ class RulesMetrics:
 
     def __init__(self, metrics: Metrics) -> None:
         registry = metrics.registry
-        # approved, escalated, refused; late and not_entitled are answers to a verdict.
+        # The labels are those of InputOutcome.
         self._decisions = Counter(
             "mandaat_decisions_total", "Inputs that were decided", ("outcome",), registry=registry
         )
@@ -59,7 +60,7 @@ class RulesMetrics:
             registry=registry,
         )
 
-    def decided(self, outcomes: Iterable[str], records: Iterable[ConsumedRecord | None]) -> None:
+    def decided(self, outcomes: Iterable[InputOutcome], records: Iterable[ConsumedRecord | None]) -> None:
         """Count decisions, and the time since their records were appended. None: an input had no record."""
         for outcome, number in Counted(outcomes).items():
             self._decisions.labels(outcome).inc(number)
