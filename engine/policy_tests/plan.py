@@ -7,15 +7,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from pydantic import BaseModel
 
 from engine.inputs import (
     OFFLINE,
-    ApproveReply,
     Input,
-    RejectReply,
     Reply,
     Submission,
     WithdrawalInput,
@@ -43,7 +41,11 @@ from schemas.withdrawal import Withdrawal
 
 A_MONDAY: Final = "2026-01-05T12:00:00Z"
 """The default of `opened_at`."""
-_ACTIONS: Final = ("case", "approve", "reject", "withdraw")
+_REPLIES: Final[Mapping[str, type[Reply]]] = {
+    kind.event_type.split(".")[-2]: kind for kind in get_args(Reply)
+}
+"""The key of a step, such as `approve` -> the kind of reply that it gives."""
+_ACTIONS: Final = ("case", *_REPLIES, "withdraw")
 _PARTS: Final[Mapping[str, type[BaseModel]]] = {"customer": Customer, "request": DecisionRequest}
 
 
@@ -157,11 +159,9 @@ class _Planner:
         if one.withdraw is not None:
             about = _case_by_id(one.withdraw.case, cases, spot)
             return _withdrawal(about, one.time or now or about.opened_at, _name(path))
-        verdict, kind = (one.approve, ApproveReply) if one.approve is not None else (one.reject, RejectReply)
-        if verdict is None:
-            raise _error_at(spot, "is empty")
+        verdict: VerdictEntry = getattr(one, named[0])
         about = _case_by_id(verdict.case, cases, spot)
-        return _reply(verdict, kind, about, one.time or now or about.opened_at, _name(path))
+        return _reply(verdict, _REPLIES[named[0]], about, one.time or now or about.opened_at, _name(path))
 
     def _case(self, one: StepOfTest, path: Path, entry: TestEntry) -> Case:
         layers = (
