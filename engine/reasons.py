@@ -129,6 +129,11 @@ def absent(agent_id: str) -> Reason:
     return _reason("absent", figures={"agent": agent_id})
 
 
+def stood_in(agent_id: str) -> Reason:
+    """Nobody may answer a request of somebody for whom they stood in."""
+    return _reason("stood_in", figures={"agent": agent_id})
+
+
 def not_an_approver(agent_id: str, step: str) -> Reason:
     """This person is not among the people who may answer the approval."""
     return _reason("not_an_approver", figures={"agent": agent_id, "step": step})

@@ -46,7 +46,7 @@ class Approval(Frozen):
     step: Role = Field(description="The role that is asked.")
     approvers: tuple[AgentId, ...] = Field(
         default=(),
-        description="The people who were asked. A verdict is checked again when it arrives.",
+        description="The people who are told. Others may be entitled to answer too; each verdict is checked.",
     )
     escalation: EventId = Field(description="The decision_id of decision.escalated.")
     policy: PolicyRef

@@ -105,7 +105,7 @@ class RequestAssessment:
     def ladder(self) -> Ladder:
         """The people who may be asked. The ladder is made only for an escalated request."""
         case, book, now, judge = self.context.case, self.context.book, self.context.now, self.context.judge
-        return Ladder(case, book, self.staff, now, self.requester.team, judge)
+        return Ladder(case, book, self.staff, now, now, self.requester.team, judge)
 
     @property
     def charge_options(self) -> tuple[Charges, ...]:

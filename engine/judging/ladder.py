@@ -1,4 +1,4 @@
-"""The people who are asked about an escalated request, step by step (docs/policy.md, The ladder).
+"""The people who are told of an escalated request, and who may answer it (docs/policy.md, The ladder).
 
 In expressions, `agent` is the person who may answer, because that person's mandate is used. The room in their
 budgets is not checked here, because it may change before they answer.
@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
-from itertools import chain, islice
+from itertools import islice
 from typing import Final, NamedTuple
 
 from engine.expressions.evaluation import Expression
 from engine.judging.candidates import rows_for
 from engine.judging.mandates import Judge
-from engine.judging.staff import StaffDirectory, absence_of
+from engine.judging.staff import StaffDirectory, stand_in, standing_in
 from engine.policy.book import Mandate, PolicyBook
 from schemas.case import Case
 from schemas.model import cached
@@ -25,20 +25,24 @@ MOST_NAMED: Final = 100
 
 
 class Asked(NamedTuple):
-    """The step that is asked: a role, and the sorted ids of the people who may answer."""
+    """The step that is asked: a role, and the sorted ids of the people who are told."""
 
     step: str
     approvers: tuple[str, ...]
 
 
 class Ladder:
-    """The people who may answer one request. `judge`: the judge of that request at `now`."""
+    """The people who are told of one request, and who may answer it.
+
+    `since`: when the request was made. `judge`: the judge of that request at `now`.
+    """
 
     def __init__(
         self,
         case: Case,
         book: PolicyBook,
         staff: StaffDirectory,
+        since: datetime,
         now: datetime,
         team: str | None,
         judge: Judge,
@@ -46,6 +50,7 @@ class Ladder:
         self._case = case
         self._book = book
         self._staff = staff
+        self._since = since
         self._now = now
         self._teams = (team, None) if team is not None else (None,)
         self._judge = judge
@@ -61,55 +66,85 @@ class Ladder:
     def asked(self) -> Asked | None:
         """The step to ask; None if nobody may grant the request and the policy refuses such requests.
 
-        It is the first step whose role may grant the request and has somebody present; else the first step
-        where somebody may grant it by a role that extends the step's role; else the last step, which can
+        It is the first step whose role may grant the request and whose own people are there; else the first
+        step where somebody may grant it by a role that extends the step's role; else the last step, which can
         still reject the request or approve less.
         """
         steps = self._book.steps
-        for step in (*filter(self._role_covers, steps), *steps):
-            entitled = self._named(self._may_grant(step))
-            if entitled:
-                return Asked(step, entitled)
+        for step in filter(self._role_covers, steps):
+            told = self._named(self._able(self._own(step)))
+            if told:
+                return Asked(step, told)
+        for step in steps:
+            told = self._named(self._able(self._book.roles[step]))
+            if told:
+                return Asked(step, told)
         if self._book.when_nobody == "refuse":
             return None
-        return Asked(steps[-1], self._named(self._present(steps[-1])))
+        last = steps[-1]
+        present = self._named(self._present(self._own(last)))
+        return Asked(last, present or self._named(self._present(self._book.roles[last])))
 
-    def entitled(self, step: str) -> Iterator[StaffMember]:
-        """The people who may answer at this step: those who may grant the request.
+    def is_entitled(self, person: StaffMember, step: str) -> bool:
+        """Whether this person may answer at this step: they have its role, or one that extends it.
 
-        If nobody may, everybody with the step's role may answer. If the policy no longer has that role, the
-        step that would be asked now takes its place.
+        So may the stand-in of an absent person with such a role. Their own mandates decide what they may
+        approve. If the policy no longer has the role of the step, the step that would be asked now takes its
+        place.
         """
-        if step not in self._book.roles:
-            return iter(()) if self.asked is None else self.entitled(self.asked.step)
-        entitled = self._may_grant(step)
-        first = next(entitled, None)
-        return self._present(step) if first is None else chain((first,), entitled)
+        roles = self._book.roles.get(step)
+        if roles is None:
+            return self.asked is not None and self.is_entitled(person, self.asked.step)
+        if self.stood_in(person):
+            return False
+        return person.role in roles or any(
+            one.agent_id == person.agent_id for one in self._people(roles, None)
+        )
+
+    def stood_in(self, person: StaffMember) -> bool:
+        """Whether this person stood in for the asking agent since the request was made."""
+        return person.agent_id in self._stand_ins
+
+    @cached
+    def _stand_ins(self) -> frozenset[str]:
+        asker = None if self._case.agent_id is None else self._staff.get(self._case.agent_id)
+        if asker is None:
+            return frozenset()
+        return standing_in(asker, self._staff, self._since, self._now)
 
     def _named(self, people: Iterator[StaffMember]) -> tuple[str, ...]:
         return tuple(sorted(person.agent_id for person in islice(people, MOST_NAMED)))
 
-    def _may_grant(self, step: str) -> Iterator[StaffMember]:
+    def _own(self, step: str) -> frozenset[str]:
+        """The role of the step. If nobody on the staff has that role, those that extend it take its place."""
+        own = frozenset((step,))
+        return own if self._staff.with_roles(own) else self._book.roles[step]
+
+    def _able(self, roles: frozenset[str]) -> Iterator[StaffMember]:
         """The people whose mandates cover it: those in the asking agent's team, or if none, in any team."""
-        return _first_with_any(filter(self._covers, self._holders(step, team)) for team in self._teams)
+        return _first_with_any(filter(self._covers, self._people(roles, team)) for team in self._teams)
 
-    def _present(self, step: str) -> Iterator[StaffMember]:
-        return _first_with_any(self._holders(step, team) for team in self._teams)
+    def _present(self, roles: frozenset[str]) -> Iterator[StaffMember]:
+        return _first_with_any(self._people(roles, team) for team in self._teams)
 
-    def _holders(self, step: str, team: str | None) -> Iterator[StaffMember]:
-        """The people with the step's role, or their stand-ins, each once. The asking agent is left out."""
-        seen: set[str] = set()
-        for holder in self._staff.with_roles(self._book.roles[step], team):
-            person = _standing_in(holder, self._staff, self._now)
-            if person is None or person.agent_id == self._case.agent_id or person.agent_id in seen:
+    def _people(self, roles: frozenset[str], team: str | None) -> Iterator[StaffMember]:
+        """The people with these roles, or their stand-ins, each once.
+
+        The asking agent, and whoever stood in for the asking agent, are left out.
+        """
+        seen: set[str | None] = {self._case.agent_id, *self._stand_ins}
+        for holder in self._staff.with_roles(roles, team):
+            person = stand_in(holder, self._staff, self._now)
+            if person is None or person.agent_id in seen:
                 continue
             seen.add(person.agent_id)
             yield person
 
     def _role_covers(self, step: str) -> bool:
-        """Whether a mandate of the step's own role covers it for somebody who is present."""
+        """Whether a mandate of the step's own role covers it for somebody who is there."""
+        roles = self._own(step)
         for team in self._teams:
-            for person in self._holders(step, team):
+            for person in self._people(roles, team):
                 if self._covers_as(step, person):
                     return True
                 if step in self._of_role:
@@ -150,18 +185,3 @@ def _first_with_any(groups: Iterator[Iterator[StaffMember]]) -> Iterator[StaffMe
 
 def _names_agent(row: Mandate) -> bool:
     return any(isinstance(part, Expression) and part.names_agent for part in (row.when, row.limit))
-
-
-def _standing_in(holder: StaffMember, staff: StaffDirectory, now: datetime) -> StaffMember | None:
-    """The person, or the first in their chain of stand-ins who is present; None if nobody is."""
-    if not holder.absences:
-        return holder
-    seen: set[str] = set()
-    person: StaffMember | None = holder
-    while person is not None and person.agent_id not in seen:
-        absence = absence_of(person, now)
-        if absence is None:
-            return person
-        seen.add(person.agent_id)
-        person = None if absence.delegate is None else staff.get(absence.delegate)
-    return None

@@ -76,3 +76,32 @@ def absence_of(member: StaffMember, now: datetime) -> Absence | None:
     """The person's absence at this moment; if several overlap, the one that began last."""
     current = [absence for absence in member.absences if absence.from_ <= now < absence.until]
     return max(current, key=lambda absence: absence.from_, default=None)
+
+
+def stand_in(holder: StaffMember, staff: StaffDirectory, now: datetime) -> StaffMember | None:
+    """The person, or the first in their chain of stand-ins who is present; None if nobody is."""
+    if not holder.absences:
+        return holder
+    seen: set[str] = set()
+    person: StaffMember | None = holder
+    while person is not None and person.agent_id not in seen:
+        absence = absence_of(person, now)
+        if absence is None:
+            return person
+        seen.add(person.agent_id)
+        person = None if absence.delegate is None else staff.get(absence.delegate)
+    return None
+
+
+def standing_in(
+    holder: StaffMember, staff: StaffDirectory, since: datetime, until: datetime
+) -> frozenset[str]:
+    """The ids of the people who stood in for the holder at some time between the two moments.
+
+    They are looked up at both moments, and at the start of each absence of the holder in between.
+    """
+    if not holder.absences:
+        return frozenset()
+    starts = (absence.from_ for absence in holder.absences if since < absence.from_ < until)
+    found = (stand_in(holder, staff, moment) for moment in (since, until, *starts))
+    return frozenset(person.agent_id for person in found if person is not None) - {holder.agent_id}

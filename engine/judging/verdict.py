@@ -64,7 +64,7 @@ def assess_verdict(
         return VerdictAssessment(NotEntitled((reasons.unknown_agent(verdict.agent_id),)))
     case = approval.case
     judge = Judge(Surroundings(case, giver, now, case.request.money), book.currency)
-    ladder = Ladder(case, book, staff, now, approval.agent.team, judge)
+    ladder = Ladder(case, book, staff, approval.opened_at, now, approval.agent.team, judge)
     not_entitled = _not_entitled(approval, giver, ladder, now)
     if not_entitled is not None:
         return VerdictAssessment(NotEntitled((not_entitled,)))
@@ -83,7 +83,9 @@ def _not_entitled(approval: Approval, giver: StaffMember, ladder: Ladder, now: d
         return reasons.own_request()
     if absence_of(giver, now) is not None:
         return reasons.absent(giver.agent_id)
-    if all(giver.agent_id != person.agent_id for person in ladder.entitled(approval.step)):
+    if ladder.stood_in(giver):
+        return reasons.stood_in(giver.agent_id)
+    if not ladder.is_entitled(giver, approval.step):
         return reasons.not_an_approver(giver.agent_id, approval.step)
     return None
 

@@ -294,6 +294,19 @@ _ENTRIES: Final = (
         },
     ),
     ReasonEntry(
+        "stood_in",
+        about="reply",
+        meaning="the person who replies stood in for the agent who made the request",
+        figures=("agent",),
+        event={"": "{agent} stood in for the agent who asked for it."},
+        letter={
+            "": Sentence(
+                nl="Je was vervanger van de collega die dit heeft gevraagd.",
+                en="You stood in for the colleague who asked for this.",
+            ),
+        },
+    ),
+    ReasonEntry(
         "absent",
         about="reply",
         meaning="the person who replies is absent",
@@ -309,7 +322,7 @@ _ENTRIES: Final = (
     ReasonEntry(
         "not_an_approver",
         about="reply",
-        meaning="the person who replies is not among the people who may answer at this step",
+        meaning="the person who replies has neither the role of the step nor one that extends it",
         figures=("agent", "step"),
         event={"": "{agent} is not one of those who may answer as {step} here."},
         letter={

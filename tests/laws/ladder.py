@@ -1,4 +1,4 @@
-"""The people who are asked about a request, in the plainest code (docs/policy.md, The ladder)."""
+"""The people who are told of a request, and who may answer it (docs/policy.md, The ladder)."""
 
 from __future__ import annotations
 
@@ -11,58 +11,75 @@ from tests.laws.mandate_checks import MandateCheck, candidates, is_a
 
 
 class Ladder(NamedTuple):
-    """The people who may answer a request. `team` is the team of the asking agent at that moment."""
+    """The people of a request. `team` is that of the asking agent when it was made, at `since`."""
 
     policy: Json
     staff: Sequence[Json]
     case: Json
     team: str | None
+    since: datetime
     now: datetime
 
     def ask(self) -> tuple[str, list[str]] | None:
         """The step and its people; None if nobody may grant it and the policy refuses such a request."""
         ladder = self.policy["escalation"][0]
         steps = [step["to"] for step in ladder["steps"]]
-        of_their_own = [
-            step for step in steps if any(self._covers(one, step) for one in self._present(step, None))
-        ]
-        for step in [*of_their_own, *steps]:
-            if able := self._near(step, able=True):
-                return step, able
+        for step in steps:
+            own = self._own(step)
+            covered = any(self._covers(one, step) for one in self._present(own, None))
+            if covered and (told := self._near(own, able=True)):
+                return step, told
+        for step in steps:
+            if told := self._near(self._having(step), able=True):
+                return step, told
         if ladder.get("when_nobody") == "refuse":
             return None
-        return steps[-1], self._near(steps[-1], able=False)
+        last = steps[-1]
+        return last, self._near(self._own(last), able=False) or self._near(self._having(last), able=False)
 
     def may_answer(self, step: str) -> list[str]:
-        """The people of that step."""
+        """The people who may answer at that step: with its role, with one that extends it, and stand-ins."""
         if step not in self.policy["roles"]:
             asked = self.ask()
             return [] if asked is None else self.may_answer(asked[0])
-        return self._near(step, able=True) or self._near(step, able=False)
+        return [one["agent_id"] for one in self._present(self._having(step), None)]
 
-    def _near(self, role: str, *, able: bool) -> list[str]:
+    def stood_in(self) -> list[str]:
+        """The people who stood in for the asking agent between `since` and `now`."""
+        asker = find(self.staff, self.case.get("agent_id"))
+        if asker is None:
+            return []
+        starts = [datetime.fromisoformat(one["from"]) for one in asker.get("absences", ())]
+        moments = [self.since, self.now, *(one for one in starts if self.since < one < self.now)]
+        found = [self._stands_in(asker, moment) for moment in moments]
+        return [one["agent_id"] for one in found if one is not None and one != asker]
+
+    def _having(self, role: str) -> list[str]:
+        return [other for other in self.policy["roles"] if is_a(self.policy, other, role)]
+
+    def _own(self, step: str) -> list[str]:
+        """The step's role; the roles that extend it if nobody on the staff has the step's role."""
+        return [step] if any(one["role"] == step for one in self.staff) else self._having(step)
+
+    def _near(self, roles: Sequence[str], *, able: bool) -> list[str]:
         for team in (self.team, None) if self.team is not None else (None,):
-            present = self._present(role, team)
+            present = self._present(roles, team)
             if found := sorted(
                 one["agent_id"] for one in present if not able or self._covers(one, one["role"])
             ):
                 return found
         return []
 
-    def _present(self, role: str, team: str | None) -> list[Json]:
-        holders = [
-            person
-            for person in self.staff
-            if is_a(self.policy, person["role"], role) and team in (None, person["team"])
-        ]
-        present = {one["agent_id"]: one for holder in holders if (one := self._stands_in(holder))}
-        present.pop(self.case.get("agent_id"), None)
-        return list(present.values())
+    def _present(self, roles: Sequence[str], team: str | None) -> list[Json]:
+        holders = [one for one in self.staff if one["role"] in roles and team in (None, one["team"])]
+        present = {one["agent_id"]: one for each in holders if (one := self._stands_in(each, self.now))}
+        never = [self.case.get("agent_id"), *self.stood_in()]
+        return [one for agent_id, one in present.items() if agent_id not in never]
 
-    def _stands_in(self, person: Json | None) -> Json | None:
+    def _stands_in(self, person: Json | None, now: datetime) -> Json | None:
         asked: list[str] = []
         while person is not None and person["agent_id"] not in asked:
-            away = absence(person, self.now)
+            away = absence(person, now)
             if away is None:
                 return person
             asked.append(person["agent_id"])

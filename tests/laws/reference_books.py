@@ -75,7 +75,7 @@ class ReferenceBooks:
         waiting = None
         if reference.step is not None:
             requester = find(self.staff, case.get("agent_id"))
-            waiting = Waiting(case, None if requester is None else requester["team"], reference.step)
+            waiting = Waiting(case, None if requester is None else requester["team"], reference.step, now)
         new_answer = self._new_answer("first", reference)
         self.requests[key] = KnownRequest(self._asked(case), new_answer.number, reference.charges, waiting)
         return new_answer
@@ -111,7 +111,7 @@ class ReferenceBooks:
 
     def asked(self, waiting: Waiting, now: datetime) -> list[str]:
         """The people who may answer."""
-        ladder = Ladder(self.policy, self.staff, waiting.case, waiting.team, now)
+        ladder = Ladder(self.policy, self.staff, waiting.case, waiting.team, waiting.since, now)
         return ladder.may_answer(waiting.step)
 
     def _judged(self, known: KnownRequest, verdict: Json, now: datetime) -> NewAnswer:

@@ -31,11 +31,12 @@ class ReferenceDecision:
 
 
 class Waiting(NamedTuple):
-    """An escalated request that waits for a person, and the team of the asking agent."""
+    """An escalated request that waits for a person, the team of the asking agent, and when it was made."""
 
     case: Json
     team: str | None
     step: str
+    since: datetime
 
 
 def decide(
@@ -44,7 +45,7 @@ def decide(
     """The first decision on the request of a case, submitted at `now`."""
     request, person = case["request"], find(staff, case.get("agent_id"))
     check = MandateCheck(policy, charges, case, person, now, request.get("amount"), request.get("reason"))
-    ladder = Ladder(policy, staff, case, None if person is None else person["team"], now)
+    ladder = Ladder(policy, staff, case, None if person is None else person["team"], now, now)
     applying, unjudged = check.prohibitions()
     if applying:
         return ReferenceDecision("refused", "prohibition", reasons=applying)
@@ -103,7 +104,10 @@ def answer(
         return ReferenceDecision("not_entitled", reasons=[Reason("own_request")])
     if absence(giver, now) is not None:
         return ReferenceDecision("not_entitled", reasons=[Reason("absent")])
-    if giver["agent_id"] not in Ladder(policy, staff, case, waiting.team, now).may_answer(waiting.step):
+    ladder = Ladder(policy, staff, case, waiting.team, waiting.since, now)
+    if giver["agent_id"] in ladder.stood_in():
+        return ReferenceDecision("not_entitled", reasons=[Reason("stood_in")])
+    if giver["agent_id"] not in ladder.may_answer(waiting.step):
         return ReferenceDecision("not_entitled", reasons=[Reason("not_an_approver")])
     if not verdict["approves"]:
         return ReferenceDecision("refused", "person")

@@ -57,6 +57,11 @@ def test_the_policies_of_this_project_keep_their_promises_and_every_rule_has_a_t
     assert "0 failed" in done.stdout
 
 
+def test_what_went_wrong_in_other_approval_software_goes_right_here() -> None:
+    done = _run(Path(__file__).parent / "authority")
+    assert done.stdout.splitlines()[-1] == "tests: 15 passed, 0 failed", done.stdout
+
+
 def test_a_passing_test_is_one_line(attempt: Try) -> None:
     done = attempt(
         HEAD

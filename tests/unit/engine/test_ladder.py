@@ -42,7 +42,7 @@ def test_the_first_step_whose_role_may_grant_it_is_asked() -> None:
     assert asked(book, *people) == ("team_lead", ("lead-north",))
     assert asked(book, *people, case=a_case(amount="500.01")) == ("manager", ("boss",))
     for_seniors = a_ladder("senior", "team_lead", grants=(a_mandate(to="senior"),))
-    assert asked(for_seniors, *people) == ("senior", ("lead-north", "sen"))
+    assert asked(for_seniors, *people) == ("senior", ("sen",))
 
 
 def test_a_step_is_skipped_even_if_a_role_that_extends_it_may_grant_it() -> None:
@@ -57,12 +57,22 @@ def test_a_person_who_may_grant_it_is_asked_if_no_role_of_the_ladder_may() -> No
         assert asked(book, BOSS, case=a_case(amount="600.00")) == ("senior", ("boss",))
 
 
-def test_a_step_without_anybody_present_is_skipped() -> None:
+def test_a_step_whose_own_people_are_all_absent_is_passed_over() -> None:
     leads = [
         a_member(f"lead-{team}", role="team_lead", team=team, absences=AWAY) for team in ("north", "south")
     ]
     book = a_ladder("team_lead", "manager")
-    assert asked(book, *leads, BOSS) == ("team_lead", ("boss",))  # a manager is a lead too
+    assert asked(book, *leads, BOSS) == ("manager", ("boss",))
+    assert asked(a_ladder("team_lead"), *leads, BOSS) == ("team_lead", ("boss",))  # there is no next step
+    roles: dict[str, Any] = {
+        "agent": {},
+        "team_lead": {},
+        "manager": {"extends": "team_lead"},
+        "director": {},
+    }
+    ladder = [{"id": "e", "steps": [{"to": "team_lead"}, {"to": "director"}]}]
+    book = a_book(SMALL, LEADS, a_mandate(id="director", to="director"), roles=roles, escalation=ladder)
+    assert asked(book, *leads, BOSS, a_member("dir", role="director")) == ("director", ("dir",))
     other: dict[str, Any] = {"senior": {}, "team_lead": {}, "manager": {}, "agent": {}}
     book = a_book(
         SMALL,
