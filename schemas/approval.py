@@ -9,7 +9,7 @@ from pydantic import Field
 from schemas.case import Case, Customer
 from schemas.decision import AgentRef, PolicyRef, Reason
 from schemas.ids import AgentId, ApprovalId, CaseId, EventId, PlainId, RequestId, Role, Tenant
-from schemas.model import Frozen, Text
+from schemas.model import Frozen, Text, is_absent
 from schemas.moment import Moment
 
 ApprovalState = Literal["open", "acknowledged", "returned", "closed"]
@@ -69,6 +69,11 @@ class ApprovalEvent(Frozen):
     note: Text | None = Field(default=None, description="The text that the person wrote.")
     reasons: tuple[Reason, ...] = Field(
         default=(), description="The reasons of the escalation, or of a reply that had no effect."
+    )
+    verdict: Literal["approve", "reject"] | None = Field(
+        default=None,
+        exclude_if=is_absent,
+        description="The verdict that the person gave. Left out if the event follows no verdict.",
     )
 
 

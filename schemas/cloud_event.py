@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from typing import Annotated, Generic, Literal, TypeVar
 
 from pydantic import Field
 
 from schemas.ids import EventId, Tenant
-from schemas.model import Frozen, Line
+from schemas.model import Frozen, Line, is_absent
 from schemas.moment import Moment
 
 CONTENT_TYPE = "application/cloudevents+json"
 HEADERS = (("content-type", CONTENT_TYPE.encode()),)
 
 Data = TypeVar("Data")
-
-
-def _absent(value: Any) -> bool:
-    return value is None
 
 
 Sequence = Annotated[str, Field(pattern=r"^[0-9]{16}$")]
@@ -33,21 +29,21 @@ class CloudEvent(Frozen, Generic[Data]):
     )
     source: Annotated[Line, Field(min_length=1)] = Field(description="The sender, such as `/mandaat/rules`.")
     type: Annotated[Line, Field(min_length=1)]
-    subject: Line | None = Field(default=None, exclude_if=_absent, description="The case id.")
+    subject: Line | None = Field(default=None, exclude_if=is_absent, description="The case id.")
     time: Moment = Field(
         description="The time at which the input was accepted or decided, or the notice sent."
     )
-    datacontenttype: Line | None = Field(default=None, exclude_if=_absent)
-    tenant: Tenant | None = Field(default=None, exclude_if=_absent, description="The tenant of the case.")
-    traceparent: Line | None = Field(default=None, exclude_if=_absent, description="W3C Trace Context.")
+    datacontenttype: Line | None = Field(default=None, exclude_if=is_absent)
+    tenant: Tenant | None = Field(default=None, exclude_if=is_absent, description="The tenant of the case.")
+    traceparent: Line | None = Field(default=None, exclude_if=is_absent, description="W3C Trace Context.")
     sequence: Sequence | None = Field(
         default=None,
-        exclude_if=_absent,
+        exclude_if=is_absent,
         description="The ledger's number of the input, about microseconds since 1970. It orders decisions;"
         " events of one input share it.",
     )
     cause: EventId | None = Field(
-        default=None, exclude_if=_absent, description="The id of the event that caused this one."
+        default=None, exclude_if=is_absent, description="The id of the event that caused this one."
     )
     data: Data
 

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field, JsonValue
 
 from schemas.ids import AgentId, ApprovalId, CaseId, CustomerId, EventId, Name, RequestId, Role
-from schemas.model import Frozen
+from schemas.model import Frozen, Text, is_absent
 from schemas.moment import Moment
 
 Outcome = Literal["approved", "escalated", "refused", "withdrawn"]
 By = Literal["mandate", "discretion", "prohibition", "person", "ladder"]
-
-
-def _absent(value: Any) -> bool:
-    return value is None
 
 
 class PolicyRef(Frozen):
@@ -35,10 +31,10 @@ class Reason(Frozen):
     code: str = Field(description="A code for software: `over_limit`, `fact_missing`, `no_mandate`, ...")
     text: str = Field(description="A sentence for people, in English.")
     mandate: Name | None = Field(
-        default=None, exclude_if=_absent, description="The mandate that the reason is about."
+        default=None, exclude_if=is_absent, description="The mandate that the reason is about."
     )
     prohibition: Name | None = Field(
-        default=None, exclude_if=_absent, description="The prohibition that the reason is about."
+        default=None, exclude_if=is_absent, description="The prohibition that the reason is about."
     )
     figures: dict[str, JsonValue] = Field(
         default_factory=dict, description="The figures of the reason, such as `limit` or `left`."
@@ -61,13 +57,17 @@ class Charge(Frozen):
         description="The window: `2026-03-02`, `2026-W10`, `2026-03` or `2026`; for an `Nd` window the day."
     )
     days: int | None = Field(
-        default=None, exclude_if=_absent, description="The N of an `Nd` window, which is any N days in a row."
+        default=None,
+        exclude_if=is_absent,
+        description="The N of an `Nd` window, which is any N days in a row.",
     )
     amount: str | None = Field(
-        default=None, exclude_if=_absent, description="The amount, in major units of the decision's currency."
+        default=None,
+        exclude_if=is_absent,
+        description="The amount, in major units of the decision's currency.",
     )
     count: int | None = Field(
-        default=None, exclude_if=_absent, description="The number of decisions that are charged."
+        default=None, exclude_if=is_absent, description="The number of decisions that are charged."
     )
 
 
@@ -111,4 +111,9 @@ class Decision(Frozen):
     approval_id: ApprovalId | None = Field(default=None, description="The approval, if it was escalated.")
     respond_by: Moment | None = Field(
         default=None, description="The time by which the customer is promised an answer, if any."
+    )
+    note: Text | None = Field(
+        default=None,
+        exclude_if=is_absent,
+        description="The words of the person who decided, for colleagues. Left out if there are none.",
     )

@@ -106,6 +106,11 @@ def check_open(value: JsonValue, depth: int = 2, most: int = MAX_DEPTH) -> None:
         level, depth = below, depth + 1
 
 
+def is_absent(value: object) -> bool:
+    """Whether an optional field has no value. Events leave such fields out (`exclude_if`)."""
+    return value is None
+
+
 OpenObject = Annotated[dict[str, JsonValue], AfterValidator(_open_object)]
 """An open object of JSON scalars, lists and objects."""
 Line = Annotated[str, StringConstraints(max_length=1000, pattern=r"^[^\x00-\x1f\x7f]*$")]

@@ -16,6 +16,7 @@ from schemas.decision import AgentRef, By, Charge, Decision, Outcome, PolicyRef,
 from schemas.ids import approval_id, derived_id
 from schemas.model import construct_trusted
 from schemas.money import Money
+from schemas.reply import Verdict
 from schemas.types import DECISION_TYPES
 
 
@@ -44,6 +45,7 @@ def build_decision(
     on_the_spot: str | None = None,
     charges: tuple[Charge, ...] = (),
     approval_id: str | None = None,
+    note: str | None = None,
 ) -> Decision:
     """Build a decision. The fields are in the order of the JSON."""
     return construct_trusted(
@@ -68,6 +70,7 @@ def build_decision(
         agent=agent,
         approval_id=approval_id,
         respond_by=None,
+        note=note,
     )
 
 
@@ -99,9 +102,9 @@ def first_decision(
 
 
 def closing_decision(
-    approval: Approval, conclusion: ClosingConclusion, decided_by: str, book: PolicyBook
+    approval: Approval, conclusion: ClosingConclusion, verdict: Verdict, book: PolicyBook
 ) -> Decision:
-    """The decision that closes an escalation. `decided_by`: the id of the person who decided."""
+    """The decision that closes an escalation. `verdict`: of the person who decided."""
     case = approval.case
     money = case.request.money if conclusion.money is None else conclusion.money
     return build_decision(
@@ -110,7 +113,7 @@ def closing_decision(
         request_id=approval.request_id,
         outcome=conclusion.outcome,
         by=conclusion.by,
-        decided_by=decided_by,
+        decided_by=verdict.agent_id,
         mandate=conclusion.mandate,
         amount=None if money is None else money.text,
         currency=case.request.currency if money is None else money.currency,
@@ -122,6 +125,7 @@ def closing_decision(
         request_digest=approval.request_digest,
         agent=approval.agent,
         approval_id=approval.approval_id,
+        note=verdict.reason or None,
     )
 
 

@@ -47,6 +47,7 @@ def render_first(
         reply_digest=None,
         note=None,
         reasons=decision.reasons,
+        verdict=None,
     )
     requested = about_approval(types.APPROVAL_REQUESTED, approval, approval.version, body, submission, seq)
     return Rendered(key, (record, requested), approval_effects(approval), decision.outcome)
@@ -56,7 +57,7 @@ def render_closing(
     reply: Reply, approval: Approval, conclusion: ClosingConclusion, book: PolicyBook, seq: int
 ) -> Rendered:
     """The decision that closes an escalation, and the closed approval."""
-    decision = closing_decision(approval, conclusion, reply.verdict.agent_id, book)
+    decision = closing_decision(approval, conclusion, reply.verdict, book)
     closing = construct_trusted(
         Closing,
         outcome=conclusion.outcome,
@@ -110,6 +111,7 @@ def _body(approval: Approval, reply: Reply, reasons: tuple[Reason, ...] = ()) ->
         reply_digest=reply.digest,
         note=reply.verdict.reason,
         reasons=reasons,
+        verdict=reply.given,
     )
 
 

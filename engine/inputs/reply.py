@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Self, TypeAlias
+from typing import ClassVar, Literal, Self, TypeAlias
 
 from engine.inputs.ledger_ids import reply_index_id, state_id
 from engine.inputs.received import FromRecord, Needs, Received, check_event
@@ -24,6 +24,8 @@ class _Reply(Received):
     verdict: Verdict
 
     event_type: ClassVar[str]
+    given: ClassVar[Literal["approve", "reject"]]
+    """The verdict, as events about the approval name it."""
     alone: ClassVar[bool] = True
     conflict: ClassVar[str] = (
         "/data/reply_id: this reply is known with another verdict, giver, amount or reason; a new reply"
@@ -80,6 +82,7 @@ class ApproveReply(_Reply):
     """A person approves the request, or another amount."""
 
     event_type: ClassVar[str] = types.VERDICT_APPROVE
+    given: ClassVar[Literal["approve", "reject"]] = "approve"
 
 
 @dataclass(frozen=True)
@@ -87,6 +90,7 @@ class RejectReply(_Reply):
     """A person rejects the request."""
 
     event_type: ClassVar[str] = types.VERDICT_REJECT
+    given: ClassVar[Literal["approve", "reject"]] = "reject"
 
 
 Reply: TypeAlias = ApproveReply | RejectReply

@@ -37,6 +37,7 @@ def verdict(
 ) -> ConsumedRecord:
     """A record with the team lead's verdict on a case."""
     data = {"case_id": case_id, "approval_id": an_approval_id(case_id), "reply_id": reply_id}
+    data |= {"reason": "once, out of goodwill"}
     return a_record(a_verdict_event(said, subject=case_id, data=data), partition=partition)
 
 
@@ -154,6 +155,14 @@ async def test_a_repeat_of_a_closed_request_gets_the_closing_events(harness: Dec
     await harness.decide(case("c-1"), verdict("c-1"))
     await harness.decide(case("c-1"), verdict("c-1"))
     assert harness.kinds()[4:] == ["decision.approved", "approval.closed"] * 2
+
+
+async def test_a_repeat_of_a_closed_request_repeats_the_approver_s_words(harness: DeciderHarness) -> None:
+    await harness.decide(case("c-1"), verdict("c-1"))
+    await harness.decide(case("c-1"))
+    (_, *first), (*again,) = (entry.records for entry in harness.journal.entries[1:])
+    assert again == [_, *first]
+    assert json.loads(again[0].value)["data"]["note"] == "once, out of goodwill"
 
 
 @pytest.mark.parametrize("together", [True, False])

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from schemas.cloud_event import CloudEvent
+from schemas.decision import Decision
 from schemas.errors import Unreadable
 from tests.builders.inputs import a_later_reply, a_reply, a_submission
 from tests.builders.policies import a_mandate
@@ -38,10 +40,40 @@ def outcome(shop: InMemoryRules, *replies: Any) -> tuple[str, list[str]]:
     return kind, [reason["code"] for reason in first["data"]["reasons"]]
 
 
+@pytest.mark.parametrize("verdict", ["approve", "reject"])
+def test_the_words_of_the_person_who_decided_stand_on_the_decision(verdict: str) -> None:
+    decision, closed = events(asked(), a_reply(verdict, data={"reason": "once, out of goodwill"}))
+    assert decision["data"]["note"] == closed["data"]["note"] == "once, out of goodwill"
+    assert closed["data"]["verdict"] == verdict
+
+
+@pytest.mark.parametrize("reason", [None, ""])
+def test_a_decision_without_words_has_no_note(reason: str | None) -> None:
+    decision, _ = events(asked(), a_reply(data={"reason": reason}))
+    assert "note" not in decision["data"]
+
+
+@pytest.mark.parametrize("verdict", ["approve", "reject"])
+def test_an_answer_that_changes_nothing_names_the_verdict_too(verdict: str) -> None:
+    (event,) = events(asked(), a_reply(verdict, data={"agent_id": "agent-01"}))
+    assert event["data"]["verdict"] == verdict
+    late = events(asked(), a_reply(), a_reply(verdict, data={"reply_id": "second"}))[0]
+    assert (late["type"], late["data"]["verdict"]) == ("mandaat.approval.late.v1", verdict)
+
+
+def test_a_decision_with_a_note_is_read_and_written_byte_for_byte() -> None:
+    shop = asked()
+    first = shop.decide(a_reply(data={"reason": "once, out of goodwill"}), SEQ).values
+    event = CloudEvent[Decision].model_validate_json(first[0])
+    assert event.data.note == "once, out of goodwill"
+    assert event.to_bytes() == first[0]
+
+
 def test_the_lead_of_the_team_approves() -> None:
     decision, closed = events(asked(), a_reply(data={"reason": "she is right"}))
     assert (decision["data"]["outcome"], decision["data"]["amount"]) == ("approved", "45.00")
     assert closed["data"]["note"] == "she is right"
+    assert closed["data"]["verdict"] == "approve"
     assert closed["data"]["giver"] == "lead-north"
 
 
