@@ -160,9 +160,9 @@ async def test_a_repeat_of_a_closed_request_gets_the_closing_events(harness: Dec
 async def test_a_repeat_of_a_closed_request_repeats_the_approver_s_words(harness: DeciderHarness) -> None:
     await harness.decide(case("c-1"), verdict("c-1"))
     await harness.decide(case("c-1"))
-    (_, *first), (*again,) = (entry.records for entry in harness.journal.entries[1:])
-    assert again == [_, *first]
-    assert json.loads(again[0].value)["data"]["note"] == "once, out of goodwill"
+    _, closing, again = harness.journal.entries
+    assert again.records == closing.records
+    assert harness.events()[-2]["data"]["note"] == "once, out of goodwill"
 
 
 @pytest.mark.parametrize("together", [True, False])
