@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from email.utils import parseaddr
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -16,7 +15,7 @@ from services.chassis.process.settings import (
     LogSettings,
     RedisSettings,
 )
-from services.notifier.channels.mail.address import mailbox
+from services.notifier.channels.mail.address import named_address
 from services.notifier.channels.mail.message import FromAddress
 
 
@@ -53,13 +52,13 @@ class NotifierSettings(
     @field_validator("mail_from", "mail_reply_to")
     @classmethod
     def _an_address(cls, text: str | None) -> str | None:
-        if text is not None and mailbox(parseaddr(text)[1]) is None:
-            raise ValueError("it holds no mail address that can be used")
+        if text is not None:
+            named_address(text)
         return text
 
     @property
     def sender(self) -> FromAddress:
         """The sender of our mail."""
-        name, address = parseaddr(self.mail_from)
-        reply_to = parseaddr(self.mail_reply_to)[1] if self.mail_reply_to else None
-        return FromAddress(name, mailbox(address) or address, reply_to)
+        name, address = named_address(self.mail_from)
+        reply_to = named_address(self.mail_reply_to).address if self.mail_reply_to is not None else None
+        return FromAddress(name, address, reply_to)

@@ -183,6 +183,25 @@ async def test_a_wrong_address_blocks_nobody_else_and_ends_as_failed(
     assert {why[case.case_id, "webhook"] for case in (refused, missing, nonsense)} == {None}
 
 
+async def test_mail_goes_to_the_domain_that_its_letters_name_and_not_to_one_that_looks_like_it(
+    notifier: Stack, journal: Publisher, mark: str, mails: Mails, watcher: Watch
+) -> None:
+    sharp = a_marked_case(mark, 1, email=f"cu-{mark}-1@straße.example")
+    wide = a_marked_case(mark, 2, email=f"cu-{mark}-2@ｆａß.exam\u00adple")
+    broken = a_marked_case(mark, 3, email=f"cu-{mark}-3@xn--zzzzzz.example")
+    await journal.submit(sharp, wide, broken)
+    await journal.settle(*(a_decision_event(a_decision(case)) for case in (sharp, wide, broken)))
+    async with watcher(sharp.case_id, wide.case_id, broken.case_id) as watching:
+        await watching.wait_until(ended(9), seconds=20, what="nine notices ended")
+    assert sorted(mail.to[0] for mail in mails()) == [
+        f"cu-{mark}-1@xn--strae-oqa.example",
+        f"cu-{mark}-2@xn--fa-hia.example",
+    ]
+    assert "bad_address" in [
+        one.event["data"]["reason"] for one in watching.seen if one.case_id == broken.case_id
+    ]
+
+
 async def test_a_decision_whose_case_nobody_submitted_is_a_dead_letter(
     notifier: Stack, journal: Publisher, mark: str, watcher: Watch
 ) -> None:
