@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from schemas.errors import Unreadable
 from schemas.ids import AgentId, PlainId, Role, Tenant
@@ -16,8 +17,15 @@ class Absence(Frozen):
     """A period of absence, and the stand-in."""
 
     from_: AwareDatetime = Field(alias="from", description="The start, included.")
-    until: AwareDatetime = Field(description="The end, not included.")
+    until: AwareDatetime = Field(description="The end, not included. It must be after `from`.")
     delegate: AgentId | None = Field(default=None, description="The person who stands in.")
+
+    @model_validator(mode="after")
+    def _ends_after_it_starts(self) -> Absence:
+        if self.until <= self.from_:
+            text = "must be after `from`, or the person would never be absent"
+            raise PydanticCustomError("never_absent", "{flaw}", {"flaw": text, "pointer": "/until"})
+        return self
 
 
 class StaffMember(Frozen):

@@ -61,7 +61,12 @@ async def main(stop: Stop) -> None:
     bootstrap = settings.kafka_bootstrap
     async with AsyncExitStack() as stack:
         staff = Table(
-            STAFF, bootstrap=bootstrap, client_id="mandaat-staff", parse=read_member, on_bug=stop.fail
+            STAFF,
+            bootstrap=bootstrap,
+            client_id="mandaat-staff",
+            metrics=metrics,
+            parse=read_member,
+            on_bug=stop.fail,
         )
         channels = open_channels(settings, server, hooks_by_tenant, Contacts(staff, settings.language))
         store = OutboxStore(

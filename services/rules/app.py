@@ -50,7 +50,7 @@ async def main(stop: Stop) -> None:
     async with AsyncExitStack() as stack:
         redis = connect(settings.redis_url.get_secret_value(), settings.redis_seconds)
         stack.push_async_callback(redis.aclose)
-        tables = Tables(bootstrap=settings.kafka_bootstrap, on_bug=stop.fail)
+        tables = Tables(bootstrap=settings.kafka_bootstrap, metrics=metrics, on_bug=stop.fail)
         app = create_app("Mandaat rules", health=health, metrics=metrics)
         words = Sentences.parse(files("engine.explain").joinpath(WORDS).read_text("utf-8"))
         add_routes(app, MandateInquiry(tables, CounterReader(redis), words, lambda: datetime.now(UTC)), keys)

@@ -65,7 +65,12 @@ async def open_service(
     )
     await stack.enter_async_context(subscription)
     table = Table(
-        rows, bootstrap=bootstrap, client_id="copier", parse=lambda _, value: value, on_bug=bugs.append
+        rows,
+        bootstrap=bootstrap,
+        client_id="copier",
+        metrics=Metrics(),
+        parse=lambda _, value: value,
+        on_bug=bugs.append,
     )
     await stack.enter_async_context(table)
     return Service(producer, subscription, table, source, target, rows, bugs, seen)

@@ -15,6 +15,7 @@ from services.chassis.kafka.reader import Reader
 from services.chassis.process.back_off import BackOff, repeat_until_done
 from services.chassis.process.errors import TryAgain
 from services.chassis.process.log import log
+from services.chassis.process.metrics import Metrics
 from services.chassis.process.threads import in_thread
 
 V = TypeVar("V")
@@ -27,8 +28,9 @@ QUIET_SECONDS: Final = 10.0
 class Table(Generic[V]):
     """Reads a topic from its beginning and follows it, without a group: every process has all rows.
 
-    `parse(key, value)` returns the row of a record. When it raises Unreadable, the error is logged and the
-    key has no row any more. A null value removes the row. Records with a key that is not UTF-8 are skipped.
+    `parse(key, value)` returns the row of a record. When it raises Unreadable, the record is skipped: it is
+    logged and counted, and the key keeps the row that it had. A null value removes the row. Records with a
+    key that is not UTF-8 are skipped too.
     `on_change(key, old, new)` is called after each change; None means that there is no row.
 
     `parse_in_thread`: for rows that take long to parse. The event loop goes on meanwhile; rows still come in
@@ -41,6 +43,7 @@ class Table(Generic[V]):
         *,
         bootstrap: str,
         client_id: str,
+        metrics: Metrics,
         parse: Callable[[str, bytes], V],
         on_bug: Callable[[BaseException], None],
         on_change: Callable[[str, V | None, V | None], None] | None = None,
@@ -49,6 +52,7 @@ class Table(Generic[V]):
         self._topic = topic
         self._bootstrap = bootstrap
         self._client_id = client_id
+        self._metrics = metrics
         self._parse = parse
         self._on_bug = on_bug
         self._on_change = on_change
@@ -159,9 +163,13 @@ class Table(Generic[V]):
             try:
                 key = (record.key or b"").decode()
             except UnicodeDecodeError:
-                self._log_kept_out(record, "key_not_utf8")
+                self._skip(record, "key_not_utf8")
                 continue
-            new = await self._row_of(record, key)
+            try:
+                new = await self._row_of(record, key)
+            except Unreadable as why:
+                self._skip(record, why.reason)
+                continue
             old = self._rows.pop(key, None)
             if new is not None:
                 self._rows[key] = new
@@ -174,17 +182,12 @@ class Table(Generic[V]):
         return await in_thread(lambda: self._parsed(record, key))
 
     def _parsed(self, record: ConsumedRecord, key: str) -> V | None:
-        if record.value is None:
-            return None
-        try:
-            return self._parse(key, record.value)
-        except Unreadable as why:
-            self._log_kept_out(record, why.reason)
-            return None
+        return None if record.value is None else self._parse(key, record.value)
 
-    def _log_kept_out(self, record: ConsumedRecord, reason: str) -> None:
+    def _skip(self, record: ConsumedRecord, reason: str) -> None:
         where = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
-        log.error("row_kept_out", reason=reason, **where)
+        log.error("row_skipped", reason=reason, **where)
+        self._metrics.rows_skipped.labels(record.topic, reason).inc()
 
     async def _move(self, positions: Mapping[TopicPartition, int]) -> None:
         """Notes how far the table has read, and wakes those who wait for it."""

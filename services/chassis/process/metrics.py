@@ -42,6 +42,10 @@ class Metrics:
         )
         # Reasons are those of schemas.errors.REASONS.
         self.dead_letters = self._counter("mandaat_dead_letters_total", "Dead letters written", "reason")
+        # Reasons are those of schemas.errors.REASONS, and policy_not_used. The row stays as it was.
+        self.rows_skipped = self._counter(
+            "mandaat_rows_skipped_total", "Records of a table that were skipped", "topic", "reason"
+        )
         # After a crash, records from the last committed offset on are delivered again.
         self.commit_failures = self._counter("mandaat_commit_failures_total", "Commits that failed")
         self.rebalances = self._counter("mandaat_rebalances_total", "Times that partitions were assigned")

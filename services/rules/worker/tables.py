@@ -13,13 +13,13 @@ from engine.judging.staff import Staff
 from engine.policy.book import PolicyBook
 from engine.policy.loading import load_policy
 from engine.policy.problems import PolicyProblems
-from schemas.errors import Unreadable
 from schemas.policy_record import PolicyRecord
 from schemas.reading import read
 from schemas.staff import StaffMember, read_member
 from schemas.topics import POLICIES, STAFF
 from services.chassis.kafka.table import Table
 from services.chassis.process.log import log
+from services.chassis.process.metrics import Metrics
 
 _NOBODY: Final = Staff()
 
@@ -36,10 +36,12 @@ class Tables:
     """Policies and staff by tenant, following their topics.
 
     A policy that cannot be used never takes the place of one that can: it is logged, and the earlier one goes
-    on deciding. If there is no earlier one, as after a restart, the tenant's cases wait.
+    on deciding. If there is no earlier one, as after a restart, the tenant's cases wait. A record that is no
+    policy record at all is skipped, as if it were not there.
     """
 
-    def __init__(self, *, bootstrap: str, on_bug: Callable[[BaseException], None]) -> None:
+    def __init__(self, *, bootstrap: str, metrics: Metrics, on_bug: Callable[[BaseException], None]) -> None:
+        self._metrics = metrics
         self._books: dict[str, PolicyBook] = {}
         self._problems: dict[str, str] = {}
         """By tenant, of active policies that cannot be used."""
@@ -48,6 +50,7 @@ class Tables:
             POLICIES,
             bootstrap=bootstrap,
             client_id="mandaat-rules-policies",
+            metrics=metrics,
             parse=_read_policy,
             on_bug=on_bug,
             on_change=self._policy_changed,
@@ -57,6 +60,7 @@ class Tables:
             STAFF,
             bootstrap=bootstrap,
             client_id="mandaat-rules-staff",
+            metrics=metrics,
             parse=read_member,
             on_bug=on_bug,
             on_change=self._member_changed,
@@ -114,6 +118,7 @@ class Tables:
         else:
             self._problems[key] = new.problem
             log.error("policy_not_used", tenant=key, problem=new.problem)
+            self._metrics.rows_skipped.labels(POLICIES, "policy_not_used").inc()
 
     def _member_changed(self, key: str, old: StaffMember | None, new: StaffMember | None) -> None:
         if old is not None and (new is None or new.agent_id != old.agent_id):
@@ -123,16 +128,14 @@ class Tables:
 
 
 def _read_policy(key: str, value: bytes) -> _Activated:
-    """Raises nothing: a row that cannot be read would be taken for one that was removed."""
+    """Read an activated policy. Raises Unreadable for a value that is no policy record: it is skipped."""
     if "/" in key:
         return _Activated()
+    record = read(PolicyRecord, value)
     try:
-        record = read(PolicyRecord, value)
         if record.canonical_json is None:
             return _Activated(problem="it was published by an older version, without JSON: publish it again")
         book = load_policy(record.canonical_json)
-    except Unreadable as why:
-        return _Activated(problem=why.reason)
     except PolicyProblems as found:
         return _Activated(problem=str(found.problems[0]))
     if book.tenant != key:

@@ -8,6 +8,7 @@ from structlog.testing import capture_logs
 from services.chassis.kafka import table as table_module
 from services.chassis.kafka.table import Table
 from services.chassis.process.errors import TryAgain
+from services.chassis.process.metrics import Metrics
 
 
 class NotOpenYet(Table[bytes]):
@@ -33,6 +34,7 @@ async def test_only_long_waiting_for_a_topic_is_a_warning(
         "mandaat.staff",
         bootstrap="nowhere",
         client_id="test",
+        metrics=Metrics(),
         parse=lambda _, value: value,
         on_bug=lambda _: None,
     )

@@ -9,6 +9,7 @@ import pytest
 from engine.policy.canonical import digest_of
 from schemas.topics import POLICIES, STAFF
 from services.chassis.process.errors import TryAgain
+from services.chassis.process.metrics import Metrics
 from services.rules.worker.tables import Tables
 from tests.builders.bodies import as_bytes
 from tests.builders.cases import a_case_body
@@ -23,7 +24,8 @@ class Published:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.bugs: list[BaseException] = []
-        self.tables = Tables(bootstrap="nowhere", on_bug=self.bugs.append)
+        self.metrics = Metrics()
+        self.tables = Tables(bootstrap="nowhere", metrics=self.metrics, on_bug=self.bugs.append)
         self.read_to_end: list[str] = []
         for name in ("_policies", "_members"):
             monkeypatch.setattr(getattr(self.tables, name), "read_to_end", self._reads(name))
@@ -167,6 +169,54 @@ async def test_staff_can_be_added_changed_and_removed(published: Published) -> N
     assert not staff("acme").with_roles(["agent"], "north")
     await published.member("acme/agent-01", None)
     assert staff("acme").get("agent-01") is None
+
+
+@pytest.mark.parametrize(
+    "value", [b"\x00", b"{}", b"null", b"", as_bytes({"agent_id": "agent-01", "tenant": "acme"})]
+)
+async def test_a_staff_record_that_cannot_be_read_leaves_the_former_one_and_its_neighbours(
+    published: Published, value: bytes
+) -> None:
+    await published.hire("agent-01", team="south")
+    await published.member("acme/agent-01", value)
+    await published.hire("agent-02")
+    for agent_id in ("agent-01", "agent-02"):
+        assert published.tables.staff("acme").get(agent_id) is not None
+
+
+@pytest.mark.parametrize("until", ["2026-03-02T00:00:00Z", "2026-03-01T23:59:59Z"])
+async def test_an_absence_that_ends_before_it_starts_is_counted_and_skipped(
+    published: Published, until: str
+) -> None:
+    wrong = a_member().model_dump(mode="json") | {
+        "absences": [{"from": "2026-03-02T01:00:00+01:00", "until": until}]
+    }
+    await published.hire("agent-01", team="south")
+    await published.member("acme/agent-01", as_bytes(wrong))
+    former = published.tables.staff("acme").get("agent-01")
+    assert former is not None
+    assert (former.team, former.absences) == ("south", ())
+    skipped = 'mandaat_rows_skipped_total{reason="invalid",topic="mandaat.staff"} 1.0'
+    assert skipped in published.metrics.exposition().decode()
+
+
+async def test_a_policy_that_cannot_be_used_is_counted(published: Published) -> None:
+    await published.policy("acme", b"{")
+    await published.publish_json("{")
+    text = published.metrics.exposition().decode()
+    for reason in ("not_json", "policy_not_used"):
+        assert f'mandaat_rows_skipped_total{{reason="{reason}",topic="mandaat.policies"}} 1.0' in text
+
+
+@pytest.mark.parametrize("key", ["", "nobody", "acme"])
+@pytest.mark.parametrize("value", [b"\x00", b"{}", b"null", b""])
+async def test_a_record_that_is_no_policy_holds_no_worker_back(
+    published: Published, monkeypatch: pytest.MonkeyPatch, key: str, value: bytes
+) -> None:
+    monkeypatch.setattr(published.tables._policies, "_read_once", True)
+    monkeypatch.setattr(published.tables._members, "_read_once", True)
+    await published.policy(key, value)
+    assert (published.tables.ready(), published.tables.held_back(key)) == (None, None)
 
 
 async def test_a_staff_record_under_another_key_is_ignored(published: Published) -> None:

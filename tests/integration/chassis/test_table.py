@@ -8,6 +8,7 @@ from structlog.testing import capture_logs
 from schemas.errors import Unreadable
 from services.chassis.kafka.producer import Outgoing
 from services.chassis.kafka.table import Table
+from services.chassis.process.metrics import Metrics
 from tests.integration.chassis.conftest import Rig, until
 
 COMPACTED = {"cleanup.policy": "compact"}
@@ -20,12 +21,16 @@ def parse(key: str, value: bytes) -> int:
 
 
 def a_table(
-    rig: Rig, topic: str, on_change: Callable[[str, int | None, int | None], None] | None = None
+    rig: Rig,
+    topic: str,
+    on_change: Callable[[str, int | None, int | None], None] | None = None,
+    metrics: Metrics | None = None,
 ) -> Table[int]:
     return Table(
         topic,
         bootstrap=rig.bootstrap,
         client_id="test",
+        metrics=metrics or Metrics(),
         parse=parse,
         on_bug=rig.bugs.append,
         on_change=on_change,
@@ -38,12 +43,22 @@ async def rows(rig: Rig, topic: str, **values: bytes | None) -> None:
 
 async def test_after_start_the_table_has_the_newest_value_of_every_key(rig: Rig) -> None:
     topic = await rig.topic(config=COMPACTED)
-    await rows(rig, topic, a=b"1", b=b"2", c=b"3", d=b"4")
-    await rows(rig, topic, a=b"10", b=None, c=b"not a number")
+    await rows(rig, topic, a=b"1", b=b"2", d=b"4")
+    await rows(rig, topic, a=b"10", b=None)
     async with a_table(rig, topic) as table:
         assert dict(table.items()) == {"a": 10, "d": 4}
         assert table.get("b") is None
         assert table.ready() is None
+
+
+async def test_an_unreadable_record_is_counted_and_its_key_keeps_the_row_that_it_had(rig: Rig) -> None:
+    topic, metrics = await rig.topic(config=COMPACTED), Metrics()
+    await rows(rig, topic, a=b"1", b=b"2")
+    await rows(rig, topic, a=b"not a number", c=b"not a number", d=b"4")
+    async with a_table(rig, topic, metrics=metrics) as table:
+        assert dict(table.items()) == {"a": 1, "b": 2, "d": 4}
+    counted = f'mandaat_rows_skipped_total{{reason="invalid",topic="{topic}"}} 2.0'
+    assert counted in metrics.exposition().decode()
 
 
 async def test_read_to_end_reads_all_that_was_acknowledged_before(rig: Rig) -> None:
@@ -102,7 +117,14 @@ async def test_a_bug_in_parse_is_reported(rig: Rig) -> None:
         raise KeyError(key)
 
     await rows(rig, topic, a=b"1")
-    table = Table(topic, bootstrap=rig.bootstrap, client_id="test", parse=broken, on_bug=rig.bugs.append)
+    table = Table(
+        topic,
+        bootstrap=rig.bootstrap,
+        client_id="test",
+        metrics=Metrics(),
+        parse=broken,
+        on_bug=rig.bugs.append,
+    )
     starting = asyncio.create_task(table.start())
     await until(lambda: rig.bugs)
     starting.cancel()

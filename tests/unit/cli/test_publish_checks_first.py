@@ -24,6 +24,18 @@ def test_every_wrong_line_of_staff_is_reported(tmp_path: Path) -> None:
     assert outcome.stdout == ""
 
 
+def test_an_absence_that_does_not_end_after_its_start_is_refused_with_line_and_field(tmp_path: Path) -> None:
+    file = tmp_path / "staff.jsonl"
+    same = {"from": "2026-03-02T00:00:00+01:00", "until": "2026-03-01T23:00:00Z"}
+    good = {"from": "2026-03-01T00:00:00Z", "until": "2026-03-02T00:00:00Z"}
+    lines = [{**GOOD, "absences": [good]}, {**GOOD, "agent_id": "agent-02", "absences": [good, same]}]
+    file.write_text("\n".join(map(json.dumps, lines)))
+    outcome = CliRunner().invoke(publish_app, ["staff", str(file), *NOWHERE])
+    assert outcome.exit_code == 1
+    (line,) = outcome.stderr.splitlines()
+    assert "line 2: /absences/1/until: must be after `from`" in line
+
+
 def test_an_unusable_policy_is_not_published(tmp_path: Path) -> None:
     file = tmp_path / "policy.yaml"
     file.write_text("policy: acme\nversion: 1\n")
