@@ -9,6 +9,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Final, assert_never
 
 from jinja2 import BaseLoader, Environment, StrictUndefined
@@ -67,12 +68,13 @@ class LetterWriter:
     ) -> Letter:
         """The letter of this notice to a reader of that name.
 
-        `case` is as it was submitted. `remark` is of the person who decided; only colleagues read it.
+        `case` is as it was submitted. `remark` is of the person who decided, where the decision is older than
+        its field for that (docs/notices.md, Who is told). Only colleagues read it.
         """
         template = f"{language}/{LETTERS[notice.recipient.audience, event.type]}.jinja"
         values = self._values(notice, event, case, language, find_member)
         values["name"] = clean_line(name, 100) if name else ""
-        values["remark"] = clean_text(remark, 2000)
+        values["remark"] = clean_text(_remark(event) or remark, 2000)
         plain = self._text.get_template(template).make_module({**values, "parts": "parts.txt.jinja"})
         rich = self._html.get_template(template).make_module({**values, "parts": "parts.html.jinja"})
         subject, footer = clean_line(str(plain.subject), MOST_SUBJECT), str(plain.footer)  # type: ignore[attr-defined] # set in the template
@@ -120,6 +122,7 @@ class LetterWriter:
         return {
             "amount": _money(decision.amount, currency, language),
             "approved": decision.outcome == "approved",
+            "partly": is_partly_approved(decision, case),
             "by": decision.by or "",
             "some_roles_are_exempt": bool(decision.reasons)
             and all(one.figures.get("except") for one in decision.reasons),
@@ -155,6 +158,18 @@ class LetterWriter:
             "given_amount": _given_amount(event, language),
             "reasons": self._words.all_reasons(event.reasons, case.request.currency, language),
         }
+
+
+def is_partly_approved(decision: Decision, case: Case) -> bool:
+    """Whether less was granted than was asked."""
+    asked, granted = case.request, decision.amount
+    return (
+        decision.outcome == "approved"
+        and granted is not None
+        and asked.amount is not None
+        and decision.currency in (None, asked.currency)
+        and Decimal(granted) < Decimal(asked.amount)
+    )
 
 
 def _environment(loader: BaseLoader, *, autoescape: bool) -> Environment:
@@ -199,6 +214,11 @@ def _given_amount(event: ApprovalEvent, language: Language) -> str:
         if isinstance(amount, str) and isinstance(currency, str):
             return _money(amount, currency, language)
     return ""
+
+
+def _remark(event: Event) -> str | None:
+    """The words of the person who decided, if the event is a decision that has them."""
+    return event.data.note if isinstance(event.data, Decision) else None
 
 
 def _name(person: str | None, find_member: FindMember) -> str:

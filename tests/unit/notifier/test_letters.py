@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from html.parser import HTMLParser
+from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +15,7 @@ from hypothesis import strategies as st
 from schemas import types
 from schemas.case import Case
 from schemas.decision import Reason
+from schemas.reasons import CATALOGUE
 from services.notifier.app import letter_writer
 from services.notifier.letters.letter_writer import LETTERS, Letter
 from tests.builders.approvals import a_closed_approval, an_approval
@@ -99,7 +102,7 @@ def test_a_customer_whose_request_waits_is_promised_no_time() -> None:
 
 def test_an_agent_sees_why_and_what_could_have_been_granted_on_the_spot() -> None:
     dutch = a_letter("agent", types.DECISION_ESCALATED, "nl", on_the_spot="40.00")
-    assert "€\u00a040,00 kunnen toezeggen" in dutch.text
+    assert "€\u00a040,00 kunnen toekennen" in dutch.text
     assert "Mandaat “late-delivery” gaat tot €\u00a040,00." in dutch.text
     english = a_letter("agent", types.DECISION_ESCALATED, "en", on_the_spot="40.00")
     assert "You could have granted €40.00 on the spot" in english.text
@@ -129,7 +132,7 @@ def test_an_agent_reads_which_roles_are_exempt_from_a_prohibition() -> None:
     text = flat(letter.text)
     assert "Volgens regel “cash” mag niemand dit, behalve team lead, manager: only at the desk" in text
     assert "Het verzoek is niet naar hen doorgezet." in text
-    assert "mag niemand dit toezeggen" not in text
+    assert "mag niemand dit toekennen" not in text
 
 
 def test_nobody_can_grant_a_request_when_one_prohibition_has_no_exception() -> None:
@@ -374,3 +377,54 @@ def test_a_huge_case_makes_a_letter_of_bounded_size() -> None:
     letter = a_letter("approver", types.APPROVAL_REQUESTED, "en", a_case(facts=facts, reason="y" * 8000))
     assert len(letter.text) < 30_000
     assert "…" in letter.text
+
+
+@pytest.mark.parametrize(
+    ("language", "words", "amounts"),
+    [("nl", "deels toegekend", ("€ 30,00", "€ 45,00")), ("en", "partly approved", ("€30.00", "€45.00"))],
+)
+@pytest.mark.parametrize("audience", ["customer", "agent", "approver"])
+def test_a_partial_grant_says_so_with_both_amounts_in_letter_and_subject(
+    audience: str, language: str, words: str, amounts: tuple[str, str]
+) -> None:
+    changes: dict[str, Any] = {"by": "person", "decided_by": "lead-01", "amount": "30.00"}
+    letter = a_letter(audience, types.DECISION_APPROVED, language, **changes)
+    granted, requested = amounts
+    for text in (letter.subject, letter.text, letter.html):
+        said = flat(text.replace("\u00a0", " "))
+        assert words in said.lower()
+        assert granted in said
+        assert requested in said
+    whole = a_letter(audience, types.DECISION_APPROVED, language, **changes | {"amount": "45"})
+    more = a_letter(audience, types.DECISION_APPROVED, language, **changes | {"amount": "50.00"})
+    unasked = a_letter(
+        audience,
+        types.DECISION_APPROVED,
+        language,
+        a_case(amount=None, currency=None),
+        amount="9.00",
+        currency="EUR",
+    )
+    for letter in (whole, more, unasked):
+        assert words not in (letter.subject + letter.text).lower()
+
+
+@pytest.mark.parametrize("language", ["nl", "en"])
+def test_approvers_read_that_their_own_verdict_granted_a_part(language: str) -> None:
+    changes: dict[str, Any] = {"by": "person", "decided_by": "lead-02", "amount": "30.00"}
+    text = flat(
+        a_letter("approver", types.DECISION_APPROVED, language, **changes).text.replace("\u00a0", " ")
+    )
+    sentence = {
+        "nl": "je hebt € 30,00 van de gevraagde € 45,00 toegekend.",
+        "en": "you approved €30.00 of the requested €45.00.",
+    }
+    assert sentence[language] in text
+
+
+def test_dutch_letters_and_reasons_use_the_same_words_for_granting_and_roles() -> None:
+    templates = Path(str(files("services.notifier.letters"))) / "templates" / "nl"
+    texts = [path.read_text("utf-8") for path in templates.iterdir()]
+    for entry in CATALOGUE.values():
+        texts += [one.nl for one in (*entry.letter.values(), entry.explain) if one is not None]
+    assert not [text for text in texts if re.search("toe(ge)?zeg|functie", text)]
