@@ -20,9 +20,10 @@ from services.notifier.planning.reading import NotifiableEvent
 
 @dataclass(frozen=True)
 class Material:
-    """The parts of a case file that a notice needs: the event, the case as submitted, the decider's remark.
+    """The parts of a case file that a notice needs: the event and the case as submitted.
 
-    `case` is None where the channel does not need it. `remark` is None until the event that carries it came.
+    `case` is None where the channel does not need it. `remark` is the one of the closed approval, for
+    decisions that are older than their own `note`.
     """
 
     event: NotifiableEvent

@@ -6,7 +6,7 @@ l:<request_id>                the digest of that request as it was submitted las
 e:<event id>                  an event of mandaat.decisions, byte for byte
 p:<request_id>                the approvers of the request's approval, while it is open
 o:<request_id>                present while the approval is open
-w:<request_id>                the remark of the person whose verdict closed it, empty without one
+w:<request_id>                the remark with which somebody closed it (older decisions have none of it)
 n:<notice id>                 how a notice ended
 ```
 A submission is found by the digest of its request. So a submission that rules refused as a conflict never
@@ -74,7 +74,8 @@ def of_event(event: Event, raw: bytes) -> tuple[tuple[tuple[str, bytes], ...], t
         of_approval = (approvers_field(request_id), f"o:{request_id}")
         if isinstance(event.data, ApprovalEvent) and event.data.approval.state == "closed":
             removed = of_approval
-            fields.append((remark_field(request_id), (event.data.note or "").encode()))
+            if event.data.note:
+                fields.append((remark_field(request_id), event.data.note.encode()))
         else:
             fields += zip(of_approval, (json.dumps(asked).encode(), b"1"), strict=True)
     return tuple(fields), removed

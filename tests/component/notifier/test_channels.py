@@ -15,9 +15,9 @@ from schemas.staff import StaffMember
 from services.notifier.app import letter_writer, mail_server, open_channels
 from services.notifier.channels.channel import Channel, DeliveryAttempt
 from services.notifier.channels.contacts import Contacts
-from services.notifier.channels.mail.channel import REMARK_TRIES, MailChannel
+from services.notifier.channels.mail.channel import MailChannel
 from services.notifier.channels.mail.message import FromAddress
-from services.notifier.channels.outcome import Delivered, Outcome, Passing, Permanent
+from services.notifier.channels.outcome import Delivered, Outcome, Permanent
 from services.notifier.channels.webhook.channel import WebhookChannel
 from services.notifier.outbox.case_file import read_material
 from services.notifier.outbox.dispatcher import _attempt
@@ -49,7 +49,7 @@ class Channels:
         audience: str = "customer",
         person: str | None = "cu-1",
         case: Case | None = None,
-        remark: bytes | None = b"",
+        remark: bytes | None = None,
         **changes: Any,
     ) -> DeliveryAttempt:
         channel: Channel = self.webhook if audience == "webhook" else self.mail
@@ -119,19 +119,19 @@ async def test_a_webhook_needs_no_case() -> None:
     assert attempt.outcome == Delivered()
 
 
-async def test_a_withdrawal_does_not_wait_for_a_remark() -> None:
-    event = a_decision_event(a_decision(a_case(), "withdrawn", by="person", decided_by="agent-02"))
+async def test_mail_to_a_colleague_has_the_note_of_the_decision_and_waits_for_no_other_event() -> None:
+    decided: dict[str, Any] = {"by": "person", "decided_by": "lead-01"}
+    event = a_decision_event(a_decision(a_case(), "refused", note="had one last week", **decided))
     channels = Channels(a_member("agent-01"))
     assert await channels.outcome(event, "agent", "agent-01", remark=None) == Delivered()
+    assert b"> had one last week" in channels.mails.kept[0][1]
 
 
-async def test_mail_to_a_colleague_waits_a_moment_for_the_remark_and_mail_to_a_customer_does_not() -> None:
+async def test_the_note_of_an_older_decision_is_found_in_its_closed_approval() -> None:
     event = a_decision_event(a_decision(a_case(), "refused", by="person", decided_by="lead-01"))
     channels = Channels(a_member("agent-01"))
-    assert await channels.outcome(event, "agent", "agent-01", remark=None) == Passing("awaits_note")
-    assert await channels.outcome(event, remark=None) == Delivered()
-    tried = {"remark": None, "attempts": REMARK_TRIES + 1}
-    assert await channels.outcome(event, "agent", "agent-01", **tried) == Delivered()
+    assert await channels.outcome(event, "agent", "agent-01", remark=b"had one last week") == Delivered()
+    assert b"> had one last week" in channels.mails.kept[0][1]
 
 
 async def test_every_copy_of_a_notice_is_the_same_mail() -> None:

@@ -78,7 +78,7 @@ async def test_customer_agent_and_approver_are_told_of_the_verdict_and_only_coll
     await journal.settle(
         a_decision_event(a_decision(case, "escalated")),
         an_approval_event(types.APPROVAL_REQUESTED, an_approval(case, lead)),
-        a_decision_event(a_decision(case, "refused", by="person", decided_by=lead)),
+        a_decision_event(a_decision(case, "refused", by="person", decided_by=lead, note="had one last week")),
         an_approval_event(
             types.APPROVAL_CLOSED,
             a_closed_approval(case, lead, by=lead, outcome="refused"),

@@ -6,18 +6,14 @@ from datetime import datetime
 from typing import Final, Protocol
 
 from schemas.case import Case
-from schemas.decision import Decision
 from schemas.notice import ChannelName
 from services.notifier.channels.channel import DeliveryAttempt, Material
 from services.notifier.channels.contacts import Contact, Contacts
 from services.notifier.channels.mail.address import mailbox
 from services.notifier.channels.mail.message import FromAddress, compose, message_id, thread_id
-from services.notifier.channels.outcome import Outcome, Passing, Permanent
+from services.notifier.channels.outcome import Outcome, Permanent
 from services.notifier.letters.letter_writer import LetterWriter
 from services.notifier.planning.notice import PendingNotice
-
-REMARK_TRIES: Final = 4
-"""A person's decision and their remark come in two events, one right after the other."""
 
 
 class MailTransport(Protocol):
@@ -78,8 +74,6 @@ class MailChannel:
         case = material.case
         if case is None:
             return DeliveryAttempt(Permanent("case_gone"))
-        if _awaits_remark(notice, material):
-            return DeliveryAttempt(Passing("awaits_note"))
         contact = await self._contacts.find(notice, case)
         if contact is None:
             return DeliveryAttempt(Permanent("unknown_person"))
@@ -117,16 +111,3 @@ class MailChannel:
             thread=thread_id(notice.tenant, notice.case_id, self._sender),
             date=event.time,
         )
-
-
-def _awaits_remark(notice: PendingNotice, material: Material) -> bool:
-    """Whether the event with the decider's remark is still to come. A customer never reads the remark."""
-    data = material.event.event.data
-    return (
-        notice.recipient.audience != "customer"
-        and isinstance(data, Decision)
-        and data.by == "person"
-        and data.outcome != "withdrawn"
-        and material.remark is None
-        and notice.attempts <= REMARK_TRIES
-    )
