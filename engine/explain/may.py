@@ -43,7 +43,7 @@ def _kinds(row: Mandate, speech: Speech) -> str:
 
 
 def _named(kinds: Iterable[str], speech: Speech) -> str:
-    return speech.any_of(speech.name(kind) for kind in sorted(kinds))
+    return speech.any_of(speech.kind(kind) for kind in sorted(kinds))
 
 
 def _conditions(

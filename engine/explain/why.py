@@ -79,7 +79,7 @@ class _Explanation:
         money = case.request.money
         return {
             "who": who,
-            "kind": speech.name(case.request.kind),
+            "kind": speech.kind(case.request.kind),
             "amount": None if money is None else speech.amount(money),
             "customer": case.customer.id,
             "case": case.case_id,
@@ -101,7 +101,7 @@ class _Explanation:
             return
         request = self._case.request
         role = None if self._agent is None else self._agent.role
-        figures: dict[str, object] = {"prohibition": row.id, "kind": self._speech.name(request.kind)}
+        figures: dict[str, object] = {"prohibition": row.id, "kind": self._speech.kind(request.kind)}
         if row.kinds is not None and request.kind not in row.kinds:
             yield self._line(1, "prohibition.other_kind", **figures)
         elif row.categories is not None and self._case.category not in row.categories:
@@ -128,7 +128,7 @@ class _Explanation:
                 yield from self._mandate(row)
         if others:
             key = "mandate.other_kinds" if len(others) <= _MOST_NAMED else "mandate.other_kinds.many"
-            named = {"mandates": ", ".join(others), "number": len(others), "kind": self._speech.name(kind)}
+            named = {"mandates": ", ".join(others), "number": len(others), "kind": self._speech.kind(kind)}
             yield self._line(1, key, **named)
 
     def _mandate(self, row: Mandate) -> Iterator[ExplanationLine]:

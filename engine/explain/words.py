@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
@@ -34,7 +34,7 @@ class Sentences:
 
     def about(self, book: PolicyBook, language: Language) -> Speech:
         """The sentences for one reader, with amounts in the policy's currency and times in its time zone."""
-        return Speech(self, language, book.currency, book.timezone)
+        return Speech(self, language, book.currency, book.timezone, book.labels)
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,8 @@ class Speech:
     language: Language
     currency: str
     zone: str | None
+    labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """The labels of kinds in the policy."""
 
     def say(self, key: str, **figures: object) -> str:
         """The text of a key with its figures. Raises KeyError for an unknown key."""
@@ -101,8 +103,12 @@ class Speech:
         return moment_text(moment, self.zone, self.language)
 
     def name(self, name: str) -> str:
-        """The id of a kind or a role, as words."""
+        """An id, as words."""
         return name.replace("_", " ").replace("-", " ").strip() or name
+
+    def kind(self, kind: str) -> str:
+        """The label of a kind in the policy; without one, its id as words."""
+        return self.labels.get(kind, {}).get(self.language) or self.name(kind)
 
     def value(self, value: object) -> str:
         """A value of a case."""

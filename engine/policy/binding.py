@@ -56,6 +56,7 @@ def bind(document: PolicyDocument, tree: Node, meaning: Meaning, digest: str) ->
         when_nobody=ladder.when_nobody or "last_step",
         zone=UTC if document.timezone is None else ZoneInfo(document.timezone),
         define=document.define or {},
+        labels={kind: entry.model_dump(exclude_none=True) for kind, entry in (document.kinds or {}).items()},
     )
 
 

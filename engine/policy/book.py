@@ -167,6 +167,8 @@ class PolicyBook:
     """The time zone of the windows of budgets."""
     define: Mapping[str, str] = field(default_factory=dict)
     """The names of `define`, with their expressions."""
+    labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """The labels of kinds: by kind, then by language."""
 
     @property
     def step(self) -> str:

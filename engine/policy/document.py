@@ -6,7 +6,7 @@ editor_schema.py makes the JSON Schema for editors from these models.
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -18,6 +18,7 @@ from pydantic import (
     Tag,
     WithJsonSchema,
     WrapValidator,
+    model_validator,
 )
 from pydantic_core import PydanticCustomError
 
@@ -74,6 +75,7 @@ Kinds = Annotated[
     list[KindName], BeforeValidator(_one_as_list), Field(min_length=1), _one_or_list(_KIND_RULE)
 ]
 FreeText = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
+Label = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^\S(?:.*\S)?$")]
 Condition = Annotated[str, StringConstraints(min_length=1)]
 DefineName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=100)]
 Limit = Annotated[
@@ -234,6 +236,21 @@ class EscalationEntry(_FilePart):
     )
 
 
+class KindEntry(_FilePart):
+    """The label of a kind of request: its name for people, in each language."""
+
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
+
+    nl: Label | None = Field(default=None, description="The label in Dutch.")
+    en: Label | None = Field(default=None, description="The label in English.")
+
+    @model_validator(mode="after")
+    def _has_a_label(self) -> Self:
+        if self.nl is None and self.en is None:
+            raise PydanticCustomError("label", "needs a label: write `nl`, `en` or both")
+        return self
+
+
 class PolicyDocument(_FilePart):
     """A policy of Mandaat: the mandates, prohibitions and budgets of a tenant."""
 
@@ -253,6 +270,10 @@ class PolicyDocument(_FilePart):
     )
     holidays: Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")] | None = Field(
         default=None, description="The country whose public holidays are not working time, such as NL."
+    )
+    kinds: dict[Name, KindEntry] | None = Field(
+        default=None,
+        description="What kinds of request are called in mail, answers and explanations, by language.",
     )
     roles: dict[Name, RoleEntry] = Field(min_length=1, description="The roles of staff.")
     define: dict[DefineName, Condition] | None = Field(

@@ -90,6 +90,8 @@ def _pattern_text(path: Path, is_key: bool) -> str:
         )
     if path[0] == "hours":
         return "must be days, such as mon or mon-fri" if is_key else "must be a period such as 08:00-20:00"
+    if path[0] == "kinds" and not is_key:
+        return "must be one line, without spaces around it"
     if len(path) > 2 and path[2] in ("grants", "kinds"):
         return f'{_ID}; or "*" for every kind'
     return _PATTERNS.get(str(path[-1]), _ID)

@@ -8,7 +8,7 @@ from engine.policy.book import PolicyBook
 from engine.policy.lints.idle_steps import idle_steps
 from engine.policy.lints.near_misses import near_misses
 from engine.policy.lints.unreachable import unreachable_mandates
-from engine.policy.lints.unused import roles_nobody_has, unused_budgets, unused_roles
+from engine.policy.lints.unused import roles_nobody_has, unused_budgets, unused_labels, unused_roles
 from engine.policy.problems import PolicyProblem
 from engine.policy.tree import Node
 
@@ -18,6 +18,7 @@ def lint(book: PolicyBook, tree: Node, staff_roles: Collection[str] | None = Non
     return [
         *unreachable_mandates(book, tree),
         *unused_budgets(tree),
+        *unused_labels(tree),
         *unused_roles(book, tree, staff_roles),
         *idle_steps(book, tree),
         *near_misses(tree),

@@ -1,12 +1,14 @@
-"""Find budgets and roles that are not used."""
+"""Find budgets, roles and labels that are not used."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
+from difflib import get_close_matches
 
 from engine.policy.book import PolicyBook
+from engine.policy.document import EVERY_KIND
 from engine.policy.problems import PolicyProblem, warning
-from engine.policy.tree import Node, each, one_or_list
+from engine.policy.tree import Node, each, one_or_list, short
 
 
 def unused_budgets(tree: Node) -> list[PolicyProblem]:
@@ -18,6 +20,25 @@ def unused_budgets(tree: Node) -> list[PolicyProblem]:
         for name, (key, _) in ((shared.entries if shared is not None else None) or {}).items()
         if name not in used
     ]
+
+
+def unused_labels(tree: Node) -> list[PolicyProblem]:
+    """A warning at each label of a kind that no rule names; none if a mandate grants every kind."""
+    rows = [(row, "grants") for row in each(tree.get("mandates"))]
+    used = {one.text or "" for row, key in rows for one in one_or_list(row.get(key))}
+    if EVERY_KIND in used:
+        return []
+    used |= {
+        one.text or "" for row in each(tree.get("prohibitions")) for one in one_or_list(row.get("kinds"))
+    }
+    kinds = tree.get("kinds")
+    problems = []
+    for name, (key, _) in ((kinds.entries if kinds is not None else None) or {}).items():
+        if name not in used:
+            close = get_close_matches(name, used, 1)
+            hint = f"; did you mean `{short(close[0])}`?" if close else "; remove its label"
+            problems.append(warning(key.spot, f"no rule names kind `{name}`{hint}"))
+    return problems
 
 
 def unused_roles(book: PolicyBook, tree: Node, staff_roles: Collection[str] | None) -> list[PolicyProblem]:

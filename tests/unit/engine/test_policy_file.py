@@ -181,8 +181,8 @@ extra: 1
         "19:31: `limit` must be a number, such as 50, or an expression in quotes",
         "19:49: `categories` must be a list",
         "20:5: this entry of `mandates` must be a mapping of keys to values",
-        "21:1: unknown key `extra`; known keys: policy, version, currency, timezone, hours, holidays, roles,"
-        " define, budgets, prohibitions, mandates, escalation",
+        "21:1: unknown key `extra`; known keys: policy, version, currency, timezone, hours, holidays, kinds,"
+        " roles, define, budgets, prohibitions, mandates, escalation",
     ]
 
 
