@@ -152,7 +152,7 @@ TOPICS: Final[tuple[Topic, ...]] = (
     Topic(
         POLICIES,
         ("command line",),
-        ("rules",),
+        ("rules", "notifier"),
         "The active policy of each tenant, and every version by its digest; a null value removes one.",
         settings=(*_COMPACTED, ("max.message.bytes", str(POLICY_LIMIT_BYTES))),
         content_type="application/json",

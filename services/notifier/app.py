@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
@@ -12,7 +13,7 @@ from pathlib import Path
 from jinja2 import PackageLoader
 
 from schemas.staff import read_member
-from schemas.topics import STAFF
+from schemas.topics import POLICIES, STAFF
 from services.chassis.http.keys import Keys
 from services.chassis.http.server import Health, create_app, ready, serving
 from services.chassis.kafka.dead_letters import DeadLetters
@@ -32,6 +33,7 @@ from services.notifier.channels.mail.smtp import Mailer, Server
 from services.notifier.channels.webhook.channel import WebhookChannel
 from services.notifier.channels.webhook.hooks_file import Hook, open_hooks
 from services.notifier.channels.webhook.post import Hooks
+from services.notifier.letters.kind_labels import LabelTable, read_labels
 from services.notifier.letters.letter_writer import LetterWriter
 from services.notifier.letters.words import Words
 from services.notifier.metrics import NotifierMetrics
@@ -68,7 +70,17 @@ async def main(stop: Stop) -> None:
             parse=read_member,
             on_bug=stop.fail,
         )
-        channels = open_channels(settings, server, hooks_by_tenant, Contacts(staff, settings.language))
+        labels = Table(
+            POLICIES,
+            bootstrap=bootstrap,
+            client_id="mandaat-notifier-policies",
+            metrics=metrics,
+            parse=read_labels,
+            on_bug=stop.fail,
+            parse_in_thread=True,
+        )
+        contacts = Contacts(staff, settings.language)
+        channels = open_channels(settings, server, hooks_by_tenant, contacts, labels)
         store = OutboxStore(
             connect(settings.redis_url.get_secret_value(), CALL_TIMEOUT_SECONDS),
             [channel.name for channel in channels],
@@ -80,6 +92,7 @@ async def main(stop: Stop) -> None:
         await producer.start()
         stack.push_async_callback(producer.stop)
         stack.push_async_callback(staff.stop)
+        stack.push_async_callback(labels.stop)
         for channel in channels:
             stack.push_async_callback(channel.close)
         replay = Replay(bootstrap, "mandaat-notifier-replay")
@@ -119,23 +132,28 @@ async def main(stop: Stop) -> None:
                 "keys": keys.ready,
                 "joined": subscription.ready,
                 "staff": staff.ready,
+                "policies": labels.ready,
                 "partitions": lambda: _missing(partitions),
             },
         )
         app = create_app("Mandaat notifier", health=health, metrics=metrics)
         add_routes(app, store, keys)
         await stack.enter_async_context(serving(app, settings.http_host, settings.http_port, health))
-        await staff.start()  # last: while Kafka is away it waits, alive and not ready
+        await asyncio.gather(staff.start(), labels.start())  # last: while Kafka is away they wait
         await stop.wait()
 
 
 def open_channels(
-    settings: NotifierSettings, server: Server, hooks: Mapping[str, Hook], contacts: Contacts
+    settings: NotifierSettings,
+    server: Server,
+    hooks: Mapping[str, Hook],
+    contacts: Contacts,
+    labels: LabelTable,
 ) -> list[Channel]:
     """Every channel, one line each."""
     mail, webhooks = settings.smtp_connections, settings.webhook_connections
     return [
-        MailChannel(Mailer(server, mail), contacts, letter_writer(), settings.sender, mail),
+        MailChannel(Mailer(server, mail), contacts, letter_writer(), labels, settings.sender, mail),
         WebhookChannel(Hooks(hooks, webhooks), hooks, webhooks),
     ]
 

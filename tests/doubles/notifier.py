@@ -1,4 +1,4 @@
-"""In-memory doubles of mail, webhook and staff; each passes the contract tests of the real one."""
+"""In-memory doubles of mail, webhook, staff and policies; each passes the contract tests of the real one."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from datetime import datetime
 from deploy.local.sinks.mail import BUSY_DOMAIN, REFUSING_DOMAIN
 from schemas.staff import StaffMember
 from services.notifier.channels.outcome import Delivered, Outcome, Passing, Permanent
+from services.notifier.letters.kind_labels import Labels
 
 
 class FakeMail:
@@ -76,3 +77,19 @@ class FakeStaff:
     async def read_to_end(self) -> None:
         """Knows all that was published."""
         self._known |= {one.key: one for one in self.published}
+
+
+class FakeLabels:
+    """The labels of policies in a dictionary."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, Labels] = {}
+        self.problem: str | None = None
+
+    def get(self, tenant: str) -> Labels | None:
+        """The labels of the tenant, or None."""
+        return self.known.get(tenant)
+
+    def ready(self) -> str | None:
+        """The problem, if a test set one."""
+        return self.problem

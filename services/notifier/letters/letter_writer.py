@@ -22,6 +22,7 @@ from schemas.language import Language, amount_text
 from schemas.notice import Audience
 from schemas.staff import StaffMember
 from services.notifier.letters.clean import clean_code, clean_line, clean_text, without_tricks
+from services.notifier.letters.kind_labels import NO_LABELS, Labels
 from services.notifier.letters.words import Words
 from services.notifier.planning.event_kinds import EVENT_KINDS, Event
 from services.notifier.planning.notice import PendingNotice
@@ -65,14 +66,17 @@ class LetterWriter:
         language: Language,
         find_member: FindMember,
         remark: str = "",
+        labels: Labels = NO_LABELS,
     ) -> Letter:
         """The letter of this notice to a reader of that name.
 
         `case` is as it was submitted. `remark` is of the person who decided, where the decision is older than
-        its field for that (docs/notices.md, Who is told). Only colleagues read it.
+        its field for that (docs/notices.md, Who is told). Only colleagues read it. `labels` are those of the
+        tenant's policy.
         """
         template = f"{language}/{LETTERS[notice.recipient.audience, event.type]}.jinja"
         values = self._values(notice, event, case, language, find_member)
+        values["kind"] = self._words.kind(case.request.kind, language, labels)
         values["name"] = clean_line(name, 100) if name else ""
         values["remark"] = clean_text(_remark(event) or remark, 2000)
         plain = self._text.get_template(template).make_module({**values, "parts": "parts.txt.jinja"})
@@ -94,7 +98,6 @@ class LetterWriter:
             "case_subject": clean_line(case.subject or ""),
             "category": clean_line(case.category or ""),
             "customer": clean_line(case.customer.name or case.customer.id, 100),
-            "kind": words.kind(request.kind, language),
             "requested_amount": _money(request.amount, request.currency, language),
             "requester": clean_line(
                 requester.name if requester else case.agent_id or words.sign("somebody", language), 100

@@ -17,6 +17,7 @@ from schemas.decision import Reason
 from schemas.language import Language, amount_text, moment_text
 from schemas.reasons import CATALOGUE
 from services.notifier.letters.clean import clean_line
+from services.notifier.letters.kind_labels import NO_LABELS, Labels
 
 MOST_FACTS: Final = 30
 MOST_REASONS: Final = 12
@@ -42,12 +43,10 @@ class Words:
         """A short word, such as yes."""
         return self.signs[name][language]
 
-    def kind(self, kind: str, language: Language) -> str:
-        """The name of a kind of request. A kind that is not in the list is shown by its id, with spaces."""
-        known = self.kinds.get(kind)
-        return (
-            known[language] if known else clean_line(kind.replace("_", " ").replace("-", " ").strip() or kind)
-        )
+    def kind(self, kind: str, language: Language, labels: Labels = NO_LABELS) -> str:
+        """The name of a kind of request: the policy's label, else ours, else its id in words."""
+        label = labels.get(kind, {}).get(language) or self.kinds.get(kind, {}).get(language)
+        return clean_line(label or kind.replace("_", " ").replace("-", " ").strip() or kind)
 
     def reason(self, reason: Reason, currency: str | None, language: Language) -> str:
         """A sentence made of the code and the figures, and a second one where there are figures for it.

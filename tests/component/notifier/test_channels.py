@@ -28,7 +28,7 @@ from tests.builders.decisions import a_decision
 from tests.builders.events import a_decision_event, an_approval_event
 from tests.builders.notices import a_pending_notice
 from tests.builders.staff import a_member
-from tests.doubles.notifier import FakeMail, FakeStaff, FakeWebhooks
+from tests.doubles.notifier import FakeLabels, FakeMail, FakeStaff, FakeWebhooks
 
 NOW = datetime.now(UTC)
 
@@ -38,9 +38,10 @@ class Channels:
 
     def __init__(self, *staff: StaffMember) -> None:
         self.mails, self.webhooks, self.staff = FakeMail(), FakeWebhooks("acme"), FakeStaff(staff)
+        self.labels = FakeLabels()
         sender = FromAddress("Mandaat", "no-reply@mandaat.example")
         contacts = Contacts(self.staff, "nl")
-        self.mail = MailChannel(self.mails, contacts, letter_writer(), sender, concurrency=2)
+        self.mail = MailChannel(self.mails, contacts, letter_writer(), self.labels, sender, concurrency=2)
         self.webhook = WebhookChannel(self.webhooks, ["acme"], concurrency=2)
 
     async def send(
@@ -134,6 +135,21 @@ async def test_the_note_of_an_older_decision_is_found_in_its_closed_approval() -
     assert b"> had one last week" in channels.mails.kept[0][1]
 
 
+async def test_mail_names_a_kind_as_the_policy_of_its_tenant_does() -> None:
+    channels = Channels()
+    channels.labels.known = {"acme": {"refund": {"nl": "geld terug"}}, "other": {"refund": {"nl": "nee"}}}
+    case = a_case(language="nl")
+    assert await channels.outcome(a_decision_event(a_decision(case)), case=case) == Delivered()
+    assert b"Goedgekeurd: geld terug" in channels.mails.kept[0][1]
+
+
+async def test_mail_waits_until_the_policies_are_read() -> None:
+    channels = Channels()
+    assert channels.mail.ready() is None
+    channels.labels.problem = "mandaat.policies has not been read to its end yet"
+    assert channels.mail.ready() == channels.labels.problem
+
+
 async def test_every_copy_of_a_notice_is_the_same_mail() -> None:
     channels = Channels(a_member("lead-01"))
     event = an_approval_event(types.APPROVAL_REQUESTED, an_approval(a_case(), "lead-01"))
@@ -144,7 +160,7 @@ async def test_every_copy_of_a_notice_is_the_same_mail() -> None:
 
 async def test_every_channel_name_of_a_notice_has_its_channel(tmp_path: Path) -> None:
     settings = NotifierSettings(keys_file=tmp_path, mail_from="a@example.org")
-    channels = open_channels(settings, mail_server(settings), {}, Contacts(FakeStaff(), "nl"))
+    channels = open_channels(settings, mail_server(settings), {}, Contacts(FakeStaff(), "nl"), FakeLabels())
     assert {one.name for one in channels} == set(get_args(ChannelName))
     for one in channels:
         await one.close()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from typing import Any
 
 import httpx
@@ -14,6 +16,7 @@ from deploy.local.sinks.webhook import KeptWebhook
 from deploy.local.stack import Stack
 from schemas import topics, types
 from schemas.case import Case
+from schemas.policy_record import PolicyRecord
 from schemas.withdrawal import WITHDRAWN
 from tests.builders.approvals import a_closed_approval, an_approval
 from tests.builders.cases import a_case
@@ -181,6 +184,26 @@ async def test_a_wrong_address_blocks_nobody_else_and_ends_as_failed(
     assert why[nonsense.case_id, "customer"] == "bad_address"
     assert {why[case.case_id, "agent"] for case in (refused, missing, nonsense)} == {"unknown_person"}
     assert {why[case.case_id, "webhook"] for case in (refused, missing, nonsense)} == {None}
+
+
+async def test_mail_names_a_kind_by_the_label_in_the_published_policy(
+    notifier: Stack, journal: Publisher, mark: str, mails: Mails
+) -> None:
+    tenant, agent = f"t-{mark}", f"agent-{mark}"
+    policy = json.dumps({"kinds": {"refund": {"nl": "geld terug <3"}}})
+    record = PolicyRecord(name=tenant, version="1", digest="d" * 64, yaml="", canonical_json=policy)
+    await journal.hire(a_member(agent, tenant=tenant))
+    await journal.put(topics.POLICIES, 0, b"\x00", b"other")
+    await journal.put(topics.POLICIES, 0, record.model_dump_json().encode(), tenant.encode())
+    numbers = count()
+
+    async def is_labelled() -> bool:
+        case = a_marked_case(mark, next(numbers), agent_id=agent, tenant=tenant)
+        await journal.submit(case)
+        await journal.settle(a_decision_event(a_decision(case), tenant=tenant))
+        return any(mail.subject.startswith("Goedgekeurd: geld terug <3, ") for mail in mails())
+
+    await eventually(is_labelled, seconds=20)
 
 
 async def test_mail_goes_to_the_domain_that_its_letters_name_and_not_to_one_that_looks_like_it(

@@ -428,3 +428,44 @@ def test_dutch_letters_and_reasons_use_the_same_words_for_granting_and_roles() -
     for entry in CATALOGUE.values():
         texts += [one.nl for one in (*entry.letter.values(), entry.explain) if one is not None]
     assert not [text for text in texts if re.search("toe(ge)?zeg|functie", text)]
+
+
+LABELS: dict[str, dict[str, str]] = {
+    "cancel_order": {"nl": "de bestelling annuleren", "en": "call off the order"},
+    "refund": {"nl": "geld terug"},
+}
+
+
+def with_labels(audience: str, kind: str, language: Any, labels: Any = LABELS) -> Letter:
+    case = a_case(kind=kind)
+    event = an_event(types.DECISION_APPROVED, case)
+    pending = a_pending_notice(event, audience, PERSONS[audience])
+    return WRITER.write(pending, event, case, "A. Bakker", language, STAFF.get, labels=labels)
+
+
+@pytest.mark.parametrize(
+    ("kind", "language", "name"),
+    [
+        ("cancel_order", "nl", "de bestelling annuleren"),
+        ("cancel_order", "en", "call off the order"),
+        ("refund", "nl", "geld terug"),
+        ("refund", "en", "refund"),
+        ("loyalty_points", "en", "loyalty points"),
+    ],
+)
+def test_a_letter_names_a_kind_by_the_label_of_the_policy_then_by_ours_then_by_its_id(
+    kind: str, language: str, name: str
+) -> None:
+    letter = with_labels("agent", kind, language)
+    assert f": {name}, " in letter.subject
+    assert f": {name}\n" in letter.text
+    assert f">{name}<" in letter.html
+
+
+def test_a_label_is_text_and_not_html_or_a_template() -> None:
+    labels = {"refund": {"en": "<img src=x> {{ 7 * 7 }}\u202e & co\r\nBcc: x@y"}}
+    letter = with_labels("customer", "refund", "en", labels)
+    assert "img" not in Tags(letter.html).tags
+    assert "&lt;img src=x&gt; {{ 7 * 7 }} &amp; co Bcc: x@y" in letter.html
+    assert "\n" not in with_labels("agent", "refund", "en", labels).subject
+    assert not BAD.search(letter.text)

@@ -12,6 +12,7 @@ from services.notifier.channels.contacts import Contact, Contacts
 from services.notifier.channels.mail.address import mailbox
 from services.notifier.channels.mail.message import FromAddress, compose, message_id, thread_id
 from services.notifier.channels.outcome import Outcome, Permanent
+from services.notifier.letters.kind_labels import NO_LABELS, LabelTable
 from services.notifier.letters.letter_writer import LetterWriter
 from services.notifier.planning.notice import PendingNotice
 
@@ -39,12 +40,14 @@ class MailChannel:
         transport: MailTransport,
         contacts: Contacts,
         letters: LetterWriter,
+        labels: LabelTable,
         sender: FromAddress,
         concurrency: int,
     ) -> None:
         self._transport = transport
         self._contacts = contacts
         self._letters = letters
+        self._labels = labels
         self._sender = sender
         self.concurrency: Final = concurrency
 
@@ -61,8 +64,8 @@ class MailChannel:
         return message_id(notice.notice_id, self._sender)
 
     def ready(self) -> str | None:
-        """Why nobody can be addressed yet, or None."""
-        return self._contacts.ready()
+        """Why nobody can be addressed yet, or no letter written, or None."""
+        return self._contacts.ready() or self._labels.ready()
 
     async def send(
         self,
@@ -101,6 +104,7 @@ class MailChannel:
             contact.language,
             self._contacts.members_of(notice.tenant),
             material.remark or "",
+            self._labels.get(notice.tenant) or NO_LABELS,
         )
         return compose(
             letter,
