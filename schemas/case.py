@@ -4,10 +4,21 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import Field, StrictStr, model_validator
+from pydantic import AfterValidator, Field, StrictStr, model_validator
 from pydantic_core import PydanticCustomError
 
-from schemas.ids import AgentId, CaseId, CustomerId, Kind, PlainId, RequestId, RequestKey, Tenant
+from schemas.ids import (
+    AgentId,
+    CaseId,
+    CustomerId,
+    Kind,
+    NewId,
+    PlainId,
+    RequestId,
+    RequestKey,
+    Tenant,
+    with_new_id,
+)
 from schemas.model import Frozen, Line, OpenObject, Text, cached
 from schemas.moment import Moment
 from schemas.money import AMOUNT_PATTERN, Money, exponent, no_currency, parse_amount
@@ -108,9 +119,16 @@ class Case(CaseFields):
 
 
 class SubmittedCase(CaseFields):
-    """A case as it is submitted. The tenant may be left out if the caller's key implies it."""
+    """A case as it is submitted. The tenant may be left out if the caller's key implies it.
+
+    Its ids become ids of this system here (docs/contracts.md, Ids).
+    """
 
     tenant: Tenant | None = Field(default=None, description="The organisation that the case belongs to.")
+    case_id: NewId = Field(description="The id of the case in the source system.")
+    customer: Annotated[Customer, AfterValidator(with_new_id("id"))]
+    agent_id: NewId | None = Field(default=None, description="The agent who asks.")
+    request: Annotated[DecisionRequest, AfterValidator(with_new_id("request_id"))]
 
     def of(self, tenant: str, **changes: Any) -> Case:
         """This case with its tenant."""

@@ -7,10 +7,13 @@ import os
 import re
 import time
 import uuid
+from collections.abc import Callable
 from hashlib import blake2b
-from typing import Annotated, NamedTuple
+from typing import Annotated, NamedTuple, TypeVar
+from unicodedata import normalize
 
-from pydantic import StringConstraints
+from pydantic import AfterValidator, BaseModel, StringConstraints, TypeAdapter, ValidationError
+from pydantic_core import PydanticCustomError
 
 MAX_ID_LENGTH = 200
 
@@ -21,6 +24,58 @@ _NAME = re.compile(r"\A[a-z0-9][a-z0-9_-]*\Z")
 
 PlainId = Annotated[str, StringConstraints(min_length=1, max_length=MAX_ID_LENGTH, pattern=PLAIN_ID)]
 """An id of another system: 1 to 200 characters, no control characters."""
+
+
+def new_id(given: str) -> str:
+    """An id as the doors pass it on: in Unicode's form NFC (UAX 15), so that one name is one id.
+
+    Raises PydanticCustomError for white space at its beginning or end, and for more than 200 characters.
+    """
+    if given.isascii():
+        composed = given
+    else:
+        composed = normalize("NFC", given)
+        if len(composed) > MAX_ID_LENGTH:
+            raise PydanticCustomError("string_too_long", "too long", {"max_length": MAX_ID_LENGTH})
+    if composed != composed.strip():
+        text = "must not begin or end with white space; send the id without it"
+        raise PydanticCustomError("outer_white_space", "{flaw}", {"flaw": text})
+    return composed
+
+
+NewId = Annotated[PlainId, AfterValidator(new_id)]
+"""An id of another system at a door: a :data:`PlainId` in NFC, without outer white space. Ids that are in the
+log already are read as they are."""
+
+_NEW_ID: TypeAdapter[str] = TypeAdapter(NewId)
+
+
+def id_in_path(text: str) -> str | None:
+    """The id that a path or a query names, in NFC; None if it cannot be an id."""
+    try:
+        return _NEW_ID.validate_python(text)
+    except ValidationError:
+        return None
+
+
+Part = TypeVar("Part", bound=BaseModel)
+
+
+def with_new_id(name: str) -> Callable[[Part], Part]:
+    """A validator of a part of a body: its id of this name becomes a :data:`NewId`."""
+
+    def checked(part: Part) -> Part:
+        given: str = getattr(part, name)
+        try:
+            composed = new_id(given)
+        except PydanticCustomError as flaw:
+            context = {**(flaw.context or {}), "pointer": f"/{name}"}
+            raise PydanticCustomError(flaw.type, flaw.message_template, context) from flaw
+        return part if composed is given else part.model_copy(update={name: composed})
+
+    return checked
+
+
 Name = Annotated[str, StringConstraints(min_length=1, max_length=MAX_ID_LENGTH, pattern=NAME)]
 """An id in a policy: a tenant, role, mandate, prohibition, budget or kind."""
 
@@ -93,6 +148,14 @@ def approval_id(case_id: str, request_id: str) -> str:
     """The id of the approval of a request. It contains both ids, so a reply needs no look-up for its key."""
     text = f"{case_id}\x00{request_id}".encode()
     return APPROVAL_PREFIX + base64.urlsafe_b64encode(text).decode().rstrip("=")
+
+
+def new_approval_id(given: str) -> str:
+    """The id of an approval with its ids in NFC, as the doors pass it on.
+
+    Raises ValueError if :func:`approval_id` did not make it.
+    """
+    return approval_id(*(normalize("NFC", one) for one in split_approval_id(given)))
 
 
 def split_approval_id(approval: str) -> tuple[str, str]:

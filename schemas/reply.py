@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, StrictStr
 
-from schemas.ids import AgentId, ApprovalId, CaseId, PlainId, RequestId
+from schemas.ids import AgentId, ApprovalId, CaseId, NewId, PlainId, RequestId
 from schemas.model import Frozen, Text
 from schemas.money import AMOUNT_PATTERN, check_amount
 
@@ -14,8 +14,8 @@ from schemas.money import AMOUNT_PATTERN, check_amount
 class ReplyBody(Frozen):
     """The body of `POST /v1/approvals/{id}/approve` and `/reject`. The caller names the person."""
 
-    agent_id: AgentId = Field(description="The person who replies.")
-    reply_id: PlainId = Field(
+    agent_id: NewId = Field(description="The person who replies.")
+    reply_id: NewId = Field(
         description="The id of the reply. A reply that is sent again with the same id counts once."
     )
     amount: Annotated[StrictStr, AfterValidator(check_amount)] | None = Field(
@@ -31,6 +31,10 @@ class ReplyBody(Frozen):
 class Verdict(ReplyBody):
     """The data of `mandaat.verdict.approve.v1` and `.reject.v1`."""
 
+    agent_id: AgentId = Field(description="The person who replies.")
+    reply_id: PlainId = Field(
+        description="The id of the reply. A reply that is sent again with the same id counts once."
+    )
     approval_id: ApprovalId
     case_id: CaseId
     request_id: RequestId

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import AwareDatetime, Field, model_validator
+from pydantic import AfterValidator, AwareDatetime, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from schemas.errors import Unreadable
-from schemas.ids import AgentId, PlainId, Role, Tenant
+from schemas.ids import AgentId, NewId, PlainId, Role, Tenant, with_new_id
 from schemas.model import Frozen, Line
 from schemas.reading import read
 
@@ -50,6 +50,20 @@ class StaffMember(Frozen):
     def key(self) -> str:
         """The key of the record."""
         return staff_key(self.tenant, self.agent_id)
+
+
+def _with_new_delegate(absence: Absence) -> Absence:
+    return absence if absence.delegate is None else with_new_id("delegate")(absence)
+
+
+class NewStaffMember(StaffMember):
+    """A staff record as it is published. Its ids become ids of this system here (docs/contracts.md, Ids)."""
+
+    agent_id: NewId
+    team: NewId
+    absences: tuple[Annotated[Absence, AfterValidator(_with_new_delegate)], ...] = Field(
+        default=(), description="The periods in which the person cannot answer approvals."
+    )
 
 
 def staff_key(tenant: str, agent_id: str) -> str:

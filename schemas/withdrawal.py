@@ -6,7 +6,7 @@ from typing import Final
 
 from pydantic import Field
 
-from schemas.ids import AgentId, CaseId, RequestId, RequestKey, Tenant
+from schemas.ids import AgentId, CaseId, NewId, RequestId, RequestKey, Tenant
 from schemas.model import Frozen, Text
 
 WITHDRAWN: Final = "withdrwn"
@@ -33,8 +33,8 @@ class Withdrawal(Frozen):
 class WithdrawalBody(Frozen):
     """The body of `POST /v1/cases/{case_id}/withdrawal`. The caller names the person and is trusted."""
 
-    request_id: RequestId = Field(description="The request of the case that is withdrawn.")
-    agent_id: AgentId | None = Field(
+    request_id: NewId = Field(description="The request of the case that is withdrawn.")
+    agent_id: NewId | None = Field(
         default=None, description="The member of staff who withdraws it, if known."
     )
     reason: Text | None = Field(
@@ -46,7 +46,7 @@ class WithdrawalBody(Frozen):
 class SubmittedWithdrawal(WithdrawalBody):
     """A withdrawal as it is submitted. The tenant may be left out if the caller's key implies it."""
 
-    case_id: CaseId = Field(description="The id of the case in the source system.")
+    case_id: NewId = Field(description="The id of the case in the source system.")
 
     def of(self, tenant: str) -> Withdrawal:
         """This withdrawal with its tenant."""

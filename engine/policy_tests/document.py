@@ -18,7 +18,7 @@ from pydantic import (
 from engine.events.envelope import InputOutcome
 from schemas.case import Customer, DecisionRequest, SubmittedCase
 from schemas.decision import By
-from schemas.ids import AgentId, CaseId
+from schemas.ids import NewId
 from schemas.moment import Moment
 
 NOTHING: Final = "nothing"
@@ -117,16 +117,14 @@ class Expectation(_FilePart):
         default=None, description="All charges in order. [] expects none."
     )
     step: ShortText | None = Field(default=None, description="The role that is asked.")
-    approvers: list[AgentId] | None = Field(
-        default=None, description="The people who are asked, in any order."
-    )
+    approvers: list[NewId] | None = Field(default=None, description="The people who are asked, in any order.")
 
 
 class VerdictEntry(_FilePart):
     """A verdict on an escalated request."""
 
-    by: AgentId = Field(description="The person who gives the verdict.")
-    case: CaseId | None = Field(default=None, description="The case; by default the last one.")
+    by: NewId = Field(description="The person who gives the verdict.")
+    case: NewId | None = Field(default=None, description="The case; by default the last one.")
     amount: Amount | None = Field(default=None, description="The approved amount, if it differs.")
     reason: FreeText | None = Field(default=None, description="The reason.")
 
@@ -134,7 +132,7 @@ class VerdictEntry(_FilePart):
 class WithdrawalEntry(_FilePart):
     """The withdrawal of a request."""
 
-    case: CaseId | None = Field(default=None, description="The case; by default the last one.")
+    case: NewId | None = Field(default=None, description="The case; by default the last one.")
 
 
 class StepOfTest(_FilePart):

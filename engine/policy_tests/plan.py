@@ -36,7 +36,7 @@ from schemas.errors import Unreadable
 from schemas.ids import approval_id
 from schemas.reading import read
 from schemas.reply import Verdict
-from schemas.staff import StaffMember
+from schemas.staff import NewStaffMember, StaffMember
 from schemas.withdrawal import Withdrawal
 
 A_MONDAY: Final = "2026-01-05T12:00:00Z"
@@ -121,7 +121,7 @@ class _Planner:
 
     def _member(self, line: bytes, spot: Spot) -> StaffMember:
         try:
-            member = read(StaffMember, line)
+            member = read(NewStaffMember, line)
         except Unreadable as flaw:
             raise _error_at(spot, f"not a staff record: {flaw.detail}") from flaw
         if member.tenant != self._book.tenant:

@@ -13,7 +13,7 @@ from engine.policy.editor_schema import policy_schema, schema_text
 from engine.policy_tests.document import PolicyTestsDocument
 from schemas.errors import Unreadable
 from schemas.reading import read
-from schemas.staff import StaffMember
+from schemas.staff import NewStaffMember, StaffMember
 from services.cli.exit_codes import WRONG
 from services.cli.policy_files import read_bytes, read_policy
 from services.cli.policy_test import run_tests
@@ -57,7 +57,7 @@ def _members(staff: Path) -> Iterator[tuple[int, StaffMember]]:
     """The records that can be read, with their lines; `load_staff` reports the others."""
     for number, line in enumerate(read_bytes(staff).splitlines(), 1):
         with suppress(Unreadable):
-            yield number, read(StaffMember, line)
+            yield number, read(NewStaffMember, line)
 
 
 @policy_app.command("schema")

@@ -15,7 +15,7 @@ from rich.progress import track
 from schemas.errors import Unreadable
 from schemas.policy_record import PolicyRecord
 from schemas.reading import read
-from schemas.staff import StaffMember
+from schemas.staff import NewStaffMember, StaffMember
 from schemas.topics import POLICIES, POLICY_LIMIT_BYTES, STAFF
 from services.chassis.kafka.producer import Outgoing, Producer
 from services.cli.exit_codes import WRONG
@@ -79,7 +79,7 @@ def _members(file: Path) -> list[StaffMember]:
     wrong = False
     for number, line in _lines(file):
         try:
-            member = read(StaffMember, line)
+            member = read(NewStaffMember, line)
         except Unreadable as flaw:
             wrong = _complain(file, number, about_a_line(flaw.detail))
             continue

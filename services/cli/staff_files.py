@@ -9,7 +9,7 @@ import typer
 from engine.judging.staff import Staff
 from schemas.errors import Unreadable
 from schemas.reading import read
-from schemas.staff import StaffMember
+from schemas.staff import NewStaffMember, StaffMember
 from services.cli.exit_codes import WRONG
 from services.cli.policy_files import read_bytes
 
@@ -36,7 +36,7 @@ def load_staff(file: Path, tenant: str) -> Staff:
 
 
 def _member(line: bytes, tenant: str, staff: Staff) -> StaffMember:
-    member = read(StaffMember, line)
+    member = read(NewStaffMember, line)
     if member.tenant != tenant:
         raise _CannotBeHiredError(
             f"{member.agent_id!r} works for {member.tenant!r}, but the policy is for {tenant!r}"

@@ -7,13 +7,14 @@ from fastapi import Depends, FastAPI, Path, Request, Response
 from pydantic import BaseModel, Field
 
 from schemas.case import Case, SubmittedCase
+from schemas.ids import id_in_path
 from schemas.withdrawal import Withdrawal, WithdrawalBody
 from services.chassis.http.keys import Caller, Keys
 from services.intake.accepting import HTTP, Intake
 from services.intake.accepting_over_http import CallerDependency, accept_body, caller_with, check_tenant
 from services.intake.openapi_bodies import body_of, describe_bodies
 from services.intake.reading.replies import REPLY_KINDS, Reply, ReplyKind, named_by, read_reply
-from services.intake.reading.submission import is_case_id, read_submission, read_withdrawal
+from services.intake.reading.submission import read_submission, read_withdrawal
 
 
 class AcceptedCase(BaseModel):
@@ -94,7 +95,8 @@ def add_routes(app: FastAPI, intake: Intake, keys: Keys, notifier_url: str | Non
             check_tenant(caller, submitted.tenant)
             return submitted.of(caller.tenant)
 
-        about = {"case_id": case_id} if is_case_id(case_id) else {}
+        named = id_in_path(case_id)
+        about = {} if named is None else {"case_id": named}
         accepted = await accept_body(intake, HTTP, request, caller, read, about)
         return AcceptedWithdrawal(
             case_id=accepted.content.case_id,
@@ -126,7 +128,7 @@ def _reply_route(intake: Intake, kind: ReplyKind, replier: CallerDependency) -> 
 
         accepted = await accept_body(intake, HTTP, request, caller, read, named_by(approval_id))
         return AcceptedReply(
-            approval_id=approval_id,
+            approval_id=accepted.content.verdict.approval_id,
             case_id=accepted.content.case_id,
             request_id=accepted.content.verdict.request_id,
             event_id=accepted.event_id,

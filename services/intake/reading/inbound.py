@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Final, Literal, NamedTuple, TypeAlias
+from unicodedata import normalize
 
 from pydantic import Field, TypeAdapter, ValidationError
 
@@ -172,9 +173,9 @@ def _tenant_of(submitted: Submitted, attributes: _Attributes | None, keyed: tupl
     cases: dict[str, str | None] = {"body": submitted.case_id}
     if attributes is not None:
         tenants["attribute tenant"] = attributes.tenant
-        cases["attribute subject"] = attributes.subject
+        cases["attribute subject"] = _composed(attributes.subject)
     if keyed is not None:
-        tenants["key"], cases["key"] = keyed
+        tenants["key"], cases["key"] = keyed[0], _composed(keyed[1])
     _agreed("case", cases)
     tenant = _agreed("tenant", tenants)
     if tenant is None:
@@ -186,6 +187,11 @@ def _tenant_of(submitted: Submitted, attributes: _Attributes | None, keyed: tupl
         raise Unreadable(
             "invalid", f"The tenant {_shown(tenant)} may have only a-z, 0-9, _ and -."
         ) from error
+
+
+def _composed(case_id: str | None) -> str | None:
+    """An id outside the body in the form of the body's ids (docs/contracts.md, Ids)."""
+    return None if case_id is None else normalize("NFC", case_id)
 
 
 def _agreed(name: str, found: Mapping[str, str | None]) -> str | None:

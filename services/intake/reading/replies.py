@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from schemas.errors import Flaw, Unreadable
-from schemas.ids import RequestKey, split_approval_id
+from schemas.ids import RequestKey, new_approval_id, split_approval_id
 from schemas.reading import parse_json, read
 from schemas.reply import ReplyBody, Verdict
 from schemas.types import VERDICT_APPROVE, VERDICT_REJECT
@@ -60,6 +60,7 @@ def read_reply(kind: ReplyKind, approval: str, body: bytes, tenant: str) -> Repl
         flaw = Flaw("/amount", f"goes with approve, not with {kind.name}; leave it out")
         raise Unreadable("invalid", f"{flaw.pointer}: {flaw.text}", (flaw,))
     try:
+        approval = new_approval_id(approval)
         case_id, request_id = split_approval_id(approval)
         verdict = kind.data(
             **given.model_dump(), approval_id=approval, case_id=case_id, request_id=request_id

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from pydantic import TypeAdapter, ValidationError
-
 from schemas.case import SubmittedCase
 from schemas.errors import Unreadable
-from schemas.ids import CaseId
+from schemas.ids import id_in_path
 from schemas.reading import parse_json, read
 from schemas.withdrawal import SubmittedWithdrawal, WithdrawalBody
-
-_CASE_ID: TypeAdapter[str] = TypeAdapter(CaseId)
 
 
 def read_submission(body: bytes) -> SubmittedCase:
@@ -30,18 +26,11 @@ def read_withdrawal(case_id: str, body: bytes) -> SubmittedWithdrawal:
     """
     parse_json(body)
     given = read(WithdrawalBody, body)
-    if not is_case_id(case_id):
+    named = id_in_path(case_id)
+    if named is None:
         raise Unreadable(
             "unknown_case",
-            "No case can have this id: an id is 1 to 200 characters without control characters.",
+            "No case can have this id: an id is 1 to 200 characters without control characters, and without"
+            " white space at its beginning and end.",
         )
-    return SubmittedWithdrawal.model_construct(**given.__dict__, case_id=case_id)
-
-
-def is_case_id(text: str) -> bool:
-    """Whether a case may have this id."""
-    try:
-        _CASE_ID.validate_python(text)
-    except ValidationError:
-        return False
-    return True
+    return SubmittedWithdrawal.model_construct(**given.__dict__, case_id=named)

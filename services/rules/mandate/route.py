@@ -5,7 +5,7 @@ from typing import Annotated, Final
 from fastapi import Depends, FastAPI, Path, Query, Request, Response, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from schemas.ids import CustomerId
+from schemas.ids import NewId, id_in_path
 from services.chassis.http.keys import Caller, Keys
 from services.rules.mandate.inquiry import MandateInquiry
 from services.rules.mandate.view import MandateView
@@ -31,12 +31,10 @@ def add_routes(app: FastAPI, inquiry: MandateInquiry, keys: Keys) -> None:
         agent_id: Annotated[str, Path(description="The id of the staff record, percent-encoded.")],
         request: Request,
         caller: Annotated[Caller, Depends(reader)],
-        customer: Annotated[
-            CustomerId | None, Query(description="The customer whose budgets are read.")
-        ] = None,
+        customer: Annotated[NewId | None, Query(description="The customer whose budgets are read.")] = None,
     ) -> Response:
         body, language = await inquiry.mandate(
-            caller.tenant, agent_id, customer, request.headers.get("accept-language")
+            caller.tenant, id_in_path(agent_id) or agent_id, customer, request.headers.get("accept-language")
         )
         headers = {"Content-Language": language, "Vary": "Accept-Language, Authorization"}
         return Response(body, media_type="application/json", headers=headers)

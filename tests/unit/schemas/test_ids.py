@@ -10,6 +10,13 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from schemas import ids
+from schemas.case import Case
+from schemas.errors import Unreadable
+from schemas.reading import read
+from schemas.reply import Verdict
+from schemas.staff import NewStaffMember
+from tests.builders.bodies import as_bytes
+from tests.builders.cases import a_case_body
 
 PLAIN = TypeAdapter(ids.PlainId)
 APPROVALS = TypeAdapter(ids.ApprovalId)
@@ -134,3 +141,36 @@ def test_a_name_is_lower_case_letters_digits_dash_and_underscore(text: str) -> N
 @given(st.from_regex(r"[a-z0-9][a-z0-9_-]{0,20}", fullmatch=True), plain_ids)
 def test_a_record_key_can_be_split_at_its_first_slash(tenant: str, case_id: str) -> None:
     assert ids.record_key(tenant, case_id).split("/", 1) == [tenant, case_id]
+
+
+@pytest.mark.parametrize("written", ["jose\u0301", "jos\u00e9"])
+def test_an_id_in_a_path_is_in_nfc(written: str) -> None:
+    assert ids.id_in_path(written) == "jos\u00e9"
+
+
+@pytest.mark.parametrize("text", ["", " x", "x\u3000", "a\x00b", "x" * 201, "\u0958" * 101])
+def test_a_text_that_cannot_be_an_id_names_nothing(text: str) -> None:
+    assert ids.id_in_path(text) is None
+
+
+def test_the_longest_id_may_use_all_characters_in_nfc() -> None:
+    assert ids.id_in_path("\u0958" * 100) == "\u0915\u093c" * 100
+
+
+def test_an_id_that_is_in_the_log_is_read_as_it_is() -> None:
+    for written in ("jose\u0301", " lead-01"):
+        body = as_bytes(a_case_body(written, agent_id=written, **{"customer.id": written}))
+        case = read(Case, body)
+        assert {case.case_id, case.agent_id, case.customer.id} == {written}
+        verdict = {"agent_id": written, "reply_id": written, "case_id": written, "request_id": written}
+        verdict |= {"approval_id": ids.approval_id(written, written)}
+        assert read(Verdict, as_bytes(verdict)).agent_id == written
+
+
+def test_a_staff_record_that_is_published_has_its_ids_in_nfc() -> None:
+    absence = {"from": "2026-03-01T00:00:00Z", "until": "2026-03-02T00:00:00Z", "delegate": "e\u0301"}
+    body = {"agent_id": "jose\u0301", "tenant": "acme", "name": "J", "role": "agent", "team": "e\u0301"}
+    member = read(NewStaffMember, as_bytes({**body, "absences": [absence]}))
+    assert (member.agent_id, member.team, member.absences[0].delegate) == ("jos\u00e9", "\u00e9", "\u00e9")
+    with pytest.raises(Unreadable, match="/absences/0/delegate: must not begin or end with white space"):
+        read(NewStaffMember, as_bytes({**body, "absences": [{**absence, "delegate": "x "}]}))
