@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.notifier.channels.mail.address import mailbox
+from schemas.mailbox import mailbox
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,10 @@ from datetime import datetime
 from typing import Final, Protocol
 
 from schemas.case import Case
+from schemas.mailbox import mailbox
 from schemas.notice import ChannelName
 from services.notifier.channels.channel import DeliveryAttempt, Material
 from services.notifier.channels.contacts import Contact, Contacts
-from services.notifier.channels.mail.address import mailbox
 from services.notifier.channels.mail.message import FromAddress, compose, message_id, thread_id
 from services.notifier.channels.outcome import Outcome, Permanent
 from services.notifier.letters.kind_labels import NO_LABELS, LabelTable
