@@ -18,6 +18,7 @@ from engine.explain.words import FILE, Sentences
 from engine.inputs import OFFLINE, Submission
 from engine.judging.budgets import Counters
 from engine.policy import PolicyBook
+from engine.policy.problems import PolicyProblem, problem
 from engine.rehearsal import Rehearsal
 from schemas.case import Case, SubmittedCase
 from schemas.errors import Unreadable
@@ -25,12 +26,13 @@ from schemas.language import Language
 from schemas.reading import read
 from services.cli.exit_codes import CALLED_WRONGLY, WRONG
 from services.cli.policy_files import load_book, read_bytes
+from services.cli.record_files import records_of
 from services.cli.staff_files import load_staff
 
 
 def explain_case(
     policy: Annotated[Path, typer.Option(help="The policy, YAML 1.2.")],
-    staff: Annotated[Path, typer.Option(help="The staff, one record a line.")],
+    staff: Annotated[Path, typer.Option(help="The staff (docs/staff.md).")],
     case: Annotated[
         Path | None,
         typer.Argument(help="One case, or several: the last is explained. By default standard input."),
@@ -80,29 +82,22 @@ def _up_to(cases: list[Case], case_id: str | None) -> tuple[list[Case], Case]:
 
 
 def _cases(file: Path | None, book: PolicyBook) -> Iterator[Case]:
-    """The cases: one JSON object over one or more lines, or one object a line."""
-    content = sys.stdin.buffer.read() if file is None or str(file) == "-" else read_bytes(file)
-    try:
-        yield _case(content, book)
-        return
-    except Unreadable as why:
-        lines = [(number, line) for number, line in enumerate(content.splitlines(), 1) if line.strip()]
-        if len(lines) == 1 or why.reason != "not_json":
-            _complain(str(why))
-    for number, line in lines:
+    """The cases of a file. At the first one that cannot be read the command ends (exit 1)."""
+    of_input = file is None or str(file) == "-"
+    named = "standard input" if of_input else str(file)
+    content = sys.stdin.buffer.read() if file is None or of_input else read_bytes(file)
+    for record in records_of(content.splitlines(keepends=True)):
         try:
-            yield _case(line, book)
-        except Unreadable as why:
-            _complain(f"line {number}: {why.reason}: {why.detail}")
+            submitted = read(SubmittedCase, record.body)
+        except Unreadable as flaw:
+            _complain(named, record.problems(flaw))
+        if submitted.tenant not in (None, book.tenant):
+            text = f"the case is for tenant {submitted.tenant!r}, but the policy is for {book.tenant!r}"
+            _complain(named, [problem(record.place_of("/tenant"), text)])
+        yield submitted.of(book.tenant)
 
 
-def _case(content: bytes, book: PolicyBook) -> Case:
-    submitted = read(SubmittedCase, content)
-    if submitted.tenant not in (None, book.tenant):
-        _complain(f"the case is for tenant {submitted.tenant!r}, but the policy is for {book.tenant!r}")
-    return submitted.of(book.tenant)
-
-
-def _complain(text: str) -> NoReturn:
-    typer.echo(text, err=True)
+def _complain(file: str, problems: list[PolicyProblem]) -> NoReturn:
+    for one in problems:
+        typer.echo(f"{file}:{one}", err=True)
     raise typer.Exit(WRONG)

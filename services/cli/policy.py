@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from engine.policy.editor_schema import policy_schema, schema_text
+from engine.policy.problems import warning
 from engine.policy_tests.document import PolicyTestsDocument
-from schemas.errors import Unreadable
-from schemas.reading import read
-from schemas.staff import NewStaffMember, StaffMember
 from services.cli.exit_codes import WRONG
-from services.cli.policy_files import read_bytes, read_policy
+from services.cli.policy_files import read_policy
 from services.cli.policy_test import run_tests
-from services.cli.staff_files import load_staff
+from services.cli.staff_files import did_you_mean, load_staff, read_staff
 
 policy_app = typer.Typer(help="Check and test a policy file.", no_args_is_help=True)
 
@@ -31,33 +27,27 @@ def _policy() -> None:
 def check(
     file: Annotated[Path, typer.Argument(help="The policy, YAML 1.2.")],
     staff: Annotated[
-        Path | None, typer.Option(help="The staff, one record a line, to compare with the roles.")
+        Path | None, typer.Option(help="The staff (docs/staff.md), to compare with the roles.")
     ] = None,
 ) -> None:
     """Report every problem of a policy, as FILE:LINE:COLUMN: text. Exit code 1 if it cannot be used.
 
     A warning marks something that can be used but is probably a mistake.
     """
-    members = [] if staff is None else list(_members(staff))
-    book, problems, _ = read_policy(file, None if staff is None else {member.role for _, member in members})
+    rows = [] if staff is None else read_staff(staff).rows
+    book, problems, _ = read_policy(file, None if staff is None else {member.role for _, member in rows})
     for problem in problems:
         typer.echo(f"{file}:{problem}")
     if book is None:
         raise typer.Exit(WRONG)
     if staff is not None:
         load_staff(staff, book.tenant)
-    for number, member in members:
+    for record, member in rows:
         if member.role not in book.roles:
             text = f"{member.agent_id!r} has role `{member.role}`, which is not in the policy"
-            typer.echo(f"{staff}:{number}: warning: {text}; everything they request is escalated")
+            text += f"{did_you_mean(member.role, book.roles)}; everything they request is escalated"
+            typer.echo(f"{staff}:{warning(record.place_of('/role'), text)}")
     typer.echo(f"{file}: can be used: policy {book.name}, version {book.version}, digest {book.digest}")
-
-
-def _members(staff: Path) -> Iterator[tuple[int, StaffMember]]:
-    """The records that can be read, with their lines; `load_staff` reports the others."""
-    for number, line in enumerate(read_bytes(staff).splitlines(), 1):
-        with suppress(Unreadable):
-            yield number, read(NewStaffMember, line)
 
 
 @policy_app.command("schema")

@@ -17,6 +17,7 @@ from engine.policy_tests.running import RuleCoverage, run_test
 from engine.policy_tests.shape import TestsFile, read_file
 from services.cli.exit_codes import CALLED_WRONGLY, WRONG
 from services.cli.policy_files import read_bytes, read_policy
+from services.cli.record_files import records_of
 
 ENDINGS: Final = ("*.test.yaml", "*.test.yml")
 
@@ -110,7 +111,7 @@ def _load(file: Path) -> tuple[Path, PolicyBook, Plan]:
     if book is None:
         raise _UnusableError(policy, [one for one in found if one.severity == "error"])
     staff = read.document.staff
-    lines = read_bytes(_beside(file, read, "staff", staff)).splitlines() if isinstance(staff, str) else None
+    lines = _records(_beside(file, read, "staff", staff)) if isinstance(staff, str) else None
     plan = make_plan(read.document, read.tree, book, lines)
     wrong = [*plan.problems, *unknown_names(read.tree, book, people_of(read.tree, lines))]
     if wrong:
@@ -130,8 +131,12 @@ def _unknown_names(file: Path, text: str) -> list[PolicyProblem]:
         return []
     book, *_ = read_policy(paths["policy"])
     staff = paths.get("staff")
-    lines = read_bytes(staff).splitlines() if staff is not None and staff.is_file() else None
+    lines = _records(staff) if staff is not None and staff.is_file() else None
     return [] if book is None else unknown_names(tree, book, people_of(tree, lines))
+
+
+def _records(staff: Path) -> list[bytes]:
+    return [record.body for record in records_of(read_bytes(staff).splitlines(keepends=True))]
 
 
 def _beside(file: Path, read: TestsFile, key: str, named: str) -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -15,13 +15,14 @@ from rich.progress import track
 from schemas.errors import Unreadable
 from schemas.policy_record import PolicyRecord
 from schemas.reading import read
-from schemas.staff import NewStaffMember, StaffMember
+from schemas.staff import StaffMember
 from schemas.topics import POLICIES, POLICY_LIMIT_BYTES, STAFF
 from services.chassis.kafka.producer import Outgoing, Producer
 from services.cli.exit_codes import WRONG
 from services.cli.kafka import Bootstrap, bootstrap_of, read_to_the_end, run
 from services.cli.policy_files import read_bytes, read_policy
-from services.cli.staff_files import about_a_line
+from services.cli.published import TenantPolicies, read_policies
+from services.cli.staff_files import StaffFile, did_you_mean, read_staff, report, unknown_roles
 
 BATCH: Final = 2_000
 ROOM_BYTES: Final = 4096
@@ -64,44 +65,36 @@ def publish_policy(file: File, kafka: Bootstrap = None) -> None:
 
 @publish_app.command("staff")
 def publish_staff(file: File, kafka: Bootstrap = None) -> None:
-    """Publish staff records, one JSON object a line. A wrong line stops it (exit code 1)."""
-    members = _members(file)
+    """Publish staff records (docs/staff.md): JSON, one on each line, pretty-printed, or one array.
+
+    All are checked first, against the schema and the active policy of their tenant. A wrong one stops it: it
+    publishes nothing, reports every problem as FILE:LINE:COLUMN: text, and exits with 1.
+    """
+    found = read_staff(file)
+    report(file, found.problems)
+    bootstrap = bootstrap_of(kafka)
+    _check_roles(file, found, run(read_policies(bootstrap)))
+    members = [member for _, member in found.rows]
     records = [Outgoing(STAFF, key=one.key.encode(), value=_json(one), headers=_JSON) for one in members]
     rounds = [records[start : start + BATCH] for start in range(0, len(records), BATCH)]
-    run(_publish(bootstrap_of(kafka), rounds, label="staff"))
+    run(_publish(bootstrap, rounds, label="staff"))
     _say({"published": len(records), "tenants": sorted({one.tenant for one in members})})
 
 
-def _members(file: Path) -> list[StaffMember]:
-    """The staff in a file. Exits with 1 after reporting every wrong line."""
-    members: list[StaffMember] = []
-    seen: dict[tuple[str, str], int] = {}
-    wrong = False
-    for number, line in _lines(file):
-        try:
-            member = read(NewStaffMember, line)
-        except Unreadable as flaw:
-            wrong = _complain(file, number, about_a_line(flaw.detail))
+def _check_roles(file: Path, found: StaffFile, policies: Mapping[str, TenantPolicies]) -> None:
+    """Compare the roles with the active policies. Exits with 1 if one is unknown."""
+    roles: dict[str, Collection[str]] = {}
+    for tenant in sorted({member.tenant for _, member in found.rows}):
+        active = policies.get(tenant, TenantPolicies()).active
+        book = active.book() if active is not None else None
+        if book is not None:
+            roles[tenant] = book.roles
             continue
-        first = seen.setdefault((member.tenant, member.agent_id), number)
-        if first != number:
-            wrong = _complain(file, number, f"{member.agent_id!r} is already on line {first}")
-        members.append(member)
-    if wrong:
-        raise typer.Exit(WRONG)
-    return members
-
-
-def _lines(file: Path) -> Iterator[tuple[int, bytes]]:
-    with file.open("rb") as opened:
-        for number, line in enumerate(opened, 1):
-            if line.strip():
-                yield number, line
-
-
-def _complain(file: Path, number: int, text: str) -> bool:
-    sys.stderr.write(f"{file}: line {number}: {text}\n")
-    return True
+        why = f"no policy of {tenant} is active{did_you_mean(tenant, policies)}"
+        if active is not None:
+            why = f"the active policy of {tenant} cannot be used"
+        sys.stderr.write(f"{file}: {why}: its roles are not checked\n")
+    report(file, unknown_roles(found.rows, roles))
 
 
 async def _activate(

@@ -84,6 +84,24 @@ def test_staff_stand_under_their_tenant_and_id(kafka: str, tenant: str, tmp_path
     assert kept.absences[0].delegate == "lead-02"
 
 
+def test_staff_are_compared_with_the_active_policy(kafka: str, tenant: str, tmp_path: Path) -> None:
+    policy, staff = tmp_path / "policy.yaml", tmp_path / "staff.jsonl"
+    policy.write_text(POLICY.format(tenant=tenant), encoding="utf-8")
+    person = {"agent_id": "a", "tenant": tenant, "name": "R. Visser", "role": "agnet", "team": "north"}
+    staff.write_text(json.dumps(person))
+    publish = ["staff", str(staff), "--kafka", kafka]
+    before = CliRunner().invoke(publish_app, publish)
+    assert before.exit_code == 0
+    assert before.stderr == f"{staff}: no policy of {tenant} is active: its roles are not checked\n"
+    assert CliRunner().invoke(publish_app, ["policy", str(policy), "--kafka", kafka]).exit_code == 0
+    after = CliRunner().invoke(publish_app, publish)
+    assert (after.exit_code, after.stdout) == (1, "")
+    assert after.stderr.startswith(f"{staff}:1:")
+    assert after.stderr.endswith("has no role `agnet`; did you mean `agent`?\n")
+    staff.write_text(json.dumps({**person, "role": "agent"}))
+    assert CliRunner().invoke(publish_app, publish).exit_code == 0
+
+
 def test_publishing_other_content_under_a_known_version_gives_a_warning(
     kafka: str, tenant: str, tmp_path: Path
 ) -> None:

@@ -80,7 +80,7 @@ def test_staff_with_an_unknown_role_are_reported(policy: Path, tmp_path: Path) -
     done = _check(policy, "--staff", staff)
     assert done.exit_code == 0
     assert done.stdout.splitlines()[0] == (
-        f"{staff}:2: warning: 'b' has role `boss`, which is not in the policy; "
+        f"{staff}:2:75: warning: 'b' has role `boss`, which is not in the policy; "
         "everything they request is escalated"
     )
 
