@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from importlib.resources import files
-from pathlib import Path
 
 from jinja2 import PackageLoader
 
@@ -31,7 +30,7 @@ from services.notifier.channels.contacts import Contacts
 from services.notifier.channels.mail.channel import MailChannel
 from services.notifier.channels.mail.smtp import Mailer, Server
 from services.notifier.channels.webhook.channel import WebhookChannel
-from services.notifier.channels.webhook.hooks_file import Hook, open_hooks
+from services.notifier.channels.webhook.hooks_file import Hook, watch_hooks
 from services.notifier.channels.webhook.post import Hooks
 from services.notifier.letters.kind_labels import LabelTable, read_labels
 from services.notifier.letters.letter_writer import LetterWriter
@@ -54,8 +53,8 @@ async def main(stop: Stop) -> None:
     """Run the notifier until it must stop."""
     settings = NotifierSettings()
     keys = Keys.load(settings.keys_file)
-    hooks_by_tenant = hooks_of(settings.webhooks_file)
-    failpoints.arm(settings, {"MANDAAT_WEBHOOKS_FILE": [hook.url for hook in hooks_by_tenant.values()]})
+    hooks = watch_hooks(settings.webhooks_file)
+    failpoints.arm(settings, {"MANDAAT_WEBHOOKS_FILE": [hook.url for hook in hooks().values()]})
     server = mail_server(settings)
     metrics = Metrics()
     of_notifier = NotifierMetrics(metrics)
@@ -80,7 +79,7 @@ async def main(stop: Stop) -> None:
             parse_in_thread=True,
         )
         contacts = Contacts(staff, settings.language)
-        channels = open_channels(settings, server, hooks_by_tenant, contacts, labels)
+        channels = open_channels(settings, server, hooks, contacts, labels)
         store = OutboxStore(
             connect(settings.redis_url.get_secret_value(), CALL_TIMEOUT_SECONDS),
             [channel.name for channel in channels],
@@ -146,7 +145,7 @@ async def main(stop: Stop) -> None:
 def open_channels(
     settings: NotifierSettings,
     server: Server,
-    hooks: Mapping[str, Hook],
+    hooks: Callable[[], Mapping[str, Hook]],
     contacts: Contacts,
     labels: LabelTable,
 ) -> list[Channel]:
@@ -183,16 +182,6 @@ def letter_writer() -> LetterWriter:
 
 def _now() -> datetime:
     return datetime.now(UTC)
-
-
-def hooks_of(path: Path | None) -> Mapping[str, Hook]:
-    """The webhooks of the file, by tenant. Raises ConfigurationError."""
-    if path is None:
-        return {}
-    try:
-        return open_hooks(path)
-    except (OSError, ValueError) as error:
-        raise ConfigurationError(f"MANDAAT_WEBHOOKS_FILE {path}: {error}") from error
 
 
 def mail_server(settings: NotifierSettings) -> Server:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 Job = TypeVar("Job")
 
 
 class FairQueue(Generic[Job]):
-    """Gives out jobs of each tenant in turn, and at most `share` of one tenant at a time."""
+    """Gives out jobs of each tenant in turn, and at most `share()` of one tenant at a time."""
 
-    def __init__(self, share: int) -> None:
+    def __init__(self, share: Callable[[], int]) -> None:
         self._share = share
         self._waiting: dict[str, deque[Job]] = {}
         self._busy: Counter[str] = Counter()
@@ -26,8 +27,9 @@ class FairQueue(Generic[Job]):
     async def get(self) -> Job:
         """The next job whose tenant has room; waits for one. `done` gives the room back."""
         while True:
+            share = self._share()
             for tenant in self._waiting:
-                if self._busy[tenant] < self._share:
+                if self._busy[tenant] < share:
                     return self._take(tenant)
             self._changed.clear()
             await self._changed.wait()

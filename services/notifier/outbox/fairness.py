@@ -25,8 +25,9 @@ class ChannelQueue:
     def __init__(self, channel: Channel, in_hand: NoticesInHand) -> None:
         self.channel: Final = channel
         self._in_hand = in_hand
-        self._queue: FairQueue[ClaimedNotice] = FairQueue(channel.share_of_tenant(channel.concurrency))
-        self._most_of_tenant = channel.share_of_tenant(MOST_IN_HAND)
+        self._queue: FairQueue[ClaimedNotice] = FairQueue(
+            lambda: channel.share_of_tenant(channel.concurrency)
+        )
         self._failing: set[str] = set()
 
     def room(self) -> int:
@@ -38,7 +39,7 @@ class ChannelQueue:
 
         The pause is short where the tenant's notices get through, and longer where the last one did not.
         """
-        if self._in_hand.count(self.channel.name, tenant) < self._most_of_tenant:
+        if self._in_hand.count(self.channel.name, tenant) < self.channel.share_of_tenant(MOST_IN_HAND):
             return None
         return FAILING_SECONDS if tenant in self._failing else CROWDED_SECONDS
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, get_args
@@ -21,6 +22,8 @@ from services.notifier.channels.outcome import Delivered, Outcome, Permanent
 from services.notifier.channels.webhook.channel import WebhookChannel
 from services.notifier.outbox.case_file import read_material
 from services.notifier.outbox.dispatcher import _attempt
+from services.notifier.outbox.fairness import ChannelQueue
+from services.notifier.outbox.in_hand import ClaimedNotice, NoticesInHand
 from services.notifier.settings import NotifierSettings
 from tests.builders.approvals import an_approval
 from tests.builders.cases import a_case
@@ -42,7 +45,7 @@ class Channels:
         sender = FromAddress("Mandaat", "no-reply@mandaat.example")
         contacts = Contacts(self.staff, "nl")
         self.mail = MailChannel(self.mails, contacts, letter_writer(), self.labels, sender, concurrency=2)
-        self.webhook = WebhookChannel(self.webhooks, ["acme"], concurrency=2)
+        self.webhook = WebhookChannel(self.webhooks, lambda: ["acme"], concurrency=2)
 
     async def send(
         self,
@@ -160,7 +163,7 @@ async def test_every_copy_of_a_notice_is_the_same_mail() -> None:
 
 async def test_every_channel_name_of_a_notice_has_its_channel(tmp_path: Path) -> None:
     settings = NotifierSettings(keys_file=tmp_path, mail_from="a@example.org")
-    channels = open_channels(settings, mail_server(settings), {}, Contacts(FakeStaff(), "nl"), FakeLabels())
+    channels = open_channels(settings, mail_server(settings), dict, Contacts(FakeStaff(), "nl"), FakeLabels())
     assert {one.name for one in channels} == set(get_args(ChannelName))
     for one in channels:
         await one.close()
@@ -172,8 +175,24 @@ async def test_a_webhook_serves_only_the_tenants_that_have_one_and_mail_serves_a
     assert channels.mail.serves("other")
 
 
+async def test_a_tenant_that_gets_a_webhook_later_shares_with_those_that_had_one() -> None:
+    tenants = ["acme"]
+    webhook = WebhookChannel(FakeWebhooks(), lambda: tenants, concurrency=16)
+    queue = ChannelQueue(webhook, NoticesInHand())
+    for _ in range(9):
+        queue.put(
+            ClaimedNotice(0, a_pending_notice(a_decision_event(a_decision(a_case())), "webhook", None), ())
+        )
+    tenants.append("other")
+    assert webhook.serves("other")
+    for _ in range(8):
+        await queue.get()
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(queue.get(), 0.01)
+
+
 async def test_a_tenant_may_take_all_of_the_mail_and_only_its_share_of_the_webhooks() -> None:
     transport = FakeWebhooks()
-    two = WebhookChannel(transport, ["acme", "other"], concurrency=16)
+    two = WebhookChannel(transport, lambda: ["acme", "other"], concurrency=16)
     assert two.share_of_tenant(16) == 8
     assert Channels().mail.share_of_tenant(16) == 16

@@ -11,7 +11,7 @@ from services.notifier.outbox.fair_queue import FairQueue
 
 
 async def test_a_tenant_whose_webhook_hangs_leaves_room_for_the_others() -> None:
-    queue: FairQueue[str] = FairQueue(share=2)
+    queue: FairQueue[str] = FairQueue(share=lambda: 2)
     for number in range(5):
         queue.put("hangs", f"hangs-{number}")
     queue.put("other", "other-0")
@@ -22,7 +22,7 @@ async def test_a_tenant_whose_webhook_hangs_leaves_room_for_the_others() -> None
 
 
 async def test_a_job_that_is_done_makes_room_for_the_next_of_its_tenant() -> None:
-    queue: FairQueue[int] = FairQueue(share=1)
+    queue: FairQueue[int] = FairQueue(share=lambda: 1)
     queue.put("acme", 1)
     queue.put("acme", 2)
     assert await queue.get() == 1
@@ -34,7 +34,7 @@ async def test_a_job_that_is_done_makes_room_for_the_next_of_its_tenant() -> Non
 
 
 async def test_jobs_of_one_tenant_keep_their_order_and_none_is_lost() -> None:
-    queue: FairQueue[int] = FairQueue(share=3)
+    queue: FairQueue[int] = FairQueue(share=lambda: 3)
     for number in range(100):
         queue.put("acme", number)
     got: list[int] = []

@@ -24,7 +24,7 @@ def claim(in_hand: NoticesInHand, tenant: str, number: int) -> None:
 
 def test_a_tenant_with_its_share_in_hand_waits_and_another_does_not() -> None:
     in_hand = NoticesInHand()
-    queue = ChannelQueue(WebhookChannel(FakeWebhooks(), ["acme", "other"], concurrency=4), in_hand)
+    queue = ChannelQueue(WebhookChannel(FakeWebhooks(), lambda: ["acme", "other"], concurrency=4), in_hand)
     claim(in_hand, "acme", MOST_IN_HAND // 2 - 1)
     assert queue.pause_seconds("acme") is None
     claim(in_hand, "acme", MOST_IN_HAND // 2)
@@ -37,7 +37,7 @@ def test_a_tenant_with_its_share_in_hand_waits_and_another_does_not() -> None:
 
 def test_a_tenant_whose_last_notice_failed_waits_longer_until_one_is_delivered() -> None:
     in_hand = NoticesInHand()
-    queue = ChannelQueue(WebhookChannel(FakeWebhooks(), ["acme"], concurrency=4), in_hand)
+    queue = ChannelQueue(WebhookChannel(FakeWebhooks(), lambda: ["acme"], concurrency=4), in_hand)
     claim(in_hand, "acme", MOST_IN_HAND)
     queue.learn("acme", Passing("webhook: HTTP 503"))
     assert queue.pause_seconds("acme") == FAILING_SECONDS

@@ -211,7 +211,7 @@ async def real_webhook() -> AsyncIterator[tuple[Hooks, Receiver]]:
     server = await asyncio.start_server(receiver.serve, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     line = json.dumps({"tenant": "acme", "url": f"http://127.0.0.1:{port}/hook", "secret": SECRET})
-    hooks = Hooks(read_hooks(line), connections=2)
+    hooks = Hooks(lambda: read_hooks(line), connections=2)
     async with server:
         yield hooks, receiver
         await hooks.close()
@@ -286,7 +286,7 @@ async def test_a_webhook_that_is_away_may_come_back() -> None:
     async with real_webhook() as (hooks, _):
         pass
     line = json.dumps({"tenant": "acme", "url": "http://127.0.0.1:9/hook", "secret": SECRET})
-    hooks = Hooks(read_hooks(line), connections=1)
+    hooks = Hooks(lambda: read_hooks(line), connections=1)
     outcome = await hooks.send("acme", "n-1", b"{}", NOW)
     await hooks.close()
     assert outcome == Passing("webhook: ConnectError")
@@ -305,7 +305,7 @@ async def test_a_webhook_that_never_ends_its_answer_times_out() -> None:
     async with await asyncio.start_server(drip, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
         line = json.dumps({"tenant": "acme", "url": f"http://127.0.0.1:{port}/hook", "secret": SECRET})
-        hooks = Hooks(read_hooks(line), connections=1, seconds=0.5)
+        hooks = Hooks(lambda: read_hooks(line), connections=1, seconds=0.5)
         async with asyncio.timeout(5):
             outcome = await hooks.send("acme", "n-1", b"{}", NOW)
         await hooks.close()

@@ -7,10 +7,12 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import httpx
 
+from deploy.local.access import webhooks_file
 from deploy.local.sinks.mail import KeptMail
 from deploy.local.sinks.webhook import KeptWebhook
 from deploy.local.stack import Stack
@@ -204,6 +206,35 @@ async def test_mail_names_a_kind_by_the_label_in_the_published_policy(
         return any(mail.subject.startswith("Goedgekeurd: geld terug <3, ") for mail in mails())
 
     await eventually(is_labelled, seconds=20)
+
+
+async def test_a_webhook_that_is_added_while_the_notifier_runs_gets_posts(
+    notifier: Stack, journal: Publisher, mark: str, webhooks: Webhooks
+) -> None:
+    tenant, path = f"t-{mark}", webhooks_file(notifier.state)
+    lines = path.read_text()
+    added = json.loads(lines.splitlines()[0]) | {"tenant": tenant}
+    numbers = count()
+
+    async def is_told() -> bool:
+        case = a_marked_case(mark, next(numbers), tenant=tenant)
+        await journal.submit(case)
+        await journal.settle(a_decision_event(a_decision(case), tenant=tenant))
+        return bool(webhooks())
+
+    try:
+        put_in_place(path, lines + json.dumps(added) + "\n")
+        await eventually(is_told, seconds=30)
+    finally:
+        put_in_place(path, lines)
+
+
+def put_in_place(path: Path, text: str) -> None:
+    """Put a file there in one step, as operators should."""
+    new = path.with_suffix(".new")
+    new.write_text(text)
+    new.chmod(0o600)
+    new.replace(path)
 
 
 async def test_mail_goes_to_the_domain_that_its_letters_name_and_not_to_one_that_looks_like_it(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import Final, Protocol
 
@@ -30,18 +30,21 @@ class WebhookChannel:
     name: Final[ChannelName] = "webhook"
     needs_case: Final = False
 
-    def __init__(self, transport: WebhookTransport, tenants: Collection[str], concurrency: int) -> None:
+    def __init__(
+        self, transport: WebhookTransport, tenants: Callable[[], Collection[str]], concurrency: int
+    ) -> None:
+        """`tenants` gives the tenants that have a webhook now."""
         self._transport = transport
-        self._tenants = frozenset(tenants)
+        self._tenants = tenants
         self.concurrency: Final = concurrency
 
     def serves(self, tenant: str) -> bool:
         """Whether the tenant has a webhook."""
-        return tenant in self._tenants
+        return tenant in self._tenants()
 
     def share_of_tenant(self, places: int) -> int:
         """Each tenant has a server of its own, and one that hangs must not hold up the others."""
-        return fair_share(places, len(self._tenants))
+        return fair_share(places, len(self._tenants()))
 
     def message_id(self, notice: PendingNotice) -> str:
         """The webhook-id."""

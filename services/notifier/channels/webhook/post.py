@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Final
@@ -24,20 +24,20 @@ _PASSING: Final = frozenset({408, 425, 429})
 
 
 class Hooks:
-    """Posts to the tenants' webhooks. It follows no redirects and uses no proxy of the environment."""
+    """Posts to the tenants' webhooks. It follows no redirects and uses no proxy of the environment.
+
+    `hooks` gives the webhooks by tenant, as they are now.
+    """
 
     def __init__(
         self,
-        hooks: Mapping[str, Hook],
+        hooks: Callable[[], Mapping[str, Hook]],
         connections: int,
         verify: ssl.SSLContext | bool = True,
         seconds: float = ANSWER_SECONDS,
     ) -> None:
         self._seconds = seconds
-        self._hooks = dict(hooks)
-        self._signers = {
-            tenant: Webhook(hook.secret.get_secret_value()) for tenant, hook in self._hooks.items()
-        }
+        self._hooks = hooks
         self._client = httpx.AsyncClient(
             timeout=httpx.Timeout(seconds, connect=CONNECT_SECONDS),
             follow_redirects=False,
@@ -49,14 +49,14 @@ class Hooks:
 
     async def send(self, tenant: str, webhook_id: str, body: bytes, now: datetime) -> Outcome:
         """Post one event as it is. Every try has the same `webhook_id` and a timestamp of its own."""
-        hook = self._hooks.get(tenant)
+        hook = self._hooks().get(tenant)
         if hook is None:
             return Permanent("no_webhook")
         headers = {
             "content-type": CONTENT_TYPE,
             "webhook-id": webhook_id,
             "webhook-timestamp": str(int(now.timestamp())),
-            "webhook-signature": self._signers[tenant].sign(webhook_id, now, body.decode()),
+            "webhook-signature": Webhook(hook.secret.get_secret_value()).sign(webhook_id, now, body.decode()),
         }
         try:
             async with (
