@@ -52,9 +52,12 @@ class Charge(Frozen):
     """A charge to a budget, in money or as a count. It is negative if a withdrawal gives it back."""
 
     budget: str = Field(description="The id of the budget; `<mandate>.<id>` if a mandate defines it.")
-    scope: str = Field(description="The scope: `agent:agent-01`, `team:north`, `customer:cu-1` or `tenant`.")
+    scope: str = Field(
+        description="The scope: `agent:agent-01`, `team:north`, `customer:cu-1`, `case:c-1` or `tenant`."
+    )
     window: str = Field(
-        description="The window: `2026-03-02`, `2026-W10`, `2026-03` or `2026`; for an `Nd` window the day."
+        description="The window: `2026-03-02T14+01:00` (an hour), `2026-03-02`, `2026-W10`, `2026-03`,"
+        " `2026-Q1` or `2026`; for an `Nd` window the day."
     )
     days: int | None = Field(
         default=None,

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, datetime
-from zoneinfo import ZoneInfo
+from datetime import datetime
 
 from engine.judging.budgets import BudgetUse, Charge, Spender, charges, renews_at
 from engine.policy.book import Budget, Mandate, PolicyBook
@@ -33,21 +32,29 @@ def mandates_of(book: PolicyBook, role: str) -> list[Mandate]:
 
 
 def counter_for(
-    budget: Budget, book: PolicyBook, person: StaffMember, customer: str | None, day: date
+    budget: Budget,
+    book: PolicyBook,
+    person: StaffMember,
+    at: datetime,
+    customer: str | None = None,
+    case: str | None = None,
 ) -> Charge | None:
-    """A charge of 0 on the counter of this person on this day; None if it needs a customer and has none."""
-    if budget.per == "customer" and customer is None:
+    """A charge of 0 on the counter of this person at this time in the policy's time zone.
+
+    None if the counter depends on a customer or a case that is not given.
+    """
+    if (budget.per == "customer" and customer is None) or (budget.per == "case" and case is None):
         return None
-    spender = Spender(book.tenant, person.agent_id, person.team, customer or "")
-    (charge,) = charges((budget,), spender, Money(1, book.currency), day)
+    spender = Spender(book.tenant, person.agent_id, person.team, customer or "", case or "")
+    (charge,) = charges((budget,), spender, Money(1, book.currency), at)
     return charge._replace(amount=0)
 
 
-def room_of(charge: Charge, use_of: Callable[[Charge], BudgetUse], day: date, zone: ZoneInfo) -> Room:
+def room_of(charge: Charge, use_of: Callable[[Charge], BudgetUse], at: datetime) -> Room:
     """The room that a counter leaves; `use_of` reads the counter."""
     used = use_of(charge).used
     left = max(0, charge.cap - used)
     if used == 0:
         return Room(used, left, None)
     more = charge._replace(amount=min(charge.cap, left + 1))
-    return Room(used, left, renews_at(charge, use_of(more), day, zone))
+    return Room(used, left, renews_at(charge, use_of(more), at))

@@ -14,7 +14,7 @@ from engine.policy.book import Budget, Mandate, Prohibition
 def mandate_in_words(
     row: Mandate, rooms: Mapping[str, Room | None], define: Mapping[str, str], speech: Speech
 ) -> str:
-    """A mandate in sentences to its holder. `rooms`: by budget id; None where it depends on the customer."""
+    """A mandate in sentences to its holder. `rooms`: by budget id; None if it depends on the case."""
     limit = row.limit if isinstance(row.limit, Expression) else None
     sentences = [_granted(row, speech), *_conditions(row, (row.when, limit), define, speech)]
     if row.discretion is not None:
@@ -80,7 +80,7 @@ def _of_budget(budget: Budget, room: Room | None, speech: Speech) -> list[str]:
         "per": speech.per(budget),
     }
     if room is None:
-        return [speech.say("may.budget.customer", **figures)]
+        return [speech.say(f"may.budget.{budget.per}", **figures)]
     used, left = speech.of_budget(budget, room.used), speech.of_budget(budget, room.left)
     sentences = [speech.say("may.budget", used=used, left=left, **figures)]
     if room.renews_at is not None:

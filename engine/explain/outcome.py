@@ -33,8 +33,11 @@ def outcome_lines(decided: DecidedRequest, speech: Speech) -> Iterator[Explanati
 
 def _general(reason: Mapping[str, Any], speech: Speech) -> str:
     """A reason that is not about a mandate or a prohibition, in the catalogue's words, else its own text."""
-    names = {name: speech.name(text) for name, text in reason["figures"].items() if name in ("role", "kind")}
-    return speech.reason(reason["code"], **{**reason["figures"], **names}) or str(reason["text"])
+    figures = dict(reason["figures"])
+    for name, named in (("role", speech.name), ("kind", speech.kind)):
+        if name in figures:
+            figures[name] = named(figures[name])
+    return speech.reason(reason["code"], **figures) or str(reason["text"])
 
 
 def _charged(charge: Mapping[str, Any], decided: DecidedRequest, speech: Speech) -> str:

@@ -16,7 +16,7 @@ from engine.explain.outcome import outcome_lines
 from engine.explain.quoting import failed, quoted
 from engine.explain.words import Speech
 from engine.expressions.evaluation import Expression, Failure, Surroundings
-from engine.judging.budgets import Spender, charges, local_day, renews_at
+from engine.judging.budgets import Spender, charges, renews_at
 from engine.judging.mandates import Judge
 from engine.policy.book import Budget, Mandate, Prohibition
 from schemas.staff import StaffMember
@@ -215,11 +215,11 @@ class _Explanation:
         case, agent, book, speech = self._case, self._agent, self._book, self._speech
         if agent is None:
             return
-        day = local_day(self._decided.now, book.zone)
-        counter = counter_for(budget, book, agent, case.customer.id, day)
+        at = self._decided.now.astimezone(book.zone)
+        counter = counter_for(budget, book, agent, at, case.customer.id, case.case_id)
         if counter is None:
             return
-        room = room_of(counter, self._decided.use_of, day, book.zone)
+        room = room_of(counter, self._decided.use_of, at)
         figures: dict[str, object] = {
             "budget": budget.id,
             "cap": speech.of_budget(budget, counter.cap),
@@ -228,8 +228,8 @@ class _Explanation:
             "used": speech.of_budget(budget, room.used),
             "left": speech.of_budget(budget, room.left),
         }
-        spender = Spender(book.tenant, agent.agent_id, agent.team, case.customer.id)
-        needed = charges((budget,), spender, case.request.money, day) if key != "over_limit" else ()
+        spender = Spender(book.tenant, agent.agent_id, agent.team, case.customer.id, case.case_id)
+        needed = charges((budget,), spender, case.request.money, at) if key != "over_limit" else ()
         if not needed:
             yield self._line(2, "why.budget", **figures)
             return
@@ -239,7 +239,7 @@ class _Explanation:
             yield self._line(2, "why.budget.fits", **figures)
             return
         yield self._line(2, "why.budget.exhausted", **figures)
-        renews = renews_at(charge, self._decided.use_of(charge), day, book.zone)
+        renews = renews_at(charge, self._decided.use_of(charge), at)
         if renews is None:
             yield self._line(3, "why.budget.never")
         else:

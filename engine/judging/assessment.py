@@ -77,7 +77,7 @@ def by_mandate(context: RequestContext) -> Tried:
     case, book, agent = context.case, context.book, context.agent
     role, team = ("", "") if agent is None else (agent.role, agent.team)
     rows = rows_for(book, role, case.request, case.category)
-    spender = Spender(case.tenant, case.agent_id or "", team, case.customer.id)
+    spender = Spender(case.tenant, case.agent_id or "", team, case.customer.id, case.case_id)
     tried = try_candidates(rows, context.judge, spender, context.now, book.zone, case.request.reason)
     if not rows:
         return tried._replace(candidates=(reasons.no_mandate(role, case.request.kind),))

@@ -5,12 +5,13 @@ The ledger holds only counters. A counter has a key, and one field for each wind
 
 from __future__ import annotations
 
+import re
+from bisect import bisect
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
-from typing import Final, NamedTuple, TypeAlias
-from zoneinfo import ZoneInfo
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 from engine.policy.book import Budget, Per, WindowKind
 from schemas.money import Money
@@ -18,6 +19,17 @@ from schemas.money import Money
 _FIRST_DAY: Final = date(1970, 1, 1).toordinal()
 COUNTED: Final = "count"
 """The unit in the key of a counter of decisions. The unit of a counter of money is its currency."""
+
+
+_FORMS: Final = (
+    ("day", re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")),
+    ("week", re.compile("[0-9]{4}-W[0-9]{2}")),
+    ("month", re.compile("[0-9]{4}-[0-9]{2}")),
+    ("quarter", re.compile("[0-9]{4}-Q[1-4]")),
+    ("year", re.compile("[0-9]{4}")),
+    ("hour", re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}[+-][0-9:]{5,8}")),
+)
+"""How events write the windows of each kind, for all kinds but `Nd`."""
 
 
 class Charge(NamedTuple):
@@ -60,9 +72,10 @@ class Spender(NamedTuple):
     agent_id: str
     team: str
     customer_id: str
+    case_id: str
 
     def scope(self, per: Per) -> str:
-        """The scope as events write it: `agent:agent-01`, `team:north`, `customer:cu-1` or `tenant`."""
+        """The scope as events write it: `agent:agent-01`, `team:north`, `case:c-1`, ... or `tenant`."""
         match per:
             case "agent":
                 return f"agent:{self.agent_id}"
@@ -70,43 +83,40 @@ class Spender(NamedTuple):
                 return f"team:{self.team}"
             case "customer":
                 return f"customer:{self.customer_id}"
+            case "case":
+                return f"case:{self.case_id}"
             case "tenant":
                 return "tenant"
 
 
-def charges(budgets: Iterable[Budget], spender: Spender, money: Money | None, day: date) -> Charges:
+def charges(budgets: Iterable[Budget], spender: Spender, money: Money | None, at: datetime) -> Charges:
     """The charges on these budgets if this amount is granted. An amount of 0.00, or none, charges no money.
 
-    `day` is a day in the policy's time zone.
+    `at` is a time in the policy's time zone.
     """
     return tuple(
-        _charge(budget, spender, money.minor, money.currency, day)
+        _charge(budget, spender, money.minor, money.currency, at)
         if budget.cap is not None and money is not None
-        else _charge(budget, spender, 1, COUNTED, day)
+        else _charge(budget, spender, 1, COUNTED, at)
         for budget in budgets
         if budget.cap is None or (money is not None and money.minor > 0)
     )
 
 
-def _charge(budget: Budget, spender: Spender, amount: int, unit: str, day: date) -> Charge:
+def _charge(budget: Budget, spender: Spender, amount: int, unit: str, at: datetime) -> Charge:
     kind, days = budget.window
-    window = window_name(kind, day)
+    window = window_name(kind, at)
     scope = spender.scope(budget.per)
     return Charge(
         budget,
         scope,
         window,
         counter_key(spender.tenant, budget.id, budget.window.text, unit, scope),
-        str(day_number(day)) if days else window,
+        str(day_number(at)) if days else window,
         amount,
         budget.most,
         days,
     )
-
-
-def local_day(moment: datetime, zone: ZoneInfo) -> date:
-    """The calendar day of a moment in the policy's time zone."""
-    return moment.astimezone(zone).date()
 
 
 def day_number(day: date) -> int:
@@ -114,9 +124,22 @@ def day_number(day: date) -> int:
     return day.toordinal() - _FIRST_DAY
 
 
+def window_name(kind: WindowKind, at: datetime) -> str:
+    """The window of a time in the policy's time zone, as events write it.
+
+    An hour is `2026-03-02T14+01:00`. It has the offset from UTC, because a clock that is put back shows the
+    same hour twice, and these are two windows. The others are `2026-03-02`, `2026-W10`, `2026-03`, `2026-Q1`
+    and `2026`.
+    """
+    return _hour_name(at) if kind == "hour" else _calendar_window(kind, at.date())
+
+
+def _hour_name(at: datetime) -> str:
+    return at.isoformat(timespec="hours")
+
+
 @lru_cache(maxsize=1_000)
-def window_name(kind: WindowKind, day: date) -> str:
-    """The window that contains the day, as events write it: `2026-03-02`, `2026-W10`, `2026-03`, `2026`."""
+def _calendar_window(kind: Literal["day", "week", "month", "quarter", "year", "days"], day: date) -> str:
     match kind:
         case "day" | "days":
             return day.isoformat()
@@ -125,12 +148,19 @@ def window_name(kind: WindowKind, day: date) -> str:
             return f"{year:04d}-W{week:02d}"
         case "month":
             return f"{day.year:04d}-{day.month:02d}"
+        case "quarter":
+            return f"{day.year:04d}-Q{_quarter(day) + 1}"
         case "year":
             return f"{day.year:04d}"
 
 
+def _quarter(day: date) -> int:
+    """The quarter of the year, from 0."""
+    return (day.month - 1) // 3
+
+
 def counter_key(tenant: str, budget: str, window: str, unit: str, scope: str) -> str:
-    """The key of a counter. `window` is `day`, ..., `year` or `30d`; `unit` is a currency or `count`.
+    """The key of a counter. `window` is `hour`, ..., `year` or `30d`; `unit` is a currency or `count`.
 
     The scope comes last, because only the scope may contain a `|`.
     """
@@ -144,26 +174,47 @@ def counter_of(window: str, days: int) -> tuple[str, str]:
     """
     if days:
         return f"{days}d", str(day_number(date.fromisoformat(window)))
-    kinds = {4: "year", 7: "month", 8: "week", 10: "day"}
-    if len(window) not in kinds:
+    kind = next((kind for kind, form in _FORMS if form.fullmatch(window)), None)
+    if kind is None:
         raise ValueError(f"{window!r} is not a window")
-    return kinds[len(window)], window
+    return kind, window
 
 
-def renews_at(charge: Charge, used: BudgetUse, day: date, zone: ZoneInfo) -> datetime | None:
-    """The moment when the budget of a charge has room again; None if the amount is above the cap."""
+def renews_at(charge: Charge, used: BudgetUse, at: datetime) -> datetime | None:
+    """The moment when the budget of a charge has room again; None if the amount is above the cap.
+
+    `at`: the time of the charge, in the policy's time zone.
+    """
     if charge.amount > charge.cap:
         return None
+    kind = charge.budget.window.kind
     try:
-        after = _day_after(charge.budget.window.kind, used, day)
+        if kind == "hour":
+            return _end_of_hour(at)
+        after = _day_after(kind, used, at.date())
     except (ValueError, OverflowError):  # after the last day of the calendar
         return None
-    return (
-        None if after is None else datetime(after.year, after.month, after.day, tzinfo=zone).astimezone(UTC)
+    if after is None:
+        return None
+    return datetime(after.year, after.month, after.day, tzinfo=at.tzinfo).astimezone(UTC)
+
+
+def _end_of_hour(at: datetime) -> datetime:
+    """The end of the hour of the clock; or the moment within it at which the clock is changed."""
+    begin = at.astimezone(UTC).replace(microsecond=0)
+    seconds, name = 3600 - 60 * at.minute - at.second, _hour_name(at)
+    same = range(1, seconds)  # the seconds from now on; those of this hour come first
+    changed = bisect(
+        same,
+        0,
+        key=lambda later: _hour_name((begin + timedelta(seconds=later)).astimezone(at.tzinfo)) != name,
     )
+    return begin + timedelta(seconds=changed + 1)
 
 
-def _day_after(kind: WindowKind, used: BudgetUse, day: date) -> date | None:
+def _day_after(
+    kind: Literal["day", "week", "month", "quarter", "year", "days"], used: BudgetUse, day: date
+) -> date | None:
     match kind:
         case "day":
             return day + timedelta(days=1)
@@ -171,6 +222,9 @@ def _day_after(kind: WindowKind, used: BudgetUse, day: date) -> date | None:
             return day + timedelta(days=8 - day.isoweekday())
         case "month":
             return (day.replace(day=1) + timedelta(days=32)).replace(day=1)
+        case "quarter":
+            year, quarter = divmod(_quarter(day) + 1, 4)
+            return date(day.year + year, 3 * quarter + 1, 1)
         case "year":
             return date(day.year + 1, 1, 1)
         case "days":

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from engine import reasons
 from engine.expressions.evaluation import Expression
-from engine.judging.budgets import BudgetUse, Charges, Spender, charges, local_day, renews_at
+from engine.judging.budgets import BudgetUse, Charges, Spender, charges, renews_at
 from engine.judging.conclusions import Reason
 from engine.judging.mandates import Judge, uses_amount
 from engine.policy.book import Mandate, PolicyBook
@@ -125,7 +125,7 @@ class Tried(NamedTuple):
             for charge, use in zip(one.charges, used, strict=True)
             if use.used + charge.amount > charge.cap
         )
-        renewed = renews_at(charge, use, local_day(self.now, self.zone), self.zone)
+        renewed = renews_at(charge, use, self.now.astimezone(self.zone))
         return reasons.budget_exhausted(one.mandate, charge, use.used, self.judge.money, renewed, self.zone)
 
 
@@ -162,7 +162,7 @@ def _try(
 
 
 def _charges(row: Mandate, judge: Judge, spender: Spender, now: datetime, zone: ZoneInfo) -> Charges:
-    return charges(row.budgets, spender, judge.money, local_day(now, zone)) if row.budgets else ()
+    return charges(row.budgets, spender, judge.money, now.astimezone(zone)) if row.budgets else ()
 
 
 def rows_for(book: PolicyBook, role: str, request: DecisionRequest, category: str | None) -> list[Mandate]:

@@ -109,7 +109,7 @@ def _assess_approval(
     rows = rows_for(book, giver.role, request, case.category)
     if not rows:
         return NotEntitled((reasons.no_mandate(giver.role, request.kind),))
-    spender = Spender(case.tenant, giver.agent_id, giver.team, case.customer.id)
+    spender = Spender(case.tenant, giver.agent_id, giver.team, case.customer.id, case.case_id)
     return try_candidates(rows, judge, spender, now, book.zone, verdict.reason)
 
 

@@ -28,8 +28,8 @@ class Prohibition:
     named: tuple[str, ...] = ()
 
 
-Per = Literal["agent", "team", "customer", "tenant"]
-WindowKind = Literal["day", "week", "month", "year", "days"]
+Per = Literal["agent", "team", "customer", "case", "tenant"]
+WindowKind = Literal["hour", "day", "week", "month", "quarter", "year", "days"]
 WhenNobody = Literal["last_step", "refuse"]
 UTC: Final = ZoneInfo("UTC")
 

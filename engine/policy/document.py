@@ -87,7 +87,9 @@ Limit = Annotated[
 Cap = Annotated[int | float, WrapValidator(_cap), WithJsonSchema({"type": "number", "exclusiveMinimum": 0})]
 Count = Annotated[int, Field(ge=1, le=MAX_COUNT), BeforeValidator(_whole)]
 _DAYS: Final = "[1-9][0-9]?|[12][0-9]{2}|3[0-5][0-9]|36[0-6]"  # 1 to 366
-WindowText = Annotated[str, StringConstraints(pattern=rf"^(?:day|week|month|year|(?:{_DAYS})d)$")]
+WindowText = Annotated[
+    str, StringConstraints(pattern=rf"^(?:hour|day|week|month|quarter|year|(?:{_DAYS})d)$")
+]
 Duration = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,4}[mhd]$")]
 WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _WEEKDAY: Final = f"(?:{'|'.join(WEEKDAYS)})"
@@ -130,11 +132,12 @@ class BudgetEntry(_FilePart):
 
     model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["cap"]}, {"required": ["count"]}]})
 
-    per: Literal["agent", "team", "customer", "tenant"] = Field(
-        description="One budget for each agent, team or customer; or one for the whole tenant."
+    per: Literal["agent", "team", "customer", "case", "tenant"] = Field(
+        description="One budget for each agent, team, customer or case; or one for the whole tenant."
     )
     window: WindowText = Field(
-        description="A calendar day, week, month or year; or any run of calendar days, such as 30d."
+        description="An hour of the clock; a calendar day, week, month, quarter or year; or any run of"
+        " calendar days, such as 30d."
     )
     cap: Cap | None = Field(
         default=None, description="The most that may be granted in a window, in major units of the currency."

@@ -61,6 +61,10 @@ class Policy:
     def window(self, budget: Budget, moment: datetime) -> str:
         """The window of a charge at a moment, as events write it."""
         local = moment.astimezone(self.zone)
+        if budget.window == "hour":
+            return f"{local:%Y-%m-%dT%H}{str(local)[-6:]}"
+        if budget.window == "quarter":
+            return f"{local.year}-Q{(local.month + 2) // 3}"
         form = {"week": "%G-W%V", "month": "%Y-%m", "year": "%Y"}.get(budget.window, "%Y-%m-%d")
         return local.strftime(form)
 

@@ -6,7 +6,7 @@ Nothing is remembered: of each budget every charge so far is added up each time.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
@@ -16,19 +16,24 @@ Json = Mapping[str, Any]
 
 
 class Charge(NamedTuple):
-    """A charge on a day: `amount` in minor units of `unit`, or a number if `unit` is `count`."""
+    """A charge at a local time: `amount` in minor units of `unit`, or a number if `unit` is `count`."""
 
     budget: str
     kind: str
     unit: str
     scope: str
-    day: date
+    at: datetime
     amount: int
+
+    @property
+    def day(self) -> date:
+        """The day of the charge."""
+        return self.at.date()
 
     @property
     def window(self) -> str:
         """The window, as events write it."""
-        return window(self.kind, self.day)
+        return window(self.kind, self.at)
 
     @property
     def days(self) -> int:
@@ -51,15 +56,20 @@ def days_of(kind: str) -> int:
     return int(kind[:-1]) if kind[:-1].isdecimal() else 0
 
 
-def window(kind: str, day: date) -> str:
-    """The name of the window that contains the day."""
+def window(kind: str, at: datetime) -> str:
+    """The name of the window that contains the time."""
+    day = at.date()
+    if kind == "hour":
+        return f"{at:%Y-%m-%dT%H}{str(at)[-6:]}"
+    if kind == "quarter":
+        return f"{day.year}-Q{(day.month + 2) // 3}"
     form = {"week": "%G-W%V", "month": "%Y-%m", "year": "%Y"}.get(kind, "%Y-%m-%d")
     return day.strftime(form)
 
 
-def local_day(policy: Json, moment: datetime) -> date:
-    """The day at that moment in the time zone of the policy."""
-    return moment.astimezone(ZoneInfo(policy.get("timezone", "UTC"))).date()
+def local_time(policy: Json, moment: datetime) -> datetime:
+    """That moment in the time zone of the policy."""
+    return moment.astimezone(ZoneInfo(policy.get("timezone", "UTC")))
 
 
 def spent(charges: Iterable[Charge], like: Charge) -> int:
@@ -76,14 +86,23 @@ def spent(charges: Iterable[Charge], like: Charge) -> int:
 
 def renews_at(policy: Json, charges: Sequence[Charge], like: Charge, cap: int) -> datetime | None:
     """The start of the next window; for `Nd`, the first later day with room. None if there never is room."""
-    day = like.day
     if like.amount > cap:
         return None
+    if like.kind == "hour":
+        return _next_hour(like)
+    day = like.day
     while True:
         day += timedelta(days=1)
-        later = like._replace(day=day)
+        later = like._replace(at=datetime.combine(day, time(12), like.at.tzinfo))
         if spent(charges, later) + like.amount <= cap if like.days else later.window != like.window:
             return _first_moment(policy, day)
+
+
+def _next_hour(like: Charge) -> datetime:
+    second = like.at.astimezone(UTC).replace(microsecond=0)
+    while window("hour", second.astimezone(like.at.tzinfo)) == like.window:
+        second += timedelta(seconds=1)
+    return second
 
 
 def _first_moment(policy: Json, day: date) -> datetime:
@@ -91,7 +110,7 @@ def _first_moment(policy: Json, day: date) -> datetime:
     after = before + 4 * 86400
     while after - before > 1:
         middle = (before + after) // 2
-        if local_day(policy, datetime.fromtimestamp(middle, UTC)) < day:
+        if local_time(policy, datetime.fromtimestamp(middle, UTC)).date() < day:
             before = middle
         else:
             after = middle

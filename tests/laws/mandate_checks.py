@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import date, datetime
+from datetime import datetime
 from decimal import ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 from math import isfinite
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from tests.laws.charges import DECIMALS, Charge, Json, local_day, minor_of, renews_at, spent, text_of
+from tests.laws.charges import DECIMALS, Charge, Json, local_time, minor_of, renews_at, spent, text_of
 from tests.laws.expressions import CONDITIONS, LIMITS, ExpressionFailed, Variables
 
 
@@ -125,15 +125,15 @@ class MandateCheck:
     def charges_of(self, row: Json) -> list[tuple[Charge, int]]:
         """The charges of granting under a mandate, each with its cap."""
         return [
-            (Charge(name, one["window"], unit, self._scope(one["per"]), self.day, amount), cap)
+            (Charge(name, one["window"], unit, self._scope(one["per"]), self.at, amount), cap)
             for name, one in budgets_of(self.policy, row)
             for unit, amount, cap in [self._taken(one)]
             if amount
         ]
 
     @property
-    def day(self) -> date:
-        return local_day(self.policy, self.now)
+    def at(self) -> datetime:
+        return local_time(self.policy, self.now)
 
     def _taken(self, budget: Json) -> tuple[str, int, int]:
         if "count" in budget:
@@ -146,6 +146,7 @@ class MandateCheck:
             "agent": self.person["agent_id"],
             "team": self.person["team"],
             "customer": self.case["customer"]["id"],
+            "case": self.case["case_id"],
         }
         return "tenant" if per == "tenant" else f"{per}:{whose[per]}"
 

@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol, TypeVar
 
 from hypothesis import strategies as st
 
-from tests.laws.charges import DECIMALS, Charge, Json, local_day, minor_of, text_of
+from tests.laws.charges import DECIMALS, Charge, Json, local_time, minor_of, text_of
 from tests.laws.expressions import CONDITIONS, DEFINE, LIMITS
 from tests.laws.mandate_checks import budgets_of
 
@@ -22,8 +22,8 @@ CUSTOMERS: Final = ("cu-1", "cu-2", "agent:ann")
 KINDS: Final = ("refund", "flowers", "call_back")
 CATEGORIES: Final = ("delivery", "billing")
 GRID: Final = (0, 1, 10, 20, 25, 40, 50, 75, 99, 100)
-PERS: Final = ("agent", "team", "customer", "tenant")
-WINDOWS: Final = ("day", "week", "month", "year", "1d", "2d", "7d", "30d")
+PERS: Final = ("agent", "team", "customer", "case", "tenant")
+WINDOWS: Final = ("day", "week", "month", "year", "hour", "quarter", "1d", "2d", "7d", "30d")
 TURNS: Final = {
     "Europe/Amsterdam": ("2026-03-29T01:00:00", "2026-10-25T01:00:00", "2025-12-31T23:00:00"),
     "America/New_York": ("2026-03-08T07:00:00", "2026-11-01T06:00:00", "2026-12-28T05:00:00"),
@@ -301,16 +301,18 @@ def _spent(
         "agent": [f"agent:{one['agent_id']}" for one in people],
         "team": [f"team:{one['team']}" for one in people],
         "customer": [f"customer:{one}" for one in customers],
+        "case": [f"case:{case['case_id']}"],
         "tenant": ["tenant"],
     }
     scope = pick(draw, whose[budget["per"]])
-    day = local_day(policy, now)
-    day += timedelta(days=pick(draw, (0, 0, 0, -1, 1, -6, 6, 7, -29, 29, 31, -40)))
+    days = timedelta(days=pick(draw, (0, 0, 0, -1, 1, -6, 6, 7, -29, 29, 31, -40)))
+    hours = timedelta(hours=pick(draw, (0, 0, 0, -1, 1)))
+    at = local_time(policy, now + days + hours)
     if "count" in budget:
         unit, amount = "count", between(draw, 1, 2)
     else:
         unit, amount = policy["currency"], max(1, size(draw, policy["currency"]))
-    return Charge(name, budget["window"], unit, scope, day, amount)
+    return Charge(name, budget["window"], unit, scope, at, amount)
 
 
 def with_somebody_to_ask(draw: Draw, policy: Json) -> Json:

@@ -29,7 +29,7 @@ _TEXTS: Final[Mapping[str, str]] = {
 _PATTERNS: Final[Mapping[str, str]] = {
     "currency": "must be three capitals, such as EUR (ISO 4217)",
     "holidays": "must be the two capitals of a country, such as NL (ISO 3166)",
-    "window": "must be day, week, month, year, or 1 to 366 days such as 30d",
+    "window": "must be hour, day, week, month, quarter, year, or 1 to 366 days such as 30d",
     "review_within": _DURATION,
     "promise": _DURATION,
     "within": _DURATION,

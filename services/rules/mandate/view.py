@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from typing import TypeAlias
 
 from pydantic import AwareDatetime, BaseModel, Field
@@ -12,7 +12,7 @@ from pydantic import AwareDatetime, BaseModel, Field
 from engine.explain.holdings import Room, counter_for, mandates_of, room_of
 from engine.explain.may import mandate_in_words, prohibition_in_words
 from engine.explain.words import Sentences, Speech
-from engine.judging.budgets import Charge, Counters, local_day
+from engine.judging.budgets import Charge, Counters
 from engine.policy.book import Budget, Mandate, PolicyBook, Prohibition
 from schemas.decision import PolicyRef
 from schemas.language import Language
@@ -20,7 +20,7 @@ from schemas.money import Money
 from schemas.staff import StaffMember
 
 ChargeByBudget: TypeAlias = Mapping[str, Charge | None]
-"""The counter of each budget, by the budget's id; None if no customer is named."""
+"""The counter of each budget, by its id; None if it is of a case, or of a customer and none is named."""
 Amounts: TypeAlias = Sequence[tuple[str, Mapping[str, int]]]
 """The key of each counter that was read, and what it holds by field."""
 
@@ -37,12 +37,14 @@ class BudgetView(BaseModel):
     """A budget of a mandate; amounts are decimal strings, decisions are numbers."""
 
     budget: str = Field(description="As charges and reasons name it.")
-    per: str = Field(description="`agent`, `team`, `customer` or `tenant`.")
-    window: str = Field(description="`day`, `week`, `month`, `year` or `30d`.")
-    scope: str | None = Field(description="The owner of the counter; null if no customer is named.")
+    per: str = Field(description="`agent`, `team`, `customer`, `case` or `tenant`.")
+    window: str = Field(description="`hour`, `day`, `week`, `month`, `quarter`, `year` or `30d`.")
+    scope: str | None = Field(
+        description="The owner of the counter; null for a budget per case, or if no customer is named."
+    )
     cap: str | int = Field(description="An amount; or a number of decisions, for a budget that counts.")
     used: str | int | None = Field(description="Includes decisions that are being made at this moment.")
-    left: str | int | None = Field(description="Null if no customer is named.")
+    left: str | int | None = Field(description="Null if `scope` is null.")
     renews_at: AwareDatetime | None = Field(
         description="When there will be more room; null if nothing is used."
     )
@@ -113,15 +115,16 @@ class MandateQuestion:
     now: datetime
 
     @property
-    def day(self) -> date:
-        return local_day(self.now, self.book.zone)
+    def local(self) -> datetime:
+        """The time in the policy's time zone."""
+        return self.now.astimezone(self.book.zone)
 
     def charges(self) -> tuple[list[Mandate], ChargeByBudget]:
         """The mandates in their order, and the counters of their budgets."""
         rows = mandates_of(self.book, self.person.role)
         budgets = {budget.id: budget for row in rows for budget in row.budgets}
         found = {
-            name: counter_for(budget, self.book, self.person, self.customer, self.day)
+            name: counter_for(budget, self.book, self.person, self.local, self.customer)
             for name, budget in budgets.items()
         }
         return rows, found
@@ -139,7 +142,7 @@ class MandateQuestion:
         for key, by_field in amounts:
             counters.add((key, field, amount) for field, amount in by_field.items())
         rooms = {
-            name: None if charge is None else room_of(charge, counters.use_of, self.day, book.zone)
+            name: None if charge is None else room_of(charge, counters.use_of, self.local)
             for name, charge in charges.items()
         }
         speech = words.about(book, language)

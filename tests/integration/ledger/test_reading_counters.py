@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, datetime
 from typing import Any, cast
 
 import pytest
@@ -17,14 +17,14 @@ from services.rules.ledger import counters as adapter
 from services.rules.ledger.client import Ledger
 from services.rules.ledger.counters import CounterReader, CounterReading
 
-DAY = date(2026, 3, 2)
-TODAY = day_number(DAY)
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
+TODAY = day_number(NOON)
 
 
 def a_charge(days: int, name: str = "b") -> Charge:
     """A charge of 1.00 with a cap of 240.00 in any so many days."""
     budget = Budget(name, "tenant", Window("days", days), cap=240_00)
-    (one,) = charges((budget,), Spender("acme", "a", "north", "cu-1"), Money(1_00, "EUR"), DAY)
+    (one,) = charges((budget,), Spender("acme", "a", "north", "cu-1", "c-1"), Money(1_00, "EUR"), NOON)
     return one
 
 

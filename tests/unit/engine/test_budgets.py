@@ -54,10 +54,11 @@ def charge_of(book: PolicyBook, case: Case | None = None, now: datetime = NOW) -
         ("agent", "agent:agent-01"),
         ("team", "team:north"),
         ("customer", "customer:cu-1"),
+        ("case", "case:c-1"),
         ("tenant", "tenant"),
     ],
 )
-def test_a_budget_is_one_s_agent_s_team_s_customer_s_or_the_tenant_s(per: str, scope: str) -> None:
+def test_a_budget_is_of_an_agent_a_team_a_customer_a_case_or_the_tenant(per: str, scope: str) -> None:
     book = with_budgets(an_own_budget(per=per))
     assert charged(judge(book)) == [("m.b", scope, "2026-03-02", 45_00)]
 
@@ -101,6 +102,7 @@ def test_charges_stay_with_the_team_of_that_moment() -> None:
         ("day", "2026-03-02T22:59:59Z", "2026-03-02T23:00:00Z"),
         ("week", "2026-03-08T22:59:59Z", "2026-03-08T23:00:00Z"),
         ("month", "2026-03-31T21:59:59Z", "2026-03-31T22:00:00Z"),
+        ("quarter", "2026-03-31T21:59:59Z", "2026-03-31T22:00:00Z"),
         ("year", "2026-12-31T22:59:59Z", "2026-12-31T23:00:00Z"),
         ("30d", "2026-03-31T21:59:59Z", "2026-03-31T22:00:00Z"),
         ("1d", "2026-03-02T22:59:59Z", "2026-03-02T23:00:00Z"),
@@ -323,7 +325,7 @@ def test_a_request_that_tries_no_mandate_charges_nothing() -> None:
         assert isinstance(assessment.conclude(), outcome)
 
 
-@pytest.mark.parametrize("window", ["day", "week", "month", "year", "30d", "366d"])
+@pytest.mark.parametrize("window", ["hour", "day", "week", "month", "quarter", "year", "30d", "366d"])
 @pytest.mark.parametrize("opened_at", ["1970-01-01T00:00:00Z", "9998-12-31T23:59:59Z"])
 @pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Pacific/Pago_Pago"])
 def test_budgets_are_charged_and_given_back_at_both_ends_of_the_calendar(
@@ -342,3 +344,21 @@ def test_the_window_of_a_budget_depends_only_on_the_given_time() -> None:
     book = with_budgets(an_own_budget())
     old = datetime(2020, 2, 29, 12, tzinfo=UTC)
     assert charge_of(book, a_case(opened_at="2031-01-01T00:00:00Z"), old).window == "2020-02-29"
+
+
+def test_a_budget_per_case_leaves_other_cases_of_the_customer_alone() -> None:
+    counters, book = Counters(), with_budgets(an_own_budget(per="case", window="366d", cap=50))
+    assert isinstance(judge(book, counters=counters), Approved)
+    again = judge(book, a_case(request_id="r2"), counters=counters)
+    assert exhausted(again).figures["left"] == "5.00"
+    assert isinstance(judge(book, a_case(case_id="c-2"), counters=counters), Approved)
+
+
+def test_the_doubled_hour_of_october_has_room_twice() -> None:
+    counters, book = Counters(), with_budgets(an_own_budget(window="hour", cap=50))
+    first, second = (datetime(2026, 10, 25, hour, 30, tzinfo=UTC) for hour in (0, 1))
+    for now in (first, second):
+        assert isinstance(judge(book, counters=counters, now=now), Approved)
+    for now, renewed in ((first, "2026-10-25T01:00:00Z"), (second, "2026-10-25T02:00:00Z")):
+        reason = exhausted(judge(book, counters=counters, now=now))
+        assert reason.figures["renews_at"] == renewed

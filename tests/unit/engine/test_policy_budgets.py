@@ -57,7 +57,7 @@ def test_a_cap_is_exact_in_the_currency_s_smallest_unit(currency: str, cap: floa
 @pytest.mark.parametrize(
     ("window", "read"),
     [
-        *((name, Window(name)) for name in ("day", "week", "month", "year")),
+        *((name, Window(name)) for name in ("hour", "day", "week", "month", "quarter", "year")),
         *((f"{days}d", Window("days", days)) for days in (1, 30, 366)),
     ],
 )
@@ -82,9 +82,15 @@ def test_every_window_is_read_and_written_alike(window: str, read: Window) -> No
         ),
         (a_budget(cap=LEFT_OUT, count=0), "`count` must be between 1 and 1,000,000,000"),
         (a_budget(cap=LEFT_OUT, count=2.5), "`count` must be a whole number"),
-        (a_budget(window="367d"), "`window` must be day, week, month, year, or 1 to 366 days such as 30d"),
-        (a_budget(window="0d"), "`window` must be day, week, month, year, or 1 to 366 days such as 30d"),
-        (a_budget(per="person"), "`per` must be agent, team, customer or tenant"),
+        (
+            a_budget(window="367d"),
+            "`window` must be hour, day, week, month, quarter, year, or 1 to 366 days such as 30d",
+        ),
+        (
+            a_budget(window="0d"),
+            "`window` must be hour, day, week, month, quarter, year, or 1 to 366 days such as 30d",
+        ),
+        (a_budget(per="person"), "`per` must be agent, team, customer, case or tenant"),
         (a_budget(limit=1), "unknown key `limit`; known keys: per, window, cap, count, id"),
         ("gool", "there is no budget `gool`; did you mean `pool`?"),
         ("x", "there is no budget `x`; write it under `budgets`"),

@@ -119,7 +119,15 @@ def test_the_retail_policy_fits(validator: Draft202012Validator) -> None:
         *(
             (a_policy(a_mandate(budgets=[a_budget(window=window)]), **HERE), fits)
             for window, fits in (
-                *(("day", True), ("week", True), ("month", True), ("year", True), ("1d", True)),
+                *(
+                    ("hour", True),
+                    ("quarter", True),
+                    ("day", True),
+                    ("week", True),
+                    ("month", True),
+                    ("year", True),
+                    ("1d", True),
+                ),
                 *(("366d", True), ("367d", False), ("0d", False), ("30", False), ("days", False)),
             )
         ),
