@@ -26,7 +26,12 @@ COMMANDS: Final = {
     "serve": _Command("services.cli.serve", "serve", "Run one service: intake, rules or notifier."),
     "topics": _Command("services.cli.topics", "topics", "Create or check all topics with their settings."),
     "publish": _Command("services.cli.publish", "publish_app", "Activate a policy, or publish staff."),
-    "policy": _Command("services.cli.policy", "policy_app", "Check and test a policy file."),
+    "staff": _Command("services.cli.staff", "staff_app", "The published staff: list, remove."),
+    "policy": _Command(
+        "services.cli.policy",
+        "policy_app",
+        "Check and test a policy file; show and roll back published ones.",
+    ),
     "decide": _Command("services.cli.decide", "decide", "Decide cases offline with the same engine."),
     "explain": _Command(
         "services.cli.explain", "explain_case", "Explain, mandate by mandate, why a case is decided so."

@@ -1,4 +1,4 @@
-"""`mandaat policy`: check and test a policy file."""
+"""`mandaat policy`: check and test a policy file; show and roll back published ones."""
 
 from __future__ import annotations
 
@@ -12,15 +12,18 @@ from engine.policy.problems import warning
 from engine.policy_tests.document import PolicyTestsDocument
 from services.cli.exit_codes import WRONG
 from services.cli.policy_files import read_policy
+from services.cli.policy_history import history, rollback, show
 from services.cli.policy_test import run_tests
 from services.cli.staff_files import did_you_mean, load_staff, read_staff
 
-policy_app = typer.Typer(help="Check and test a policy file.", no_args_is_help=True)
+policy_app = typer.Typer(
+    help="Check or test a policy file; show or roll back published ones.", no_args_is_help=True
+)
 
 
 @policy_app.callback()
 def _policy() -> None:
-    """Check and test a policy file."""
+    """Check or test a policy file; show or roll back published ones."""
 
 
 @policy_app.command("check")
@@ -60,3 +63,6 @@ def schema(
 
 
 policy_app.command("test")(run_tests)
+policy_app.command("show")(show)
+policy_app.command("history")(history)
+policy_app.command("rollback")(rollback)

@@ -4,30 +4,26 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
-from rich.console import Console
-from rich.progress import track
 
 from schemas.errors import Unreadable
 from schemas.policy_record import PolicyRecord
 from schemas.reading import read
-from schemas.staff import StaffMember
 from schemas.topics import POLICIES, POLICY_LIMIT_BYTES, STAFF
-from services.chassis.kafka.producer import Outgoing, Producer
 from services.cli.exit_codes import WRONG
 from services.cli.kafka import Bootstrap, bootstrap_of, read_to_the_end, run
 from services.cli.policy_files import read_bytes, read_policy
 from services.cli.published import TenantPolicies, read_policies
+from services.cli.publishing import activation, json_of, row, send_rounds
 from services.cli.staff_files import StaffFile, did_you_mean, read_staff, report, unknown_roles
 
 BATCH: Final = 2_000
 ROOM_BYTES: Final = 4096
 """Room for key, headers and the record batch."""
-_JSON: Final = (("content-type", b"application/json"),)
 
 publish_app = typer.Typer(no_args_is_help=True, help="Activate a policy, or publish staff.")
 
@@ -49,12 +45,10 @@ def publish_policy(file: File, kafka: Bootstrap = None) -> None:
     record = PolicyRecord(
         name=book.name, version=book.version, digest=book.digest, yaml=text, canonical_json=canonical
     )
-    if len(_json(record)) > POLICY_LIMIT_BYTES - ROOM_BYTES:
-        sys.stderr.write(f"{file}: {len(_json(record))} bytes are more than a record can hold\n")
+    if (size := len(json_of(record))) > POLICY_LIMIT_BYTES - ROOM_BYTES:
+        sys.stderr.write(f"{file}: {size} bytes are more than a record can hold\n")
         raise typer.Exit(WRONG)
-    versions = [f"{book.tenant}/{book.digest}", book.tenant]
-    rounds = [[Outgoing(POLICIES, key=key.encode(), value=_json(record), headers=_JSON)] for key in versions]
-    others = run(_activate(bootstrap_of(kafka), book.tenant, record, rounds))
+    others = run(_activate(bootstrap_of(kafka), record))
     for digest in others:
         sys.stderr.write(
             f"{file}: warning: version {book.version!r} of {book.tenant} was already published "
@@ -75,9 +69,9 @@ def publish_staff(file: File, kafka: Bootstrap = None) -> None:
     bootstrap = bootstrap_of(kafka)
     _check_roles(file, found, run(read_policies(bootstrap)))
     members = [member for _, member in found.rows]
-    records = [Outgoing(STAFF, key=one.key.encode(), value=_json(one), headers=_JSON) for one in members]
+    records = [row(STAFF, one.key, one) for one in members]
     rounds = [records[start : start + BATCH] for start in range(0, len(records), BATCH)]
-    run(_publish(bootstrap, rounds, label="staff"))
+    run(send_rounds(bootstrap, rounds, label="staff"))
     _say({"published": len(records), "tenants": sorted({one.tenant for one in members})})
 
 
@@ -97,12 +91,10 @@ def _check_roles(file: Path, found: StaffFile, policies: Mapping[str, TenantPoli
     report(file, unknown_roles(found.rows, roles))
 
 
-async def _activate(
-    bootstrap: str, tenant: str, record: PolicyRecord, rounds: Sequence[Sequence[Outgoing]]
-) -> list[str]:
+async def _activate(bootstrap: str, record: PolicyRecord) -> list[str]:
     """Publish, and return the digests of other content under the same version."""
-    others = await _others_of_the_version(bootstrap, tenant, record)
-    await _publish(bootstrap, rounds, label="")
+    others = await _others_of_the_version(bootstrap, record.name, record)
+    await send_rounds(bootstrap, activation(record))
     return others
 
 
@@ -118,22 +110,6 @@ async def _others_of_the_version(bootstrap: str, tenant: str, record: PolicyReco
         if published.version == record.version and published.digest != record.digest:
             found[published.digest] = None
     return list(found)
-
-
-async def _publish(bootstrap: str, rounds: Sequence[Sequence[Outgoing]], *, label: str) -> None:
-    """Send round after round, each after the former is acknowledged; with a bar on a terminal."""
-    producer = Producer(bootstrap, client_id="mandaat-publish", max_request_size=POLICY_LIMIT_BYTES)
-    console = Console(stderr=True)
-    quiet = not (label and console.is_terminal and len(rounds) > 1)
-    try:
-        for records in track(rounds, description=label, console=console, transient=True, disable=quiet):
-            await producer.send_all(records)
-    finally:
-        await producer.stop()
-
-
-def _json(model: PolicyRecord | StaffMember) -> bytes:
-    return model.model_dump_json(by_alias=True).encode()
 
 
 def _say(line: dict[str, Any]) -> None:
