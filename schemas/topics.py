@@ -65,6 +65,8 @@ class Topic:
     fenced: bool = False
     content_type: str = "application/cloudevents+json"
     key: str = "<tenant>/<case_id>"
+    followers: tuple[str, ...] = ()
+    """The readers that read it from its end, without a group: each of their processes sees every record."""
 
     @property
     def from_to(self) -> str:
@@ -72,8 +74,9 @@ class Topic:
         return f"{', '.join(self.writers)} -> {', '.join(self.readers)}"
 
     def group_of(self, service: str) -> str | None:
-        """The consumer group of a reader; None if the topic is read as a table, without a group."""
-        return None if ("cleanup.policy", "compact") in self.settings else f"mandaat-{service}"
+        """The consumer group of a reader; None if it reads without a group, as a table or as a follower."""
+        grouped = ("cleanup.policy", "compact") not in self.settings and service not in self.followers
+        return f"mandaat-{service}" if grouped else None
 
     def config(self, sizes: Sizes) -> dict[str, str]:
         """The settings of the topic, as Kafka writes them, by name."""
@@ -128,10 +131,11 @@ TOPICS: Final[tuple[Topic, ...]] = (
     Topic(
         DECISIONS,
         ("rules",),
-        ("notifier", "anyone"),
+        ("intake", "notifier", "anyone"),
         "The journal: every decision, and every change of an approval.",
         _FOR_EVER,
         fenced=True,
+        followers=("intake",),
     ),
     Topic(
         NOTICES,

@@ -51,18 +51,19 @@ def caller_with(keys: Keys, scope: Scope) -> CallerDependency:
     return caller
 
 
-async def accept_body(
+async def read_message(
     intake: Intake,
     door: Door,
     request: Request,
     caller: Caller,
     read: Callable[[bytes], ContentT],
     about: Mapping[str, str] | None = None,
-) -> Accepted[ContentT]:
-    """Read the body of a request and accept it. `about` holds the ids in the path, for the log.
+) -> tuple[ContentT, Message]:
+    """Read the body of a request: its content, and the message to accept.
 
+    `about` holds the ids in the path, for the log.
     With the scope `backfill` the clock of a case is its `opened_at`.
-    Raises Unreadable, HttpProblem, TryAgain.
+    Raises Unreadable, HttpProblem.
     """
     body = await _json_body(request)
     received_at = intake.now()
@@ -74,13 +75,28 @@ async def accept_body(
     time = received_at
     if isinstance(content, Case) and "backfill" in caller.scopes:
         time = content.opened_at
-    message = Message(
+    return content, Message(
         content,
         event_id=uuid7(),
         time=time,
         received_at=received_at,
         traceparent=valid_traceparent(request.headers.get("traceparent")),
     )
+
+
+async def accept_body(
+    intake: Intake,
+    door: Door,
+    request: Request,
+    caller: Caller,
+    read: Callable[[bytes], ContentT],
+    about: Mapping[str, str] | None = None,
+) -> Accepted[ContentT]:
+    """Read the body of a request (see `read_message`) and accept it.
+
+    Raises Unreadable, HttpProblem, TryAgain.
+    """
+    content, message = await read_message(intake, door, request, caller, read, about)
     await intake.accept([message], door)
     return Accepted(content, message.event_id)
 

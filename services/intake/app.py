@@ -16,6 +16,8 @@ from services.chassis.process.metrics import Metrics
 from services.chassis.process.run import Stop
 from services.chassis.redis import connect
 from services.intake.accepting import Intake
+from services.intake.answering.decision_reader import DecisionReader
+from services.intake.answering.waiters import Waiters
 from services.intake.doors.inbound import accept_records
 from services.intake.doors.routes import DOORS, add_all_routes
 from services.intake.known_requests import ANSWER_SECONDS, RedisKnownRequests
@@ -56,13 +58,23 @@ async def main(stop: Stop) -> None:
                 max_partition_fetch_bytes=INBOUND_LIMIT_BYTES,
             )
         )
+        waiters = Waiters(settings.waiters_max, settings.wait_seconds_max, intake_metrics)
+        decisions = await stack.enter_async_context(
+            DecisionReader(bootstrap=settings.kafka_bootstrap, take=waiters.take, on_bug=stop.fail)
+        )
         health = Health(
-            alive={"inbound": inbound.alive},
-            ready={"kafka": partial(_reach, producer), "joined": inbound.ready, "keys": keys.ready},
+            alive={"inbound": inbound.alive, "decisions": decisions.alive},
+            ready={
+                "kafka": partial(_reach, producer),
+                "joined": inbound.ready,
+                "decisions": decisions.ready,
+                "keys": keys.ready,
+            },
         )
         app = create_app("Mandaat intake", health=health, metrics=metrics)
-        add_all_routes(app, intake, keys, settings.notifier_url)
+        add_all_routes(app, intake, keys, settings.notifier_url, waiters)
         await stack.enter_async_context(serving(app, settings.http_host, settings.http_port, health))
+        stack.callback(waiters.close)  # before the server waits for its last calls
         await stop.wait()
 
 

@@ -1,15 +1,16 @@
-"""The metrics of intake. The values of labels are limited to the doors, four outcomes and REASONS."""
+"""The metrics of intake. The values of labels are limited to the doors, the outcomes and REASONS."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal
+from typing import Literal, get_args
 
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter, Gauge, Histogram
 
 from services.chassis.process.metrics import SECONDS, Metrics
 
 Outcome = Literal["accepted", "conflict", "other_tenant", "unreadable"]
+WaitOutcome = Literal["answered", "timed_out", "too_many", "stopping", "gone"]
 
 
 class IntakeMetrics:
@@ -45,6 +46,26 @@ class IntakeMetrics:
             "Look-ups and notes of known requests that Redis did not answer in time",
             registry=registry,
         )
+        self.waiting = Gauge(
+            "mandaat_intake_waiting",
+            "Callers who wait for a decision in their call",
+            registry=registry,
+        )
+        # answered; or 202 instead: timed_out, too_many, stopping; or no answer: gone (the caller went away).
+        self.waits = Counter(
+            "mandaat_intake_waits_total",
+            "Calls that asked to wait for the decision, by how the wait ended",
+            ("outcome",),
+            registry=registry,
+        )
+        self.wait_seconds = Histogram(
+            "mandaat_intake_wait_seconds",
+            "Time from the acknowledgement of a case to its decision, for calls that waited for it",
+            buckets=SECONDS,
+            registry=registry,
+        )
+        for ending in get_args(WaitOutcome):
+            self.waits.labels(ending)
         for door in doors:
             self.outcomes.labels(door, "accepted")
             self.acceptance_seconds.labels(door)

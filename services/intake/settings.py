@@ -26,3 +26,11 @@ class IntakeSettings(
         default=None,
         description="The address at which callers reach the notifier, for the status_url of a case.",
     )
+    wait_seconds_max: Annotated[float, Field(ge=0, le=60)] = Field(
+        default=10.0,
+        description="The longest wait of a call for its decision (`Prefer: wait`). A longer one is cut.",
+    )
+    waiters_max: Annotated[int, Field(ge=0, le=10_000)] = Field(
+        default=500,
+        description="The most calls that wait for a decision at once. Further calls get a 202 at once.",
+    )

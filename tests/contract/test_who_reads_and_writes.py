@@ -30,16 +30,24 @@ def modules(service: str) -> Iterator[tuple[ModuleType, ast.Module]]:
 
 
 def consumed(service: str) -> dict[str, str | None]:
-    """Each topic that a service subscribes to, with its group, or follows as a table, without one."""
+    """Each topic that a service subscribes to, with its group, or follows without one."""
     found: dict[str, str | None] = {}
     for module, tree in modules(service):
         for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
-            if isinstance(call.func, ast.Name) and call.func.id in ("Subscription", "Table"):
+            if _called(call) in ("Subscription", "Table", "follow"):
                 group = next((_value(module, one.value) for one in call.keywords if one.arg == "group"), None)
                 for argument in call.args:
                     value = _value(module, argument)
                     found |= dict.fromkeys(value if isinstance(value, tuple) else (value,), group)
     return found
+
+
+def _called(call: ast.Call) -> str | None:
+    match call.func:
+        case ast.Name(id=name) | ast.Attribute(attr=name):
+            return name
+        case _:
+            return None
 
 
 def _value(module: ModuleType, node: ast.expr) -> object:

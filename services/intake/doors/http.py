@@ -3,15 +3,25 @@
 from typing import Annotated, Any
 from urllib.parse import quote
 
-from fastapi import Depends, FastAPI, Path, Request, Response
+from fastapi import Depends, FastAPI, Header, Path, Request, Response
 from pydantic import BaseModel, Field
 
 from schemas.case import Case, SubmittedCase
 from schemas.ids import id_in_path
+from schemas.request_status import RequestStatus, status_of
 from schemas.withdrawal import Withdrawal, WithdrawalBody
 from services.chassis.http.keys import Caller, Keys
 from services.intake.accepting import HTTP, Intake
-from services.intake.accepting_over_http import CallerDependency, accept_body, caller_with, check_tenant
+from services.intake.accepting_over_http import (
+    JSON,
+    CallerDependency,
+    accept_body,
+    caller_with,
+    check_tenant,
+    read_message,
+)
+from services.intake.answering.preferences import wait_preferred
+from services.intake.answering.waiters import Answer, Waiters
 from services.intake.openapi_bodies import body_of, describe_bodies
 from services.intake.reading.replies import REPLY_KINDS, Reply, ReplyKind, named_by, read_reply
 from services.intake.reading.submission import read_submission, read_withdrawal
@@ -24,7 +34,10 @@ class AcceptedCase(BaseModel):
     request_id: str
     event_id: str = Field(description="The id of mandaat.case.submitted on mandaat.cases.")
     status_url: str | None = Field(
-        description="The address of the case's status, soon after this; null if intake does not know it."
+        description="The address of the case's status; null if intake does not know it."
+    )
+    request_url: str | None = Field(
+        default=None, description="The address of this request's status; null if intake does not know it."
     )
 
 
@@ -35,7 +48,7 @@ class AcceptedWithdrawal(BaseModel):
     request_id: str
     event_id: str = Field(description="The id of mandaat.case.withdrawn on mandaat.cases.")
     status_url: str | None = Field(
-        description="The address of the case's status, soon after this; null if intake does not know it."
+        description="The address of the case's status; null if intake does not know it."
     )
 
 
@@ -48,7 +61,7 @@ class AcceptedReply(BaseModel):
     event_id: str = Field(description="The id of the verdict on mandaat.replies.")
 
 
-def add_routes(app: FastAPI, intake: Intake, keys: Keys, notifier_url: str | None) -> None:
+def add_routes(app: FastAPI, intake: Intake, keys: Keys, notifier_url: str | None, waiters: Waiters) -> None:
     """Add the routes of this door to an application."""
     submitter = caller_with(keys, "submit")
     replier = caller_with(keys, "reply")
@@ -59,22 +72,45 @@ def add_routes(app: FastAPI, intake: Intake, keys: Keys, notifier_url: str | Non
         response_model=AcceptedCase,
         summary="Submit a case with a request",
         openapi_extra=body_of(SubmittedCase),
-        responses={409: {"description": "The request is known with other content"}},
+        responses={
+            200: {"description": "The decision, for `Prefer: wait`", "model": RequestStatus},
+            409: {"description": "The request is known with other content"},
+        },
     )
     async def submit(
-        request: Request, response: Response, caller: Annotated[Caller, Depends(submitter)]
-    ) -> AcceptedCase:
+        request: Request,
+        response: Response,
+        caller: Annotated[Caller, Depends(submitter)],
+        prefer: Annotated[
+            list[str] | None,
+            Header(description="`wait=2` waits up to 2 seconds for the decision (RFC 7240)."),
+        ] = None,
+    ) -> Any:
         def read(body: bytes) -> Case:
             submitted = read_submission(body)
             check_tenant(caller, submitted.tenant)
             return submitted.of(caller.tenant, origin=None)
 
-        accepted = await accept_body(intake, HTTP, request, caller, read)
+        case, message = await read_message(intake, HTTP, request, caller, read)
+        wait = wait_preferred(prefer or ())
+
+        async def accept() -> None:
+            await intake.accept([message], HTTP)
+
+        answer = None
+        if wait:
+            answer = await waiters.answer_to(case, wait, accept, request.receive)
+        else:
+            await accept()
+        status_url = _add_location(response, notifier_url, case.case_id)
+        if answer is not None:
+            return _answered(answer, status_url)
         return AcceptedCase(
-            case_id=accepted.content.case_id,
-            request_id=accepted.content.request.request_id,
-            event_id=accepted.event_id,
-            status_url=_add_location(response, notifier_url, accepted.content.case_id),
+            case_id=case.case_id,
+            request_id=case.request.request_id,
+            event_id=message.event_id,
+            status_url=status_url,
+            request_url=_request_url(status_url, case.request.request_id),
         )
 
     @app.post(
@@ -137,6 +173,16 @@ def _reply_route(intake: Intake, kind: ReplyKind, replier: CallerDependency) -> 
     return reply
 
 
+def _answered(answer: Answer, status_url: str | None) -> Response:
+    """200 with the decision, in place of the 202."""
+    status = status_of(answer.decided, answer.asked, status_url=status_url)
+    headers = {"Preference-Applied": "wait"}
+    request_url = _request_url(status_url, status.request_id)
+    if request_url is not None:
+        headers["Content-Location"] = request_url  # a GET there answers the same (RFC 9110, 8.7)
+    return Response(status.model_dump_json(), media_type=JSON, headers=headers)
+
+
 def _add_location(response: Response, notifier_url: str | None, case_id: str) -> str | None:
     """The address of the case's status, which also becomes the header Location."""
     url = _status_url(notifier_url, case_id)
@@ -148,7 +194,16 @@ def _add_location(response: Response, notifier_url: str | None, case_id: str) ->
 def _status_url(notifier_url: str | None, case_id: str) -> str | None:
     if notifier_url is None:
         return None
-    escaped = quote(case_id, safe="")
+    return f"{notifier_url.rstrip('/')}/v1/cases/{_escaped(case_id)}"
+
+
+def _request_url(status_url: str | None, request_id: str) -> str | None:
+    return None if status_url is None else f"{status_url}/requests/{_escaped(request_id)}"
+
+
+def _escaped(one_id: str) -> str:
+    """The id as one step of a path."""
+    escaped = quote(one_id, safe="")
     if escaped in (".", ".."):  # a client would take these for steps up the path
-        escaped = escaped.replace(".", "%2E")
-    return f"{notifier_url.rstrip('/')}/v1/cases/{escaped}"
+        return escaped.replace(".", "%2E")
+    return escaped

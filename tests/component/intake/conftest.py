@@ -16,6 +16,7 @@ from services.chassis.http.server import Health, create_app
 from services.chassis.kafka.dead_letters import ConsumedRecord
 from services.chassis.process.metrics import Metrics
 from services.intake.accepting import Intake
+from services.intake.answering.waiters import Waiters
 from services.intake.doors.inbound import accept_records
 from services.intake.doors.routes import DOORS, add_all_routes
 from services.intake.metrics import IntakeMetrics
@@ -40,6 +41,7 @@ class World:
 
     def __post_init__(self) -> None:
         intake_metrics = IntakeMetrics(self.metrics, [door.name for door in DOORS])
+        self.waiters = Waiters(100, 10.0, intake_metrics)
         self.intake = Intake(self.publisher, self.known, intake_metrics)
 
     async def accept_records(self, batch: Sequence[ConsumedRecord]) -> None:
@@ -72,7 +74,7 @@ def keys(tmp_path: Path) -> Keys:
 @pytest.fixture
 def app(world: World, keys: Keys) -> FastAPI:
     made = create_app("Mandaat intake", health=Health(), metrics=world.metrics)
-    add_all_routes(made, world.intake, keys, "http://notifier.example/")
+    add_all_routes(made, world.intake, keys, "http://notifier.example/", world.waiters)
     return made
 
 

@@ -38,6 +38,7 @@ async def test_an_accepted_case_is_published_and_its_status_url_returned(
         "request_id": "r1",
         "event_id": event.id,
         "status_url": "http://notifier.example/v1/cases/2026%2Fc%201",
+        "request_url": "http://notifier.example/v1/cases/2026%2Fc%201/requests/r1",
     }
     assert answer.headers["location"] == answer.json()["status_url"]
     (record,) = world.publisher.sent

@@ -1,0 +1,1 @@
+"""The answer in the same call: callers wait here, and decisions come in from mandaat.decisions."""
