@@ -50,9 +50,10 @@ def of_open_approval(event: ApprovalEvent, _approvers: Sequence[str]) -> Iterato
 
 
 def of_uncounted_verdict(event: ApprovalEvent, _approvers: Sequence[str]) -> Iterator[Party]:
-    """The person who gave it."""
+    """The person who gave it, and the tenant's webhook."""
     if event.giver is not None:
         yield Party("giver", event.giver)
+    yield Party("webhook", None)
 
 
 def nobody(_event: object, _approvers: Sequence[str]) -> Iterator[Party]:

@@ -85,6 +85,49 @@ def test_the_example_that_checks_a_signature_accepts_ours_and_no_other() -> None
     assert not verify(secret, headers | {"webhook-timestamp": "1000000000"}, body.encode())
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("webhook-signature", "v1,é"),
+        ("webhook-signature", "v1,\udce9"),
+        ("webhook-signature", ""),
+        ("webhook-id", "é\udce9"),
+        ("webhook-timestamp", "soon"),
+        ("webhook-timestamp", "NaN"),
+        ("webhook-timestamp", "1" * 5_000),
+        ("webhook-timestamp", "١٧٧٢٤٣٨٤٠٠"),
+        ("webhook-timestamp", "-1"),
+        ("webhook-timestamp", ""),
+    ],
+)
+def test_the_example_that_checks_a_signature_answers_no_to_headers_that_we_never_send(
+    name: str, text: str
+) -> None:
+    verify, secret, headers = a_signed_post()
+    assert not verify(secret, headers | {name: text}, b"{}")
+    assert verify(secret, headers, b"{}")
+
+
+@pytest.mark.parametrize("name", ["webhook-id", "webhook-timestamp", "webhook-signature"])
+def test_the_example_that_checks_a_signature_answers_no_without_a_header(name: str) -> None:
+    verify, secret, headers = a_signed_post()
+    del headers[name]
+    assert not verify(secret, headers, b"{}")
+
+
+def a_signed_post() -> tuple[Any, str, dict[str, str]]:
+    """The example's function, a secret, and the headers of a post with the body `{}`."""
+    names: dict[str, Any] = {}
+    exec(block("verify"), names)  # noqa: S102 - the example itself is what is tested
+    secret, now = "whsec_" + "bWFuZGFhdC1tYW5kYWF0", datetime.now(UTC)
+    headers = {
+        "webhook-id": "n-1",
+        "webhook-timestamp": str(int(now.timestamp())),
+        "webhook-signature": Webhook(secret).sign("n-1", now, "{}"),
+    }
+    return names["verify"], secret, headers
+
+
 def test_the_example_of_where_a_case_stands_has_the_shape_of_the_answer() -> None:
     case, event = a_case(), a_decision_event(a_decision(a_case()))
     new, _ = case_file.of_event(event, event.to_bytes())

@@ -79,9 +79,9 @@ def test_a_withdrawal_before_its_request_tells_only_the_webhook_until_the_reques
 
 
 @pytest.mark.parametrize("type_", [types.APPROVAL_LATE, types.APPROVAL_NOT_ENTITLED])
-def test_a_verdict_that_does_not_count_is_told_to_its_giver_alone(type_: str) -> None:
+def test_a_verdict_that_does_not_count_is_told_to_its_giver_and_the_webhook(type_: str) -> None:
     event = an_approval_event(type_, a_closed_approval(CASE, *LEADS), giver="lead-02", reply_id="reply-9")
-    assert told(event, LEADS) == [("giver", "lead-02")]
+    assert told(event, LEADS) == [("giver", "lead-02"), ("webhook", None)]
 
 
 def test_the_closing_of_an_approval_tells_nobody() -> None:
