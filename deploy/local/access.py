@@ -30,6 +30,11 @@ def webhooks_file(state: Path) -> Path:
     return state / "webhooks.jsonl"
 
 
+def senders_file(state: Path) -> Path:
+    """The file for MANDAAT_SENDERS_FILE: JSON Lines of `{tenant, from, name, logo}`."""
+    return state / "senders.jsonl"
+
+
 def api_key(state: Path, tenant: str) -> str:
     """The key of a tenant; created when there is none."""
     kept = key_file(state, tenant)
@@ -45,7 +50,7 @@ def webhook_secrets(state: Path) -> dict[str, str]:
 
 
 def prepare(state: Path, webhook_address: str, tenants: tuple[str, ...] = TENANTS) -> None:
-    """Writes both files for `tenants`. Keys, secrets and lines that are there already stay."""
+    """Writes the files for `tenants`. Keys, secrets and lines that are there already stay."""
     keys = {_sha256(api_key(state, tenant)): tenant for tenant in tenants}
     own = [{"sha256": digest, "tenant": tenant, "scopes": SCOPES} for digest, tenant in keys.items()]
     added = [line for line in _lines(keys_file(state)) if _member(line, "sha256") not in keys]
@@ -61,6 +66,7 @@ def prepare(state: Path, webhook_address: str, tenants: tuple[str, ...] = TENANT
     ]
     others = [line for line in _lines(webhooks_file(state)) if _member(line, "tenant") not in tenants]
     _write_secret(webhooks_file(state), _json_lines(hooks) + "".join(others))
+    senders_file(state).touch(mode=0o600)
 
 
 def _webhook_secret() -> str:

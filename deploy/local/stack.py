@@ -230,6 +230,7 @@ class Stack:
             "MANDAAT_HTTP_PORT": str(self._http_port(name)),
             "MANDAAT_NOTIFIER_URL": self.http("notifier"),
             "MANDAAT_KEYS_FILE": str(access.keys_file(self.state)),
+            "MANDAAT_SENDERS_FILE": str(access.senders_file(self.state)),
             "MANDAAT_WEBHOOKS_FILE": str(access.webhooks_file(self.state)),
             "MANDAAT_PARTITIONS": str(SIZES.partitions),
             "MANDAAT_REPLICATION": str(SIZES.replication),

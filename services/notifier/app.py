@@ -28,6 +28,7 @@ from services.chassis.redis import connect
 from services.notifier.channels.channel import Channel
 from services.notifier.channels.contacts import Contacts
 from services.notifier.channels.mail.channel import MailChannel
+from services.notifier.channels.mail.sender import Senders, watch_senders
 from services.notifier.channels.mail.smtp import Mailer, Server
 from services.notifier.channels.webhook.channel import WebhookChannel
 from services.notifier.channels.webhook.hooks_file import Hook, watch_hooks
@@ -56,6 +57,7 @@ async def main(stop: Stop) -> None:
     hooks = watch_hooks(settings.webhooks_file)
     failpoints.arm(settings, {"MANDAAT_WEBHOOKS_FILE": [hook.url for hook in hooks().values()]})
     server = mail_server(settings)
+    senders = watch_senders(settings.senders_file, settings.sender)
     metrics = Metrics()
     of_notifier = NotifierMetrics(metrics)
     case_files_kept = timedelta(days=settings.case_file_days)
@@ -79,7 +81,7 @@ async def main(stop: Stop) -> None:
             parse_in_thread=True,
         )
         contacts = Contacts(staff, settings.language)
-        channels = open_channels(settings, server, hooks, contacts, labels)
+        channels = open_channels(settings, server, hooks, contacts, labels, senders)
         store = OutboxStore(
             connect(settings.redis_url.get_secret_value(), CALL_TIMEOUT_SECONDS),
             [channel.name for channel in channels],
@@ -148,11 +150,12 @@ def open_channels(
     hooks: Callable[[], Mapping[str, Hook]],
     contacts: Contacts,
     labels: LabelTable,
+    senders: Senders,
 ) -> list[Channel]:
     """Every channel, one line each."""
     mail, webhooks = settings.smtp_connections, settings.webhook_connections
     return [
-        MailChannel(Mailer(server, mail), contacts, letter_writer(), labels, settings.sender, mail),
+        MailChannel(Mailer(server, mail), contacts, letter_writer(), labels, senders, mail),
         WebhookChannel(Hooks(hooks, webhooks), hooks, webhooks),
     ]
 

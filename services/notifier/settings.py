@@ -16,7 +16,7 @@ from services.chassis.process.settings import (
     RedisSettings,
 )
 from services.notifier.channels.mail.address import named_address
-from services.notifier.channels.mail.message import FromAddress
+from services.notifier.channels.mail.sender import Sender
 
 
 class NotifierSettings(
@@ -35,6 +35,9 @@ class NotifierSettings(
     smtp_connections: Annotated[int, Field(ge=1, le=100)] = 8
     mail_from: str = Field(description='The sender of our mail: "Mandaat <no-reply@example.org>".')
     mail_reply_to: str | None = Field(default=None, description="The address for answers to our mail.")
+    senders_file: Path | None = Field(
+        default=None, description='JSON Lines of {"tenant", "from", "name", "logo"}; unset: one for all.'
+    )
     webhooks_file: Path | None = Field(
         default=None, description='JSON Lines of {"tenant", "url", "secret"}; unset: no webhooks.'
     )
@@ -57,8 +60,8 @@ class NotifierSettings(
         return text
 
     @property
-    def sender(self) -> FromAddress:
+    def sender(self) -> Sender:
         """The sender of our mail."""
         name, address = named_address(self.mail_from)
         reply_to = named_address(self.mail_reply_to).address if self.mail_reply_to is not None else None
-        return FromAddress(name, address, reply_to)
+        return Sender(name, address, reply_to)

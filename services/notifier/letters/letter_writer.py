@@ -22,7 +22,7 @@ from schemas.language import Language, amount_text
 from schemas.notice import Audience
 from schemas.staff import StaffMember
 from services.notifier.letters.clean import clean_code, clean_line, clean_text, without_tricks
-from services.notifier.letters.kind_labels import NO_LABELS, Labels
+from services.notifier.letters.tenant_style import USUAL_STYLE, TenantStyle
 from services.notifier.letters.words import Words
 from services.notifier.planning.event_kinds import EVENT_KINDS, Event
 from services.notifier.planning.notice import PendingNotice
@@ -66,23 +66,24 @@ class LetterWriter:
         language: Language,
         find_member: FindMember,
         remark: str = "",
-        labels: Labels = NO_LABELS,
+        style: TenantStyle = USUAL_STYLE,
     ) -> Letter:
         """The letter of this notice to a reader of that name.
 
         `case` is as it was submitted. `remark` is of the person who decided, where the decision is older than
-        its field for that (docs/notices.md, Who is told). Only colleagues read it. `labels` are those of the
-        tenant's policy.
+        its field for that (docs/notices.md, Who is told). Only colleagues read it.
         """
         template = f"{language}/{LETTERS[notice.recipient.audience, event.type]}.jinja"
         values = self._values(notice, event, case, language, find_member)
-        values["kind"] = self._words.kind(case.request.kind, language, labels)
+        values["kind"] = self._words.kind(case.request.kind, language, style.labels)
+        values["signature"] = clean_line(style.signature, 100)
         values["name"] = clean_line(name, 100) if name else ""
         values["remark"] = clean_text(_remark(event) or remark, 2000)
         plain = self._text.get_template(template).make_module({**values, "parts": "parts.txt.jinja"})
         rich = self._html.get_template(template).make_module({**values, "parts": "parts.html.jinja"})
         subject, footer = clean_line(str(plain.subject), MOST_SUBJECT), str(plain.footer)  # type: ignore[attr-defined] # set in the template
         frame = {"subject": subject, "footer": footer, "language": language}
+        frame |= {"logo": style.logo, "signature": values["signature"]}
         text = self._text.get_template("layout.txt.jinja").render(frame, body=str(plain).strip() + "\n")
         html = self._html.get_template("layout.html.jinja").render(frame, body=Markup(str(rich).strip()))  # noqa: S704 - escaped by its own template
         return Letter(subject, text, html, language)

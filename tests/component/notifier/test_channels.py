@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime
+from email import message_from_bytes
+from email.policy import default
 from pathlib import Path
 from typing import Any, get_args
 
@@ -17,7 +19,7 @@ from services.notifier.app import letter_writer, mail_server, open_channels
 from services.notifier.channels.channel import Channel, DeliveryAttempt
 from services.notifier.channels.contacts import Contacts
 from services.notifier.channels.mail.channel import MailChannel
-from services.notifier.channels.mail.message import FromAddress
+from services.notifier.channels.mail.sender import Logo, Sender, Senders
 from services.notifier.channels.outcome import Delivered, Outcome, Permanent
 from services.notifier.channels.webhook.channel import WebhookChannel
 from services.notifier.outbox.case_file import read_material
@@ -42,9 +44,10 @@ class Channels:
     def __init__(self, *staff: StaffMember) -> None:
         self.mails, self.webhooks, self.staff = FakeMail(), FakeWebhooks("acme"), FakeStaff(staff)
         self.labels = FakeLabels()
-        sender = FromAddress("Mandaat", "no-reply@mandaat.example")
+        self.own_senders: dict[str, Sender] = {}
+        senders = Senders(Sender("Mandaat", "no-reply@mandaat.example"), lambda: self.own_senders)
         contacts = Contacts(self.staff, "nl")
-        self.mail = MailChannel(self.mails, contacts, letter_writer(), self.labels, sender, concurrency=2)
+        self.mail = MailChannel(self.mails, contacts, letter_writer(), self.labels, senders, concurrency=2)
         self.webhook = WebhookChannel(self.webhooks, lambda: ["acme"], concurrency=2)
 
     async def send(
@@ -146,6 +149,20 @@ async def test_mail_names_a_kind_as_the_policy_of_its_tenant_does() -> None:
     assert b"Goedgekeurd: geld terug" in channels.mails.kept[0][1]
 
 
+async def test_mail_comes_from_its_tenants_own_sender_under_the_same_message_id() -> None:
+    channels = Channels()
+    case, event = a_case(), a_decision_event(a_decision(a_case()))
+    before = channels.mail.message_id(a_pending_notice(event))
+    channels.own_senders["acme"] = Sender(
+        "Acme, Zorg", "zorg@acme.example", signature="Acme", logo=Logo(b"\x89PNG\r\n\x1a\n", "png")
+    )
+    assert await channels.outcome(event, case=case) == Delivered()
+    mail = message_from_bytes(channels.mails.kept[0][1], policy=default)
+    assert mail["From"] == '"Acme, Zorg" <zorg@acme.example>'
+    assert mail["Message-ID"] == before == channels.mail.message_id(a_pending_notice(event))
+    assert [part.get_content_type() for part in mail.walk()][-1] == "image/png"
+
+
 async def test_mail_waits_until_the_policies_are_read() -> None:
     channels = Channels()
     assert channels.mail.ready() is None
@@ -163,7 +180,14 @@ async def test_every_copy_of_a_notice_is_the_same_mail() -> None:
 
 async def test_every_channel_name_of_a_notice_has_its_channel(tmp_path: Path) -> None:
     settings = NotifierSettings(keys_file=tmp_path, mail_from="a@example.org")
-    channels = open_channels(settings, mail_server(settings), dict, Contacts(FakeStaff(), "nl"), FakeLabels())
+    channels = open_channels(
+        settings,
+        mail_server(settings),
+        dict,
+        Contacts(FakeStaff(), "nl"),
+        FakeLabels(),
+        Senders(settings.sender),
+    )
     assert {one.name for one in channels} == set(get_args(ChannelName))
     for one in channels:
         await one.close()

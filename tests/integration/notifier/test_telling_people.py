@@ -6,13 +6,15 @@ import json
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
+from email import message_from_bytes
+from email.policy import default
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import httpx
 
-from deploy.local.access import webhooks_file
+from deploy.local.access import senders_file, webhooks_file
 from deploy.local.sinks.mail import KeptMail
 from deploy.local.sinks.webhook import KeptWebhook
 from deploy.local.stack import Stack
@@ -227,6 +229,38 @@ async def test_a_webhook_that_is_added_while_the_notifier_runs_gets_posts(
         await eventually(is_told, seconds=30)
     finally:
         put_in_place(path, lines)
+
+
+async def test_mail_comes_from_its_tenants_own_sender_with_its_logo_in_the_mail(
+    notifier: Stack, journal: Publisher, mark: str, mails: Mails
+) -> None:
+    tenant, path = f"t-{mark}", senders_file(notifier.state)
+    own = {"tenant": tenant, "from": "zorg@faß.example", "name": "Acme, Zorg", "logo": f"{mark}.png"}
+    (path.parent / own["logo"]).write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(range(256)))
+    numbers = count()
+
+    async def sender_is_used() -> KeptMail | None:
+        case = a_marked_case(mark, next(numbers), tenant=tenant)
+        await journal.submit(case)
+        await journal.settle(a_decision_event(a_decision(case), tenant=tenant))
+        return next((mail for mail in mails() if b"zorg@xn--fa-hia.example" in content(mail)), None)
+
+    def content(mail: KeptMail) -> bytes:
+        return (notifier.mail_folder / mail.file).read_bytes()
+
+    try:
+        put_in_place(path, json.dumps(own) + "\n")
+        kept = await eventually(sender_is_used, seconds=30)
+    finally:
+        put_in_place(path, "")
+    mail = message_from_bytes(content(kept), policy=default)
+    assert mail["From"] == '"Acme, Zorg" <zorg@xn--fa-hia.example>'
+    assert mail["Message-ID"].endswith("@example.com>"), "of the usual sender"
+    html = mail.get_body(("html",))
+    assert html is not None
+    assert 'src="cid:logo@mandaat"' in html.get_content()
+    picture = next(part for part in mail.walk() if part["Content-ID"] == "<logo@mandaat>")
+    assert picture.get_content().endswith(bytes(range(256)))
 
 
 def put_in_place(path: Path, text: str) -> None:

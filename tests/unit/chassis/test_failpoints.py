@@ -132,7 +132,16 @@ def test_a_service_with_failpoints_needs_all_addresses_on_this_machine(
 
 
 NO_ADDRESS = {
-    *("keys_file", "webhooks_file", "log_level", "failpoints", "language", "mail_from", "mail_reply_to"),
+    *(
+        "keys_file",
+        "webhooks_file",
+        "senders_file",
+        "log_level",
+        "failpoints",
+        "language",
+        "mail_from",
+        "mail_reply_to",
+    ),
     *("smtp_username", "smtp_password"),
 }
 

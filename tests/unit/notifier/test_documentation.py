@@ -15,6 +15,7 @@ from schemas import types
 from schemas.language import amount_text
 from schemas.reasons import CATALOGUE
 from services.notifier.app import letter_writer
+from services.notifier.channels.mail.sender import Sender, read_senders
 from services.notifier.channels.webhook.hooks_file import read_hooks
 from services.notifier.letters.letter_writer import LETTERS
 from services.notifier.letters.words import Words
@@ -148,6 +149,14 @@ def holds(answer: Any, example: Any) -> None:
     elif isinstance(example, list):
         for one in example:
             holds(answer[0], one)
+
+
+def test_the_sender_in_the_page_is_read(tmp_path: Path) -> None:
+    (tmp_path / "acme.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    default = Sender("Mandaat", "no-reply@example.org")
+    sender = read_senders(block("senders"), default=default, folder=tmp_path)["acme"]
+    assert sender.signature == sender.name == "Acme Customer Care"
+    assert sender.logo is not None
 
 
 def test_the_page_names_settings_that_exist_with_their_defaults() -> None:

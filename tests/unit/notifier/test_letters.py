@@ -18,6 +18,7 @@ from schemas.decision import Reason
 from schemas.reasons import CATALOGUE
 from services.notifier.app import letter_writer
 from services.notifier.letters.letter_writer import LETTERS, Letter
+from services.notifier.letters.tenant_style import TenantStyle
 from tests.builders.approvals import a_closed_approval, an_approval
 from tests.builders.cases import a_case
 from tests.builders.decisions import a_decision, over_limit
@@ -440,7 +441,7 @@ def with_labels(audience: str, kind: str, language: Any, labels: Any = LABELS) -
     case = a_case(kind=kind)
     event = an_event(types.DECISION_APPROVED, case)
     pending = a_pending_notice(event, audience, PERSONS[audience])
-    return WRITER.write(pending, event, case, "A. Bakker", language, STAFF.get, labels=labels)
+    return WRITER.write(pending, event, case, "A. Bakker", language, STAFF.get, style=TenantStyle(labels))
 
 
 @pytest.mark.parametrize(
@@ -469,3 +470,19 @@ def test_a_label_is_text_and_not_html_or_a_template() -> None:
     assert "&lt;img src=x&gt; {{ 7 * 7 }} &amp; co Bcc: x@y" in letter.html
     assert "\n" not in with_labels("agent", "refund", "en", labels).subject
     assert not BAD.search(letter.text)
+
+
+@pytest.mark.parametrize("type_", [type_ for audience, type_ in LETTERS if audience == "customer"])
+@pytest.mark.parametrize("language", ["nl", "en"])
+def test_a_letter_to_a_customer_is_signed_by_the_tenant_and_shows_its_logo(type_: str, language: Any) -> None:
+    case = a_case()
+    event = an_event(type_, case)
+    pending = a_pending_notice(event, "customer", "cu-1")
+    style = TenantStyle(signature="Acme & Co <b>", logo="cid:logo@mandaat")
+    letter = WRITER.write(pending, event, case, "A. Bakker", language, STAFF.get, style=style)
+    assert "\nAcme & Co <b>\n" in letter.text
+    assert "<br>Acme &amp; Co &lt;b&gt;</p>" in letter.html
+    assert '<img src="cid:logo@mandaat" alt="Acme &amp; Co &lt;b&gt;"' in letter.html
+    usual = WRITER.write(pending, event, case, "A. Bakker", language, STAFF.get)
+    assert "<img" not in usual.html
+    assert {"nl": "de klantenservice", "en": "customer service"}[language] in usual.text

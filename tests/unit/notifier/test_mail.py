@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import email
 import email.policy
+from dataclasses import replace
 from datetime import UTC, datetime
 from email.message import EmailMessage
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.notifier.channels.mail.message import FromAddress, compose, message_id, thread_id
+from services.notifier.channels.mail.message import LOGO_ADDRESS, compose, message_id, thread_id
+from services.notifier.channels.mail.sender import Logo, Sender
 from services.notifier.letters.letter_writer import Letter
 
-SENDER = FromAddress("Mandaat", "no-reply@mandaat.example", "help@mandaat.example")
+SENDER = Sender("Mandaat", "no-reply@mandaat.example", "help@mandaat.example")
 LETTER = Letter("Over uw verzoek: €\u00a045,00", "Beste Åke,\n\nDag\n-- \n.\n.punt\n", "<p>Dag</p>", "nl")
 LINE = st.one_of(
     st.text(st.characters(exclude_categories=["Cs"]), max_size=250),
@@ -21,13 +23,17 @@ LINE = st.one_of(
 )
 
 
-def composed(name: str | None = "A. Bakker", letter: Letter = LETTER) -> bytes:
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256))
+
+
+def composed(name: str | None = "A. Bakker", letter: Letter = LETTER, sender: Sender = SENDER) -> bytes:
     return compose(
         letter,
         to="a@example.org",
         name=name,
-        sender=SENDER,
+        sender=sender,
         notice_id="abc",
+        message_id=message_id("abc", SENDER),
         thread=thread_id("acme", "c-1", SENDER),
         date=datetime(2026, 3, 2, 8, tzinfo=UTC),
     )
@@ -50,6 +56,29 @@ def test_a_mail_names_its_sender_its_thread_and_that_a_machine_sent_it() -> None
     assert mail["Auto-Submitted"] == "auto-generated"
     assert mail["Date"] == "Mon, 02 Mar 2026 08:00:00 +0000"
     assert mail["Content-Language"] == "nl"
+
+
+def test_a_logo_is_sent_within_the_mail_and_found_by_the_html() -> None:
+    sender = replace(SENDER, logo=Logo(PNG, "png"))
+    raw = composed(letter=replace(LETTER, html=f'<img src="{LOGO_ADDRESS}">'), sender=sender)
+    assert raw == composed(letter=replace(LETTER, html=f'<img src="{LOGO_ADDRESS}">'), sender=sender)
+    mail = read(raw)
+    kinds = [part.get_content_type() for part in mail.walk()]
+    related = ["multipart/related", "text/html", "image/png"]
+    assert kinds == ["multipart/alternative", "text/plain", *related]
+    picture = list(mail.walk())[-1]
+    assert picture["Content-ID"] == "<" + LOGO_ADDRESS.removeprefix("cid:") + ">"
+    assert picture["Content-Disposition"].startswith("inline")
+    assert picture.get_content() == PNG
+    assert mail["Content-Language"] == "nl"
+    assert max(map(len, raw.split(b"\r\n"))) <= 998
+
+
+@given(name=LINE)
+def test_a_senders_name_stays_a_name(name: str) -> None:
+    mail = read(composed(sender=replace(SENDER, name=name)))
+    assert [one.addr_spec for one in mail["From"].addresses] == [SENDER.address]
+    assert mail.keys() == read(composed()).keys()
 
 
 def test_text_and_html_can_be_read_back() -> None:

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from services.notifier.channels.mail.message import FromAddress
+from services.notifier.channels.mail.sender import Sender
 from services.notifier.settings import NotifierSettings
 
 
-def sender(mail_from: str, reply_to: str | None = None) -> FromAddress:
+def sender(mail_from: str, reply_to: str | None = None) -> Sender:
     return NotifierSettings(keys_file=Path("keys"), mail_from=mail_from, mail_reply_to=reply_to).sender
 
 
@@ -28,7 +28,7 @@ def sender(mail_from: str, reply_to: str | None = None) -> FromAddress:
     ],
 )
 def test_a_sender_is_an_address_with_or_without_a_name(written: str, name: str, address: str) -> None:
-    assert sender(written) == FromAddress(name, address)
+    assert sender(written) == Sender(name, address)
 
 
 @pytest.mark.parametrize("field", ["mail_from", "mail_reply_to"])

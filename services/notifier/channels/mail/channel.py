@@ -10,10 +10,12 @@ from schemas.mailbox import mailbox
 from schemas.notice import ChannelName
 from services.notifier.channels.channel import DeliveryAttempt, Material
 from services.notifier.channels.contacts import Contact, Contacts
-from services.notifier.channels.mail.message import FromAddress, compose, message_id, thread_id
+from services.notifier.channels.mail.message import LOGO_ADDRESS, compose, message_id, thread_id
+from services.notifier.channels.mail.sender import Sender, Senders
 from services.notifier.channels.outcome import Outcome, Permanent
 from services.notifier.letters.kind_labels import NO_LABELS, LabelTable
 from services.notifier.letters.letter_writer import LetterWriter
+from services.notifier.letters.tenant_style import TenantStyle
 from services.notifier.planning.notice import PendingNotice
 
 
@@ -41,14 +43,14 @@ class MailChannel:
         contacts: Contacts,
         letters: LetterWriter,
         labels: LabelTable,
-        sender: FromAddress,
+        senders: Senders,
         concurrency: int,
     ) -> None:
         self._transport = transport
         self._contacts = contacts
         self._letters = letters
         self._labels = labels
-        self._sender = sender
+        self._senders = senders
         self.concurrency: Final = concurrency
 
     def serves(self, tenant: str) -> bool:
@@ -61,7 +63,7 @@ class MailChannel:
 
     def message_id(self, notice: PendingNotice) -> str:
         """The Message-ID of the mail."""
-        return message_id(notice.notice_id, self._sender)
+        return message_id(notice.notice_id, self._senders.default)
 
     def ready(self) -> str | None:
         """Why nobody can be addressed yet, or no letter written, or None."""
@@ -85,15 +87,22 @@ class MailChannel:
         to = mailbox(contact.email)
         if to is None:
             return DeliveryAttempt(Permanent("bad_address"), contact.language)
-        mail = self._compose(notice, material, case, contact, to)
-        return DeliveryAttempt(await self._transport.send(self._sender.address, to, mail), contact.language)
+        sender = self._senders.of(notice.tenant)
+        mail = self._compose(notice, material, case, contact, to, sender)
+        return DeliveryAttempt(await self._transport.send(sender.address, to, mail), contact.language)
 
     async def close(self) -> None:
         """Close the connections to the mail server."""
         await self._transport.close()
 
     def _compose(
-        self, notice: PendingNotice, material: Material, case: Case, contact: Contact, to: str
+        self,
+        notice: PendingNotice,
+        material: Material,
+        case: Case,
+        contact: Contact,
+        to: str,
+        sender: Sender,
     ) -> bytes:
         event = material.event.event
         letter = self._letters.write(
@@ -104,14 +113,19 @@ class MailChannel:
             contact.language,
             self._contacts.members_of(notice.tenant),
             material.remark or "",
-            self._labels.get(notice.tenant) or NO_LABELS,
+            TenantStyle(
+                self._labels.get(notice.tenant) or NO_LABELS,
+                sender.signature,
+                LOGO_ADDRESS if sender.logo is not None else "",
+            ),
         )
         return compose(
             letter,
             to=to,
             name=contact.name,
-            sender=self._sender,
+            sender=sender,
             notice_id=notice.notice_id,
-            thread=thread_id(notice.tenant, notice.case_id, self._sender),
+            message_id=self.message_id(notice),
+            thread=thread_id(notice.tenant, notice.case_id, self._senders.default),
             date=event.time,
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -10,33 +9,23 @@ from email.policy import SMTP
 from typing import Final
 
 from schemas.ids import derived_id
+from services.notifier.channels.mail.sender import Logo, Sender
 from services.notifier.letters.clean import clean_line
 from services.notifier.letters.letter_writer import Letter
 
 LONGEST_SUBJECT: Final = 300
 LONGEST_NAME: Final = 100
+LOGO_ID: Final = "logo@mandaat"
+LOGO_ADDRESS: Final = f"cid:{LOGO_ID}"
+"""The address of the logo in the HTML (RFC 2392)."""
 
 
-@dataclass(frozen=True)
-class FromAddress:
-    """The sender of our mail, and the address for answers."""
-
-    name: str
-    address: str
-    reply_to: str | None = None
-
-    @property
-    def domain(self) -> str:
-        """The domain of our Message-IDs."""
-        return self.address.rpartition("@")[2]
-
-
-def message_id(notice_id: str, sender: FromAddress) -> str:
+def message_id(notice_id: str, sender: Sender) -> str:
     """The Message-ID of a notice. A reader who gets a second copy can recognise it by this."""
     return f"<{notice_id}@{sender.domain}>"
 
 
-def thread_id(tenant: str, case_id: str, sender: FromAddress) -> str:
+def thread_id(tenant: str, case_id: str, sender: Sender) -> str:
     """The id to which all mails about a case refer, so that a mail program shows them together."""
     return f"<{derived_id('thread', tenant, case_id)}@{sender.domain}>"
 
@@ -46,8 +35,9 @@ def compose(
     *,
     to: str,
     name: str | None,
-    sender: FromAddress,
+    sender: Sender,
     notice_id: str,
+    message_id: str,
     thread: str,
     date: datetime,
 ) -> bytes:
@@ -56,23 +46,39 @@ def compose(
     `to` is an address that `address.mailbox` made; `date` is the time of the event.
     """
     mail = EmailMessage(policy=SMTP)
-    mail["From"] = Address(sender.name, addr_spec=sender.address)
+    mail["From"] = Address(_phrase(sender.name, LONGEST_NAME), addr_spec=sender.address)
     mail["To"] = Address(_phrase(name or "", LONGEST_NAME), addr_spec=to)
     if sender.reply_to is not None:
         mail["Reply-To"] = sender.reply_to
     mail["Subject"] = _phrase(letter.subject, LONGEST_SUBJECT)
     mail["Date"] = date
-    mail["Message-ID"] = message_id(notice_id, sender)
+    mail["Message-ID"] = message_id
     mail["In-Reply-To"] = thread
     mail["References"] = thread
     mail["Auto-Submitted"] = "auto-generated"
     mail["X-Auto-Response-Suppress"] = "All"
     mail.set_content(letter.text, cte="quoted-printable")
     mail.add_alternative(letter.html, subtype="html", cte="quoted-printable")
+    if sender.logo is not None:
+        _add_logo(mail, sender.logo, f"=_{notice_id}_r=")
     mail["Content-Language"] = letter.language  # the library would move an earlier one into the first part
     # Not the library's random boundary. In quoted-printable text no `=` stands before these letters.
     mail.set_boundary(f"=_{notice_id}_=")
     return mail.as_bytes()
+
+
+def _add_logo(mail: EmailMessage, logo: Logo, boundary: str) -> None:
+    """Put the logo beside the HTML (RFC 2387), which finds it by its Content-ID."""
+    _, html = mail.iter_parts()
+    html.add_related(
+        logo.content,
+        "image",
+        logo.subtype,
+        cid=f"<{LOGO_ID}>",
+        disposition="inline",
+        filename=f"logo.{logo.subtype}",
+    )
+    html.set_boundary(boundary)
 
 
 def _phrase(text: str, longest: int) -> str:
