@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from deploy.local.problems import StackError
+from services.chassis.process.settings import Settings
 
 HOST = "127.0.0.1"
 """The whole local stack listens on this address only."""
@@ -20,10 +21,10 @@ HOST = "127.0.0.1"
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
-class Ports(BaseSettings):
+class Ports(Settings):
     """The port of each part. Not the usual ones, so that another Kafka or Redis can run on this machine."""
 
-    model_config = SettingsConfigDict(env_prefix="MANDAAT_LOCAL_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="MANDAAT_LOCAL_")
     kafka_port: Port = 17092
     controller_port: Port = 17093
     redis_port: Port = 17379

@@ -4,7 +4,7 @@ How a service is wired (`services/<name>/app.py`):
 
 ```python
 async def main(stop: Stop) -> None:
-    settings = Settings()                                   # ValidationError: one line, exit code 2
+    settings = Settings()                                   # ConfigurationError: one line, exit code 2
     metrics, health = Metrics(), Health()
     async with AsyncExitStack() as stack:                   # closes in reverse order
         keys = Keys.load(settings.keys_file)                # ConfigurationError: one line, exit code 2

@@ -4,17 +4,30 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Final
+from typing import Any, Final, TypeVar
 
 import typer
 
 from deploy.local.settings import Ports, state_dir
 from deploy.local.stack import SIZES, Stack
-from services.chassis.process.settings import TopicSettings
+from services.chassis.process.errors import ConfigurationError
+from services.chassis.process.settings import Settings, TopicSettings
 from services.cli.exit_codes import CALLED_WRONGLY
 
 KAFKA: Final = "MANDAAT_KAFKA_BOOTSTRAP"
 REDIS: Final = "MANDAAT_REDIS_URL"
+
+
+Chosen = TypeVar("Chosen", bound=Settings)
+
+
+def settings_of(kind: type[Chosen], **values: Any) -> Chosen:
+    """The settings of this kind. Exits with 2, and a sentence for each, if some are wrong."""
+    try:
+        return kind(**values)
+    except ConfigurationError as error:
+        sys.stderr.write(f"mandaat: {error}\n")
+        raise typer.Exit(CALLED_WRONGLY) from None
 
 
 def kafka_settings(option: str | None = None) -> TopicSettings:
@@ -23,9 +36,9 @@ def kafka_settings(option: str | None = None) -> TopicSettings:
     Exits with 2 if no address is given and no local Kafka is running.
     """
     if option:
-        return TopicSettings(kafka_bootstrap=option)
+        return settings_of(TopicSettings, kafka_bootstrap=option)
     if os.environ.get(KAFKA):
-        return TopicSettings()
+        return settings_of(TopicSettings)
     return TopicSettings(
         kafka_bootstrap=_local("kafka", "Kafka", f"--kafka or {KAFKA}").bootstrap,
         partitions=SIZES.partitions,
@@ -42,7 +55,7 @@ def redis_url(option: str | None = None) -> str:
 
 def _local(name: str, title: str, options: str) -> Stack:
     """The local stack, if this part of it is running. Another process on its port does not count."""
-    stack = Stack(state_dir(), Ports())
+    stack = Stack(state_dir(), settings_of(Ports))
     if stack.running(name):
         return stack
     if (stack.state / "processes").is_dir():

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import sys
 from importlib import import_module
-from typing import Final, NamedTuple
+from importlib.metadata import distribution
+from typing import Annotated, Final, NamedTuple
 
 import typer
 
@@ -48,7 +49,11 @@ def build(called: str | None) -> typer.Typer:
     app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
 
     @app.callback()
-    def _root() -> None:
+    def _root(
+        version: Annotated[
+            bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)
+        ] = False,
+    ) -> None:
         """Decision authority for contact-centre staff.
 
         Exit codes: 0; 1 if something is wrong; 2 if the command was called wrongly or cannot run.
@@ -64,6 +69,12 @@ def build(called: str | None) -> typer.Typer:
         else:
             app.command(name, help=entry.help)(command)
     return app
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"mandaat {distribution('mandaat').version}")
+        raise typer.Exit
 
 
 def _only_listed() -> None:

@@ -30,6 +30,7 @@ from deploy.local.problems import StackError
 from deploy.local.settings import Ports, free_ports, state_dir
 from deploy.local.stack import ALL, Stack
 from services.cli import demo_report
+from services.cli.addresses import settings_of
 from services.cli.exit_codes import WRONG
 from services.cli.progress import StackProgress, counters
 from services.cli.publish import publish_policy, publish_staff
@@ -89,9 +90,9 @@ def _run_in(stack: Stack, console: Console, started: float, stay: bool) -> bool:
 def _fresh_stack(console: Console) -> Stack:
     """A stack in `<state>/demo`, after stopping and removing that of an earlier run."""
     progress, state = StackProgress(console), state_dir() / "demo"
-    Stack(state, Ports(), report=progress.part).down()
+    ports = settings_of(Ports)
+    Stack(state, ports, report=progress.part).down()
     shutil.rmtree(state)
-    ports = Ports()
     if any(listening(port) for port in ports.model_dump().values()):
         progress.part("ports", "some default ports are taken; using free ones")
         ports = free_ports()

@@ -13,7 +13,8 @@ from deploy.local import access
 from deploy.local.problems import StackError
 from deploy.local.settings import Ports, state_dir
 from deploy.local.stack import ALL, PartStatus, Stack
-from services.cli.exit_codes import CALLED_WRONGLY, WRONG
+from services.cli.addresses import settings_of
+from services.cli.exit_codes import WRONG
 from services.cli.progress import StackProgress
 
 local_app = typer.Typer(help="Run the whole stack on this machine without Docker.", no_args_is_help=True)
@@ -68,12 +69,7 @@ def status(
 
 def _stack(console: Console) -> Stack:
     progress = StackProgress(console)
-    try:
-        ports = Ports()
-    except ValueError as problem:
-        Console(stderr=True).print(f"a port setting is wrong: {problem}", markup=False)
-        raise typer.Exit(CALLED_WRONGLY) from problem
-    return Stack(state_dir(), ports, report=progress.part, fetched=progress.fetched)
+    return Stack(state_dir(), settings_of(Ports), report=progress.part, fetched=progress.fetched)
 
 
 def _parts(only: str) -> list[str]:

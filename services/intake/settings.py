@@ -8,6 +8,7 @@ from pydantic import Field
 
 from services.chassis.process.settings import (
     FailpointSettings,
+    HttpAddress,
     HttpSettings,
     KafkaSettings,
     KeysSettings,
@@ -22,7 +23,7 @@ class IntakeSettings(
     """The settings of intake."""
 
     http_port: Annotated[int, Field(ge=0, le=65535)] = 8080
-    notifier_url: Annotated[str, Field(pattern=r"^https?://[^\s/]+(/[^\s]*)?$")] | None = Field(
+    notifier_url: HttpAddress | None = Field(
         default=None,
         description="The address at which callers reach the notifier, for the status_url of a case.",
     )

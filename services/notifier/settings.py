@@ -33,7 +33,7 @@ class NotifierSettings(
         default=None, description="true: required; false: never used; unset: used when the server offers it."
     )
     smtp_connections: Annotated[int, Field(ge=1, le=100)] = 8
-    mail_from: str = Field(description='The sender of our mail: "Mandaat <no-reply@example.org>".')
+    mail_from: str = Field(description="It is the sender of our mail: Mandaat <no-reply@example.org>")
     mail_reply_to: str | None = Field(default=None, description="The address for answers to our mail.")
     senders_file: Path | None = Field(
         default=None, description='JSON Lines of {"tenant", "from", "name", "logo"}; unset: one for all.'

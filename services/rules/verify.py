@@ -14,10 +14,9 @@ import sys
 from typing import Any, Final
 
 import structlog
-from pydantic import ValidationError
 
 from services.chassis.kafka.producer import Producer
-from services.chassis.process.errors import TryAgain
+from services.chassis.process.errors import ConfigurationError, TryAgain
 from services.chassis.process.settings import KafkaSettings, RedisSettings
 from services.chassis.redis import connect
 from services.rules.journal.journal import FollowedJournal
@@ -71,7 +70,7 @@ def main() -> int:
     try:
         kafka, redis = KafkaSettings(), RedisSettings()
         report = asyncio.run(compared(kafka.kafka_bootstrap, redis.redis_url.get_secret_value()))
-    except (TryAgain, ValidationError) as problem:
+    except (TryAgain, ConfigurationError) as problem:
         _print_line({"problem": str(problem)})
         return NOT_COMPARED
     _print_line(result_line(report))

@@ -9,8 +9,6 @@ import sys
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
-from pydantic import ValidationError
-
 from services.chassis.process.errors import ConfigurationError
 from services.chassis.process.garbage_collection import raise_thresholds
 from services.chassis.process.log import configure, log
@@ -68,12 +66,6 @@ def exit_code(service: str, main: Main) -> int:
         return asyncio.run(_until_stopped(main))
     except ConfigurationError as error:
         return _refuse(service, str(error))
-    except ValidationError as error:
-        wrong = error.errors(include_input=False, include_url=False)
-        named = ("MANDAAT_" + "_".join(map(str, one["loc"])).upper() + ": " + one["msg"] for one in wrong)
-        if not error.title.endswith("Settings"):
-            raise
-        return _refuse(service, "; ".join(named))
 
 
 def _refuse(service: str, text: str) -> int:
@@ -102,7 +94,7 @@ async def _until_stopped(main: Main) -> int:
 
 def _code_of(task: asyncio.Task[None], stop: Stop) -> int:
     error = None if task.cancelled() else task.exception()  # cancelled: it was stopped before it had started
-    if isinstance(error, ConfigurationError | ValidationError):
+    if isinstance(error, ConfigurationError):
         raise error
     bug = error or stop.bug
     if bug is not None:

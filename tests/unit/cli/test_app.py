@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tomllib
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -26,6 +28,12 @@ def test_help_names_every_command_and_loads_none() -> None:
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_listed_command_can_be_called(name: str) -> None:
     assert CliRunner().invoke(build(name), [name, "--help"]).exit_code == 0
+
+
+def test_the_version_is_that_of_the_project() -> None:
+    project = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())["project"]
+    done = CliRunner().invoke(build(None), ["--version"])
+    assert (done.exit_code, done.stdout) == (0, f"mandaat {project['version']}\n")
 
 
 def test_an_unknown_command_exits_with_2() -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from pydantic import ValidationError
 
+from services.chassis.process.errors import ConfigurationError
 from services.notifier.channels.mail.sender import Sender
 from services.notifier.settings import NotifierSettings
 
@@ -37,7 +37,7 @@ def test_a_name_with_special_characters_is_refused_with_the_quotes_that_it_needs
     name: str, field: str
 ) -> None:
     written = f"{name} <care@example.org>"
-    with pytest.raises(ValidationError) as refusal:
+    with pytest.raises(ConfigurationError) as refusal:
         NotifierSettings(**{"keys_file": Path("keys"), "mail_from": "a@example.org", field: written})  # type: ignore[arg-type] # one field of two
     quoted = name.replace('"', '\\"')
     assert f'put the name in double quotes: "{quoted}" <care@example.org>' in str(refusal.value)
@@ -56,7 +56,7 @@ def test_a_name_with_special_characters_is_refused_with_the_quotes_that_it_needs
     ],
 )
 def test_a_sender_without_one_address_is_refused(written: str) -> None:
-    with pytest.raises(ValidationError, match="mail_from"):
+    with pytest.raises(ConfigurationError, match="MANDAAT_MAIL_FROM"):
         sender(written)
 
 
