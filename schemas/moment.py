@@ -12,6 +12,11 @@ EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
 TOO_LATE: Final = datetime(9998, 1, 1, tzinfo=UTC)
 
 
+def utc_text(at: datetime) -> str:
+    """A time as every model writes it in UTC: RFC 3339, ending in `Z`."""
+    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
 def _schema(_source: type[Any], _handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
     text = core_schema.custom_error_schema(
         core_schema.str_schema(strict=True, pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:"),

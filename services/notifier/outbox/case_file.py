@@ -22,6 +22,7 @@ from schemas import types
 from schemas.approval import ApprovalEvent
 from schemas.case import Case
 from schemas.cloud_event import CloudEvent
+from schemas.moment import utc_text
 from schemas.notice import Notice
 from schemas.request_digest import request_digest
 from services.notifier.channels.channel import Material
@@ -117,6 +118,6 @@ def notice_line(event: CloudEvent[Notice]) -> bytes:
     """How a notice ended, as the case file keeps it."""
     line = event.data.model_dump(mode="json") | {
         "outcome": "delivered" if event.type == types.NOTICE_DELIVERED else "failed",
-        "time": event.time.isoformat(),
+        "time": utc_text(event.time),
     }
     return json.dumps(line, separators=(",", ":"), ensure_ascii=False).encode()
