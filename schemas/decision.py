@@ -74,6 +74,27 @@ class Charge(Frozen):
     )
 
 
+class BudgetWarning(Frozen):
+    """A budget that this decision brought to its `warn_at` or above."""
+
+    budget: str = Field(description="The id of the budget, as in `charges`.")
+    scope: str = Field(description="The scope, as in `charges`.")
+    window: str = Field(description="The window, as in `charges`.")
+    days: int | None = Field(
+        default=None,
+        exclude_if=is_absent,
+        description="The N of an `Nd` window, which is any N days in a row.",
+    )
+    used: str | int = Field(
+        description="The use after this decision: an amount in its currency, or a number of decisions."
+    )
+    limit: str | int = Field(description="The most for one window, in the same form.")
+    at: int = Field(description="The `warn_at` of the policy, in percent.")
+    leads: tuple[AgentId, ...] = Field(
+        default=(), description="The people who are told. All warnings of a decision name at most 100."
+    )
+
+
 class Decision(Frozen):
     """The data of `mandaat.decision.*`. It is enough to explain the decision and to rebuild the ledger."""
 
@@ -119,4 +140,9 @@ class Decision(Frozen):
         default=None,
         exclude_if=is_absent,
         description="The words of the person who decided, for colleagues. Left out if there are none.",
+    )
+    warnings: tuple[BudgetWarning, ...] | None = Field(
+        default=None,
+        exclude_if=is_absent,
+        description="The budgets that this decision brought to their `warn_at`. Left out if there are none.",
     )

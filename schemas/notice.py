@@ -9,7 +9,7 @@ from pydantic import Field
 from schemas.ids import CaseId, EventId, PlainId
 from schemas.model import Frozen
 
-Audience = Literal["customer", "agent", "approver", "giver", "webhook"]
+Audience = Literal["customer", "agent", "approver", "giver", "lead", "webhook"]
 ChannelName = Literal["mail", "webhook"]
 """The channels. Each is a folder of services/notifier/channels."""
 

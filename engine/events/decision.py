@@ -5,14 +5,16 @@ from __future__ import annotations
 from functools import lru_cache
 
 from engine.events.envelope import CLOSING, FIRST
+from engine.judging import budgets as judging
 from engine.judging import conclusions
 from engine.judging.assessment import RequestAssessment
+from engine.judging.budget_warnings import BudgetWarnings
 from engine.judging.budgets import Charges
 from engine.judging.conclusions import ClosingConclusion, Conclusion, Requester
 from engine.policy.book import PolicyBook, PolicyName
 from schemas.approval import Approval
 from schemas.case import Case
-from schemas.decision import AgentRef, By, Charge, Decision, Outcome, PolicyRef, Reason
+from schemas.decision import AgentRef, BudgetWarning, By, Charge, Decision, Outcome, PolicyRef, Reason
 from schemas.ids import approval_id, derived_id
 from schemas.model import construct_trusted
 from schemas.money import Money
@@ -46,6 +48,7 @@ def build_decision(
     charges: tuple[Charge, ...] = (),
     approval_id: str | None = None,
     note: str | None = None,
+    warnings: tuple[BudgetWarning, ...] | None = None,
 ) -> Decision:
     """Build a decision. The fields are in the order of the JSON."""
     return construct_trusted(
@@ -71,6 +74,7 @@ def build_decision(
         approval_id=approval_id,
         respond_by=None,
         note=note,
+        warnings=warnings or None,
     )
 
 
@@ -95,6 +99,7 @@ def first_decision(
         reasons=event_reasons(conclusion.reasons),
         on_the_spot=None if spot is None else spot.text,
         charges=event_charges(conclusion.charges, request.currency),
+        warnings=event_warnings(conclusion.warnings, request.currency),
         request_digest=digest,
         agent=agent_ref(assessment.requester),
         approval_id=approval_id(case.case_id, request.request_id) if escalated else None,
@@ -122,6 +127,7 @@ def closing_decision(
         policy=policy_ref(book.ref),
         reasons=event_reasons(conclusion.reasons),
         charges=event_charges(conclusion.charges, None if money is None else money.currency),
+        warnings=event_warnings(conclusion.warnings, None if money is None else money.currency),
         request_digest=approval.request_digest,
         agent=approval.agent,
         approval_id=approval.approval_id,
@@ -179,3 +185,25 @@ def event_charges(charges: Charges, currency: str | None) -> tuple[Charge, ...]:
         )
         for one in charges
     )
+
+
+def event_warnings(warnings: BudgetWarnings, currency: str | None) -> tuple[BudgetWarning, ...]:
+    """Warnings as events write them. `currency`: the currency of the amounts."""
+    return tuple(
+        construct_trusted(
+            BudgetWarning,
+            budget=charge.budget.id,
+            scope=charge.scope,
+            window=charge.window,
+            days=charge.days or None,
+            used=_use(charge, used, currency),
+            limit=_use(charge, charge.budget.most, currency),
+            at=charge.budget.warn_at,
+            leads=leads,
+        )
+        for charge, used, leads in warnings
+    )
+
+
+def _use(charge: judging.Charge, use: int, currency: str | None) -> str | int:
+    return use if charge.budget.cap is None or currency is None else Money(use, currency).text

@@ -7,6 +7,7 @@ from typing import Final, Literal, NamedTuple, TypeAlias
 
 from engine.events.effects import Effects
 from engine.inputs import Input
+from engine.policy.book import Per
 from schemas.cloud_event import CloudEvent, Data
 from schemas.decision import Outcome
 from schemas.ids import RequestKey, derived_id, record_key
@@ -31,6 +32,8 @@ class Rendered(NamedTuple):
     effects: Effects
     outcome: InputOutcome
     """The label of the metric."""
+    warnings: tuple[Per, ...] = ()
+    """For each budget that gave a warning, whose it is."""
 
 
 def event_id(event_type: str, key: RequestKey, number: int | str) -> str:

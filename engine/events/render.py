@@ -12,9 +12,10 @@ from engine.fast_paths.approval_template import approved_event
 from engine.inputs import Reply, Submission
 from engine.judging import conclusions
 from engine.judging.assessment import RequestAssessment
+from engine.judging.budget_warnings import BudgetWarnings
 from engine.judging.budgets import Charges
 from engine.judging.conclusions import Approved, ClosingConclusion, Conclusion, Escalated
-from engine.policy.book import PolicyBook
+from engine.policy.book import Per, PolicyBook
 from schemas import types
 from schemas.approval import Approval, ApprovalEvent, Closing, without_personal_data
 from schemas.decision import Decision, Reason
@@ -37,7 +38,7 @@ def render_first(
     decision = first_decision(submission.case, assessment, conclusion, submission.digest)
     record = decided(decision, submission, seq)
     if not isinstance(conclusion, Escalated):
-        return Rendered(key, (record,), effects, decision.outcome)
+        return Rendered(key, (record,), effects, decision.outcome, _warned(conclusion.warnings))
     approval = _opened(submission, assessment, decision, conclusion)
     body = construct_trusted(
         ApprovalEvent,
@@ -74,7 +75,11 @@ def render_closing(
     effects = approval_effects(closed)._replace(
         links=(reply.request_key.index_id,), charges=_counted(conclusion.charges)
     )
-    return Rendered(key_of(reply), events, effects, conclusion.outcome)
+    return Rendered(key_of(reply), events, effects, conclusion.outcome, _warned(conclusion.warnings))
+
+
+def _warned(warnings: BudgetWarnings) -> tuple[Per, ...]:
+    return tuple([one.charge.budget.per for one in warnings])
 
 
 def render_late(reply: Reply, approval: Approval, seq: int) -> Rendered:

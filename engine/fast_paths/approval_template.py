@@ -40,10 +40,10 @@ class _Kind(NamedTuple):
 def approved_event(
     submission: Submission, policy: PolicyName, requester: Requester, approved: Approved, seq: int
 ) -> bytes | None:
-    """The event decision.approved as the models write it; None if it has reasons or rare values."""
+    """The event decision.approved as the models write it; None if it has reasons, warnings or rare values."""
     case = submission.case
     rare = submission.traceparent is not None or case.agent_id is None or requester.role is None
-    if approved.reasons or rare:
+    if approved.reasons or approved.warnings or rare:
         return None
     request, money = case.request, case.request.money
     charges = tuple(

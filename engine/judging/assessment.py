@@ -9,6 +9,7 @@ from typing import Final, TypeAlias, assert_never
 
 from engine import reasons
 from engine.expressions.evaluation import Surroundings
+from engine.judging.budget_warnings import BudgetWatch
 from engine.judging.budgets import BudgetUse, Charges, Spender
 from engine.judging.candidates import Tried, rows_for, try_candidates
 from engine.judging.conclusions import Approved, Conclusion, Escalated, Reason, Refused, Requester
@@ -130,12 +131,18 @@ class RequestAssessment:
             case Escalated(why):
                 return self._escalated(why, None)
             case Tried() as tried:
-                granting, passed = tried.settled(chosen_option, used)
+                granting, passed, before = tried.settled(chosen_option, used)
                 if granting is None:
                     return self._escalated(passed, tried.on_the_spot(used))
                 row = granting.mandate
+                watch = BudgetWatch(self.context.book, self.staff, self.context.agent)
+                warnings = watch.warnings(granting.charges, before) if before else ()
                 return Approved(
-                    row.id, passed, granting.charges, "mandate" if row.discretion is None else "discretion"
+                    row.id,
+                    passed,
+                    granting.charges,
+                    "mandate" if row.discretion is None else "discretion",
+                    warnings,
                 )
             case _:
                 assert_never(self.answer)

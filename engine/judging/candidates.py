@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from engine import reasons
 from engine.expressions.evaluation import Expression
+from engine.judging.budget_warnings import looks
 from engine.judging.budgets import BudgetUse, Charges, Spender, charges, renews_at
 from engine.judging.conclusions import Reason
 from engine.judging.mandates import Judge, uses_amount
@@ -26,6 +27,9 @@ class Fitting(NamedTuple):
     mandate: Mandate
     charges: Charges
 
+    looks: Charges = ()
+    """The charges that are tried before its own, and never made (:func:`budget_warnings.looks`)."""
+
 
 class PartialCandidate(NamedTuple):
     """A mandate that may grant a part of the amount: at most `most` minor units, with these charges."""
@@ -39,7 +43,7 @@ class Tried(NamedTuple):
     """The candidates in order, up to the first that covers the request and has no charges.
 
     `candidates`: for each mandate a `Fitting`, or the reason why it does not cover the request.
-    `charge_options`: the charges of each `Fitting` that has any.
+    `charge_options`: the charges of each `Fitting` that has any; before them its `looks`, if it has any.
     `partial`: the mandates whose limit is too low, if every `Fitting` has charges.
     `prohibiting`: the conditions of prohibitions that use the amount; an offer must meet none of them.
     """
@@ -64,10 +68,11 @@ class Tried(NamedTuple):
 
     def settled(
         self, chosen_option: int, used: Sequence[BudgetUse]
-    ) -> tuple[Fitting | None, tuple[Reason, ...]]:
-        """The candidate that grants the request, or None, and the reason of each candidate before it.
+    ) -> tuple[Fitting | None, tuple[Reason, ...], Sequence[BudgetUse]]:
+        """The candidate that grants the request, or None; and the reason of each candidate before it.
 
-        For the parameters see :meth:`engine.proposals.proposal.Proposal.render`.
+        Also the use of each of its `looks`. For the parameters see
+        :meth:`engine.proposals.proposal.Proposal.render`.
         """
         passed: list[Reason] = []
         option = at = 0
@@ -75,12 +80,14 @@ class Tried(NamedTuple):
             if isinstance(one, Reason):
                 passed.append(one)
                 continue
-            option += bool(one.charges)
+            watched = len(one.looks)
+            option += bool(one.charges) + bool(watched)
+            looked, at = used[at : at + watched], at + watched
             if not one.charges or option == chosen_option:
-                return one, tuple(passed)
+                return one, tuple(passed), looked
             passed.append(self._exhausted(one, used[at : at + len(one.charges)]))
             at += len(one.charges)
-        return None, tuple(passed)
+        return None, tuple(passed), ()
 
     def on_the_spot(self, used: Sequence[BudgetUse]) -> Money | None:
         """The largest amount found that a candidate would have granted. `used`: as for option 0."""
@@ -89,12 +96,24 @@ class Tried(NamedTuple):
             return None
         fitting = (one for one in self.candidates if isinstance(one, Fitting))
         exhausted = (PartialCandidate(one.mandate, asked.minor, one.charges) for one in fitting)
+        used = self._without_looks(used)
         most = at = 0
         for candidate in (*exhausted, *self.partial):
             room = _room(candidate, used[at : at + len(candidate.charges)], asked.minor)
             at += len(candidate.charges)
             most = max(most, self._offer(candidate, room, asked.currency))
         return Money(most, asked.currency) if most > 0 else None
+
+    def _without_looks(self, used: Sequence[BudgetUse]) -> Sequence[BudgetUse]:
+        """The uses of the charges and probes only. `used`: as for option 0."""
+        kept: list[BudgetUse] = []
+        at = 0
+        for one in self.candidates:
+            if isinstance(one, Fitting):
+                at += len(one.looks)
+                kept += used[at : at + len(one.charges)]
+                at += len(one.charges)
+        return [*kept, *used[at:]]
 
     def _offer(self, candidate: PartialCandidate, room: int, currency: str) -> int:
         """The largest of a few tried amounts that the mandate grants; 0 if it grants none of them.
@@ -143,6 +162,8 @@ def try_candidates(
         if isinstance(one, Fitting):
             if not one.charges:
                 return Tried(tuple(candidates), tuple(charge_options), judge, now, zone)
+            if one.looks:
+                charge_options.append(one.looks)
             charge_options.append(one.charges)
         elif one.code == reasons.OVER_LIMIT and (most := _first_offer(row, judge)) > 0:
             over_limit.append((row, most))
@@ -158,7 +179,10 @@ def _try(
     if row.discretion is not None and not has_reason:
         return reasons.discretion_needs_reason(row)
     shortfall = judge.shortfall(row)
-    return Fitting(row, _charges(row, judge, spender, now, zone)) if shortfall is None else shortfall
+    if shortfall is not None:
+        return shortfall
+    charges = _charges(row, judge, spender, now, zone)
+    return Fitting(row, charges, looks(charges))
 
 
 def _charges(row: Mandate, judge: Judge, spender: Spender, now: datetime, zone: ZoneInfo) -> Charges:

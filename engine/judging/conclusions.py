@@ -1,7 +1,7 @@
 """The conclusions on a request or on a verdict, and their reasons.
 
-Every conclusion has the fields that a decision needs: outcome, `by`, mandate and charges. A new conclusion is
-one class here; mypy then reports every `match` that must handle it.
+Every conclusion has the fields that a decision needs: outcome, `by`, mandate, charges and warnings. A new
+conclusion is one class here; mypy then reports every `match` that must handle it.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import ClassVar, Final, Literal, NamedTuple, TypeAlias
 
+from engine.judging.budget_warnings import BudgetWarnings
 from engine.judging.budgets import Charges
 from schemas.money import Money
 
@@ -45,6 +46,7 @@ class Approved:
     reasons: tuple[Reason, ...] = ()
     charges: Charges = ()
     by: Literal["mandate", "discretion"] = "mandate"
+    warnings: BudgetWarnings = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,7 @@ class Escalated:
     by: ClassVar[None] = None
     mandate: ClassVar[None] = None
     charges: ClassVar[Charges] = ()
+    warnings: ClassVar[BudgetWarnings] = ()
 
     reasons: tuple[Reason, ...]
     on_the_spot: Money | None = None
@@ -72,6 +75,7 @@ class Refused:
     outcome: ClassVar[Literal["refused"]] = "refused"
     mandate: ClassVar[None] = None
     charges: ClassVar[Charges] = ()
+    warnings: ClassVar[BudgetWarnings] = ()
     on_the_spot: ClassVar[None] = None
 
     reasons: tuple[Reason, ...]
@@ -95,6 +99,7 @@ class Granted:
     money: Money | None
     reasons: tuple[Reason, ...] = ()
     charges: Charges = ()
+    warnings: BudgetWarnings = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +112,7 @@ class Rejected:
     money: ClassVar[None] = None
     reasons: ClassVar[tuple[Reason, ...]] = ()
     charges: ClassVar[Charges] = ()
+    warnings: ClassVar[BudgetWarnings] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +124,7 @@ class Forbidden:
     mandate: ClassVar[None] = None
     money: ClassVar[None] = None
     charges: ClassVar[Charges] = ()
+    warnings: ClassVar[BudgetWarnings] = ()
 
     reasons: tuple[Reason, ...]
 

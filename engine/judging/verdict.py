@@ -14,6 +14,7 @@ from typing import assert_never
 from engine import reasons
 from engine.expressions.evaluation import Surroundings
 from engine.inputs.reply import ApproveReply, RejectReply, Reply
+from engine.judging.budget_warnings import BudgetWatch
 from engine.judging.budgets import BudgetUse, Charges, Spender
 from engine.judging.candidates import Tried, rows_for, try_candidates
 from engine.judging.conclusions import Forbidden, Granted, NotEntitled, Reason, Rejected, VerdictConclusion
@@ -33,6 +34,7 @@ class VerdictAssessment:
     """The possible conclusions on a verdict. Only the ledger knows whether the person's budgets have room."""
 
     answer: NotEntitled | Forbidden | Rejected | Tried
+    watch: BudgetWatch
 
     @property
     def charge_options(self) -> tuple[Charges, ...]:
@@ -48,10 +50,11 @@ class VerdictAssessment:
         """The conclusion. For the parameters see :meth:`engine.proposals.proposal.Proposal.render`."""
         if not isinstance(self.answer, Tried):
             return self.answer
-        granting, passed = self.answer.settled(chosen_option, used)
+        granting, passed, before = self.answer.settled(chosen_option, used)
         if granting is None:
             return NotEntitled(passed)
-        return Granted(granting.mandate.id, self.answer.judge.money, passed, granting.charges)
+        warnings = self.watch.warnings(granting.charges, before) if before else ()
+        return Granted(granting.mandate.id, self.answer.judge.money, passed, granting.charges, warnings)
 
 
 def assess_verdict(
@@ -60,19 +63,20 @@ def assess_verdict(
     """Assess a verdict on an open approval, at the time of the reply."""
     verdict, now = reply.verdict, reply.time
     giver = staff.get(verdict.agent_id)
+    watch = BudgetWatch(book, staff, giver)
     if giver is None:
-        return VerdictAssessment(NotEntitled((reasons.unknown_agent(verdict.agent_id),)))
+        return VerdictAssessment(NotEntitled((reasons.unknown_agent(verdict.agent_id),)), watch)
     case = approval.case
     judge = Judge(Surroundings(case, giver, now, case.request.money), book.currency)
     ladder = Ladder(case, book, staff, approval.opened_at, now, approval.agent.team, judge)
     not_entitled = _not_entitled(approval, giver, ladder, now)
     if not_entitled is not None:
-        return VerdictAssessment(NotEntitled((not_entitled,)))
+        return VerdictAssessment(NotEntitled((not_entitled,)), watch)
     match reply:
         case ApproveReply():
-            return VerdictAssessment(_assess_approval(case, verdict, giver, book, judge, now))
+            return VerdictAssessment(_assess_approval(case, verdict, giver, book, judge, now), watch)
         case RejectReply():
-            return VerdictAssessment(Rejected())
+            return VerdictAssessment(Rejected(), watch)
         case _:
             assert_never(reply)
 

@@ -88,6 +88,7 @@ def _budget(name: str, entry: BudgetEntry, node: Node, meaning: Meaning) -> Budg
         window=Window("days", days) if days else Window(cast("WindowKind", entry.window)),
         cap=None if entry.cap is None else meaning.amounts[id(node.get("cap"))],
         count=entry.count,
+        warn_at=None if entry.warn_at is None else int(entry.warn_at.removesuffix("%")),
     )
 
 

@@ -58,6 +58,8 @@ class Budget:
     window: Window
     cap: int | None = None
     count: int | None = None
+    warn_at: int | None = None
+    """The use, in percent of the cap or count, from which a decision carries a warning."""
 
     @property
     def most(self) -> int:

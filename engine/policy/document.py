@@ -28,6 +28,7 @@ EVERY_KIND: Final = "*"
 MAX_COUNT: Final = 1_000_000_000
 _NAME_RULE: Final = {"type": "string", "pattern": NAME, "maxLength": MAX_ID_LENGTH}
 _KIND_RULE: Final = {"type": "string", "pattern": rf"{NAME}|^\*$", "maxLength": MAX_ID_LENGTH}
+_A_SHARE: Final = re.compile(r"(?:[1-9][0-9]?|100)%")
 _A_NUMBER: Final = re.compile(r"[0-9]+(?:[.,][0-9]+)?")
 
 
@@ -53,6 +54,12 @@ def _cap(value: Any, _: Any) -> Any:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise PydanticCustomError("cap", "must be a number, such as 250")
     return value
+
+
+def _share(value: Any) -> Any:
+    if isinstance(value, str) and _A_SHARE.fullmatch(value):
+        return value
+    raise PydanticCustomError("share", "must be a percentage from 1% to 100%, such as 80%")
 
 
 def _limit(value: Any, _: Any) -> Any:
@@ -91,6 +98,9 @@ WindowText = Annotated[
     str, StringConstraints(pattern=rf"^(?:hour|day|week|month|quarter|year|(?:{_DAYS})d)$")
 ]
 Duration = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,4}[mhd]$")]
+Share = Annotated[
+    str, BeforeValidator(_share), WithJsonSchema({"type": "string", "pattern": rf"^{_A_SHARE.pattern}$"})
+]
 WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _WEEKDAY: Final = f"(?:{'|'.join(WEEKDAYS)})"
 Days = Annotated[str, StringConstraints(pattern=rf"^{_WEEKDAY}(?:-{_WEEKDAY})?$")]
@@ -143,6 +153,9 @@ class BudgetEntry(_FilePart):
         default=None, description="The most that may be granted in a window, in major units of the currency."
     )
     count: Count | None = Field(default=None, description="The most decisions in a window.")
+    warn_at: Share | None = Field(
+        default=None, description="Tell the team's lead when so much is used, such as 80%."
+    )
 
 
 class InlineBudgetEntry(BudgetEntry):

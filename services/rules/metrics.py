@@ -10,6 +10,7 @@ from functools import partial
 from prometheus_client import Counter, Gauge
 
 from engine.events.envelope import InputOutcome
+from engine.policy.book import Per
 from services.chassis.kafka.dead_letters import ConsumedRecord
 from services.chassis.process.metrics import BulkHistogram, Metrics
 
@@ -30,6 +31,13 @@ class RulesMetrics:
         # Escalated requests for which nobody has the role of the step.
         self.without_approver = Counter(
             "mandaat_approvals_without_approver_total", "Approvals that nobody may answer", registry=registry
+        )
+        # Budgets that a decision brought to their warn_at.
+        self._budget_warnings = Counter(
+            "mandaat_budget_warnings_total",
+            "Budgets that a decision brought to their warn_at",
+            ("per",),
+            registry=registry,
         )
         # From the append on mandaat.cases or mandaat.replies to the journal's acknowledgement.
         self._seconds = BulkHistogram(
@@ -68,6 +76,11 @@ class RulesMetrics:
         self._seconds.observe_all(
             [max(0.0, now - record.timestamp / 1000) for record in records if record is not None]
         )
+
+    def warned(self, warnings: Iterable[Per]) -> None:
+        """Count the warnings of budgets, by whose budget it is."""
+        for per in warnings:
+            self._budget_warnings.labels(per).inc()
 
     def repeated(self, number: int) -> None:
         """Count inputs that got their stored events again."""

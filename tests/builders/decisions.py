@@ -6,7 +6,7 @@ from typing import Any
 
 from schemas import types
 from schemas.case import Case
-from schemas.decision import AgentRef, Decision, PolicyRef, Reason
+from schemas.decision import AgentRef, BudgetWarning, Decision, PolicyRef, Reason
 from schemas.ids import approval_id, derived_id
 from schemas.request_digest import request_digest
 
@@ -42,3 +42,17 @@ def a_decision(case: Case, outcome: str = "approved", **changes: Any) -> Decisio
 def over_limit(limit: str = "40.00") -> Reason:
     """The reason that the amount is over a mandate's limit."""
     return Reason(code="over_limit", text="Over.", mandate="late-delivery", figures={"limit": limit})
+
+
+def a_budget_warning(**changes: Any) -> BudgetWarning:
+    """200.00 of 250.00 is used of the budget of agent-01 for a day."""
+    fields: dict[str, Any] = {
+        "budget": "goodwill-day",
+        "scope": "agent:agent-01",
+        "window": "2026-03-02",
+        "used": "200.00",
+        "limit": "250.00",
+        "at": 80,
+        "leads": ("lead-01", "lead-02"),
+    }
+    return BudgetWarning.model_validate(fields | changes)

@@ -9,13 +9,19 @@ from services.notifier.planning.reading import NotifiableEvent, read_event
 
 
 def a_pending_notice(
-    event: Any, audience: str = "customer", person: str | None = "cu-1", **changes: Any
+    event: Any,
+    audience: str = "customer",
+    person: str | None = "cu-1",
+    counter: str | None = None,
+    **changes: Any,
 ) -> PendingNotice:
     """A notice about an event."""
     channel = "webhook" if audience == "webhook" else "mail"
-    told = Recipient.model_validate({"audience": audience, "person": person, "channel": channel})
+    told = Recipient.model_validate(
+        {"audience": audience, "person": person, "channel": channel, "counter": counter}
+    )
     fields: dict[str, Any] = {
-        "notice_id": notice_id(event.id, told),
+        "notice_id": notice_id(event.tenant, event.id, told),
         "tenant": event.tenant,
         "case_id": event.subject,
         "request_id": "r1",

@@ -202,4 +202,4 @@ def test_the_notifier_gives_a_notice_the_id_of_event_person_and_channel(stem: st
     notice = example(NOTICES, stem).json["data"]
     told = Recipient(audience=notice["audience"], person=notice["person"], channel=notice["channel"])
 
-    assert notice["notice_id"] == notice_id(notice["about"], told)
+    assert notice["notice_id"] == notice_id("acme", notice["about"], told)

@@ -116,6 +116,8 @@ def a_budget(draw: Draw, currency: str, per: Sequence[str] = PERS) -> dict[str, 
     """A budget of money or of a count."""
     entry = {"per": pick(draw, per), "window": pick(draw, WINDOWS)}
     if one_in(draw, 3):
+        entry["warn_at"] = pick(draw, ("80%", "1%", "100%"))
+    if one_in(draw, 3):
         return entry | {"count": between(draw, 1, 3)}
     cap = size(draw, currency) + (0 if one_in(draw, 2) else 100 * 10 ** DECIMALS[currency])
     return entry | {"cap": as_number(max(1, cap), currency)}

@@ -26,6 +26,7 @@ from services.notifier.letters.tenant_style import USUAL_STYLE, TenantStyle
 from services.notifier.letters.words import Words
 from services.notifier.planning.event_kinds import EVENT_KINDS, Event
 from services.notifier.planning.notice import PendingNotice
+from services.notifier.planning.recipients import counter_of
 
 FindMember = Callable[[str], StaffMember | None]
 WIDTH: Final = 76
@@ -138,6 +139,32 @@ class LetterWriter:
             "policy": _policy(decision.policy.name, decision.policy.version),
             "on_the_spot": _money(decision.on_the_spot, currency, language),
             "reasons": self._words.all_reasons(decision.reasons, currency, language),
+            "budget": self._budget(notice, decision, currency, language, find_member),
+        }
+
+    def _budget(
+        self,
+        notice: PendingNotice,
+        decision: Decision,
+        currency: str | None,
+        language: Language,
+        find_member: FindMember,
+    ) -> dict[str, Any] | None:
+        """The warning that this notice is about; None if it is about none."""
+        counter = notice.recipient.counter
+        warning = next((one for one in decision.warnings or () if counter_of(one) == counter), None)
+        if warning is None:
+            return None
+        kind, _, whom = warning.scope.partition(":")
+        name = _name(whom, find_member) if kind == "agent" else clean_line(whom, 100)
+        days = "" if warning.days is None else self._words.sign("days", language).format(days=warning.days)
+        return {
+            "id": clean_line(warning.budget, 100),
+            "at": warning.at,
+            "used": _use(warning.used, currency, language),
+            "limit": _use(warning.limit, currency, language),
+            "whose": self._words.sign(f"scope_{kind}", language).format(whom=name),
+            "window": clean_line(f"{days} {warning.window.replace('T', ' ')}".strip()),
         }
 
     def _of_approval(
@@ -209,6 +236,10 @@ def _wrapped(text: str, indent: str = "", first: str = "") -> str:
 
 def _money(amount: str | None, currency: str | None, language: Language) -> str:
     return amount_text(amount, currency, language) if amount is not None and currency is not None else ""
+
+
+def _use(use: str | int, currency: str | None, language: Language) -> str:
+    return str(use) if isinstance(use, int) else _money(use, currency, language)
 
 
 def _given_amount(event: ApprovalEvent, language: Language) -> str:

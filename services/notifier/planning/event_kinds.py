@@ -38,8 +38,13 @@ class EventKind:
 EVENT_KINDS: Final[Mapping[str, EventKind]] = {
     types.DECISION_APPROVED: EventKind(
         CloudEvent[Decision],
-        recipients.of_final_decision,
-        {"customer": "customer_approved", "agent": "agent_approved", "approver": "approver_decided"},
+        recipients.of_approved_decision,
+        {
+            "customer": "customer_approved",
+            "agent": "agent_approved",
+            "approver": "approver_decided",
+            "lead": "lead_budget",
+        },
     ),
     types.DECISION_REFUSED: EventKind(
         CloudEvent[Decision],

@@ -10,7 +10,7 @@ from pydantic import AwareDatetime, ConfigDict, Field
 from schemas import types
 from schemas.cloud_event import CloudEvent
 from schemas.ids import CaseId, EventId, PlainId, RequestId, Tenant, derived_id
-from schemas.model import Frozen
+from schemas.model import Frozen, is_absent
 from schemas.notice import Audience, ChannelName, Notice
 
 SOURCE: Final = "/mandaat/notifier"
@@ -22,6 +22,8 @@ class Recipient(Frozen):
     audience: Audience
     person: PlainId | None
     channel: ChannelName
+    counter: str | None = Field(default=None, exclude_if=is_absent)
+    """The budget of a warning, with its window and scope."""
 
 
 class PendingNotice(Frozen):
@@ -46,13 +48,20 @@ class PendingNotice(Frozen):
     attempts: int = 0
 
 
-def notice_id(about: str, recipient: Recipient) -> str:
+def notice_id(tenant: str, about: str, recipient: Recipient) -> str:
     """The id of (event, person, channel). The same notice always gets the same id.
 
     A customer and a colleague with the same id are two people; an approver and an agent are one.
     """
+    if recipient.counter is not None:
+        return _warning_id(tenant, recipient.counter, recipient)
     kind = recipient.audience if recipient.audience in ("customer", "webhook") else "staff"
     return derived_id("notice", about, kind, recipient.person or "", recipient.channel)
+
+
+def _warning_id(tenant: str, counter: str, recipient: Recipient) -> str:
+    """The id does not depend on the event: a person is told of a budget once a window."""
+    return derived_id("notice", "budget", tenant, counter, recipient.person or "", recipient.channel)
 
 
 def ended(

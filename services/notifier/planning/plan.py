@@ -27,7 +27,9 @@ def _recipients(
     for party in EVENT_KINDS[event.type].parties(event.data, approvers):
         for channel in CHANNELS[party.audience]:
             if channel in channels:
-                yield Recipient(audience=party.audience, person=party.person, channel=channel)
+                yield Recipient(
+                    audience=party.audience, person=party.person, channel=channel, counter=party.counter
+                )
 
 
 def notices_of(
@@ -37,7 +39,7 @@ def notices_of(
     event, request = notifiable.event, notifiable.request
     return tuple(
         PendingNotice(
-            notice_id=notice_id(event.id, recipient),
+            notice_id=notice_id(notifiable.tenant, event.id, recipient),
             tenant=notifiable.tenant,
             case_id=request.case_id,
             request_id=request.request_id,

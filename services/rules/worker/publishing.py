@@ -115,6 +115,7 @@ def _count_new(decided: Sequence[Decided], metrics: RulesMetrics) -> None:
         one.rendered.outcome == "escalated" and not one.judged.proposal.approvers for one in decided
     )
     metrics.without_approver.inc(without_approver)
+    metrics.warned(per for one in decided for per in one.rendered.warnings)
     log_each("decided", ({"outcome": one.rendered.outcome, **_ids(one.judged.input)} for one in decided))
 
 

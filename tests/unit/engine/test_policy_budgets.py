@@ -91,7 +91,7 @@ def test_every_window_is_read_and_written_alike(window: str, read: Window) -> No
             "`window` must be hour, day, week, month, quarter, year, or 1 to 366 days such as 30d",
         ),
         (a_budget(per="person"), "`per` must be agent, team, customer, case or tenant"),
-        (a_budget(limit=1), "unknown key `limit`; known keys: per, window, cap, count, id"),
+        (a_budget(limit=1), "unknown key `limit`; known keys: per, window, cap, count, warn_at, id"),
         ("gool", "there is no budget `gool`; did you mean `pool`?"),
         ("x", "there is no budget `x`; write it under `budgets`"),
         (3, "`budgets` must be text; put it in quotes"),

@@ -29,7 +29,7 @@ from services.notifier.routes import CaseView
 from services.notifier.settings import NotifierSettings
 from tests.builders.approvals import a_closed_approval
 from tests.builders.cases import a_case
-from tests.builders.decisions import a_decision
+from tests.builders.decisions import a_budget_warning, a_decision
 from tests.builders.events import a_decision_event, an_approval_event
 from tests.builders.notices import a_pending_notice
 
@@ -57,11 +57,12 @@ def test_the_table_of_who_is_told_is_right(type_: str) -> None:
     outcomes = {name: outcome for outcome, name in types.DECISION_TYPES.items()}
     event: Any
     if type_ in outcomes:
-        event = a_decision_event(a_decision(case, outcomes[type_]))
+        warnings = (a_budget_warning(),) if type_ == types.DECISION_APPROVED else None
+        event = a_decision_event(a_decision(case, outcomes[type_], warnings=warnings))
     else:
         event = an_approval_event(type_, a_closed_approval(case, "lead-01"), giver="lead-01", reply_id="r")
     told = {one.audience for one in recipients_of(event, ("lead-01",), ("mail", "webhook"))}
-    columns = ("customer", "agent", "approver", "giver", "webhook")
+    columns = ("customer", "agent", "approver", "giver", "lead", "webhook")
     assert told == {name for name, cell in zip(columns, row(type_), strict=True) if cell}
 
 

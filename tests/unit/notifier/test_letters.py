@@ -19,9 +19,10 @@ from schemas.reasons import CATALOGUE
 from services.notifier.app import letter_writer
 from services.notifier.letters.letter_writer import LETTERS, Letter
 from services.notifier.letters.tenant_style import TenantStyle
+from services.notifier.planning.recipients import counter_of
 from tests.builders.approvals import a_closed_approval, an_approval
 from tests.builders.cases import a_case
-from tests.builders.decisions import a_decision, over_limit
+from tests.builders.decisions import a_budget_warning, a_decision, over_limit
 from tests.builders.events import a_decision_event, an_approval_event
 from tests.builders.notices import a_pending_notice
 from tests.builders.staff import a_member
@@ -31,7 +32,13 @@ STAFF = {
     "agent-01": a_member("agent-01", name="R. Visser"),
     "lead-01": a_member("lead-01", name="M. de Boer"),
 }
-PERSONS = {"customer": "cu-1", "agent": "agent-01", "approver": "lead-02", "giver": "lead-02"}
+PERSONS = {
+    "customer": "cu-1",
+    "agent": "agent-01",
+    "approver": "lead-02",
+    "giver": "lead-02",
+    "lead": "lead-02",
+}
 
 
 def an_event(type_: str, case: Case, **changes: Any) -> Any:
@@ -54,8 +61,12 @@ def a_letter(
     **changes: Any,
 ) -> Letter:
     case = case or a_case()
+    counter = None
+    if audience == "lead":
+        changes = {"warnings": (a_budget_warning(),)} | changes
+        counter = counter_of(changes["warnings"][0])
     event = an_event(type_, case, **changes)
-    pending = a_pending_notice(event, audience, PERSONS[audience])
+    pending = a_pending_notice(event, audience, PERSONS[audience], counter)
     return WRITER.write(pending, event, case, "A. Bakker", language, STAFF.get, remark)
 
 
@@ -486,3 +497,14 @@ def test_a_letter_to_a_customer_is_signed_by_the_tenant_and_shows_its_logo(type_
     usual = WRITER.write(pending, event, case, "A. Bakker", language, STAFF.get)
     assert "<img" not in usual.html
     assert {"nl": "de klantenservice", "en": "customer service"}[language] in usual.text
+
+
+def test_a_lead_reads_which_budget_is_nearly_used_up() -> None:
+    dutch = a_letter("lead", types.DECISION_APPROVED, "nl")
+    assert dutch.subject == "Budget “goodwill-day” is voor 80% of meer gebruikt: medewerker R. Visser"
+    assert "is nu €\u00a0200,00 van de €\u00a0250,00 gebruikt" in flat(dutch.text)
+    assert "Periode: 2026-03-02" in dutch.text
+    counted = a_budget_warning(scope="team:north", window="2026-03-02", days=30, used=4, limit=5)
+    english = a_letter("lead", types.DECISION_APPROVED, "en", warnings=(counted,))
+    assert "The budget “goodwill-day” (team north) has now used 4 of 5." in flat(english.text)
+    assert "Period: a run of 30 days with 2026-03-02" in english.text

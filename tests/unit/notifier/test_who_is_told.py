@@ -16,7 +16,7 @@ from services.notifier.planning.notice import PendingNotice, ended
 from services.notifier.planning.plan import notices_of, recipients_of
 from tests.builders.approvals import a_closed_approval, an_approval
 from tests.builders.cases import a_case
-from tests.builders.decisions import a_decision
+from tests.builders.decisions import a_budget_warning, a_decision
 from tests.builders.events import a_decision_event, an_approval_event
 from tests.builders.notices import as_the_notifier_reads
 
@@ -123,3 +123,32 @@ def test_the_event_of_an_ended_notice_carries_the_trace_of_its_event(trace: str 
     for notice in notices_of(as_the_notifier_reads(event), (), BOTH):
         kept = PendingNotice.model_validate_json(notice.model_dump_json())
         assert ended(kept, "delivered", NOW, message_id="<x@y>").traceparent == trace
+
+
+def test_leads_are_told_of_each_budget_that_a_decision_brings_to_its_line() -> None:
+    warnings = (a_budget_warning(), a_budget_warning(budget="team-week", leads=("lead-01",)))
+    event = a_decision_event(a_decision(CASE, warnings=warnings))
+    assert told(event)[3:] == [("lead", "lead-01"), ("lead", "lead-02"), ("lead", "lead-01")]
+    notices = notices_of(as_the_notifier_reads(event), (), BOTH)
+    assert len({one.notice_id for one in notices}) == len(notices) == 6
+
+
+def test_a_lead_is_told_of_a_budget_once_a_window_even_if_it_is_crossed_again() -> None:
+    def ids(case_id: str, tenant: str = "acme", **changes: Any) -> set[str]:
+        case = a_case(case_id=case_id, tenant=tenant)
+        event = a_decision_event(a_decision(case, warnings=(a_budget_warning(**changes),)), tenant=tenant)
+        notices = notices_of(as_the_notifier_reads(event), (), BOTH)
+        return {one.notice_id for one in notices if one.recipient.audience == "lead"}
+
+    assert ids("c-1") == ids("c-2", used="240.00")
+    assert not ids("c-1") & ids("c-2", window="2026-03-03")
+    assert not ids("c-1") & ids("c-2", scope="agent:agent-02")
+    assert not ids("c-1") & ids("c-1", tenant="other")
+    kept = PendingNotice.model_validate_json(
+        notices_of(
+            as_the_notifier_reads(a_decision_event(a_decision(CASE, warnings=(a_budget_warning(),)))),
+            (),
+            BOTH,
+        )[-1].model_dump_json()
+    )
+    assert kept.recipient.counter == "goodwill-day|2026-03-02|agent:agent-01"
