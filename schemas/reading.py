@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, JsonValue, ValidationError
@@ -91,8 +92,12 @@ def unreadable(error: ValidationError) -> Unreadable:
     kinds = [str(one["type"]) for one in found]
     reason = next((_REASONS[kind] for kind in kinds if kind in _REASONS), "invalid")
     more = f" (and {len(found) - MOST_FLAWS} more)" if len(found) > MOST_FLAWS else ""
-    detail = "; ".join(f"{flaw.pointer or 'the body'}: {flaw.text}" for flaw in flaws) + more
-    return Unreadable(reason, detail, flaws)
+    return Unreadable(reason, sentence(flaws) + more, flaws)
+
+
+def sentence(flaws: Iterable[Flaw]) -> str:
+    """All errors in one text."""
+    return "; ".join(f"{flaw.pointer or 'the body'}: {flaw.text}" for flaw in flaws)
 
 
 def _flaw(one: Any) -> Flaw:

@@ -82,7 +82,7 @@ class Intake:
 
     def refuse(self, door: Door, reason: str, about: Mapping[str, str]) -> None:
         """Count and log a refusal. `about` names tenant, case and request, as far as they are known."""
-        outcome = reason if reason in ("conflict", "other_tenant") else "unreadable"
+        outcome = reason if reason in ("conflict", "other_tenant", "other_agent") else "unreadable"
         self.metrics.outcomes.labels(door.name, outcome).inc()
         if outcome == "unreadable":
             self.metrics.unreadable.labels(door.name, reason).inc()

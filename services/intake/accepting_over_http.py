@@ -7,15 +7,25 @@ from typing import Annotated, Any, Final, Generic, NamedTuple, TypeAlias, TypeVa
 
 from fastapi import Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from pydantic import BaseModel
 
 from schemas.case import Case
-from schemas.errors import Unreadable
+from schemas.errors import Flaw, Unreadable
 from schemas.ids import uuid7
+from schemas.reading import parse_json
 from services.chassis.http.keys import Caller, Keys, Scope
 from services.chassis.http.problems import HttpProblem
 from services.intake.accepting import Door, Intake
+from services.intake.caller_limits import (
+    OtherAgent,
+    check_agent,
+    check_unknown,
+    with_trusted_facts,
+    with_unknown,
+)
 from services.intake.events import Content, Message
 from services.intake.reading.inbound import valid_traceparent
+from services.intake.reading.unknown_keys import near_misses, unknown_keys
 
 JSON: Final = "application/json"
 BEARER: Final = HTTPBearer(auto_error=False, description="A key of MANDAAT_KEYS_FILE. It implies the tenant.")
@@ -28,10 +38,11 @@ ContentT = TypeVar("ContentT", bound=Content)
 
 
 class Accepted(NamedTuple, Generic[ContentT]):
-    """Content that was published and acknowledged, and the id of its event."""
+    """Content that was published and acknowledged, the id of its event, and warnings about the body."""
 
     content: ContentT
     event_id: str
+    warnings: tuple[Flaw, ...]
 
 
 class OtherTenant(HttpProblem):
@@ -56,10 +67,11 @@ async def read_message(
     door: Door,
     request: Request,
     caller: Caller,
+    model: type[BaseModel],
     read: Callable[[bytes], ContentT],
     about: Mapping[str, str] | None = None,
-) -> tuple[ContentT, Message]:
-    """Read the body of a request: its content, and the message to accept.
+) -> tuple[ContentT, Message, tuple[Flaw, ...]]:
+    """Read the body of a request: its content, the message to accept, and warnings about the body.
 
     `about` holds the ids in the path, for the log.
     With the scope `backfill` the clock of a case is its `opened_at`.
@@ -68,20 +80,21 @@ async def read_message(
     body = await _json_body(request)
     received_at = intake.now()
     try:
-        content = read(body)
-    except (Unreadable, OtherTenant) as refusal:
+        content, warnings = _within_limits(caller, model, read, body)
+    except (Unreadable, OtherTenant, OtherAgent) as refusal:
         intake.refuse(door, refusal.reason, {"tenant": caller.tenant, **(about or {})})
         raise
     time = received_at
     if isinstance(content, Case) and "backfill" in caller.scopes:
         time = content.opened_at
-    return content, Message(
+    message = Message(
         content,
         event_id=uuid7(),
         time=time,
         received_at=received_at,
         traceparent=valid_traceparent(request.headers.get("traceparent")),
     )
+    return content, message, warnings
 
 
 async def accept_body(
@@ -89,6 +102,7 @@ async def accept_body(
     door: Door,
     request: Request,
     caller: Caller,
+    model: type[BaseModel],
     read: Callable[[bytes], ContentT],
     about: Mapping[str, str] | None = None,
 ) -> Accepted[ContentT]:
@@ -96,9 +110,25 @@ async def accept_body(
 
     Raises Unreadable, HttpProblem, TryAgain.
     """
-    content, message = await read_message(intake, door, request, caller, read, about)
+    content, message, warnings = await read_message(intake, door, request, caller, model, read, about)
     await intake.accept([message], door)
-    return Accepted(content, message.event_id)
+    return Accepted(content, message.event_id, warnings)
+
+
+def _within_limits(
+    caller: Caller, model: type[BaseModel], read: Callable[[bytes], ContentT], body: bytes
+) -> tuple[ContentT, tuple[Flaw, ...]]:
+    """The content of a body as its caller may send it, and warnings. Raises Unreadable, HttpProblem."""
+    try:
+        content = read(body)
+    except Unreadable as refusal:
+        if not refusal.flaws:
+            raise
+        raise with_unknown(refusal, caller, unknown_keys(model, parse_json(body))) from refusal
+    unknown = unknown_keys(model, parse_json(body))
+    check_unknown(caller, unknown)
+    check_agent(caller, content)
+    return with_trusted_facts(caller, content), near_misses(unknown)
 
 
 def check_tenant(caller: Caller, named: str | None) -> None:

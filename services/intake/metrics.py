@@ -9,7 +9,7 @@ from prometheus_client import Counter, Gauge, Histogram
 
 from services.chassis.process.metrics import SECONDS, Metrics
 
-Outcome = Literal["accepted", "conflict", "other_tenant", "unreadable"]
+Outcome = Literal["accepted", "conflict", "other_tenant", "other_agent", "unreadable"]
 WaitOutcome = Literal["answered", "timed_out", "too_many", "stopping", "gone"]
 
 

@@ -1,13 +1,16 @@
 """The HTTP door of intake: routes and answers."""
 
-from typing import Annotated, Any
+from collections.abc import Iterable
+from typing import Annotated, Any, Final
 from urllib.parse import quote
 
 from fastapi import Depends, FastAPI, Header, Path, Request, Response
 from pydantic import BaseModel, Field
 
 from schemas.case import Case, SubmittedCase
+from schemas.errors import Flaw
 from schemas.ids import id_in_path
+from schemas.model import is_absent
 from schemas.request_status import RequestStatus, status_of
 from schemas.withdrawal import Withdrawal, WithdrawalBody
 from services.chassis.http.keys import Caller, Keys
@@ -27,6 +30,20 @@ from services.intake.reading.replies import REPLY_KINDS, Reply, ReplyKind, named
 from services.intake.reading.submission import read_submission, read_withdrawal
 
 
+class BodyWarning(BaseModel):
+    """A key of the body that was ignored, but is spelt like a known one."""
+
+    pointer: str = Field(description="The place of the key in the body, as a JSON pointer (RFC 6901).")
+    detail: str
+
+
+_WARNINGS: Final = Field(
+    default=None,
+    exclude_if=is_absent,
+    description="Keys that were ignored, but are spelt like known ones. Left out if there are none.",
+)
+
+
 class AcceptedCase(BaseModel):
     """The case is kept: it will get a decision, or become a dead letter."""
 
@@ -39,6 +56,13 @@ class AcceptedCase(BaseModel):
     request_url: str | None = Field(
         default=None, description="The address of this request's status; null if intake does not know it."
     )
+    warnings: list[BodyWarning] | None = _WARNINGS
+
+
+class AnsweredRequest(RequestStatus):
+    """Where the request stands, and what was ignored in the body that asked for it."""
+
+    warnings: list[BodyWarning] | None = _WARNINGS
 
 
 class AcceptedWithdrawal(BaseModel):
@@ -50,6 +74,7 @@ class AcceptedWithdrawal(BaseModel):
     status_url: str | None = Field(
         description="The address of the case's status; null if intake does not know it."
     )
+    warnings: list[BodyWarning] | None = _WARNINGS
 
 
 class AcceptedReply(BaseModel):
@@ -59,6 +84,7 @@ class AcceptedReply(BaseModel):
     case_id: str
     request_id: str
     event_id: str = Field(description="The id of the verdict on mandaat.replies.")
+    warnings: list[BodyWarning] | None = _WARNINGS
 
 
 def add_routes(app: FastAPI, intake: Intake, keys: Keys, notifier_url: str | None, waiters: Waiters) -> None:
@@ -73,7 +99,7 @@ def add_routes(app: FastAPI, intake: Intake, keys: Keys, notifier_url: str | Non
         summary="Submit a case with a request",
         openapi_extra=body_of(SubmittedCase),
         responses={
-            200: {"description": "The decision, for `Prefer: wait`", "model": RequestStatus},
+            200: {"description": "The decision, for `Prefer: wait`", "model": AnsweredRequest},
             409: {"description": "The request is known with other content"},
         },
     )
@@ -91,7 +117,7 @@ def add_routes(app: FastAPI, intake: Intake, keys: Keys, notifier_url: str | Non
             check_tenant(caller, submitted.tenant)
             return submitted.of(caller.tenant, origin=None)
 
-        case, message = await read_message(intake, HTTP, request, caller, read)
+        case, message, flaws = await read_message(intake, HTTP, request, caller, SubmittedCase, read)
         wait = wait_preferred(prefer or ())
 
         async def accept() -> None:
@@ -104,13 +130,14 @@ def add_routes(app: FastAPI, intake: Intake, keys: Keys, notifier_url: str | Non
             await accept()
         status_url = _add_location(response, notifier_url, case.case_id)
         if answer is not None:
-            return _answered(answer, status_url)
+            return _answered(answer, status_url, flaws)
         return AcceptedCase(
             case_id=case.case_id,
             request_id=case.request.request_id,
             event_id=message.event_id,
             status_url=status_url,
             request_url=_request_url(status_url, case.request.request_id),
+            warnings=_warnings(flaws),
         )
 
     @app.post(
@@ -133,12 +160,13 @@ def add_routes(app: FastAPI, intake: Intake, keys: Keys, notifier_url: str | Non
 
         named = id_in_path(case_id)
         about = {} if named is None else {"case_id": named}
-        accepted = await accept_body(intake, HTTP, request, caller, read, about)
+        accepted = await accept_body(intake, HTTP, request, caller, WithdrawalBody, read, about)
         return AcceptedWithdrawal(
             case_id=accepted.content.case_id,
             request_id=accepted.content.request_id,
             event_id=accepted.event_id,
             status_url=_add_location(response, notifier_url, accepted.content.case_id),
+            warnings=_warnings(accepted.warnings),
         )
 
     for kind in REPLY_KINDS:
@@ -162,25 +190,31 @@ def _reply_route(intake: Intake, kind: ReplyKind, replier: CallerDependency) -> 
         def read(body: bytes) -> Reply:
             return read_reply(kind, approval_id, body, caller.tenant)
 
-        accepted = await accept_body(intake, HTTP, request, caller, read, named_by(approval_id))
+        accepted = await accept_body(intake, HTTP, request, caller, kind.body, read, named_by(approval_id))
         return AcceptedReply(
             approval_id=accepted.content.verdict.approval_id,
             case_id=accepted.content.case_id,
             request_id=accepted.content.verdict.request_id,
             event_id=accepted.event_id,
+            warnings=_warnings(accepted.warnings),
         )
 
     return reply
 
 
-def _answered(answer: Answer, status_url: str | None) -> Response:
+def _answered(answer: Answer, status_url: str | None, flaws: Iterable[Flaw]) -> Response:
     """200 with the decision, in place of the 202."""
     status = status_of(answer.decided, answer.asked, status_url=status_url)
     headers = {"Preference-Applied": "wait"}
     request_url = _request_url(status_url, status.request_id)
     if request_url is not None:
         headers["Content-Location"] = request_url  # a GET there answers the same (RFC 9110, 8.7)
-    return Response(status.model_dump_json(), media_type=JSON, headers=headers)
+    answered = AnsweredRequest.model_construct(**status.__dict__, warnings=_warnings(flaws))
+    return Response(answered.model_dump_json(), media_type=JSON, headers=headers)
+
+
+def _warnings(flaws: Iterable[Flaw]) -> list[BodyWarning] | None:
+    return [BodyWarning(pointer=flaw.pointer, detail=flaw.text) for flaw in flaws] or None
 
 
 def _add_location(response: Response, notifier_url: str | None, case_id: str) -> str | None:

@@ -6,6 +6,7 @@ import json
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -22,11 +23,15 @@ from services.intake.doors.routes import DOORS, add_all_routes
 from services.intake.metrics import IntakeMetrics
 from tests.doubles.intake import FakeDeadLetters, FakeKnownRequests, FakePublisher
 
-KEYS = {
-    "key-acme": ("acme", ["submit", "reply", "read"]),
-    "key-backfill": ("acme", ["submit", "backfill"]),
-    "key-reader": ("acme", ["read"]),
-    "key-globex": ("globex", ["submit", "reply"]),
+KEYS: dict[str, dict[str, Any]] = {
+    "key-acme": {"tenant": "acme", "scopes": ["submit", "reply", "read"]},
+    "key-backfill": {"tenant": "acme", "scopes": ["submit", "backfill"]},
+    "key-reader": {"tenant": "acme", "scopes": ["read"]},
+    "key-globex": {"tenant": "globex", "scopes": ["submit", "reply"]},
+    "key-bot": {"tenant": "acme", "scopes": ["submit", "reply"], "agents": ["bot-01", "bot-02"]},
+    "key-claims": {"tenant": "acme", "scopes": ["submit"], "facts": False},
+    "key-strict": {"tenant": "acme", "scopes": ["submit", "reply"], "strict": True},
+    "key-expired": {"tenant": "acme", "scopes": ["submit", "reply"], "expires": "2020-01-01"},
 }
 
 
@@ -62,10 +67,7 @@ def world() -> World:
 def keys(tmp_path: Path) -> Keys:
     path = tmp_path / "keys.jsonl"
     path.write_text(
-        "".join(
-            json.dumps({"sha256": digest_of(key), "tenant": tenant, "scopes": scopes}) + "\n"
-            for key, (tenant, scopes) in KEYS.items()
-        )
+        "".join(json.dumps({"sha256": digest_of(key), **limits}) + "\n" for key, limits in KEYS.items())
     )
     path.chmod(0o600)
     return Keys.load(path)

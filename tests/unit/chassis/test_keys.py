@@ -3,13 +3,15 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
-from services.chassis.http import keys
-from services.chassis.http.keys import Caller, Keys, digest_of
+from services.chassis.http.keys import Caller, Keys, Scope, digest_of
 from services.chassis.http.problems import HttpProblem
+from services.chassis.process import watched_file
 from services.chassis.process.errors import ConfigurationError
 
 
@@ -25,7 +27,7 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
-def refusal(store: Keys, header: str | None, scope: keys.Scope = "submit") -> HttpProblem:
+def refusal(store: Keys, header: str | None, scope: Scope = "submit") -> HttpProblem:
     with pytest.raises(HttpProblem) as caught:
         store.check(header, scope)
     return caught.value
@@ -86,7 +88,7 @@ def test_a_file_that_others_can_write_is_refused(file: Path) -> None:
 
 
 def test_a_missing_or_empty_file_is_a_configuration_error(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="does not exist"):
+    with pytest.raises(ConfigurationError, match="No such file"):
         Keys.load(tmp_path / "none.jsonl")
     (tmp_path / "empty.jsonl").touch(mode=0o600)
     with pytest.raises(ConfigurationError, match="has no keys"):
@@ -96,7 +98,7 @@ def test_a_missing_or_empty_file_is_a_configuration_error(tmp_path: Path) -> Non
 def test_a_changed_file_is_read_again_and_a_broken_one_is_ignored(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(keys, "LOOK_AGAIN_SECONDS", 0.0)
+    monkeypatch.setattr(watched_file, "LOOK_AGAIN_SECONDS", 0.0)
     store = Keys.load(file)
     file.write_text(a_line("new") + "\n")
     os.utime(file, ns=(1, 1))
@@ -110,7 +112,7 @@ def test_a_changed_file_is_read_again_and_a_broken_one_is_ignored(
 def test_removing_the_last_key_leaves_none(
     file: Path, gone: Callable[[Path], object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(keys, "LOOK_AGAIN_SECONDS", 0)
+    monkeypatch.setattr(watched_file, "LOOK_AGAIN_SECONDS", 0)
     store = Keys.load(file)
     assert store.ready() is None
     gone(file)
@@ -120,3 +122,75 @@ def test_removing_the_last_key_leaves_none(
     file.chmod(0o600)
     assert store.check("Bearer sesame", "submit").tenant == "acme"
     assert store.ready() is None
+
+
+NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
+
+
+def one_key(tmp_path: Path, **more: object) -> Keys:
+    """The keys of a file with one key, at NOW."""
+    path = tmp_path / "one.jsonl"
+    path.write_text(
+        "# the chat bot\n"
+        + json.dumps({"sha256": digest_of("bot"), "tenant": "acme", "scopes": ["submit", "reply"]} | more)
+    )
+    path.chmod(0o600)
+    return Keys.load(path, lambda: NOW)
+
+
+def test_a_caller_carries_what_its_key_is_limited_to(tmp_path: Path) -> None:
+    limits = {"agents": ["bot-01"], "facts": False, "expires": "2026-04-01T00:00:00+02:00", "strict": True}
+    caller = one_key(tmp_path, **limits).check("Bearer bot", "submit")
+    assert caller.agents == frozenset({"bot-01"})
+    assert (caller.facts, caller.strict) == (False, True)
+    assert caller.expires == datetime(2026, 3, 31, 22, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("expires", ["2026-03-02T12:00:00Z", "2026-03-02T13:00:00+01:00", "2026-03-01"])
+def test_an_expired_key_is_401_and_the_answer_says_that_it_expired(tmp_path: Path, expires: str) -> None:
+    problem = refusal(one_key(tmp_path, expires=expires), "Bearer bot")
+    assert problem.status_code == 401
+    assert "expired at 2026-03-02" in str(problem.detail)
+    assert 'error="invalid_token"' in (problem.headers or {})["WWW-Authenticate"]
+
+
+@pytest.mark.parametrize("expires", ["2026-03-02T12:00:01Z", "2026-03-02", None])
+def test_a_key_is_valid_until_its_expiry_and_on_the_whole_day_of_a_date(
+    tmp_path: Path, expires: str | None
+) -> None:
+    assert one_key(tmp_path, expires=expires).check("Bearer bot", "submit").tenant == "acme"
+
+
+@pytest.mark.parametrize(
+    "expires", ["soon", "2026-03-02T12:00:00", "2026-02-30", 1_800_000_000, "9999-12-31"]
+)
+def test_an_expiry_without_a_zone_or_that_is_no_time_is_refused(tmp_path: Path, expires: object) -> None:
+    with pytest.raises(ConfigurationError, match="line 2: expires: must be a date"):
+        one_key(tmp_path, expires=expires)
+
+
+def test_a_key_with_agents_never_replies(tmp_path: Path) -> None:
+    problem = refusal(one_key(tmp_path, agents=["bot-01"]), "Bearer bot", "reply")
+    assert problem.status_code == 403
+    assert "cannot answer an approval" in str(problem.detail)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("agents", []), ("agents", [" bot"]), ("facts", "no"), ("x", 1)]
+)
+def test_a_limit_that_cannot_be_read_is_refused_and_never_ignored(
+    tmp_path: Path, field: str, value: object
+) -> None:
+    with pytest.raises(ConfigurationError, match=f"line 2: {field}"):
+        one_key(tmp_path, **{field: value})
+
+
+@pytest.mark.parametrize(
+    ("expires", "event"),
+    [("2026-03-10", "key_expires_soon"), ("2026-03-01", "key_expired"), ("2026-06-01", "")],
+)
+def test_the_log_warns_before_a_key_expires_once_a_day(tmp_path: Path, expires: str, event: str) -> None:
+    with capture_logs() as lines:
+        one_key(tmp_path, expires=expires).ready()
+    assert [line["event"] for line in lines] == ([event] if event else [])
+    assert all(line["key_id"] == digest_of("bot")[:12] for line in lines)
