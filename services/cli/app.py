@@ -25,6 +25,7 @@ COMMANDS: Final = {
         "services.cli.local", "local_app", "The whole stack on this machine: up, down, status."
     ),
     "serve": _Command("services.cli.serve", "serve", "Run one service: intake, rules or notifier."),
+    "keys": _Command("services.cli.keys", "keys_app", "The keys of callers: add, list, revoke."),
     "topics": _Command("services.cli.topics", "topics", "Create or check all topics with their settings."),
     "publish": _Command("services.cli.publish", "publish_app", "Activate a policy, or publish staff."),
     "staff": _Command("services.cli.staff", "staff_app", "The published staff: list, remove."),
