@@ -25,7 +25,9 @@ dead_letters_app = typer.Typer(
 
 Reasons = Annotated[list[str] | None, typer.Option("--reason", help="Only of this reason; may be repeated.")]
 Topic = Annotated[str | None, typer.Option("--topic", help="Only from this topic.")]
-Tenant = Annotated[str | None, typer.Option("--tenant", help="Only keys of this tenant.")]
+Tenant = Annotated[
+    str | None, typer.Option("--tenant", help="Only of this tenant, as the key or the content says.")
+]
 Key = Annotated[str | None, typer.Option("--key", help="Only this key: <tenant>/<case_id>.")]
 Ids = Annotated[
     list[str] | None, typer.Argument(metavar="ID...", help="<partition>:<offset>, as `list` shows.")
@@ -42,12 +44,18 @@ class Filter(NamedTuple):
 
     def chooses(self, letter: KeptDeadLetter) -> bool:
         """Whether it chooses this dead letter."""
+        return self._but_for_tenant(letter) and (self.tenant is None or self.tenant in letter.tenants)
+
+    def cannot_tell(self, letter: KeptDeadLetter) -> bool:
+        """Whether it would choose this dead letter without its tenant, and the dead letter names none."""
+        return self.tenant is not None and self._but_for_tenant(letter) and not letter.tenants
+
+    def _but_for_tenant(self, letter: KeptDeadLetter) -> bool:
         key = (letter.key or b"").decode(errors="replace")
         return (
             (not self.reasons or letter.reason in self.reasons)
             and self.topic in (None, letter.topic)
             and self.key in (None, key)
-            and (self.tenant is None or key.partition("/")[0] == self.tenant)
         )
 
 
@@ -100,6 +108,8 @@ def redrive_letters(
     letters = run(_read(bootstrap_of(kafka)))
     wanted = [] if everything else _wanted(ids)
     picked = [one for one in letters if (everything or one.id in wanted) and chosen.chooses(one)]
+    if everything:
+        _say_unnamed(sum(map(chosen.cannot_tell, letters)))
     kept, doubles = newest_of_each(sorted(picked, key=_order))
     for double, same in doubles.items():
         _say({"id": double, "redriven": False, "why": f"the same record as {same}"})
@@ -113,12 +123,15 @@ def redrive_letters(
 async def _list(bootstrap: str, chosen: Filter) -> None:
     """List them in order of time. Only summaries are kept in memory, because a dead letter may be 5 MB."""
     summaries: list[dict[str, Any]] = []
+    unnamed = 0
     async for record in read_to_the_end(bootstrap, DEAD_LETTERS):
         letter = read_dead_letter(record)
         if chosen.chooses(letter):
             summaries.append(letter.summary())
+        unnamed += chosen.cannot_tell(letter)
     for summary in sorted(summaries, key=lambda one: str(one["time"])):
         _say(summary)
+    _say_unnamed(unnamed)
 
 
 async def _read(bootstrap: str) -> list[KeptDeadLetter]:
@@ -175,6 +188,13 @@ def _filter(reasons: list[str] | None, topic: str | None, tenant: str | None, ke
         if reason not in REASONS:
             _called_wrongly(f"unknown reason {reason!r}; the reasons are {', '.join(REASONS)}")
     return Filter(tuple(reasons or ()), topic, tenant, key)
+
+
+def _say_unnamed(count: int) -> None:
+    """Say how many dead letters a choice by tenant leaves out because they name no tenant."""
+    if count:
+        names = "names" if count == 1 else "name"
+        sys.stderr.write(f"mandaat: {count} more {names} no tenant; list them without --tenant\n")
 
 
 def _wanted(ids: list[str] | None) -> list[str]:

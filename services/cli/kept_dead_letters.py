@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
-from schemas.topics import DECISIONS
+from schemas.topics import DECISIONS, POLICIES
 from services.chassis.kafka.dead_letters import PREFIX, ConsumedRecord
 from services.chassis.kafka.producer import Outgoing
 
+_HEADERS: Final = ("ce_tenant",)
+"""The extension `tenant` of a CloudEvent in binary mode."""
 _CUT: Final = f"{PREFIX}cut-from-bytes"
 
 
@@ -46,6 +50,18 @@ class KeptDeadLetter(NamedTuple):
         if self.value is None and self.reason != "null_value":
             return "it was skipped, and its bytes were not kept"
         return None
+
+    @property
+    def tenants(self) -> frozenset[str]:
+        """The tenants that its key, its value or its headers name; more than one if these disagree."""
+        key, slash, _ = (self.key or b"").decode(errors="replace").partition("/")
+        found: list[object] = [key if slash or self.topic == POLICIES else None]
+        found += [(value or b"").decode(errors="replace") for name, value in self.headers if name in _HEADERS]
+        with suppress(ValueError, RecursionError):
+            body = json.loads(self.value or b"")
+            data = body.get("data") if isinstance(body, dict) else None
+            found += [one.get("tenant") for one in (body, data) if isinstance(one, dict)]
+        return frozenset(one for one in found if isinstance(one, str) and one)
 
     @property
     def content(self) -> tuple[object, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from typing import Any
 
 import pytest
@@ -17,7 +18,9 @@ from services.cli.kafka import read_to_the_end
 TOPIC = "mandaat.inbound"
 
 
-def put(kafka: str, tenant: str, values: list[bytes | None], reason: str = "not_json") -> None:
+def put(
+    kafka: str, tenant: str, values: list[bytes | None], reason: str = "not_json", *, keys: bool = True
+) -> None:
     """Dead letters as a service writes them."""
 
     async def send() -> None:
@@ -27,7 +30,7 @@ def put(kafka: str, tenant: str, values: list[bytes | None], reason: str = "not_
                 Outgoing(
                     "mandaat.dead-letters",
                     None,
-                    f"{tenant}/c-{number}".encode(),
+                    f"{tenant}/c-{number}".encode() if keys else None,
                     value,
                     [
                         ("x", None),
@@ -77,6 +80,14 @@ def test_dead_letters_are_listed_by_tenant_and_reason(kafka: str, tenant: str) -
     assert [one["reason"] for one in said(kafka, "list", "--tenant", tenant, "--reason", "conflict")] == [
         "conflict"
     ]
+
+
+def test_dead_letters_without_a_key_are_listed_by_the_tenant_in_their_value(kafka: str, tenant: str) -> None:
+    put(kafka, tenant, [json.dumps({"tenant": tenant}).encode(), b"nothing"], keys=False)
+    outcome = CliRunner().invoke(dead_letters_app, ["list", "--tenant", tenant, "--kafka", kafka])
+    (listed,) = map(json.loads, outcome.stdout.splitlines())
+    assert (listed["key"], listed["offset"]) == (None, 0)
+    assert re.fullmatch(r"mandaat: \d+ more names? no tenant; list them without --tenant\n", outcome.stderr)
 
 
 def test_a_dead_letter_is_shown_completely(kafka: str, tenant: str) -> None:

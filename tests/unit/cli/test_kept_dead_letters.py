@@ -115,3 +115,30 @@ def test_only_the_newest_dead_letter_of_a_record_is_redriven() -> None:
 )
 def test_filters_choose_by_reason_topic_tenant_and_key(chosen: Filter, takes: bool) -> None:
     assert chosen.chooses(a_letter()) is takes
+
+
+@pytest.mark.parametrize(
+    ("letter", "tenants"),
+    [
+        (a_letter(), {"acme"}),
+        (a_letter(key=b"acme", topic="mandaat.policies"), {"acme"}),
+        (a_letter(key=None, value=b'{"tenant": "acme", "case_id": 7}'), {"acme"}),
+        (a_letter(key=b"c-1", value=b'{"tenant": "acme"}'), {"acme"}),
+        (a_letter(key=None, value=b'{"specversion": "1.0", "data": {"tenant": "acme"}}'), {"acme"}),
+        (a_letter(key=None, value=b'{"tenant": "acme", "data": {"tenant": "other"}}'), {"acme", "other"}),
+        (a_letter(key=b"acme/c-1", value=b'{"tenant": "other"}'), {"acme", "other"}),
+        *(
+            (a_letter(key=None, value=value), set())
+            for value in (None, b"", b"hello", b"[1]", b'{"tenant": 7}', b"\xff", b"[" * 100_000)
+        ),
+    ],
+)
+def test_the_tenant_of_a_dead_letter_may_stand_in_its_value(
+    letter: KeptDeadLetter, tenants: set[str]
+) -> None:
+    assert letter.tenants == tenants
+    for tenant in ("acme", "other"):
+        assert Filter(tenant=tenant).chooses(letter) == (tenant in tenants)
+    assert Filter(tenant="acme").cannot_tell(letter) == (not tenants)
+    assert not Filter(tenant="acme", reasons=("conflict",)).cannot_tell(letter)
+    assert not Filter().cannot_tell(letter)
