@@ -17,6 +17,7 @@ from schemas.reasons import CATALOGUE
 from schemas.withdrawal import Withdrawal
 
 OVER_LIMIT: Final = "over_limit"
+AMOUNT_MISSING: Final = "amount_missing"
 
 _SENTENCES: Final = {
     (code, variant): sentence.format
@@ -75,7 +76,7 @@ def limit_failed(row: Mandate, failure: Failure) -> Reason:
 
 def amount_missing(row: Mandate) -> Reason:
     """The mandate has a limit or a budget in money, and the request has no amount."""
-    return _of_mandate("amount_missing", "budget" if row.limit is None else "limit", row.id)
+    return _of_mandate(AMOUNT_MISSING, "budget" if row.limit is None else "limit", row.id)
 
 
 def over_limit(row: Mandate, amount: Money, limit: Money) -> Reason:

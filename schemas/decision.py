@@ -111,7 +111,9 @@ class Decision(Frozen):
     amount: str | None = Field(
         default=None, description="The requested amount in major units, or the amount that a person granted."
     )
-    currency: str | None = Field(default=None, description="An ISO 4217 code.")
+    currency: str | None = Field(
+        default=None, description="An ISO 4217 code: of `amount`, and of `on_the_spot`."
+    )
     agent_id: AgentId | None = Field(default=None, description="The agent who asked.")
     customer_id: CustomerId | None = Field(
         description="The customer; null only if the request was withdrawn before it arrived."

@@ -92,7 +92,7 @@ def first_decision(
         by=conclusion.by,
         mandate=conclusion.mandate,
         amount=None if money is None else money.text,
-        currency=request.currency,
+        currency=spot.currency if request.currency is None and spot is not None else request.currency,
         agent_id=case.agent_id,
         customer_id=case.customer.id,
         policy=policy_ref(assessment.policy),

@@ -15,7 +15,7 @@ from engine.judging.conclusions import Reason
 from engine.judging.mandates import Judge, uses_amount
 from engine.policy.book import Mandate, PolicyBook
 from schemas.case import DecisionRequest
-from schemas.money import Money
+from schemas.money import MAX_MINOR, Money
 
 MOST_TRIES: Final = 4
 """The most amounts to try for `on_the_spot` under one candidate, if an expression uses the amount."""
@@ -44,7 +44,8 @@ class Tried(NamedTuple):
 
     `candidates`: for each mandate a `Fitting`, or the reason why it does not cover the request.
     `charge_options`: the charges of each `Fitting` that has any; before them its `looks`, if it has any.
-    `partial`: the mandates whose limit is too low, if every `Fitting` has charges.
+    `partial`: the mandates whose limit is too low, or that need an amount where the request has none, if
+    every `Fitting` has charges.
     `prohibiting`: the conditions of prohibitions that use the amount; an offer must meet none of them.
     """
 
@@ -90,19 +91,23 @@ class Tried(NamedTuple):
         return None, tuple(passed), ()
 
     def on_the_spot(self, used: Sequence[BudgetUse]) -> Money | None:
-        """The largest amount found that a candidate would have granted. `used`: as for option 0."""
+        """The largest amount found that a candidate would have granted. `used`: as for option 0.
+
+        If the request has no amount, only mandates that need one make an offer, up to their limit.
+        """
         asked = self.judge.money
-        if asked is None:
-            return None
+        most_asked, currency = (MAX_MINOR, self.judge.currency) if asked is None else asked
         fitting = (one for one in self.candidates if isinstance(one, Fitting))
-        exhausted = (PartialCandidate(one.mandate, asked.minor, one.charges) for one in fitting)
+        exhausted = (
+            PartialCandidate(one.mandate, 0 if asked is None else asked.minor, one.charges) for one in fitting
+        )
         used = self._without_looks(used)
         most = at = 0
         for candidate in (*exhausted, *self.partial):
-            room = _room(candidate, used[at : at + len(candidate.charges)], asked.minor)
+            room = _room(candidate, used[at : at + len(candidate.charges)], most_asked)
             at += len(candidate.charges)
-            most = max(most, self._offer(candidate, room, asked.currency))
-        return Money(most, asked.currency) if most > 0 else None
+            most = max(most, self._offer(candidate, room, currency))
+        return Money(most, currency) if most > 0 else None
 
     def _without_looks(self, used: Sequence[BudgetUse]) -> Sequence[BudgetUse]:
         """The uses of the charges and probes only. `used`: as for option 0."""
@@ -154,7 +159,7 @@ def try_candidates(
     """Try the mandates until one grants the request without a charge. Discretion needs the `reason`."""
     candidates: list[Fitting | Reason] = []
     charge_options: list[Charges] = []
-    over_limit: list[tuple[Mandate, int]] = []
+    in_part: list[tuple[Mandate, int]] = []
     has_reason = bool(reason and reason.strip())
     for row in rows:
         one = _try(row, judge, spender, now, zone, has_reason)
@@ -165,10 +170,11 @@ def try_candidates(
             if one.looks:
                 charge_options.append(one.looks)
             charge_options.append(one.charges)
-        elif one.code == reasons.OVER_LIMIT and (most := _first_offer(row, judge)) > 0:
-            over_limit.append((row, most))
-    partial = tuple(
-        PartialCandidate(row, most, _charges(row, judge, spender, now, zone)) for row, most in over_limit
+        elif (most := _most_in_part(row, one, judge)) > 0:
+            in_part.append((row, most))
+    some = judge if judge.money is not None else judge.of_amount(Money(1, judge.currency))
+    partial = tuple(  # the charges of any amount read the same counters
+        PartialCandidate(row, most, _charges(row, some, spender, now, zone)) for row, most in in_part
     )
     return Tried(tuple(candidates), tuple(charge_options), judge, now, zone, partial)
 
@@ -205,6 +211,27 @@ def _first_offer(row: Mandate, judge: Judge) -> int:
     """
     at_least = 1 if isinstance(row.limit, Expression) and row.limit.names_amount else 0
     return max(judge.ceiling(row) or 0, at_least)
+
+
+def _most_in_part(row: Mandate, shortfall: Reason, judge: Judge) -> int:
+    """The first amount to offer under a mandate that does not cover the request; 0 for no offer."""
+    match shortfall.code:
+        case reasons.OVER_LIMIT:
+            return _first_offer(row, judge)
+        case reasons.AMOUNT_MISSING:
+            return _most_grantable(row, judge)
+        case _:
+            return 0
+
+
+def _most_grantable(row: Mandate, judge: Judge) -> int:
+    """The most that a mandate may grant if the request has no amount; 0 if its limit cannot be evaluated.
+
+    A limit that uses the amount is worked out for each amount that is tried.
+    """
+    if row.limit is None or (isinstance(row.limit, Expression) and row.limit.names_amount):
+        return MAX_MINOR
+    return judge.ceiling(row) or 0
 
 
 def _room(candidate: PartialCandidate, used: Sequence[BudgetUse], asked: int) -> int:

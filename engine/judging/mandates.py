@@ -32,6 +32,11 @@ class Judge:
         """The amount that it judges."""
         return self._around.money
 
+    @property
+    def currency(self) -> str:
+        """The currency of the policy."""
+        return self._currency
+
     def of_amount(self, money: Money | None) -> Judge:
         """A judge for the same person and another amount."""
         around = self._around

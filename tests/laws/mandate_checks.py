@@ -16,6 +16,9 @@ from typing import Any, NamedTuple
 from tests.laws.charges import DECIMALS, Charge, Json, local_time, minor_of, renews_at, spent, text_of
 from tests.laws.expressions import CONDITIONS, LIMITS, ExpressionFailed, Variables
 
+LARGEST = 10**15
+"""The largest amount, in minor units."""
+
 
 class Reason(NamedTuple):
     """A reason about the mandate or prohibition `of`; code `failed` if it may be either of two errors."""
@@ -189,15 +192,26 @@ class MandateCheck:
         another, a lower amount.
         """
         reason = self.shortfall(row)
-        if self.minor is None or reason is None or reason.code not in ("over_limit", "budget_exhausted"):
+        offering = ("over_limit", "budget_exhausted", "amount_missing")
+        if reason is None or reason.code not in offering:
             return None
-        room = self.minor
-        for charge, cap in self.charges_of(row):
-            if charge.unit != "count":
-                room = min(room, cap - spent(self.charges, charge))
+        if self.minor is None and reason.code != "amount_missing":
+            return None
+        asked = LARGEST if self.minor is None else self.minor
+        room = asked
+        for charge, cap in self.with_amount(asked).charges_of(row):
+            left = cap - spent(self.charges, charge)
+            room = min(room, left if charge.unit != "count" else room * (left > 0))
         most = 0
-        next_one = min(room, self.minor if (limit := self.limit(row)) is None else limit)
-        if "amount" in str(row.get("limit")):
+        of_amount = "amount" in str(row.get("limit"))
+        if self.minor is None and of_amount:
+            next_one = room
+        else:
+            try:
+                next_one = min(room, asked if (limit := self.limit(row)) is None else limit)
+            except ExpressionFailed:
+                return None
+        if of_amount:
             next_one = max(next_one, min(room, 1))
         for _ in range(4):
             if next_one <= most:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import NamedTuple
 
-from tests.laws.charges import Charge, Json
+from tests.laws.charges import DECIMALS, Charge, Json
 from tests.laws.ladder import Ladder, absence, find
 from tests.laws.mandate_checks import MandateCheck, Reason, candidates
 
@@ -111,6 +111,8 @@ def answer(
         return ReferenceDecision("not_entitled", reasons=[Reason("not_an_approver")])
     if not verdict["approves"]:
         return ReferenceDecision("refused", "person")
+    if _too_precise(verdict.get("amount"), case["request"].get("currency") or policy["currency"]):
+        return ReferenceDecision("not_entitled", reasons=[Reason("amount_unreadable")])
     amount = verdict.get("amount") or case["request"].get("amount")
     check = MandateCheck(policy, charges, case, giver, now, amount, verdict.get("reason"))
     if amount is not None and check.of_case not in (None, policy["currency"]):
@@ -122,3 +124,8 @@ def answer(
     if isinstance(granted, ReferenceDecision):
         return replace(granted, by="person", amount=amount)
     return ReferenceDecision("not_entitled", reasons=granted or [Reason("no_mandate")])
+
+
+def _too_precise(amount: str | None, currency: str) -> bool:
+    """Whether an amount has more decimals than its currency."""
+    return amount is not None and len(amount.partition(".")[2]) > DECIMALS[currency]

@@ -136,7 +136,38 @@ def test_one_cent_less_is_offered_if_a_prohibition_uses_the_amount(when: str, of
         assert isinstance(judge(book, a_case(amount=offered)), Approved)
 
 
-def test_a_request_without_amount_gets_no_offer() -> None:
+@pytest.mark.parametrize(
+    ("row", "spent", "offered"),
+    [
+        ({"limit": 40}, (), "40.00"),
+        ({"limit": "0.5 * facts.order_value"}, (), "45.00"),
+        ({"limit": "facts.nothing"}, (), None),
+        ({"limit": 40, "budgets": [an_own_budget(cap=50)]}, ("35.00",), "15.00"),
+        ({"budgets": [an_own_budget(cap=50), an_own_budget(cap=70, id="c")]}, ("35.00",), "15.00"),
+        ({"budgets": [an_own_budget(cap=35)]}, ("35.00",), None),
+        ({"limit": 40, "budgets": [a_count(1)]}, ("35.00",), None),
+        ({"limit": 40, "when": "facts.days_late > 100"}, (), None),
+        ({"limit": 40, "when": "!has(request.amount) || request.amount < 39.995"}, (), "39.99"),
+        ({"limit": "request.amount > 100 ? 10 : 50"}, (), "50.00"),
+    ],
+)
+def test_a_request_without_amount_is_offered_what_could_be_granted(
+    row: dict[str, Any], spent: tuple[str, ...], offered: str | None
+) -> None:
+    book, counters = a_book(a_mandate(**row), timezone="Europe/Amsterdam"), Counters()
+    for one in spent:
+        assert isinstance(judge(book, a_case(amount=one), counters=counters), Approved)
+    nothing = a_case(amount=None, currency=None)
+    escalated = judge(book, nothing, counters=counters)
+    assert isinstance(escalated, Escalated)
+    assert (escalated.on_the_spot and escalated.on_the_spot.text) == offered
+    if offered is not None:
+        assert escalated.on_the_spot is not None
+        assert escalated.on_the_spot.currency == "EUR"
+        assert isinstance(judge(book, a_case(amount=offered), counters=counters), Approved)
+
+
+def test_a_request_without_amount_under_a_mandate_without_limit_gets_no_offer() -> None:
     book, counters = a_book(a_mandate(budgets=[a_count(1)]), timezone="Europe/Amsterdam"), Counters()
     nothing = a_case(amount=None, currency=None)
     assert isinstance(judge(book, nothing, counters=counters), Approved)

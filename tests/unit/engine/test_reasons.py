@@ -27,9 +27,8 @@ def sentences(entry: ReasonEntry) -> list[Sentence]:
 
 def test_the_rules_give_every_reason_of_the_catalogue_and_no_other() -> None:
     source = Path(reasons.__file__).read_text()
-    given = set(
-        re.findall(r'(?:_reason\(|_of_mandate\(|code, figures = |OVER_LIMIT: Final = )\s*"([a-z_]+)"', source)
-    )
+    made = r"_reason\(|_of_mandate\(|code, figures = |(?:OVER_LIMIT|AMOUNT_MISSING): Final = "
+    given = set(re.findall(rf'(?:{made})\s*"([a-z_]+)"', source))
     assert given == CATALOGUE.keys()
 
 
