@@ -24,6 +24,17 @@ InputOutcome: TypeAlias = Literal[Outcome, "late", "not_entitled"]
 """The outcome of an input: that of its decision, or why a verdict has no effect."""
 
 
+class AboutRequest(NamedTuple):
+    """The asking agent, the kind of request, and the mandate that granted it; None if unknown or absent."""
+
+    agent: str | None = None
+    kind: str | None = None
+    mandate: str | None = None
+
+
+UNKNOWN: Final = AboutRequest()
+
+
 class Rendered(NamedTuple):
     """The events of an input: the key and the values of its records in the journal, and their effects."""
 
@@ -34,6 +45,8 @@ class Rendered(NamedTuple):
     """The label of the metric."""
     warnings: tuple[Per, ...] = ()
     """For each budget that gave a warning, whose it is."""
+    about: AboutRequest = UNKNOWN
+    """The request, for the log."""
 
 
 def event_id(event_type: str, key: RequestKey, number: int | str) -> str:

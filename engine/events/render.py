@@ -6,7 +6,7 @@ from typing import Final
 
 from engine.events.decision import agent_ref, closing_decision, event_reasons, first_decision, policy_ref
 from engine.events.effects import Counted, Effects, approval_effects
-from engine.events.envelope import InputOutcome, Rendered, key_of
+from engine.events.envelope import AboutRequest, InputOutcome, Rendered, key_of
 from engine.events.records import about_approval, closed_by, decided
 from engine.fast_paths.approval_template import approved_event
 from engine.inputs import Reply, Submission
@@ -18,6 +18,7 @@ from engine.judging.conclusions import Approved, ClosingConclusion, Conclusion, 
 from engine.policy.book import Per, PolicyBook
 from schemas import types
 from schemas.approval import Approval, ApprovalEvent, Closing, without_personal_data
+from schemas.case import Case
 from schemas.decision import Decision, Reason
 from schemas.ids import approval_id
 from schemas.model import construct_trusted
@@ -31,14 +32,15 @@ def render_first(
     """The first decision on a request; if it is escalated, also the opened approval."""
     key = key_of(submission)
     effects = Effects(charges=_counted(conclusion.charges))
+    about = _about(submission.case, conclusion.mandate)
     if isinstance(conclusion, Approved):
         approved = approved_event(submission, assessment.policy, assessment.requester, conclusion, seq)
         if approved is not None:
-            return Rendered(key, (approved,), effects, conclusion.outcome)
+            return Rendered(key, (approved,), effects, conclusion.outcome, about=about)
     decision = first_decision(submission.case, assessment, conclusion, submission.digest)
     record = decided(decision, submission, seq)
     if not isinstance(conclusion, Escalated):
-        return Rendered(key, (record,), effects, decision.outcome, _warned(conclusion.warnings))
+        return Rendered(key, (record,), effects, decision.outcome, _warned(conclusion.warnings), about)
     approval = _opened(submission, assessment, decision, conclusion)
     body = construct_trusted(
         ApprovalEvent,
@@ -51,7 +53,7 @@ def render_first(
         verdict=None,
     )
     requested = about_approval(types.APPROVAL_REQUESTED, approval, approval.version, body, submission, seq)
-    return Rendered(key, (record, requested), approval_effects(approval), decision.outcome)
+    return Rendered(key, (record, requested), approval_effects(approval), decision.outcome, about=about)
 
 
 def render_closing(
@@ -75,7 +77,9 @@ def render_closing(
     effects = approval_effects(closed)._replace(
         links=(reply.request_key.index_id,), charges=_counted(conclusion.charges)
     )
-    return Rendered(key_of(reply), events, effects, conclusion.outcome, _warned(conclusion.warnings))
+    warned = _warned(conclusion.warnings)
+    about = _about(approval.case, conclusion.mandate)
+    return Rendered(key_of(reply), events, effects, conclusion.outcome, warned, about)
 
 
 def _warned(warnings: BudgetWarnings) -> tuple[Per, ...]:
@@ -104,7 +108,7 @@ def _without_effect(
 ) -> Rendered:
     body = _body(approval, reply, event_reasons(reasons))
     record = about_approval(event_type, approval, reply.verdict.reply_id, body, reply, seq)
-    return Rendered(key_of(reply), (record,), Effects(), outcome)
+    return Rendered(key_of(reply), (record,), Effects(), outcome, about=_about(approval.case))
 
 
 def _body(approval: Approval, reply: Reply, reasons: tuple[Reason, ...] = ()) -> ApprovalEvent:
@@ -118,6 +122,10 @@ def _body(approval: Approval, reply: Reply, reasons: tuple[Reason, ...] = ()) ->
         reasons=reasons,
         verdict=reply.given,
     )
+
+
+def _about(case: Case, mandate: str | None = None) -> AboutRequest:
+    return AboutRequest(case.agent_id, case.request.kind, mandate)
 
 
 def _opened(

@@ -9,7 +9,7 @@ from typing import Final
 from engine import reasons
 from engine.events.decision import build_decision, event_charge, event_reasons, policy_ref
 from engine.events.effects import Effects, Event, approval_effects, charges_in
-from engine.events.envelope import FIRST, Rendered, key_of
+from engine.events.envelope import FIRST, AboutRequest, Rendered, key_of
 from engine.events.records import about_approval, closed_by, decided
 from engine.inputs import WithdrawalInput
 from engine.policy.book import PolicyBook, PolicyName
@@ -49,8 +49,10 @@ def render_withdrawn(
     links = (caused_by.request_key.index_id,)
     charges = tuple(charges_in(caused_by.tenant, decision.model_dump(include={"charges", "currency"})))
     key = key_of(caused_by)
+    kind = None if approval is None else approval.case.request.kind
+    about = AboutRequest(decision.agent_id, kind, decision.mandate)
     if approval is None or approval.state == "closed":
-        return Rendered(key, (record,), Effects(links=links, charges=charges), decision.outcome)
+        return Rendered(key, (record,), Effects(links=links, charges=charges), decision.outcome, about=about)
     closing = Closing.model_construct(
         outcome="withdrawn",
         decision_id=decision.decision_id,
@@ -63,7 +65,7 @@ def render_withdrawn(
     )
     closed_record = about_approval(types.APPROVAL_CLOSED, closed, closed.version, body, caused_by, seq)
     effects = approval_effects(closed)._replace(links=links, charges=charges)
-    return Rendered(key, (record, closed_record), effects, decision.outcome)
+    return Rendered(key, (record, closed_record), effects, decision.outcome, about=about)
 
 
 def _decision(caused_by: WithdrawalInput, newest: Sequence[Event], policy: PolicyName) -> Decision:

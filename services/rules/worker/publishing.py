@@ -116,7 +116,13 @@ def _count_new(decided: Sequence[Decided], metrics: RulesMetrics) -> None:
     )
     metrics.without_approver.inc(without_approver)
     metrics.warned(per for one in decided for per in one.rendered.warnings)
-    log_each("decided", ({"outcome": one.rendered.outcome, **_ids(one.judged.input)} for one in decided))
+    log_each("decided", map(_decided, decided))
+
+
+def _decided(one: Decided) -> dict[str, str]:
+    """The line in the log of a decided input. What is not known of it is left out."""
+    known = {name: text for name, text in one.rendered.about._asdict().items() if text is not None}
+    return {"outcome": one.rendered.outcome, **_ids(one.judged.input), **known}
 
 
 def _count_repeats(repeats: Sequence[Repeat], metrics: RulesMetrics) -> None:

@@ -70,6 +70,24 @@ async def test_an_input_without_a_record_that_cannot_be_judged_is_only_logged(
     assert (line["log_level"], line["reason"], line["case_id"]) == ("error", "unknown_approval", "c-1")
 
 
+async def test_the_log_names_agent_kind_and_mandate_of_each_decided_input(
+    harness: DeciderHarness, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("INFO", "mandaat"):
+        await harness.decide(case("c-1", amount="40.00"), case("c-2"))
+        await harness.decide(verdict("c-2"))
+    rows = [row for record in caplog.records if hasattr(record, "lines") for row in record.lines.rows]
+    about = [
+        {name: row.get(name) for name in ("case_id", "outcome", "agent", "kind", "mandate")} for row in rows
+    ]
+    assert [list(one.values()) for one in about] == [
+        ["c-1", "approved", "agent-01", "refund", "small"],
+        ["c-2", "escalated", "agent-01", "refund", None],
+        ["c-2", "approved", "agent-01", "refund", "lead"],
+    ]
+    assert "mandate" not in rows[1]
+
+
 async def test_a_round_is_published_in_order_of_sequence_with_that_time(harness: DeciderHarness) -> None:
     await harness.decide(*(case(f"c-{place}", partition=place % 2) for place in range(6)))
     for p in (0, 1):
