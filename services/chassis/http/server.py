@@ -64,6 +64,7 @@ def create_app(
         redoc_url=None,
         responses=problems.RESPONSES,
         redirect_slashes=False,
+        generate_unique_id_function=lambda route: route.name,  # of operations, in generated clients
     )
     problems.install(app)
     app.add_middleware(LimitedBody, limit_bytes=body_limit_bytes)
