@@ -66,7 +66,7 @@ class Topic:
     content_type: str = "application/cloudevents+json"
     key: str = "<tenant>/<case_id>"
     followers: tuple[str, ...] = ()
-    """The readers that read it from its end, without a group: each of their processes sees every record."""
+    """The readers that read it without a group: each of their processes sees every record."""
 
     @property
     def from_to(self) -> str:
@@ -165,9 +165,10 @@ TOPICS: Final[tuple[Topic, ...]] = (
     Topic(
         DEAD_LETTERS,
         ("intake", "rules", "notifier"),
-        ("operations",),
+        ("notifier", "operations"),
         "Records that could not be handled, with their bytes, key and headers, and the reason.",
         settings=(("retention.ms", "-1"), ("max.message.bytes", str(DEAD_LETTER_LIMIT_BYTES))),
+        followers=("notifier",),
         content_type="that of the record",
         key="that of the record",
     ),

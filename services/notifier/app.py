@@ -25,6 +25,7 @@ from services.chassis.process.hosts import is_loopback
 from services.chassis.process.metrics import Metrics
 from services.chassis.process.run import Stop
 from services.chassis.redis import connect
+from services.notifier.case_reader import CaseReader
 from services.notifier.channels.channel import Channel
 from services.notifier.channels.contacts import Contacts
 from services.notifier.channels.mail.channel import MailChannel
@@ -33,6 +34,7 @@ from services.notifier.channels.mail.smtp import Mailer, Server
 from services.notifier.channels.webhook.channel import WebhookChannel
 from services.notifier.channels.webhook.hooks_file import Hook, watch_hooks
 from services.notifier.channels.webhook.post import Hooks
+from services.notifier.failures import FailedRecords
 from services.notifier.letters.kind_labels import LabelTable, read_labels
 from services.notifier.letters.letter_writer import LetterWriter
 from services.notifier.letters.words import Words
@@ -138,7 +140,12 @@ async def main(stop: Stop) -> None:
             },
         )
         app = create_app("Mandaat notifier", health=health, metrics=metrics)
-        add_routes(app, store, keys)
+        ends = Replay(bootstrap, "mandaat-notifier-ends")
+        stack.push_async_callback(ends.close)
+        failures = FailedRecords(bootstrap, kept=case_files_kept, clock=_now, on_bug=stop.fail)
+        failures.start()
+        stack.push_async_callback(failures.stop)
+        add_routes(app, CaseReader(store, failures.of, producer.partitions, ends.bounds), keys)
         await stack.enter_async_context(serving(app, settings.http_host, settings.http_port, health))
         await asyncio.gather(staff.start(), labels.start())  # last: while Kafka is away they wait
         await stop.wait()

@@ -1,10 +1,11 @@
 """The HTTP interface: where a case stands."""
 
-from __future__ import annotations
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, Literal
+from urllib.parse import unquote
 
-from typing import Annotated, Any, Literal
-
-from fastapi import FastAPI, Header, Path
+from fastapi import Depends, FastAPI, Path, Request, Security
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel, Field
 
 from schemas.approval import Approval, Closing
@@ -14,11 +15,13 @@ from schemas.decision import Decision, Reason
 from schemas.ids import id_in_path, record_key
 from schemas.moment import Moment
 from schemas.notice import Notice
-from schemas.request_status import Failure, RequestState
-from services.chassis.http.keys import Keys
+from schemas.request_status import Failure, RequestState, RequestStatus
+from services.chassis.http.keys import Caller, Keys
 from services.chassis.http.server import HttpProblem
-from services.notifier.outbox.case_view import view_of
-from services.notifier.outbox.store import OutboxStore
+from services.notifier.case_reader import CaseReader
+from services.notifier.outbox.case_view import status_view, view_of
+
+BEARER: Final = HTTPBearer(auto_error=False, description="A key of MANDAAT_KEYS_FILE; it implies the tenant.")
 
 
 class DecisionView(Decision):
@@ -91,21 +94,64 @@ class CaseView(BaseModel):
     notices: list[NoticeView]
 
 
-def add_routes(app: FastAPI, store: OutboxStore, keys: Keys) -> None:
-    """Add the routes to the application."""
+def add_routes(app: FastAPI, cases: CaseReader, keys: Keys) -> None:
+    """Add the routes to the application. The one of a request comes first, since ids may hold slashes."""
+
+    async def reader(
+        request: Request, _: Annotated[HTTPAuthorizationCredentials | None, Security(BEARER)]
+    ) -> Caller:
+        return keys.check(request.headers.get("authorization"), "read")
+
+    @app.get(
+        "/v1/cases/{case_id:path}/requests/{request_id:path}",
+        response_model=None,
+        summary="Where a request stands",
+        responses={
+            200: {"model": RequestStatus, "description": "The state of the request, and its decision"}
+        },
+    )
+    async def read_request(
+        case_id: Annotated[str, Path(description="The source's id of the case, percent-encoded.")],
+        request_id: Annotated[str, Path(description="The source's id of the request, percent-encoded.")],
+        request: Request,
+        caller: Annotated[Caller, Depends(reader)],
+    ) -> dict[str, Any]:
+        case_id, request_of_case = named_in(request.scope)
+        if request_of_case is None:
+            return await found_case(case_id, caller)
+        named, asked = id_in_path(case_id), id_in_path(request_of_case)
+        found = None
+        if named is not None and asked is not None:
+            found = await cases.read(
+                record_key(caller.tenant, named),
+                lambda fields, failures: status_view(fields, named, asked, failures),
+            )
+        if found is None:
+            raise HttpProblem(404, "unknown-request", "No request of your tenant has these ids.")
+        return found
 
     @app.get(
         "/v1/cases/{case_id:path}",
         response_model=None,
+        summary="Where a case stands",
         responses={200: {"model": CaseView, "description": "The case, its requests and its notices"}},
     )
-    async def case(
+    async def read_case(
         case_id: Annotated[str, Path(description="The source's id, percent-encoded.")],
-        authorization: Annotated[str | None, Header(include_in_schema=False)] = None,
+        caller: Annotated[Caller, Depends(reader)],
     ) -> dict[str, Any]:
-        caller = keys.check(authorization, "read")
+        return await found_case(case_id, caller)
+
+    async def found_case(case_id: str, caller: Caller) -> dict[str, Any]:
         named = id_in_path(case_id)
-        found = None if named is None else view_of(await store.case(record_key(caller.tenant, named)))
+        found = None if named is None else await cases.read(record_key(caller.tenant, named), view_of)
         if found is None:
             raise HttpProblem(404, "unknown-case", "No case of your tenant has this id.")
         return found
+
+
+def named_in(scope: Mapping[str, Any]) -> tuple[str, str | None]:
+    """The case and the request in a path. A slash that is written `%2F` belongs to an id."""
+    path = scope["raw_path"].decode("ascii", "replace").removeprefix("/v1/cases/")
+    case_id, slash, request_id = path.rpartition("/requests/")
+    return (unquote(case_id), unquote(request_id)) if slash else (unquote(request_id), None)

@@ -184,12 +184,13 @@ def _replies(events: Sequence[_Event], failures: Sequence[FailedRecord]) -> list
     """Every reply and what became of it, in order. A late one says when the approval was closed."""
     closed_at = next((event.moment["time"] for event in events if event.type == types.APPROVAL_CLOSED), None)
     replies = [_reply(event, closed_at) for event in events if event.data.get("reply_id") is not None]
+    counted = {reply["reply_id"] for reply in replies}  # a failed one may have been sent again
     failed = [
         {"reply_id": one.reply_id, "giver": one.giver, "verdict": one.verdict, "outcome": "failed"}
         | {"time": utc_text(one.time), "sequence": None, "note": None, "closing": None, "closed_at": None}
         | {"reasons": [{"code": one.reason, "text": one.detail, "figures": {}}]}
         for one in failures
-        if one.of == "reply"
+        if one.of == "reply" and (one.reason == "conflict" or one.reply_id not in counted)
     ]
     return sorted(replies + failed, key=lambda reply: _moment(reply["time"]))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -27,6 +28,7 @@ class Replay:
         self._bootstrap = bootstrap
         self._client_id = client_id
         self._asking: Reader | None = None
+        self._opening = asyncio.Lock()
 
     async def read(self, starts: Mapping[TopicPartition, Start]) -> AsyncGenerator[Fetched, None]:
         """The records of each partition, from its start to its present end. Raises TryAgain."""
@@ -41,6 +43,14 @@ class Replay:
             async for fetched in reader.read(stretches):
                 yield fetched
 
+    async def bounds(self, tp: TopicPartition) -> Stretch:
+        """All that a partition holds now. Raises TryAgain."""
+        try:
+            return (await (await self._asker()).bounds([tp]))[tp]
+        except TryAgain:
+            await self.close()
+            raise
+
     async def close(self) -> None:
         """Close the connection."""
         asking, self._asking = self._asking, None
@@ -48,20 +58,25 @@ class Replay:
             await asking.stop()
 
     async def _stretches(self, starts: Mapping[TopicPartition, Start]) -> dict[TopicPartition, Stretch]:
-        if self._asking is None:
-            asking = Reader(self._bootstrap, client_id=self._client_id)
-            await asking.start()
-            self._asking = asking
+        asker = await self._asker()
         times = {
             tp: round(start.since.timestamp() * 1000)
             for tp, start in starts.items()
             if start.offset is None and start.since is not None
         }
-        since = await self._asking.since(times) if times else {}
+        since = await asker.since(times) if times else {}
         stretches = {}
-        for tp, (begin, end) in (await self._asking.bounds(starts)).items():
+        for tp, (begin, end) in (await asker.bounds(starts)).items():
             at = since[tp] if tp in times else starts[tp].offset
             if at is None:
                 at = end if tp in times else begin
             stretches[tp] = Stretch(max(at, begin), end)
         return stretches
+
+    async def _asker(self) -> Reader:
+        async with self._opening:
+            if self._asking is None:
+                asking = Reader(self._bootstrap, client_id=self._client_id)
+                await asking.start()
+                self._asking = asking
+            return self._asking

@@ -17,6 +17,7 @@ from services.chassis.redis import answering, script_with
 
 CALL_TIMEOUT_SECONDS: Final = 5.0
 CASE: Final = "notifier:case:"
+META: Final = "notifier:meta"
 
 Argument: TypeAlias = "str | bytes | int | Sequence[Argument]"
 
@@ -174,6 +175,11 @@ class OutboxStore:
         """All of one case file, empty where unknown. Raises TryAgain."""
         answer: dict[bytes, bytes] = await self._do("HGETALL", CASE + key)
         return answer
+
+    async def position(self, p: int, topic: str) -> int | None:
+        """The next offset of a topic to read, whoever owns p; None where none is known. Raises TryAgain."""
+        answer = await self._do("HGET", META, f"{_short(topic)}:{p}")
+        return None if answer is None else int(answer)
 
     async def waiting(self, p: int) -> tuple[int, int | None]:
         """How many notices the outbox of p holds, and since when the oldest waits (ms since 1970)."""
