@@ -12,6 +12,7 @@ from tests.benchmarks import (
     other_frameworks,
     policy_size,
     rebuild,
+    same_call,
     two_workers,
 )
 from tests.benchmarks.rows import Row, ShowProgress, Size
@@ -20,6 +21,7 @@ Part = Callable[[Size, ShowProgress], Awaitable[list[Row]]]
 PARTS: Final[dict[str, Part]] = {
     "copy": against_copy.run,
     "latency": latency.run,
+    "call": same_call.run,
     "workers": two_workers.run,
     "size": policy_size.run,
     "frameworks": other_frameworks.run,

@@ -1,0 +1,1 @@
+"""What a team would write instead of Mandaat, with one policy written into the code."""
