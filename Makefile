@@ -28,8 +28,9 @@ $(VENV)/.dev: requirements-dev.txt $(VENV)/.run
 install: $(VENV)/.run ## install only the command .venv/bin/mandaat: write, check and test a policy, or run the local stack
 	@echo "installed $(BIN)/mandaat"
 
+demo: STARTED := $(shell date +%s)
 demo: $(VENV)/.run ## run the whole system here: 1,166 retail cases through a real Kafka and Redis
-	@$(BIN)/mandaat demo
+	@$(BIN)/mandaat demo --started-at $(STARTED)
 
 test: $(VENV)/.dev ## run every test: unit, component, contract, integration, end to end, and the quick faults
 	@$(BIN)/python -m pytest --numprocesses 2 --no-loadscope-reorder

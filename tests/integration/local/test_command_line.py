@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -19,6 +20,7 @@ from typer.testing import CliRunner
 from deploy.local.demo import retail
 from deploy.local.guardian import recorded
 from deploy.local.settings import free_ports, setting_of
+from deploy.local.sinks.mail import kept_mails
 from deploy.local.stack import SIZES, Stack, temporary_stack
 from schemas.topics import STAFF
 from services.cli.app import build
@@ -98,7 +100,7 @@ def _family(pid: int) -> list[psutil.Process]:
     return [found, *found.children(recursive=True)]
 
 
-def test_the_demonstration_checks_the_outcome_and_leaves_no_process(
+def test_the_demonstration_checks_the_outcome_tells_a_case_and_leaves_no_process(
     own: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With some of the cases; `make demo` takes all."""
@@ -109,6 +111,26 @@ def test_the_demonstration_checks_the_outcome_and_leaves_no_process(
 
     assert shown.exit_code == 0, shown.output
     assert "60 of 60 as expected" in shown.stdout
+    story = shown.stdout.partition("One case of this run")[2]
+    mails = {mail.file: mail for mail in kept_mails(own.state / "demo" / "mail")}
+    asked, told = (mails[file] for file in re.findall(r"^Mail to .* \((\d+\.eml)\):", story, re.MULTILINE))
+    assert told.at > asked.at
+    assert f"Subject: {asked.subject}\n" in story
+    assert f"Subject: {told.subject}\n" in story
+    assert "It was escalated. " in story
+    assert "It was approved by " in story
+    in_all = re.search(r"^\d+ s in all, ", story, re.MULTILINE)
+    assert in_all is not None
+    assert story.count("\n", 0, in_all.end()) < 45
+    commands = re.findall(r"^  (?!\|)(\S.*)", story, re.MULTILINE)
+    assert [words.split()[1:3] for words in commands] == [
+        ["explain", "--policy"],
+        ["policy", "test"],
+        ["local", "up"],
+    ]
+    for words in map(str.split, commands[:2]):
+        done = CliRunner().invoke(build(words[1]), words[1:])
+        assert done.exit_code == 0, done.output
     assert [part.name for part in Stack(own.state / "demo", own.ports).status() if part.pid] == []
 
 
