@@ -141,7 +141,11 @@ def _reworded(text: str) -> str:
         types = [in_words(kind) for kind in re.split(r", (?![^(]*\))", found[2])]
         if found[1] == "_?_:_":
             return f"`? :` gives {types[1]} or {types[2]}, but both must have the same type"
-        hint = "; numbers are doubles, which have no remainder" if found[1] == "_%_" else ""
+        hint = (
+            "; numbers are doubles, which have no remainder. For a share, multiply: `0.1 * facts.x`"
+            if found[1] == "_%_"
+            else ""
+        )
         return f"`{operation(found[1])}` does not work on {' and '.join(types)}{hint}"
     if text.startswith("Syntax error: "):
         words = text.removeprefix("Syntax error: ").partition(" expecting ")[0]

@@ -72,11 +72,13 @@ class Expression:
         "names_agent",
         "names_amount",
         "text",
+        "unchecked",
     )
 
     def __init__(self, compiled: cel.Expression, translation: Translation, text: str) -> None:
         uses = translation.uses
         self.text = text
+        self.unchecked = uses.unchecked
         self._compiled = compiled
         self._fields = tuple((f"{root}.{name}", READERS[root, name]) for root, name in sorted(uses.fields))
         self._has = tuple((has_name(root, name), READERS[root, name]) for root, name in sorted(uses.presence))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -11,6 +12,8 @@ from engine.expressions.translation import ExpressionFlaw
 _WORDS: Final = {"and": "&&", "or": "||", "not": "!", "en": "&&", "of": "||", "niet": "!"}
 _SIGNS: Final = {"=<": "<=", "=>": ">=", "<>": "!=", "===": "==", "=": "==", "&": "&&", "|": "||"}
 _LONGEST_SIGN: Final = 3
+_CURRENCIES: Final = frozenset("€$£¥")
+_DOTTED: Final = re.compile(r"\s*([A-Za-z_][\w.]*)")
 
 
 def from_other_languages(text: str) -> list[ExpressionFlaw]:
@@ -22,6 +25,12 @@ def from_other_languages(text: str) -> list[ExpressionFlaw]:
 def _found(text: str, tokens: Sequence[Token]) -> Iterator[ExpressionFlaw]:
     waiting: list[str] = []
     for place, token in enumerate(tokens):
+        if (share := _share(text, tokens[place : place + 3])) is not None:
+            yield ExpressionFlaw(token.start, share)
+            return
+        if token.text in _CURRENCIES:
+            yield ExpressionFlaw(token.start, f"an amount is a number only; remove `{token.text}`")
+            return
         before = tokens[place - 1].text if place else ""
         after = tokens[place + 1 : place + 3]
         if token.kind is Kind.NAME and before != "." and token.text.lower() in _WORDS:
@@ -37,6 +46,18 @@ def _found(text: str, tokens: Sequence[Token]) -> Iterator[ExpressionFlaw]:
             waiting.append(token.text)
         elif token.text in (")", "]", "}") and waiting:
             waiting.pop()
+
+
+def _share(text: str, tokens: Sequence[Token]) -> str | None:
+    """The remedy for a share such as `10% of facts.x`; None if the tokens begin no such share."""
+    if len(tokens) < _LONGEST_SIGN or tokens[0].kind not in (Kind.INTEGER, Kind.FLOAT):
+        return None
+    number, percent, of = tokens
+    if percent.text != "%" or of.text not in ("of", "van"):
+        return None
+    of_what = _DOTTED.match(text, of.start + len(of.text))
+    share = f"{float(number.text) / 100:.10g}"
+    return f"write `{share} * {of_what[1] if of_what else '...'}` instead of `{number.text}% {of.text}`"
 
 
 def _sign(text: str, token: Token) -> str | None:

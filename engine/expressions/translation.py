@@ -19,6 +19,9 @@ from engine.expressions.tokens import Kind, Token, text_value, tokenize
 MAX_CHARACTERS: Final = 4_000
 MAX_EXPANDED: Final = 20_000
 
+LARGEST: Final = 2**53
+"""Larger whole numbers are not exact as doubles (IEEE 754, binary64)."""
+
 MACROS: Final = frozenset(("all", "exists", "exists_one", "map", "filter"))
 _INT_FUNCTIONS: Final = frozenset(("size", "int", "uint"))
 _INT_METHODS: Final = frozenset(
@@ -55,6 +58,8 @@ class Uses:
     presence: set[tuple[str, str]] = field(default_factory=set)
     paths: list[tuple[str, ...]] = field(default_factory=list)
     """The paths into `facts` and `claims`, in text order, each with its root. `("facts",)` is all facts."""
+    checked: set[tuple[str, ...]] = field(default_factory=set)
+    """The paths of which `has()` or `in` asks whether they exist."""
     now: bool = False
     loops: int = 0
     """The depth of nested loops: 1 for `facts.l.exists(x, x > 1)`."""
@@ -69,7 +74,16 @@ class Uses:
         self.fields |= other.fields
         self.presence |= other.presence
         self.paths += [path for path in other.paths if path not in self.paths]
+        self.checked |= other.checked
         self.now = self.now or other.now
+
+    @property
+    def unchecked(self) -> list[tuple[str, ...]]:
+        """The facts and claims that it uses without asking whether the case has them."""
+        return [path for path in self.paths if len(path) > 1 and not self._is_checked(path)]
+
+    def _is_checked(self, path: tuple[str, ...]) -> bool:
+        return any(path[:length] in self.checked for length in range(1, len(path) + 1))
 
 
 @dataclass(slots=True)
@@ -148,6 +162,7 @@ class _Translator:
         for number, token in enumerate(self._tokens):
             if token.kind is Kind.INTEGER and not self._is_index(number):
                 self._replaced[number] = _as_double(token.text)
+                self._large(token)
             elif token.kind is Kind.NAME:
                 self._name(number, token)
             elif token.text == "/":
@@ -169,6 +184,17 @@ class _Translator:
 
     def _add_flaw(self, at: int, text: str) -> None:
         self._flaws.append(ExpressionFlaw(at, text))
+
+    def _large(self, token: Token) -> None:
+        """A warning and not an error, because policies with such a number may be active."""
+        digits = token.text.rstrip("uU")
+        value = int(digits, 16) if digits.startswith("0x") else int(digits)
+        if value > LARGEST:
+            text = (
+                f"numbers above 2^53 are rounded, this one to {_rounded(value)}; if it is an id,"
+                " let the facts hold it as text and compare it in quotes"
+            )
+            self._flaws.append(ExpressionFlaw(token.start, text, warning=True))
 
     # The tokens around a token
 
@@ -257,6 +283,9 @@ class _Translator:
                 at += 3
             else:
                 break
+        asked = self._symbol(number - 1) == "(" and number >= 2 and self._tokens[number - 2].text == "has"
+        if asked or (number >= 1 and self._tokens[number - 1].text == "in"):
+            self._uses.checked.add(tuple(path))
         if tuple(path) not in self._uses.paths:
             self._uses.paths.append(tuple(path))
 
@@ -454,6 +483,13 @@ def _pairs(tokens: list[Token]) -> dict[int, int]:
             opening = waiting.pop()
             pairs[opening], pairs[number] = number, opening
     return pairs
+
+
+def _rounded(value: int) -> str:
+    try:
+        return str(int(float(value)))
+    except OverflowError:
+        return "infinity"
 
 
 def _as_double(text: str) -> str:

@@ -22,6 +22,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from engine.policy.amount_texts import number_in
 from schemas.ids import MAX_ID_LENGTH, NAME
 
 EVERY_KIND: Final = "*"
@@ -51,6 +52,8 @@ def _cap(value: Any, _: Any) -> Any:
         number = value.replace(",", ".")
         hint = f"write {number}" if "," in value else f"write {number} without quotes"
         raise PydanticCustomError("cap", "must be a number; {hint}", {"hint": hint})
+    if isinstance(value, str) and (meant := number_in(value)) is not None:
+        raise PydanticCustomError("cap", "must be a number only; write {number}", {"number": meant})
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise PydanticCustomError("cap", "must be a number, such as 250")
     return value

@@ -14,8 +14,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from engine.expressions.compiling import Compiled, Wanted, compile_expression
 from engine.expressions.evaluation import Expression, Failure
-from engine.expressions.names import RESERVED, ROOTS
+from engine.expressions.names import FIELDS, RESERVED, ROOTS
 from engine.expressions.translation import Definition
+from engine.policy.amount_texts import number_in, share_in
 from engine.policy.checks.budgets import read_budgets
 from engine.policy.checks.money import read_money
 from engine.policy.checks.roles import with_those_that_extend
@@ -26,6 +27,12 @@ from schemas.ids import NAME
 from schemas.money import exponent
 
 _IS_ID: Final = re.compile(NAME)
+_IS_NUMBER: Final = re.compile(r"[0-9]+(?:\.[0-9]+)?|[0-9]+,[0-9]{1,2}")
+"""A number, or one with a decimal comma; an expression may be a number."""
+
+
+_ROOTS_FIRST: Final = ("agent", "customer", "case", "request")
+"""Of a field that several of them have, the last counts."""
 
 
 @dataclass(slots=True)
@@ -160,13 +167,26 @@ class _MeaningReader:
 
     def _read_limit(self, node: Node | None) -> None:
         if node is None or isinstance(node.value, str):
-            self._read_expression(node, "amount")
+            if node is None or not self._is_amount_text(node):
+                self._read_expression(node, "amount")
             return
         minor = read_money(node, self._decimals, "a limit")
         if isinstance(minor, str):
             self._add_problem(node, minor)
         elif minor is not None:
             self._found.amounts[id(node)] = minor
+
+    def _is_amount_text(self, node: Node) -> bool:
+        """Whether a limit is an amount or a share in words, which is reported."""
+        text = str(node.value).strip()
+        share = share_in(text)
+        if share is not None and "%" in text:
+            self._add_problem(node, f"a limit has no percent sign; write `{share}`")
+            return True
+        number = None if _IS_NUMBER.fullmatch(text) else number_in(text)
+        if number is not None:
+            self._add_problem(node, f"a limit is a number only; write {number}")
+        return number is not None
 
     # Expressions
 
@@ -219,5 +239,11 @@ class _MeaningReader:
             return ""
         if (defined := self._tree.get("define")) is not None and defined.get(name) is not None:
             return "; `define` may only use the names above it"
-        close = get_close_matches(name, [*self._definitions, *ROOTS], 1)
+        close = get_close_matches(name, [*self._definitions, *ROOTS], 1) or _fields_like(name)
         return f"; did you mean `{close[0]}`?" if close else ""
+
+
+def _fields_like(name: str) -> list[str]:
+    """The field that is written without what it belongs to: `request.amount` for `amount`."""
+    fields = {field: f"{root}.{field}" for root in _ROOTS_FIRST for field in FIELDS[root]}
+    return [fields[one] for one in get_close_matches(name, fields, 1, 0.8)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from decimal import Decimal
 
+from engine.policy.amount_texts import thousands_in
 from engine.policy.tree import Node
 from schemas.money import MAX_MINOR
 
@@ -24,5 +25,7 @@ def read_money(node: Node, decimals: int, what: str) -> int | str | None:
     if minor > MAX_MINOR:
         return f"{what} can be at most 10^15 minor units; remove it if there is no limit"
     if minor != minor.to_integral_value():
-        return f"the currency has {decimals} decimals, and {what.replace('a ', 'this ', 1)} has more"
+        meant = thousands_in(node.text or "")
+        hint = "" if meant is None else f"; write {meant} if the point separates thousands"
+        return f"the currency has {decimals} decimals, and {what.replace('a ', 'this ', 1)} has more{hint}"
     return int(minor)

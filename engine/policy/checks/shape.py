@@ -15,6 +15,7 @@ from engine.policy.tree import Node, Path
 
 _ID: Final = "must be an id: small letters, digits, `_` and `-`, beginning with a letter or digit"
 _DURATION: Final = "must be a time such as 30m, 4h or 5d"
+_LONGEST_QUOTED: Final = 60
 _MARKS: Final = frozenset(("[key]", ID_FORM, INLINE_FORM))
 """Steps in the paths of pydantic that are not in the file."""
 _TEXTS: Final[Mapping[str, str]] = {
@@ -64,7 +65,19 @@ def _problem(tree: Node, one: Mapping[str, Any]) -> PolicyProblem | None:
     spot = node.spot
     if "[key]" in one["loc"]:
         spot = tree.find(path[:-1])[0].key_spot(str(path[-1]))
-    return problem(spot, f"{_subject(path)} {_text(kind, path, one, context)}")
+    return problem(spot, f"{_subject(path)} {_text(kind, path, one, context)}{_in_quotes(kind, path, node)}")
+
+
+def _in_quotes(kind: str, path: Path, node: Node) -> str:
+    """How a text is to be written that YAML has read as something else."""
+    if kind != "string_type" or node.text is None:
+        return ""
+    if isinstance(node.value, bool):
+        word = "yes" if node.value else "NO" if path[-1] == "holidays" else "no"
+        return f', such as "{word}"; tools that read YAML 1.1 turn NO, off or yes into true or false'
+    if isinstance(node.value, float) and str(node.value) != node.text:
+        return f': "{node.text}", because without them it is the number {node.value}'
+    return f': "{node.text}"' if len(node.text) <= _LONGEST_QUOTED else ""
 
 
 def _text(kind: str, path: Path, one: Mapping[str, Any], context: Mapping[str, Any]) -> str:

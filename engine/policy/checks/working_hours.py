@@ -61,12 +61,18 @@ def _check_periods(periods: Node) -> list[PolicyProblem]:
             continue  # shape.py reports it
         if begin >= end:
             problems.append(
-                problem(one.spot, "a period must end after it begins; write midnight at its end as 24:00")
+                problem(one.spot, f"a period must end after it begins; {_ends_later(begin, end)}")
             )
         elif begin < former:
             problems.append(problem(one.spot, "periods must be in order and must not overlap"))
         former = max(former, end)
     return problems
+
+
+def _ends_later(begin: str, end: str) -> str:
+    if begin == end or end == "00:00":
+        return "write midnight at its end as 24:00"
+    return f"split one that runs over midnight: {begin}-24:00, and 00:00-{end} on the next day"
 
 
 def _not_acted_on(tree: Node) -> list[PolicyProblem]:

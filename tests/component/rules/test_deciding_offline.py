@@ -240,7 +240,7 @@ def test_check_reports_file_line_and_column_of_every_problem(tmp_path: Path) -> 
     done = _run("policy", "check", policy)
     assert done.exit_code == 1
     assert done.stdout.splitlines() == [
-        f"{policy}:2:10: `version` must be text; put it in quotes",
+        f'{policy}:2:10: `version` must be text; put it in quotes: "1"',
         f"{policy}:5:11: `mandates` is empty; name at least one, or remove it",
         f"{policy}:6:13: `escalation` is empty; name at least one, or remove it",
     ]

@@ -71,7 +71,10 @@ def test_every_window_is_read_and_written_alike(window: str, read: Window) -> No
     [
         (a_budget(cap=0), "a cap must be above 0"),
         (a_budget(cap=-1), "a cap cannot be negative"),
-        (a_budget(cap=1.001), "the currency has 2 decimals, and this cap has more"),
+        (
+            a_budget(cap=1.001),
+            "the currency has 2 decimals, and this cap has more; write 1001 if the point separates thousands",
+        ),
         (a_budget(cap="250"), "`cap` must be a number; write 250 without quotes"),
         (a_budget(cap="60,00"), "`cap` must be a number; write 60.00"),
         (a_budget(cap="much"), "`cap` must be a number, such as 250"),
@@ -94,7 +97,7 @@ def test_every_window_is_read_and_written_alike(window: str, read: Window) -> No
         (a_budget(limit=1), "unknown key `limit`; known keys: per, window, cap, count, warn_at, id"),
         ("gool", "there is no budget `gool`; did you mean `pool`?"),
         ("x", "there is no budget `x`; write it under `budgets`"),
-        (3, "`budgets` must be text; put it in quotes"),
+        (3, '`budgets` must be text; put it in quotes: "3"'),
     ],
 )
 def test_a_meaningless_budget_is_refused(budget: object, problem: str) -> None:

@@ -157,7 +157,7 @@ extra: 1
     assert _problems(text) == [
         "1:1: `escalation` is missing",
         "1:9: `policy` must be an id: small letters, digits, `_` and `-`, beginning with a letter or digit",
-        "2:10: `version` must be text; put it in quotes",
+        '2:10: `version` must be text; put it in quotes: "3"',
         "3:11: EUX is not a currency of ISO 4217",
         "4:11: there is no time zone 'Mars/Olympus'; write one such as Europe/Amsterdam",
         "6:20: there is no role `boss`; write it under `roles`",

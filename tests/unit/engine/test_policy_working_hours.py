@@ -32,7 +32,11 @@ def _warnings(*mandates: dict[str, object], **changes: object) -> list[str]:
             {"mon-fri": ["08:00-20:00"], "wed": ["09:00-12:00"]},
             "wed has working time twice; write all its periods in one list",
         ),
-        ({"mon": ["20:00-08:00"]}, "a period must end after it begins; write midnight at its end as 24:00"),
+        (
+            {"mon": ["20:00-08:00"]},
+            "a period must end after it begins; split one that runs over midnight: 20:00-24:00,"
+            " and 00:00-08:00 on the next day",
+        ),
         ({"mon": ["08:00-08:00"]}, "a period must end after it begins; write midnight at its end as 24:00"),
         (
             {"mon": ["13:00-17:00", "08:00-12:00"]},
