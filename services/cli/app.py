@@ -68,7 +68,7 @@ def build(called: str | None) -> typer.Typer:
         if isinstance(command, typer.Typer):
             app.add_typer(command, name=name, help=entry.help)
         else:
-            app.command(name, help=entry.help)(command)
+            app.command(name)(command)  # its help is its docstring, which says more than the list
     return app
 
 

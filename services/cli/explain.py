@@ -27,7 +27,7 @@ from schemas.reading import read
 from services.cli.exit_codes import CALLED_WRONGLY, WRONG
 from services.cli.policy_files import load_book, read_bytes
 from services.cli.record_files import records_of
-from services.cli.staff_files import load_staff
+from services.cli.staff_files import did_you_mean, load_staff
 
 
 def explain_case(
@@ -75,7 +75,8 @@ def _up_to(cases: list[Case], case_id: str | None) -> tuple[list[Case], Case]:
     """The case to explain, and the cases above it."""
     places = [place for place, one in enumerate(cases) if case_id in (None, one.case_id)]
     if not places:
-        said = "there is no case to explain" if case_id is None else f"there is no case {case_id}"
+        hint = did_you_mean(case_id or "", {one.case_id for one in cases})
+        said = "there is no case to explain" if case_id is None else f"there is no case {case_id}{hint}"
         typer.echo(said, err=True)
         raise typer.Exit(CALLED_WRONGLY)
     return cases[: places[-1]], cases[places[-1]]

@@ -17,9 +17,16 @@ from schemas.topics import POLICIES, POLICY_LIMIT_BYTES, STAFF
 from services.cli.exit_codes import WRONG
 from services.cli.kafka import Bootstrap, bootstrap_of, read_to_the_end, run
 from services.cli.policy_files import read_bytes, read_policy
-from services.cli.published import TenantPolicies, read_policies
+from services.cli.published import TenantPolicies, read_policies, read_published_staff
 from services.cli.publishing import activation, json_of, row, send_rounds
-from services.cli.staff_files import StaffFile, did_you_mean, read_staff, report, unknown_roles
+from services.cli.staff_files import (
+    StaffFile,
+    did_you_mean,
+    read_staff,
+    report,
+    unknown_roles,
+    unknown_stand_ins,
+)
 
 BATCH: Final = 2_000
 ROOM_BYTES: Final = 4096
@@ -68,6 +75,8 @@ def publish_staff(file: File, kafka: Bootstrap = None) -> None:
     report(file, found.problems)
     bootstrap = bootstrap_of(kafka)
     _check_roles(file, found, run(read_policies(bootstrap)))
+    if any(member.absences for _, member in found.rows):
+        report(file, unknown_stand_ins(found.rows, run(read_published_staff(bootstrap))))
     members = [member for _, member in found.rows]
     records = [row(STAFF, one.key, one) for one in members]
     rounds = [records[start : start + BATCH] for start in range(0, len(records), BATCH)]

@@ -15,6 +15,8 @@ _SPACE: Final = re.compile(r"[ \t\r\n]*")
 _STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*"')
 _PLACE: Final = re.compile(r"^The body is not JSON(?: at line (\d+), column (\d+))?: ")
 
+_ASKED: Final = "; send one JSON object."
+
 
 class FileRecord(NamedTuple):
     """One record of a file, with the place of its first character."""
@@ -50,7 +52,7 @@ class FileRecord(NamedTuple):
         if found is None:
             return [problem(self.spot, flaw.detail.replace("The body ", "The record "))]
         spot = self.place(int(found[1]), int(found[2])) if found[1] else self.spot
-        return [problem(spot, f"not JSON: {flaw.detail[found.end() :]}")]
+        return [problem(spot, f"not JSON: {flaw.detail[found.end() :].removesuffix(_ASKED)}")]
 
 
 def records_of(lines: Iterable[bytes]) -> Iterator[FileRecord]:

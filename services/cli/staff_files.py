@@ -70,6 +70,25 @@ def unknown_roles(rows: Collection[StaffRow], roles: Mapping[str, Collection[str
     ]
 
 
+def unknown_stand_ins(
+    rows: Collection[StaffRow], published: Mapping[str, Collection[str]]
+) -> list[PolicyProblem]:
+    """A warning at each stand-in who is neither in the file nor among the published ids of the tenant."""
+    known: dict[str, set[str]] = {tenant: set(ids) for tenant, ids in published.items()}
+    for _, member in rows:
+        known.setdefault(member.tenant, set()).add(member.agent_id)
+    return [
+        warning(
+            record.place_of(f"/absences/{place}/delegate"),
+            f"nobody on the staff of {member.tenant} has the id `{absence.delegate}`"
+            + did_you_mean(absence.delegate, known[member.tenant]),
+        )
+        for record, member in rows
+        for place, absence in enumerate(member.absences)
+        if absence.delegate is not None and absence.delegate not in known[member.tenant]
+    ]
+
+
 def load_staff(file: Path, tenant: str) -> Staff:
     """The staff of a file. If a record is wrong all are reported, and the command ends (exit 1)."""
     found = read_staff(file)

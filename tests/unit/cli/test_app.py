@@ -36,6 +36,15 @@ def test_the_version_is_that_of_the_project() -> None:
     assert (done.exit_code, done.stdout) == (0, f"mandaat {project['version']}\n")
 
 
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [("decide", "pretty-printed"), ("topics", "MANDAAT_PARTITIONS"), ("demo", "exit code is 1")],
+)
+def test_the_help_of_a_command_says_more_than_the_list(name: str, told: str) -> None:
+    done = CliRunner().invoke(build(name), [name, "--help"], env={"COLUMNS": "200"})
+    assert told in done.stdout
+
+
 def test_an_unknown_command_exits_with_2() -> None:
     assert CliRunner().invoke(build("zookeeper"), ["zookeeper"]).exit_code == 2
 

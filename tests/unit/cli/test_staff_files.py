@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 
 from schemas.staff import Absence, StaffMember
 from services.cli.app import build
-from services.cli.staff_files import read_staff, unknown_roles
+from services.cli.staff_files import read_staff, unknown_roles, unknown_stand_ins
 from tests.builders.cases import a_case_body
 from tests.builders.policies import a_book, a_lead, a_mandate, a_policy
 
@@ -81,6 +81,17 @@ def test_every_mistake_has_its_line_and_column_in_every_form(file: Path) -> None
     ]
     (syntax,) = _problems(file, '{\n  "agent_id": "a",,\n}')
     assert syntax.startswith("2:19: not JSON: ")
+
+
+def test_an_unknown_stand_in_is_a_warning(file: Path) -> None:
+    away = {"from": "2026-03-02T00:00:00Z", "until": "2026-03-09T00:00:00Z"}
+    absences = [{**away, "delegate": one} for one in ("led-01", "lead-02", "lead-03")] + [away]
+    _problems(file, {**PERSON, "absences": absences}, {**PERSON, "agent_id": "lead-02"})
+    found = unknown_stand_ins(read_staff(file).rows, {"acme": ["lead-01", "lead-03"]})
+    (only,) = map(str, found)
+    assert only.endswith(
+        ": warning: nobody on the staff of acme has the id `led-01`; did you mean `lead-01`?"
+    )
 
 
 def test_the_page_on_staff_lists_every_field_with_an_example_that_is_taken(file: Path) -> None:
