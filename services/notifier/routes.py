@@ -63,14 +63,16 @@ class RequestView(BaseModel):
 
     request_id: str
     state: RequestState
-    request: DecisionRequest
-    opened_at: Moment
+    request: DecisionRequest | None = Field(
+        description="Null, like the other fields of the case, if it was withdrawn and not submitted."
+    )
+    opened_at: Moment | None
     channel: str | None
-    customer: Customer
+    customer: Customer | None
     agent_id: str | None
     category: str | None
     subject: str | None
-    facts: dict[str, Any] = Field(description="The facts that came with this request.")
+    facts: dict[str, Any] | None = Field(description="The facts that came with this request.")
     claims: dict[str, Any] | None
     origin: Origin | None
     decisions: list[DecisionView]
@@ -89,7 +91,7 @@ class NoticeView(Notice):
 class CaseView(BaseModel):
     """Where a case stands. `case` is as it was submitted with the newest request."""
 
-    case: Case
+    case: Case | None = Field(description="Null if requests of it were withdrawn and none was submitted.")
     requests: list[RequestView]
     notices: list[NoticeView]
 

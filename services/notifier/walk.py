@@ -40,7 +40,7 @@ from services.notifier.outbox.store import (
 )
 from services.notifier.planning.notice import PendingNotice
 from services.notifier.planning.plan import notices_of
-from services.notifier.planning.reading import NotifiableEvent, read_case, read_event, read_notice
+from services.notifier.planning.reading import CaseInput, NotifiableEvent, read_case, read_event, read_notice
 
 SUBSCRIBED: Final = (CASES, DECISIONS)
 """The topics that are consumed in the group. mandaat.notices is only read when a partition is taken."""
@@ -143,7 +143,8 @@ class Notifier:
         self._dispatcher.wake()
 
     async def _keep_cases(self, batch: TopicBatch) -> None:
-        """Put submitted cases into the case files."""
+        """Put submitted cases and withdrawals into the case files."""
+        cases: list[tuple[ConsumedRecord, CaseInput]]
         cases, unreadable = _read(batch.new, read_case)
         await self._dead_letters.put_all(unreadable)
         await self._record(

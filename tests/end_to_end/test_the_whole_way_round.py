@@ -73,6 +73,23 @@ async def test_cases_from_both_doors_are_decided_by_the_policy_and_everybody_is_
         assert run.case_ids <= about, "the shop's own software hears of every case, rightly signed"
 
 
+async def test_the_location_of_an_accepted_case_is_never_unknown(stack: Stack, retail: None) -> None:
+    _, case = _one_escalated(stack)
+    async with _client(stack, "intake") as intake, _client(stack, "notifier") as notifier:
+        for number in range(200):
+            body = case | {"case_id": f"{case['case_id']}/{number}"}
+            accepted = await intake.post("/v1/cases", json=body)
+            assert accepted.status_code == 202, accepted.text
+            for url in (accepted.headers["location"], accepted.json()["request_url"]):
+                answer = await notifier.get(url)
+                assert answer.status_code == 200, (number, url, answer.text)
+        for number in range(20):
+            of_case = quote(f"{case['case_id']}/never-{number}", safe="")
+            accepted = await intake.post(f"/v1/cases/{of_case}/withdrawal", json={"request_id": "r1"})
+            answer = await notifier.get(accepted.headers["location"])
+            assert answer.status_code == 200, (number, answer.text)
+
+
 async def test_a_person_decides_an_escalated_request_and_all_three_parties_are_told(
     stack: Stack, retail: None
 ) -> None:
@@ -123,6 +140,17 @@ async def test_a_person_decides_an_escalated_request_and_all_three_parties_are_t
         (request,) = after["requests"]
         assert request["approval"]["state"] == "closed"
         assert [one["outcome"] for one in request["decisions"]] == ["escalated", "approved"]
+        assert request["decisions"][-1]["note"] == "once, out of goodwill"
+        assert {
+            one["reply_id"]: (one["giver"], one["verdict"], one["outcome"]) for one in request["replies"]
+        } == {
+            "by-the-asker": (case["agent_id"], "approve", "not_entitled"),
+            "v-1": (approver, "approve", "closed"),
+            "v-2": (approver, "reject", "late"),
+        }
+        posted = [kept.body for kept in kept_webhooks(stack.webhook_folder) if case_id in kept.body]
+        for type_ in ("approval.late", "approval.not_entitled"):
+            assert any(f"mandaat.{type_}.v1" in body for body in posted), type_
 
         mails = await eventually(lambda: _complete(_mails_about(stack, case_id), case, approver), seconds=20)
         assert len(mails[case["customer"]["email"]]) == 2, "somebody is looking at it, and then the decision"

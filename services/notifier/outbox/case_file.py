@@ -4,6 +4,7 @@
 s:<request_id> NUL <digest>   the case as it was submitted with that request
 l:<request_id>                the digest of that request as it was submitted last
 e:<event id>                  an event of mandaat.decisions, byte for byte
+x:<request_id>                present once somebody asked to withdraw the request
 p:<request_id>                the approvers of the request's approval, while it is open
 o:<request_id>                present while the approval is open
 w:<request_id>                the remark with which somebody closed it (older decisions have none of it)
@@ -25,6 +26,7 @@ from schemas.cloud_event import CloudEvent
 from schemas.moment import utc_text
 from schemas.notice import Notice
 from schemas.request_digest import request_digest
+from schemas.withdrawal import Withdrawal
 from services.notifier.channels.channel import Material
 from services.notifier.planning.event_kinds import Event, request_of
 from services.notifier.planning.notice import PendingNotice
@@ -56,8 +58,10 @@ def remark_field(request_id: str) -> str:
     return f"w:{request_id}"
 
 
-def of_case(case: Case) -> tuple[tuple[str, bytes], ...]:
-    """The fields that a submission sets."""
+def of_case(case: Case | Withdrawal) -> tuple[tuple[str, bytes], ...]:
+    """The fields that a submission or a withdrawal sets."""
+    if isinstance(case, Withdrawal):
+        return ((f"x:{case.request_id}", b"1"),)
     request_id, digest = case.request.request_id, request_digest(case)
     return (
         (submission_field(request_id, digest), case.model_dump_json().encode()),

@@ -14,6 +14,7 @@ from pydantic_core import from_json
 
 from schemas import types
 from schemas.approval import ApprovalEvent
+from schemas.case import CaseFields
 from schemas.cloud_event import CloudEvent
 from schemas.decision import Decision
 from schemas.moment import utc_text
@@ -25,6 +26,7 @@ _OUTCOMES_OF_REPLIES: Final = {
     types.APPROVAL_LATE: "late",
     types.APPROVAL_NOT_ENTITLED: "not_entitled",
 }
+_NOT_SUBMITTED: Final[Mapping[str, Any]] = dict.fromkeys(CaseFields.model_fields)
 _NOT_OF_A_REQUEST: Final = frozenset({"case_id", "tenant"})
 
 
@@ -55,8 +57,12 @@ class _Event(NamedTuple):
 
 @dataclass(frozen=True)
 class _File:
-    """A case file: submissions by request and digest, events in order, and how notices ended."""
+    """A case file: submissions by request and digest, events in order, and how notices ended.
 
+    `requests` has every request that was submitted or withdrawn.
+    """
+
+    requests: Sequence[str]
     cases: Mapping[tuple[str, str], dict[str, Any]]
     events: Sequence[_Event]
     notices: Sequence[dict[str, Any]]
@@ -64,28 +70,32 @@ class _File:
     def events_of(self, request_id: str) -> list[_Event]:
         return [event for event in self.events if event.request_id == request_id]
 
-    def submitted(self, request_id: str, events: Sequence[_Event]) -> dict[str, Any]:
-        """The case as it was submitted with this request: the submission that was decided on, if any was."""
+    def submitted(self, request_id: str, events: Sequence[_Event]) -> Mapping[str, Any]:
+        """The case as it was submitted with this request: the submission that was decided on, if any was.
+
+        Nothing is known of a request that was withdrawn and not submitted.
+        """
         decided = {event.data["request_digest"] for event in _decisions(events)}
         digests = [digest for known, digest in self.cases if known == request_id]
+        if not digests:
+            return _NOT_SUBMITTED
         chosen = next((digest for digest in digests if digest in decided), digests[0])
         return self.cases[request_id, chosen]
 
 
 def view_of(fields: Mapping[bytes, bytes], failures: Sequence[FailedRecord] = ()) -> dict[str, Any] | None:
-    """The body of `GET /v1/cases/{id}`; None where no submission is known."""
+    """The body of `GET /v1/cases/{id}`; None where neither a submission nor a withdrawal is known."""
     file = _read(fields)
-    if not file.cases:
+    if not file.requests:
         return None
-    of_requests = {
-        request_id: file.events_of(request_id) for request_id in sorted({id_ for id_, _ in file.cases})
-    }
+    of_requests = {request_id: file.events_of(request_id) for request_id in file.requests}
     newest = max(
         file.cases,
         key=lambda key: (_is_decided(of_requests[key[0]], key[1]), _moment(file.cases[key]["opened_at"])),
+        default=None,
     )
     return {
-        "case": file.cases[newest],
+        "case": None if newest is None else file.cases[newest],
         "requests": [
             _request(
                 request_id, file.submitted(request_id, events), events, _of_request(failures, request_id)
@@ -99,10 +109,10 @@ def view_of(fields: Mapping[bytes, bytes], failures: Sequence[FailedRecord] = ()
 def status_view(
     fields: Mapping[bytes, bytes], case_id: str, request_id: str, failures: Sequence[FailedRecord] = ()
 ) -> dict[str, Any] | None:
-    """Where one request stands, as schemas.request_status says; None where it was not submitted."""
+    """Where one request stands, as schemas.request_status says; None where nothing is known of it."""
     file = _read(fields)
     events = file.events_of(request_id)
-    if not events and all(known != request_id for known, _ in file.cases):
+    if request_id not in file.requests:
         return None
     status = _status(case_id, request_id, events, _of_request(failures, request_id))
     body = _in_utc(status.model_dump(mode="json"), "decided_at")
@@ -112,6 +122,7 @@ def status_view(
 
 
 def _read(fields: Mapping[bytes, bytes]) -> _File:
+    requests: set[str] = set()
     cases: dict[tuple[str, str], dict[str, Any]] = {}
     events: list[_Event] = []
     notices: list[dict[str, Any]] = []
@@ -120,21 +131,24 @@ def _read(fields: Mapping[bytes, bytes]) -> _File:
             case b"s:":
                 request_id, _, digest = name[2:].decode().partition("\x00")
                 cases[request_id, digest] = _in_utc(from_json(value), "opened_at")
+            case b"x:":
+                requests.add(name[2:].decode())
             case b"e:":
                 events.append(_Event(value, from_json(value)))
             case b"n:":
                 notices.append(_in_utc(from_json(value), "time"))
+    requests |= {request_id for request_id, _ in cases}
     events.sort(key=lambda event: (event.content.get("sequence") or "", event.type))
-    return _File(cases, events, notices)
+    return _File(sorted(requests), cases, events, notices)
 
 
 def _request(
     request_id: str, case: Mapping[str, Any], events: Sequence[_Event], failures: Sequence[FailedRecord]
 ) -> dict[str, Any]:
-    status = _status(case["case_id"], request_id, events, failures)
+    state = _status("-", request_id, events, failures).state
     return {
         "request_id": request_id,
-        "state": status.state,
+        "state": state,
         **{name: value for name, value in case.items() if name not in _NOT_OF_A_REQUEST},
         "decisions": [_in_utc(event.data, "respond_by") | event.moment for event in _decisions(events)],
         "approval": _approval(events),

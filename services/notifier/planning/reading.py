@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 from pydantic import BaseModel, ConfigDict
 
@@ -14,7 +14,11 @@ from schemas.errors import Unreadable
 from schemas.ids import record_key
 from schemas.notice import Notice
 from schemas.reading import read
+from schemas.withdrawal import Withdrawal
 from services.notifier.planning.event_kinds import EVENT_KINDS, Event, RequestReference, request_of
+
+CaseInput: TypeAlias = Case | Withdrawal
+"""What mandaat.cases holds."""
 
 _NOTICES: Final = frozenset({types.NOTICE_DELIVERED, types.NOTICE_FAILED})
 
@@ -47,11 +51,15 @@ class NotifiableEvent:
         return record_key(self.tenant, self.request.case_id)
 
 
-def read_case(value: bytes | None) -> Case | None:
-    """A case that was submitted; None for an event of another type. Raises Unreadable."""
-    if read(_Typed, value).type != types.CASE_SUBMITTED:
-        return None
-    return read(CloudEvent[Case], value).data
+def read_case(value: bytes | None) -> CaseInput | None:
+    """A case that was submitted, or a withdrawal; None for another event. Raises Unreadable."""
+    match read(_Typed, value).type:
+        case types.CASE_SUBMITTED:
+            return read(CloudEvent[Case], value).data
+        case types.CASE_WITHDRAWN:
+            return read(CloudEvent[Withdrawal], value).data
+        case _:
+            return None
 
 
 def read_event(value: bytes | None) -> NotifiableEvent | None:

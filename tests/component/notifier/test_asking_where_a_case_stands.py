@@ -16,6 +16,7 @@ from aiokafka import TopicPartition
 from schemas.case import Case
 from schemas.ids import record_key
 from schemas.request_status import RequestStatus
+from schemas.withdrawal import WITHDRAWN, Withdrawal
 from services.chassis.http.keys import Keys, digest_of
 from services.chassis.http.server import Health, create_app
 from services.chassis.kafka.reader import Stretch
@@ -25,7 +26,7 @@ from services.notifier import case_reader
 from services.notifier.case_reader import CaseReader
 from services.notifier.failures import FailedRecord
 from services.notifier.outbox import case_file
-from services.notifier.routes import add_routes
+from services.notifier.routes import CaseView, add_routes
 from tests.builders.cases import a_case
 from tests.builders.decisions import a_decision
 from tests.builders.events import a_decision_event
@@ -42,13 +43,13 @@ class World:
     """Case files, and a log of mandaat.cases of which the last `arriving` cases are still to be read."""
 
     files: dict[str, dict[bytes, bytes]] = field(default_factory=dict)
-    arriving: list[Case] = field(default_factory=list)
+    arriving: list[Case | Withdrawal] = field(default_factory=list)
     failures: dict[str, Sequence[FailedRecord]] = field(default_factory=dict)
     end: int = 0
     read: int = 0
     stalled: bool = False
 
-    def keep(self, case: Case, *events: Any) -> None:
+    def keep(self, case: Case | Withdrawal, *events: Any) -> None:
         """A case that was read, and the events about it."""
         fields = self.files.setdefault(record_key(case.tenant, case.case_id), {})
         new = [
@@ -57,7 +58,7 @@ class World:
         ]
         fields.update({name.encode(): value for name, value in new})
 
-    def accept(self, case: Case) -> None:
+    def accept(self, case: Case | Withdrawal) -> None:
         """A case that was accepted and is not read yet."""
         self.arriving.append(case)
         self.end += 1
@@ -124,6 +125,20 @@ async def test_a_request_that_was_just_accepted_is_pending_and_never_unknown(
     world.accept(a_case(request_id="r2"))
     answer = await client.get(address("c-1", "r2"))
     assert (answer.status_code, answer.json()["state"]) == (200, "pending")
+
+
+async def test_a_withdrawal_before_its_request_has_an_address_too(
+    world: World, client: httpx.AsyncClient
+) -> None:
+    withdrawal, case = Withdrawal(tenant="acme", case_id="c-1", request_id="r1"), a_case()
+    world.accept(withdrawal)
+    first = (await client.get(address("c-1"))).json()
+    assert (first["case"], [one["state"] for one in first["requests"]]) == (None, ["pending"])
+    early = a_decision(case, "withdrawn", customer_id=None, agent_id=None, request_digest=WITHDRAWN)
+    world.keep(withdrawal, a_decision_event(early))
+    shown = CaseView.model_validate_json((await client.get(address("c-1"))).content)
+    assert [(one.state, one.request) for one in shown.requests] == [("withdrawn", None)]
+    assert (await client.get(address("c-1", "r1"))).json()["state"] == "withdrawn"
 
 
 async def test_a_case_that_nobody_submitted_is_unknown(world: World, client: httpx.AsyncClient) -> None:
