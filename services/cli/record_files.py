@@ -107,9 +107,14 @@ def _of_array(content: bytes, first_line: int) -> Iterator[FileRecord]:
         yield FileRecord(content, Spot(first_line, 1))  # its reader says which byte is wrong
         return
 
+    line, line_start, counted = first_line, 0, 0
+
     def item(start: int, end: int) -> FileRecord:
-        line, column = _line_and_column(text, start)
-        return FileRecord(text[start:end].encode(), Spot(first_line + line - 1, column))
+        nonlocal line, line_start, counted  # counting from the beginning each time would take n * n steps
+        line += text.count("\n", counted, start)
+        line_start = max(line_start, text.rfind("\n", counted, start) + 1)
+        counted = start
+        return FileRecord(text[start:end].encode(), Spot(line, start - line_start + 1))
 
     at = _skip(text, _skip(text, 0) + 1)
     while not text.startswith("]", at):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,10 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
+from schemas.policy_record import PolicyRecord
+from services.chassis.kafka.producer import Outgoing
 from services.cli.app import build
+from services.cli.publishing import activation, send_rounds
 
 POLICY = """\
 # written by an author
@@ -105,6 +109,27 @@ def test_a_rollback_warns_of_roles_that_the_version_lacks(
     done = published.run("rollback", "v1", "--dry-run")
     assert done.exit_code == 0
     assert "this version has no role `agent`" in done.stderr
+
+
+def test_a_removed_policy_can_be_brought_back(published: Published, kafka: str, tenant: str) -> None:
+    asyncio.run(send_rounds(kafka, [[Outgoing("mandaat.policies", key=tenant.encode(), value=None)]]))
+    shown = published.run("show")
+    assert shown.exit_code == 1
+    assert f"{tenant} has no active policy, but former versions" in shown.stderr
+    assert not any(one["active"] for one in published.history())
+    assert published.run("rollback", "v3").exit_code == 0
+    assert published.history()[0]["active"] is True
+
+
+def test_a_version_that_this_mandaat_cannot_use_is_not_activated(
+    published: Published, kafka: str, tenant: str
+) -> None:
+    older = PolicyRecord(name=tenant, version="v0", digest="0" * 64, yaml="policy: x\n", canonical_json=None)
+    asyncio.run(send_rounds(kafka, activation(older)[:1]))
+    done = published.run("rollback", "v0")
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert "this Mandaat cannot use version v0" in done.stderr
+    assert [one["version"] for one in published.history() if one["active"]] == ["v3"]
 
 
 def test_two_contents_of_one_version_are_told_apart_by_digest(published: Published) -> None:
