@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -65,6 +66,25 @@ async def test_a_call_that_waits_gets_the_decision_and_says_who_is_asked(stack: 
         again = await _ask_all([intake], run.cases)
         assert again == found, "a repeat gets the stored decision"
         assert await _waiting(intake) == 0
+
+
+async def test_a_poll_gets_the_same_answer_as_the_call_that_waited(stack: Stack, retail: None) -> None:
+    run = a_retail_run(stack, most=20)
+    async with _client(stack) as intake, _client(stack, "notifier") as notifier:
+        found = await _ask_all([intake], run.cases)
+        for case in run.cases:
+            request_id = case["request"]["request_id"]
+            status = found[case["case_id"]].model_copy(
+                update={"status_url": None}
+            )  # the notifier has no address
+            path = f"/v1/cases/{quote(case['case_id'], safe='')}/requests/{quote(request_id, safe='')}"
+            await eventually(partial(_is_answered, notifier, path, status), seconds=30)
+
+
+async def _is_answered(client: httpx.AsyncClient, path: str, status: RequestStatus) -> bool:
+    answer = await client.get(path)
+    assert answer.status_code == 200, answer.text
+    return RequestStatus.model_validate_json(answer.content) == status
 
 
 async def test_each_of_several_intake_processes_answers_its_own_callers_while_rules_rebalances(

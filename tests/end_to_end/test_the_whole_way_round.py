@@ -6,6 +6,7 @@ import email
 import email.policy
 import json
 from email.message import EmailMessage
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -154,6 +155,19 @@ async def test_a_person_decides_an_escalated_request_and_all_three_parties_are_t
 
         mails = await eventually(lambda: _complete(_mails_about(stack, case_id), case, approver), seconds=20)
         assert len(mails[case["customer"]["email"]]) == 2, "somebody is looking at it, and then the decision"
+
+        conflict = {"agent_id": approver, "reply_id": "v-1", "reason": "on second thoughts"}
+        answer = await intake.post(f"/v1/approvals/{approval['approval_id']}/reject", json=conflict)
+        assert answer.status_code == 202, answer.text
+        await eventually(partial(_has_a_failed_reply, notifier, case_id), seconds=WITHIN_SECONDS)
+
+
+async def _has_a_failed_reply(notifier: httpx.AsyncClient, case_id: str) -> bool:
+    """Whether the case shows a reply that became a dead letter, beside its decision."""
+    (request,) = (await _case(notifier, case_id))["requests"]
+    assert request["state"] == "approved"
+    failed = [one for one in request["replies"] if one["outcome"] == "failed"]
+    return [(one["reply_id"], one["reasons"][0]["code"]) for one in failed] == [("v-1", "conflict")]
 
 
 def _one_escalated(stack: Stack) -> tuple[RetailRun, dict[str, Any]]:

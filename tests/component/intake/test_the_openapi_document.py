@@ -66,3 +66,11 @@ async def test_answers_and_keys_are_described(document: dict[str, Any]) -> None:
         assert "202" in operation["responses"]
         assert "application/problem+json" in operation["responses"]["default"]["content"]
         assert operation["security"] == [{"HTTPBearer": []}]
+
+
+async def test_every_operation_needs_a_key_and_has_a_readable_name(document: dict[str, Any]) -> None:
+    operations = [operation for path in document["paths"].values() for operation in path.values()]
+    assert sorted(one["operationId"] for one in operations) == ["approve", "reject", "submit", "withdraw"]
+    schemes = document["components"]["securitySchemes"]
+    for operation in operations:
+        assert [set(one) for one in operation["security"]] == [set(schemes)], operation["operationId"]

@@ -338,3 +338,10 @@ async def test_the_openapi_document_describes_the_answer(client: httpx.AsyncClie
     assert set(described["properties"]) == set(await ask(client))
     assert "application/problem+json" in operation["responses"]["default"]["content"]
     assert operation["security"] == [{"HTTPBearer": []}]
+
+
+async def test_the_operation_needs_a_key_and_has_a_readable_name(client: httpx.AsyncClient) -> None:
+    document = (await client.get("/openapi.json")).json()
+    (operation,) = [operation for path in document["paths"].values() for operation in path.values()]
+    assert operation["operationId"] == "mandate"
+    assert [set(one) for one in operation["security"]] == [set(document["components"]["securitySchemes"])]
