@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test bench faults check schemas requirements clean
+.PHONY: help install demo test bench faults mutate check schemas requirements clean
 
 help: ## list these commands
 	@$(PYTHON) -c 'import re; [print("make %-14s %s" % m) for m in re.findall(r"^([a-z]+):[^#\n]*## (.*)$$", open("Makefile").read(), re.M)]'
@@ -46,6 +46,9 @@ bench: $(VENV)/.dev $(VENV)/quix/.made ## measure what a decision costs; ONLY="c
 
 faults: $(VENV)/.dev ## test what happens when a part stops, stalls or loses its data, over 20,000 requests (docs/faults.md)
 	@MANDAAT_FAULTS_REQUESTS=20000 $(BIN)/python -m pytest tests/faults --durations=0
+
+mutate: $(VENV)/.dev ## change the engine in one place at a time, and list what no test notices; OPTIONS="--seed 2" for another sample
+	@$(BIN)/python -m tests.mutation $(OPTIONS)
 
 check: $(VENV)/.dev ## check the code: ruff, format, mypy --strict, import-linter, deptry
 	@$(BIN)/ruff check .
