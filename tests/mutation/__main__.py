@@ -34,7 +34,7 @@ GIVE_UP_SECONDS: Final = 600.0
 LEFT_OUT: Final = re.compile(
     "Bit|Shift|Pow|Mod|ExceptionReplacer|RemoveDecorator|Variable|(Eq|NotEq|Lt|LtE|Gt|GtE)_Is"
 )
-"""Operators whose changes are in annotations (`str | None`), break everything, or depend on interned strings."""
+"""Operators whose changes are in annotations (`str | None`), break all, or hang on interned strings."""
 
 
 class Mutant(NamedTuple):

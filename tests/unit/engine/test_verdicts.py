@@ -10,6 +10,7 @@ import pytest
 from schemas.cloud_event import CloudEvent
 from schemas.decision import Decision
 from schemas.errors import Unreadable
+from tests.builders.cases import a_case_body, a_request_body
 from tests.builders.inputs import a_later_reply, a_reply, a_submission
 from tests.builders.policies import a_mandate
 from tests.builders.staff import a_member
@@ -75,6 +76,16 @@ def test_the_lead_of_the_team_approves() -> None:
     assert closed["data"]["note"] == "she is right"
     assert closed["data"]["verdict"] == "approve"
     assert closed["data"]["giver"] == "lead-north"
+
+
+@pytest.mark.parametrize("amount", [None, "30.00"])
+def test_an_amount_of_the_approver_is_in_the_currency_of_the_request(amount: str | None) -> None:
+    in_dollars = a_submission(a_case_body(request=a_request_body(currency="USD")))
+    shop = InMemoryRules(*MANDATES, opened=in_dollars)
+    assert outcome(shop, a_reply(data={"amount": amount})) == (
+        "approval.not_entitled",
+        ["currency_not_covered"],
+    )
 
 
 @pytest.mark.parametrize("amount", ["20.00", "45", "500", "0.00"])
