@@ -11,7 +11,7 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from statistics import quantiles
 from typing import Any, Final, NamedTuple
@@ -30,7 +30,6 @@ from tests.benchmarks.yardsticks.postgres import running_postgres
 from tests.builders.policies import a_lead, a_mandate, a_policy
 
 TENANT: Final = "acme"
-RATES: Final = (50, 200)
 CONNECTIONS: Final = 64
 MOST_SECONDS: Final = 15
 AIM_TIMES: Final = 1.5
@@ -66,45 +65,59 @@ class Seen(NamedTuple):
     failed: int
 
 
+class Pace(NamedTuple):
+    """The calls of one run: so many a second, or from CONNECTIONS callers without a pause."""
+
+    per_second: int | None
+    one_budget: bool = False
+
+    def __str__(self) -> str:
+        pace = f"{CONNECTIONS} callers at once" if self.per_second is None else f"{self.per_second}/s"
+        return f"{pace}, all on one budget" if self.one_budget else pace
+
+
+AIMED: Final = (Pace(200), Pace(None), Pace(None, one_budget=True))
+"""The paces that have an aim. A small run has no others."""
+PACES: Final = (Pace(50), *AIMED, Pace(50, one_budget=True), Pace(200, one_budget=True))
+Figures = dict[tuple[str, Pace], Seen]
+
+
 async def run(size: Size, show_progress: ShowProgress) -> list[Row]:
-    """Each server at each rate, then with all requests on one budget."""
-    seen: dict[tuple[str, float | None, bool], Seen] = {}
+    """Every server at every pace."""
+    seen: Figures = {}
     lasting = min(size.seconds, MOST_SECONDS)
     async with _servers(size.stack) as servers:
-        for one_budget in (False, True):
-            for rate in (*RATES, None):
-                for server in servers:
-                    show_progress(f"{_pace(rate, one_budget)}: {server.name}")
-                    seen[server.name, rate, one_budget] = await _load(server, rate, one_budget, lasting)
-    return _rows(seen, [server.name for server in servers])
+        for pace in AIMED if lasting < MOST_SECONDS else PACES:
+            for server in servers:
+                show_progress(f"{pace}: {server.name}")
+                seen[server.name, pace] = await _load(server, pace, lasting)
+    return _rows(seen)
 
 
-def _rows(seen: dict[tuple[str, float | None, bool], Seen], names: Sequence[str]) -> list[Row]:
+def _rows(seen: Figures) -> list[Row]:
     rows: list[Row] = []
-    for one_budget in (False, True):
-        for rate in (*RATES, None):
-            for name in names:
-                one = seen[name, rate, one_budget]
-                what = f"{name}, {_pace(rate, one_budget)}"
-                rows += [Row(f"{what}: p50", "ms", [one.p50]), Row(f"{what}: p99", "ms", [one.p99])]
-                rows.append(Row(f"{what}: CPU of all processes a call", "ms", [one.cpu]))
-                if rate is None:
-                    rows.append(Row(f"{what}: calls", "/s", [one.per_second]))
-                if one.failed:
-                    rows.append(Row(f"{what}: calls without a decision", "", [one.failed]))
-    mine, theirs = seen[MANDAAT, RATES[-1], False], seen[TRANSACTION, RATES[-1], False]
-    spread, met = seen[MANDAAT, None, False], seen[MANDAAT, None, True]
+    for (name, pace), one in seen.items():
+        what = f"{name}, {pace}"
+        rows += [Row(f"{what}: p50", "ms", [one.p50]), Row(f"{what}: p99", "ms", [one.p99])]
+        rows.append(Row(f"{what}: CPU of all processes a call", "ms", [one.cpu]))
+        if pace.per_second is None:
+            rows.append(Row(f"{what}: calls", "/s", [one.per_second]))
+        if one.failed:
+            rows.append(Row(f"{what}: calls without a decision", "", [one.failed]))
+    at_200, spread_out, on_one = AIMED
+    mine, theirs = seen[MANDAAT, at_200], seen[TRANSACTION, at_200]
+    spread, met = seen[MANDAAT, spread_out], seen[MANDAAT, on_one]
     return [
         *rows,
         Row(
-            f"{MANDAAT}, p99 at {RATES[-1]}/s, against a transaction",
+            f"{MANDAAT}, p99 at {at_200}, against a transaction",
             "times",
             [mine.p99 / theirs.p99],
             f"at most {AIM_TIMES}",
             AIM_TIMES,
         ),
         Row(
-            f"{MANDAAT}, p50 at {RATES[-1]}/s, against a transaction",
+            f"{MANDAAT}, p50 at {at_200}, against a transaction",
             "times",
             [mine.p50 / theirs.p50],
         ),
@@ -118,21 +131,16 @@ def _rows(seen: dict[tuple[str, float | None, bool], Seen], names: Sequence[str]
     ]
 
 
-def _pace(rate: float | None, one_budget: bool) -> str:
-    pace = f"{CONNECTIONS} callers at once" if rate is None else f"{rate}/s"
-    return f"{pace}, all on one budget" if one_budget else pace
-
-
-async def _load(server: Server, rate: float | None, one_budget: bool, lasting: float) -> Seen:
+async def _load(server: Server, pace: Pace, lasting: float) -> Seen:
     wanted = {
         "host": "127.0.0.1",
         "port": server.port,
         "key": server.key,
-        "per_second": rate,
+        "per_second": pace.per_second,
         "connections": CONNECTIONS,
-        "one_budget": one_budget,
+        "one_budget": pace.one_budget,
         "lasting": lasting,
-        "warm_seconds": min(2.0, lasting / 2),
+        "warm_seconds": min(2.0, lasting / 4),
     }
     before = server.cpu()
     process = await asyncio.create_subprocess_exec(
