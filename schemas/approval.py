@@ -8,9 +8,14 @@ from pydantic import Field
 
 from schemas.case import Case, Customer
 from schemas.decision import AgentRef, PolicyRef, Reason
-from schemas.ids import AgentId, ApprovalId, CaseId, EventId, PlainId, RequestId, Role, Tenant
+from schemas.ids import AgentId, ApprovalId, CaseId, EventId, Name, PlainId, RequestId, Role, Tenant
 from schemas.model import Frozen, Text, is_absent
 from schemas.moment import Moment
+
+
+def _is_empty(value: tuple[object, ...]) -> bool:
+    return not value
+
 
 ApprovalState = Literal["open", "acknowledged", "returned", "closed"]
 
@@ -22,6 +27,39 @@ class Closing(Frozen):
     decision_id: EventId = Field(description="The id of the decision that closed it.")
     decided_by: AgentId | None = Field(description="The person who decided or withdrew it, if known.")
     reply_id: PlainId | None = Field(description="The reply that closed it, if it was a reply.")
+
+
+class Cover(Frozen):
+    """The mandate with which a person may grant most of the request."""
+
+    mandate: Name = Field(
+        description="Of their mandates that cover it, else of those for it, the one with the highest limit."
+    )
+    limit: str | None = Field(
+        default=None,
+        exclude_if=is_absent,
+        description="Its limit in major units, for this request. Left out if it has none.",
+    )
+    currency: str | None = Field(
+        default=None, exclude_if=is_absent, description="The currency of the limit. Left out without one."
+    )
+    grants: bool = Field(
+        description="Whether it covers the request as asked. Its budgets are checked with the verdict."
+    )
+
+
+class Told(Frozen):
+    """What a person who is told may read about their own part in it."""
+
+    agent_id: AgentId
+    stands_in_for: AgentId | None = Field(
+        default=None, exclude_if=is_absent, description="The absent person in whose place they are told."
+    )
+    covers: Cover | None = Field(
+        default=None,
+        exclude_if=is_absent,
+        description="Their own mandate for the request. Left out if none of theirs is for it.",
+    )
 
 
 class Approval(Frozen):
@@ -52,6 +90,12 @@ class Approval(Frozen):
     policy: PolicyRef
     request_digest: str = Field(description="The digest of the request, as in the decision that opened it.")
     closing: Closing | None = Field(default=None, description="The end of the approval, once it is closed.")
+    told: tuple[Told, ...] = Field(
+        default=(),
+        exclude_if=_is_empty,
+        description="The first of `approvers`, each with their mandate and the person in whose place they are"
+        " told. Left out if nobody is told.",
+    )
 
 
 class ApprovalEvent(Frozen):

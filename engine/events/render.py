@@ -14,10 +14,10 @@ from engine.judging import conclusions
 from engine.judging.assessment import RequestAssessment
 from engine.judging.budget_warnings import BudgetWarnings
 from engine.judging.budgets import Charges
-from engine.judging.conclusions import Approved, ClosingConclusion, Conclusion, Escalated
+from engine.judging.conclusions import Approved, ClosingConclusion, Conclusion, Escalated, ToldPerson
 from engine.policy.book import Per, PolicyBook
 from schemas import types
-from schemas.approval import Approval, ApprovalEvent, Closing, without_personal_data
+from schemas.approval import Approval, ApprovalEvent, Closing, Cover, Told, without_personal_data
 from schemas.case import Case
 from schemas.decision import Decision, Reason
 from schemas.ids import approval_id
@@ -150,7 +150,19 @@ def _opened(
         policy=policy_ref(assessment.policy),
         request_digest=decision.request_digest,
         closing=None,
+        told=tuple([_told(one) for one in escalated.told]),
     )
+
+
+def _told(one: ToldPerson) -> Told:
+    own = one.covers
+    if own is None:
+        return construct_trusted(Told, agent_id=one.agent_id, stands_in_for=one.stands_in_for, covers=None)
+    limit = (None, None) if own.limit is None else (own.limit.text, own.limit.currency)
+    cover = construct_trusted(
+        Cover, mandate=own.mandate, limit=limit[0], currency=limit[1], grants=own.grants
+    )
+    return construct_trusted(Told, agent_id=one.agent_id, stands_in_for=one.stands_in_for, covers=cover)
 
 
 def _counted(charges: Charges) -> tuple[Counted, ...]:

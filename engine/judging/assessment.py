@@ -152,7 +152,7 @@ class RequestAssessment:
         asked = self.ladder.asked
         if asked is None:
             return Refused((*why, reasons.nobody_may_grant(self.ladder.steps)), "ladder")
-        return Escalated(why, on_the_spot, *asked)
+        return Escalated(why, on_the_spot, asked.step, asked.approvers, self.ladder.told)
 
 
 def assess(case: Case, book: PolicyBook, staff: StaffDirectory, now: datetime) -> RequestAssessment:

@@ -49,11 +49,28 @@ class Approved:
     warnings: BudgetWarnings = ()
 
 
+class OwnCover(NamedTuple):
+    """A person's mandate for the request, its limit if it has one, and whether it covers the request."""
+
+    mandate: str
+    limit: Money | None
+    grants: bool
+
+
+class ToldPerson(NamedTuple):
+    """What a person who is told may read about their own part. `covers`: None without such a mandate."""
+
+    agent_id: str
+    stands_in_for: str | None
+    covers: OwnCover | None
+
+
 @dataclass(frozen=True, slots=True)
 class Escalated:
     """Somebody else must decide: the approvers of the step are asked.
 
-    `on_the_spot`: the largest amount that could have been granted at once.
+    `on_the_spot`: the largest amount that could have been granted at once. `told`: the first of the
+    approvers, with what they may read about their own part.
     """
 
     outcome: ClassVar[Literal["escalated"]] = "escalated"
@@ -66,6 +83,7 @@ class Escalated:
     on_the_spot: Money | None = None
     step: str = ""
     approvers: tuple[str, ...] = ()
+    told: tuple[ToldPerson, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

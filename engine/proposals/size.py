@@ -22,7 +22,8 @@ def check_size(given_bytes: int, proposal: Proposal) -> None:
     """Raise Unreadable (too_large) if the events of the proposal would not fit.
 
     `given_bytes` is the size of the input plus the stored approval that it is about. The names of approvers
-    take 240,000 bytes at most (`MOST_NAMED`; each character takes 12 bytes at most).
+    take 240,000 bytes at most (`MOST_NAMED`; each character takes 12 bytes at most), and what is said of the
+    first of them 80,000 (`MOST_DESCRIBED`).
     """
     bytes_at_most = given_bytes + 2 * sum(_REASON_BYTES + 8 * len(one.text) for one in proposal.reasons)
     for charges in proposal.charge_options:

@@ -176,9 +176,16 @@ class LetterWriter:
         find_member: FindMember,
     ) -> dict[str, Any]:
         approval, closing = event.approval, event.approval.closing
+        own = next((one for one in approval.told if one.agent_id == notice.recipient.person), None)
+        cover = None if own is None else own.covers
         return {
             "approval_id": approval.approval_id,
             "policy": _policy(approval.policy.name, approval.policy.version),
+            "stands_in_for": _name(None if own is None else own.stands_in_for, find_member),
+            "part_is_known": own is not None,
+            "own_mandate": clean_line(cover.mandate) if cover is not None else "",
+            "own_limit": _money(cover.limit, cover.currency, language) if cover is not None else "",
+            "own_mandate_grants": cover is not None and cover.grants,
             "request_reason": clean_text(case.request.reason or "", 2000),
             "facts": self._words.facts(approval.case.facts, language),
             "claims": self._words.facts(approval.case.claims, language),

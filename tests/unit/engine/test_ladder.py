@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 
 from engine.judging.budgets import Counters
-from engine.judging.conclusions import Approved, Escalated, Refused
-from engine.judging.ladder import MOST_NAMED, Asked
+from engine.judging.conclusions import Approved, Escalated, Refused, ToldPerson
+from engine.judging.ladder import MOST_DESCRIBED, MOST_NAMED
 from engine.judging.staff import Staff
 from engine.policy import PolicyBook
 from schemas.case import Case
+from schemas.money import Money
 from schemas.staff import StaffMember
 from tests.builders.cases import a_case
 from tests.builders.policies import a_book, a_mandate
@@ -31,10 +32,10 @@ def a_ladder(*steps: str, grants: tuple[Any, ...] = (LEADS, MANAGERS), **more: A
     return a_book(SMALL, *grants, escalation=[ladder])
 
 
-def asked(book: PolicyBook, *people: StaffMember, case: Case | None = None) -> Asked:
+def asked(book: PolicyBook, *people: StaffMember, case: Case | None = None) -> tuple[str, tuple[str, ...]]:
     escalated = judge(book, case, a_staff(*people))
     assert isinstance(escalated, Escalated), escalated
-    return Asked(escalated.step, escalated.approvers)
+    return escalated.step, escalated.approvers
 
 
 def test_the_first_step_whose_role_may_grant_it_is_asked() -> None:
@@ -162,3 +163,52 @@ def test_an_absent_agent_still_asks_under_their_own_mandates() -> None:
     away = a_member(absences=AWAY)
     assert judge(a_book(a_mandate(id="m")), staff=a_staff(away)) == Approved("m")
     assert asked(a_ladder("team_lead"), away) == ("team_lead", ("lead-north",))
+
+
+def told(book: PolicyBook, *people: StaffMember, case: Case | None = None) -> dict[str, ToldPerson]:
+    escalated = judge(book, case, a_staff(*people))
+    assert isinstance(escalated, Escalated), escalated
+    return {one.agent_id: one for one in escalated.told}
+
+
+def test_an_approver_is_told_with_the_mandate_that_covers_the_request() -> None:
+    grants = (a_mandate(id="tiny", to="team_lead", limit=10), LEADS, MANAGERS)
+    covers = told(a_ladder("team_lead", grants=grants))["lead-north"].covers
+    assert covers == ("lead", Money(500_00, "EUR"), True)
+    assert told(a_ladder("manager"), BOSS)["boss"].covers == ("manager", None, True)
+
+
+def test_an_approver_whose_mandates_are_too_low_is_told_with_the_highest() -> None:
+    grants = (LEADS, a_mandate(id="tiny", to="team_lead", limit=10))
+    too_much = told(a_ladder("team_lead", grants=grants), case=a_case(amount="600.00"))
+    assert too_much["lead-north"].covers == ("lead", Money(500_00, "EUR"), False)
+    no_amount = told(a_ladder("team_lead", grants=grants), case=a_case(amount=None, currency=None))
+    assert no_amount["lead-north"].covers == ("lead", Money(500_00, "EUR"), False)
+    small = told(a_ladder("team_lead", grants=(MANAGERS,)))
+    assert small["lead-north"].covers == ("small", Money(40_00, "EUR"), False)
+    late = a_mandate(id="late", to="team_lead", when="facts.days_late > 100")
+    nothing = told(a_book(late, escalation=[{"id": "default", "steps": [{"to": "team_lead"}]}]))
+    assert nothing["lead-north"].covers is None
+
+
+def test_a_limit_that_names_the_agent_is_told_to_each_approver() -> None:
+    grants = (a_mandate(id="own", to="team_lead", limit="agent.team == 'north' ? 100 : 200"),)
+    north = a_member("lead-second", role="team_lead")
+    covers = told(a_ladder("team_lead", grants=grants), north, a_member("lead-north", role="team_lead"))
+    assert {one.covers for one in covers.values()} == {("own", Money(100_00, "EUR"), True)}
+
+
+def test_a_stand_in_is_told_in_whose_place_and_those_with_the_role_are_told_for_themselves() -> None:
+    away = [AWAY[0] | {"delegate": "sub"}]
+    absent = a_member("lead-north", role="team_lead", absences=away)
+    of_other_role = told(a_ladder("team_lead"), absent, a_member("sub", role="manager"))
+    assert {one.agent_id: one.stands_in_for for one in of_other_role.values()} == {"sub": "lead-north"}
+    of_other_team = told(a_ladder("team_lead"), absent, a_member("sub", role="team_lead", team="south"))
+    assert of_other_team["sub"].stands_in_for == "lead-north"
+    own_role = told(a_ladder("team_lead"), absent, a_member("sub", role="team_lead"))
+    assert own_role["sub"].stands_in_for is None
+
+
+def test_only_the_first_approvers_are_described() -> None:
+    people = [a_member(f"lead-{number:03d}", role="team_lead") for number in range(40)]
+    assert len(told(a_ladder("team_lead"), *people)) == MOST_DESCRIBED

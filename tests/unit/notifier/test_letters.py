@@ -508,3 +508,72 @@ def test_a_lead_reads_which_budget_is_nearly_used_up() -> None:
     english = a_letter("lead", types.DECISION_APPROVED, "en", warnings=(counted,))
     assert "The budget “goodwill-day” (team north) has now used 4 of 5." in flat(english.text)
     assert "Period: a run of 30 days with 2026-03-02" in english.text
+
+
+COVER = {"mandate": "lead", "limit": "150.00", "currency": "EUR", "grants": True}
+
+
+def asked_of(language: Any, own: Any, case: Case | None = None, person: str = "lead-02") -> str:
+    """The letter to an approver of whom the approval says this."""
+    case = case or a_case()
+    approval = an_approval(case, "lead-02", "lead-03", told=({"agent_id": "lead-02", **own},))
+    event = an_approval_event(types.APPROVAL_REQUESTED, approval)
+    pending = a_pending_notice(event, "approver", person)
+    letter = WRITER.write(pending, event, case, "A. Bakker", language, STAFF.get)
+    return flat(letter.text.replace("\u00a0", " "))
+
+
+@pytest.mark.parametrize(
+    ("language", "sentence"),
+    [
+        ("nl", "Je krijgt dit verzoek in plaats van M. de Boer, die afwezig is."),
+        ("en", "You get this request in place of M. de Boer, who is absent."),
+    ],
+)
+def test_a_stand_in_reads_for_whom_they_stand_in(language: str, sentence: str) -> None:
+    assert sentence in asked_of(language, {"stands_in_for": "lead-01", "covers": COVER})
+    assert sentence[:30] not in asked_of(language, {"covers": COVER})
+
+
+@pytest.mark.parametrize(
+    ("covers", "dutch", "english"),
+    [
+        (
+            COVER,
+            "Dit verzoek valt binnen jouw mandaat “lead”, dat hiervoor tot € 150,00 gaat.",
+            "This request is within your mandate “lead”, which goes up to €150.00 here.",
+        ),
+        (
+            {"mandate": "lead", "grants": True},
+            "Dit verzoek valt binnen jouw mandaat “lead”. Of er nog genoeg budget is",
+            "This request is within your mandate “lead”. Whether enough budget",
+        ),
+        (
+            COVER | {"limit": "40.00", "grants": False},
+            "Jouw mandaat “lead” gaat voor dit verzoek tot € 40,00. Het gevraagde bedrag is hoger.",
+            "Your mandate “lead” goes up to €40.00 for this request. The requested amount is higher.",
+        ),
+        (
+            None,
+            "Geen van jouw mandaten geldt voor dit verzoek. Je kunt het wel afwijzen.",
+            "None of your mandates covers this request. You can still reject it.",
+        ),
+    ],
+)
+def test_an_approver_reads_what_their_own_mandate_covers(covers: Any, dutch: str, english: str) -> None:
+    assert dutch in asked_of("nl", {"covers": covers})
+    assert english in asked_of("en", {"covers": covers})
+
+
+def test_an_approver_of_a_request_without_an_amount_is_asked_for_one() -> None:
+    case = a_case(amount=None, currency=None)
+    covers = COVER | {"grants": False}
+    assert "vul bij je goedkeuring een bedrag in" in asked_of("nl", {"covers": covers}, case)
+    assert "enter one when you approve" in asked_of("en", {"covers": covers}, case)
+
+
+def test_an_approver_of_whom_nothing_is_known_reads_nothing_about_a_mandate() -> None:
+    text = asked_of("en", {"stands_in_for": "lead-01", "covers": COVER}, person="lead-03")
+    assert "mandate “lead”" not in text
+    assert "in place of" not in text
+    assert "None of your mandates" not in text
