@@ -16,6 +16,7 @@ from rich.table import Table
 
 from deploy.local.access import keys_file
 from deploy.local.settings import state_dir
+from schemas.moment import utc_text
 from services.chassis.http.keys import Scope, digest_of
 from services.chassis.http.keys_file import KeyLine, expiry_of, is_comment, read_keys, read_line
 from services.cli.exit_codes import CALLED_WRONGLY, WRONG
@@ -73,7 +74,7 @@ def list_keys(file: KeysFile = None) -> None:
     now = datetime.now(UTC)
     table = Table("id", "tenant", "scopes", "agents", "facts", "strict", "expires")
     for one in _checked(path, _text_of(path)).values():
-        expires = one.expires.isoformat() if one.expires else "never"
+        expires = utc_text(one.expires) if one.expires else "never"
         if one.expires and one.expires <= now:
             expires += " (expired)"
         table.add_row(

@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
+from schemas.moment import utc_text
 from services.chassis.http.keys_file import Caller, KeyLine, Scope, read_keys
 from services.chassis.http.problems import HttpProblem
 from services.chassis.process.errors import ConfigurationError
@@ -68,7 +69,7 @@ class Keys:
             raise _unauthorized(authorization, "This key is unknown.")
         if caller.expires is not None and caller.expires <= self._now():
             raise _unauthorized(
-                authorization, f"This key expired at {caller.expires.isoformat()}. Ask for a new one."
+                authorization, f"This key expired at {utc_text(caller.expires)}. Ask for a new one."
             )
         if scope not in caller.scopes:
             raise _forbidden(scope, f"This key does not have the scope {scope}.")
@@ -105,7 +106,7 @@ def _warn_of_expiry(lines: Mapping[str, KeyLine], now: datetime) -> None:
     for line in lines.values():
         if line.expires is not None and line.expires - now <= WARNED_BEFORE:
             event = "key_expired" if line.expires <= now else "key_expires_soon"
-            log.warning(event, key_id=line.id, tenant=line.tenant, expires=line.expires.isoformat())
+            log.warning(event, key_id=line.id, tenant=line.tenant, expires=utc_text(line.expires))
 
 
 def _unauthorized(authorization: str | None, text: str) -> HttpProblem:

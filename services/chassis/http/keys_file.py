@@ -43,7 +43,7 @@ def expiry_of(given: Any) -> Any:
             return datetime.combine(date.fromisoformat(given) + timedelta(days=1), time(), UTC)
         moment = datetime.fromisoformat(given)
         if moment.tzinfo is not None:
-            return moment
+            return moment.astimezone(UTC)
     except (TypeError, ValueError, OverflowError):
         pass
     raise PydanticCustomError(

@@ -150,7 +150,8 @@ def test_a_caller_carries_what_its_key_is_limited_to(tmp_path: Path) -> None:
 def test_an_expired_key_is_401_and_the_answer_says_that_it_expired(tmp_path: Path, expires: str) -> None:
     problem = refusal(one_key(tmp_path, expires=expires), "Bearer bot")
     assert problem.status_code == 401
-    assert "expired at 2026-03-02" in str(problem.detail)
+    assert "expired at 2026-03-02T" in str(problem.detail)
+    assert "Z. Ask" in str(problem.detail), "as every time is written"
     assert 'error="invalid_token"' in (problem.headers or {})["WWW-Authenticate"]
 
 
