@@ -67,14 +67,14 @@ class CaseReader:
 
     async def _until_read(self, key: str) -> None:
         """Return when the case file has everything that mandaat.cases holds at this call."""
-        p = partition_for(key.encode(), await self._partitions(CASES))
-        begin, end = await self._bounds(TopicPartition(CASES, p))
         try:
             async with asyncio.timeout(WAIT_SECONDS):
+                p = partition_for(key.encode(), await self._partitions(CASES))
+                begin, end = await self._bounds(TopicPartition(CASES, p))
                 while await self._is_behind(p, begin, end):  # noqa: ASYNC110 - nobody tells when Redis moves on
                     await asyncio.sleep(LOOK_AGAIN_SECONDS)
         except TimeoutError as error:
-            raise TryAgain(f"{CASES}-{p} is still being read") from error
+            raise TryAgain(f"{CASES} could not be read to its end in time") from error
 
     async def _is_behind(self, p: int, begin: int, end: int) -> bool:
         return max(await self._files.position(p, CASES) or 0, begin) < end

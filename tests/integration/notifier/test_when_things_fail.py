@@ -137,6 +137,7 @@ async def test_after_redis_is_emptied_nobody_is_told_again_and_the_case_files_co
         await watching.wait_until(ended(60), seconds=30, what="all told")
     with redis.Redis.from_url(notifier.redis_url) as client:
         client.flushall()
+    assert ask(before[0].case_id).status_code in (200, 503), "and never 404"
     after = a_marked_case(mark, "after")
     await journal.submit(after)
     await journal.settle(a_decision_event(a_decision(after)))
@@ -166,13 +167,16 @@ async def test_notices_wait_for_a_redis_that_is_away(
 
 
 async def test_notices_wait_for_a_kafka_that_is_away(
-    notifier: Stack, journal: Publisher, mark: str, mails: Mails, watcher: Watch
+    notifier: Stack, journal: Publisher, mark: str, mails: Mails, watcher: Watch, ask: Ask
 ) -> None:
     cases = await many_decided_cases(journal, mark, 100)
     await at_least(mails, 20)
+    await eventually(lambda: ask(cases[0].case_id).status_code == 200, seconds=30)
     notifier.kill("kafka")
     ready = f"{notifier.http('notifier')}/readyz"
     await eventually(lambda: httpx.get(ready, timeout=5).status_code == 503, seconds=15)
+    assert ask(cases[0].case_id).status_code == 200
+    assert ask(f"never-{mark}").status_code == 503, "nobody can tell"
     await asyncio.to_thread(notifier.start, "kafka")
     async with watcher(*(case.case_id for case in cases)) as watching:
         await watching.wait_until(ended(300), seconds=90, what="all told")
