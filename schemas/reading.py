@@ -100,6 +100,16 @@ def sentence(flaws: Iterable[Flaw]) -> str:
     return "; ".join(f"{flaw.pointer or 'the body'}: {flaw.text}" for flaw in flaws)
 
 
+def first_flaw(error: ValidationError) -> str:
+    """The first error of a line of a file, in words for people: `sha256: is missing`."""
+    found = unreadable(error)
+    if not found.flaws:
+        said = found.detail.removesuffix("; send one JSON object.").replace("The body is", "the line is")
+        return said.replace(" at line 1, column", " at column")
+    place, text = found.flaws[0].pointer[1:].replace("/", "."), found.flaws[0].text
+    return f"{place}: {text}" if place else text
+
+
 def _flaw(one: Any) -> Flaw:
     context = one.get("ctx") or {}
     pointer = "".join(
@@ -126,6 +136,11 @@ _TEXTS: Final = {
     "model_type": "must be an object",
     "dict_type": "must be an object",
     "missing": "is missing",
+    "extra_forbidden": "is not a known key",
+    "literal_error": "must be {expected}",
+    "list_type": "must be a list",
+    "tuple_type": "must be a list",
+    "too_short": "must hold at least {min_length}",
 }
 
 

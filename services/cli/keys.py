@@ -17,6 +17,7 @@ from rich.table import Table
 from deploy.local.access import keys_file
 from deploy.local.settings import state_dir
 from schemas.moment import utc_text
+from schemas.reading import unreadable
 from services.chassis.http.keys import Scope, digest_of
 from services.chassis.http.keys_file import KeyLine, expiry_of, is_comment, read_keys, read_line
 from services.cli.exit_codes import CALLED_WRONGLY, WRONG
@@ -134,10 +135,10 @@ def _line(
             strict=strict,
         )
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = str(first["loc"][0]) if first["loc"] else "scope"
+        flaw = unreadable(error).flaws[0]
+        place = flaw.pointer.split("/")[1] if flaw.pointer else "scope"
         option = {"agents": "agent", "scopes": "scope"}.get(place, place)
-        _stop(CALLED_WRONGLY, f"--{option}: {first['msg']}")
+        _stop(CALLED_WRONGLY, f"--{option}: {flaw.text}")
     except ValueError as error:
         _stop(CALLED_WRONGLY, f"--expires: {error}")
     if line.expires is not None and line.expires <= datetime.now(UTC):

@@ -10,6 +10,7 @@ from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Fiel
 from pydantic_core import PydanticCustomError
 
 from schemas.ids import NewId, Tenant
+from schemas.reading import first_flaw
 
 Scope = Literal["submit", "reply", "read", "backfill"]
 ID_DIGITS: Final = 12
@@ -92,9 +93,7 @@ def read_line(line: str) -> KeyLine:
     try:
         return KeyLine.model_validate_json(line)
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        where = ".".join(map(str, first["loc"]))
-        raise ValueError(f"{where}: {first['msg']}" if where else first["msg"]) from None
+        raise ValueError(first_flaw(error)) from None
 
 
 def is_comment(line: str) -> bool:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from services.chassis.http.keys import Caller, Keys, Scope, digest_of
+from services.chassis.http.keys_file import read_keys
 from services.chassis.http.problems import HttpProblem
 from services.chassis.process import watched_file
 from services.chassis.process.errors import ConfigurationError
@@ -195,3 +197,17 @@ def test_the_log_warns_before_a_key_expires_once_a_day(tmp_path: Path, expires: 
         one_key(tmp_path, expires=expires).ready()
     assert [line["event"] for line in lines] == ([event] if event else [])
     assert all(line["key_id"] == digest_of("bot")[:12] for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('{"tenant": "acme", "scopes": ["read"]}', "line 1: sha256: is missing"),
+        ('{"sha256": 7, "tenant": "acme", "scopes": ["read"]}', "line 1: sha256: must be text in quotes"),
+        ("sha256", "line 1: the line is not JSON at column 1: "),
+    ],
+)
+def test_a_mistake_in_the_keys_file_is_said_in_our_words(line: str, said: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(said)) as refusal:
+        read_keys(line)
+    assert not re.search("Field required|Input should|Invalid JSON|valid string", str(refusal.value))

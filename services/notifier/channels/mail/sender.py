@@ -15,6 +15,7 @@ from pydantic import ConfigDict, Field, ValidationError
 
 from schemas.ids import Tenant
 from schemas.model import Frozen, Line
+from schemas.reading import first_flaw
 from services.chassis.process.watched_file import WatchedFile
 from services.notifier.channels.mail.address import named_address
 
@@ -96,9 +97,7 @@ def read_senders(text: str, *, default: Sender, folder: Path) -> Mapping[str, Se
                 raise ValueError(f"tenant {entry.tenant} has a sender already")
             senders[entry.tenant] = _sender(entry, default, folder)
         except ValidationError as error:
-            first = error.errors(include_input=False, include_url=False)[0]
-            where = "/".join(map(str, first["loc"])) or "the line"
-            raise ValueError(f"line {number}: {where}: {first['msg']}") from None
+            raise ValueError(f"line {number}: {first_flaw(error)}") from None
         except ValueError as error:
             raise ValueError(f"line {number}: {error}") from None
     return senders
