@@ -14,6 +14,7 @@ class NotifierMetrics:
 
     def __init__(self, metrics: Metrics) -> None:
         registry = metrics.registry
+        self.records_skipped = metrics.records_skipped
         # Outcome: delivered or failed.
         self.notices = Counter(
             "mandaat_notices_total",

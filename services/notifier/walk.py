@@ -143,10 +143,14 @@ class Notifier:
         self._dispatcher.wake()
 
     async def _keep_cases(self, batch: TopicBatch) -> None:
-        """Put submitted cases and withdrawals into the case files."""
+        """Put submitted cases and withdrawals into the case files.
+
+        A record that cannot be read is only counted: rules writes its dead letter.
+        """
         cases: list[tuple[ConsumedRecord, CaseInput]]
         cases, unreadable = _read(batch.new, read_case)
-        await self._dead_letters.put_all(unreadable)
+        for record, why in unreadable:
+            self._metrics.records_skipped.labels(record.topic, why.reason).inc()
         await self._record(
             batch,
             [

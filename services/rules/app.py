@@ -61,7 +61,7 @@ async def main(stop: Stop) -> None:
         await producer.start()
         stack.push_async_callback(producer.stop)
         ledger = Ledger(redis)
-        journal = Journal(settings.kafka_bootstrap, producer)
+        journal = Journal(settings.kafka_bootstrap, producer, metrics=metrics)
         stack.push_async_callback(journal.stop)
         gate = SettingsGate(
             lambda: check_settings(bootstrap=settings.kafka_bootstrap, redis=redis, sizes=settings.sizes)

@@ -42,6 +42,10 @@ class Metrics:
         )
         # Reasons are those of schemas.errors.REASONS.
         self.dead_letters = self._counter("mandaat_dead_letters_total", "Dead letters written", "reason")
+        # Records that are no dead letters: another service writes one, or nothing reads them.
+        self.records_skipped = self._counter(
+            "mandaat_records_skipped_total", "Records that were skipped", "topic", "reason"
+        )
         # Reasons are those of schemas.errors.REASONS, and policy_not_used. The row stays as it was.
         self.rows_skipped = self._counter(
             "mandaat_rows_skipped_total", "Records of a table that were skipped", "topic", "reason"

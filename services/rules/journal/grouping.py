@@ -7,21 +7,24 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 from pydantic_core import from_json
 
-from schemas.types import LEDGER_MARKED
+from schemas.topics import DECISIONS
+from schemas.types import LEDGER_MARKED, types_in
 from services.chassis.kafka.dead_letters import ConsumedRecord
 from services.rules.journal.publisher import JournalRecord
 
 MARKER_KEY: Final = b"ledger/"
+_OF_RULES: Final = frozenset(types_in(DECISIONS))
 
 Event: TypeAlias = Mapping[str, Any]
 """A CloudEvent as parsed JSON."""
 
 
 class Stored(NamedTuple):
-    """A record of the journal and its offset."""
+    """A record of the journal and its offset. `event`: the event in it, if it was read already."""
 
     offset: int
     record: JournalRecord
+    event: Event | None = None
 
 
 class Group(NamedTuple):
@@ -44,8 +47,8 @@ class Grouping:
 
     def add(self, stored: Iterable[Stored]) -> Iterator[Group]:
         """The groups that these records complete. Raises ValueError on a record that rules did not write."""
-        for offset, record in stored:
-            event = read_event(offset, record)
+        for offset, record, known in stored:
+            event = read_event(offset, record) if known is None else known
             seq = None if event["type"] == LEDGER_MARKED else sequence_of(offset, event)
             if seq != self._seq:
                 yield from self.end()
@@ -66,13 +69,19 @@ def as_stored(record: ConsumedRecord) -> Stored:
     """A record as it was read from the journal. Raises ValueError if rules cannot have written it."""
     if record.value is None:
         raise ValueError(f"offset {record.offset} of the journal holds no event")
-    return Stored(record.offset, JournalRecord(record.key, record.value, tuple(record.headers)))
+    written = JournalRecord(record.key, record.value, tuple(record.headers))
+    event = read_event(record.offset, written)
+    if event["type"] not in _OF_RULES:
+        raise ValueError(f"offset {record.offset} of the journal holds an event of an unknown type")
+    if event["type"] != LEDGER_MARKED:
+        sequence_of(record.offset, event)
+    return Stored(record.offset, written, event)
 
 
-def read_event(offset: int, record: JournalRecord) -> dict[str, Any]:
+def read_event(offset: int, record: JournalRecord) -> Event:
     """The event in a record. Raises ValueError if rules cannot have written it."""
     event = from_json(record.value, cache_strings="keys")
-    if not isinstance(event, dict) or not isinstance(event.get("type"), str) or "id" not in event:
+    if not isinstance(event, dict) or not all(isinstance(event.get(name), str) for name in ("type", "id")):
         raise ValueError(f"offset {offset} of the journal holds no event")
     return event
 

@@ -16,9 +16,12 @@ from schemas.ids import derived_id
 from schemas.marker import Marker
 from schemas.topics import DECISIONS
 from schemas.types import LEDGER_MARKED
+from services.chassis.kafka.dead_letters import ConsumedRecord
 from services.chassis.kafka.producer import Outgoing, Producer
 from services.chassis.kafka.reader import Reader, Stretch
 from services.chassis.process.errors import TryAgain
+from services.chassis.process.log import log
+from services.chassis.process.metrics import Metrics
 from services.rules.journal import publisher
 from services.rules.journal.grouping import MARKER_KEY, Grouping, Stored, as_stored
 from services.rules.journal.publisher import JournalEntry, JournalRecord, Outcome
@@ -32,16 +35,19 @@ DENSE_OFFSETS: Final = 30
 class Journal:
     """Reads and writes mandaat.decisions. Methods raise TryAgain when Kafka is away or slow."""
 
-    def __init__(self, bootstrap: str, producer: Producer, *, topic: str = DECISIONS) -> None:
+    def __init__(
+        self, bootstrap: str, producer: Producer, *, topic: str = DECISIONS, metrics: Metrics | None = None
+    ) -> None:
         self._bootstrap = bootstrap
         self._producer = producer
         self.topic = topic
+        self._metrics = metrics
         self._looking = asyncio.Lock()
         self._kept: Reader | None = None
 
     def with_own_connections(self) -> Journal:
         """The same journal for a reader that must not delay others. The caller stops it."""
-        return Journal(self._bootstrap, self._producer, topic=self.topic)
+        return Journal(self._bootstrap, self._producer, topic=self.topic, metrics=self._metrics)
 
     async def stop(self) -> None:
         """Close the connections of this journal, but not the producer."""
@@ -88,7 +94,7 @@ class Journal:
         if from_offset >= until:
             return
         async with self._reader() as reader:
-            async for stored in _records(reader, self._tp(p), Stretch(from_offset, until)):
+            async for stored, _ in self._records(reader, p, Stretch(from_offset, until)):
                 yield stored
 
     async def stored(
@@ -133,22 +139,41 @@ class Journal:
     async def _collect(
         self, reader: Reader, p: int, starts: Mapping[int, int], end: int
     ) -> AsyncIterator[tuple[int, tuple[JournalRecord, ...]]]:
-        tp = self._tp(p)
         wanted = dict(sorted(starts.items(), key=lambda one: one[1]))
         while wanted:
             start = next(iter(wanted.values()))
             grouping = Grouping()
-            async for stored in _records(reader, tp, Stretch(start, end), most=100):
+            async for stored, next_offset in self._records(reader, p, Stretch(start, end), most=100):
                 groups = list(grouping.add(stored))
-                if stored[-1].offset + 1 >= end:
+                if next_offset >= end:
                     groups += grouping.end()
                 for group in groups:
                     if wanted.pop(group.seq, None) is not None:
                         yield group.seq, group.records
-                if not wanted or next(iter(wanted.values())) > stored[-1].offset + NEAR_OFFSETS:
+                if not wanted or next(iter(wanted.values())) >= next_offset + NEAR_OFFSETS:
                     break
             else:
                 raise LookupError(f"partition {p} of the journal does not have sequence {next(iter(wanted))}")
+
+    async def _records(
+        self, reader: Reader, p: int, stretch: Stretch, most: int = 2000
+    ) -> AsyncIterator[tuple[list[Stored], int]]:
+        """The records of a stretch, at most so many at a time, and the offset after them. Raises TryAgain.
+
+        A record that rules cannot have written is logged, counted and skipped: it must not stop every worker.
+        """
+        async for _, records, next_offset in reader.read({self._tp(p): stretch}, max_records=most):
+            yield [stored for one in records if (stored := self._stored(one)) is not None], next_offset
+
+    def _stored(self, record: ConsumedRecord) -> Stored | None:
+        try:
+            return as_stored(record)
+        except ValueError as why:
+            where = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
+            log.error("journal_record_skipped", why=str(why), **where)
+            if self._metrics is not None:
+                self._metrics.records_skipped.labels(record.topic, "not_of_rules").inc()
+            return None
 
     @asynccontextmanager
     async def _reading(self) -> AsyncIterator[Reader]:
@@ -201,14 +226,5 @@ class FollowedJournal(Journal):
             reader = self._reader()
             await reader.start()
             self._readers[p] = reader
-        async for stored in _records(reader, self._tp(p), Stretch(from_offset, until)):
+        async for stored, _ in self._records(reader, p, Stretch(from_offset, until)):
             yield stored
-
-
-async def _records(
-    reader: Reader, tp: TopicPartition, stretch: Stretch, most: int = 2000
-) -> AsyncIterator[list[Stored]]:
-    """The records of a stretch, at most so many at a time. Raises TryAgain."""
-    async for _, records, _ in reader.read({tp: stretch}, max_records=most):
-        if records:
-            yield [as_stored(one) for one in records]

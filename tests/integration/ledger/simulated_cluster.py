@@ -17,6 +17,7 @@ from typing import Any, NamedTuple, TypeVar
 from redis.asyncio import Redis
 from redis.exceptions import TimeoutError as RedisTimeout
 
+from schemas.types import DECISION_APPROVED as DECIDED
 from schemas.withdrawal import WITHDRAWN
 from services.chassis.process.errors import TryAgain
 from services.rules.journal.grouping import Event, Grouping, Stored
@@ -145,7 +146,7 @@ def render(
     return tuple(
         JournalRecord(
             one.case.encode(),
-            json.dumps({"id": event_id, "type": "x", "sequence": f"{seq:016d}", "data": said}).encode(),
+            json.dumps({"id": event_id, "type": DECIDED, "sequence": f"{seq:016d}", "data": said}).encode(),
             (("content-type", b"x"),),
         )
         for event_id, said in events

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import msgpack
 from redis.asyncio import Redis
 
+from schemas.types import DECISION_APPROVED as DECIDED
 from schemas.withdrawal import WITHDRAWN
 from services.rules.journal.grouping import Grouping, Stored
 from services.rules.ledger.protocol import place
@@ -86,9 +87,9 @@ def replayed(records: list[Stored]) -> Replayed:
     """Apply the journal record by record, in the simplest way."""
     said = Replayed({}, {}, [])
     contents: dict[str, bytes] = {}
-    for _, record in records:
+    for _, record, _ in records:
         event = json.loads(record.value)
-        if event["type"] != "x" or event["id"] in contents:
+        if event["type"] != DECIDED or event["id"] in contents:
             assert contents.get(event["id"], record.value) == record.value, f"{event['id']} was decided twice"
             continue
         contents[event["id"]] = record.value
@@ -313,13 +314,13 @@ class Simulation:
         for p, log in cluster.log.items():
             contents: dict[str, bytes] = {}
             first_seqs: list[int] = []
-            for _, record in cluster.journal[p]:
+            for _, record, _ in cluster.journal[p]:
                 event = json.loads(record.value)
-                if event["type"] == "x" and event["id"] not in contents:
+                if event["type"] == DECIDED and event["id"] not in contents:
                     contents[event["id"]] = record.value
                     distinct[event["id"]] = event
                     first_seqs.append(int(event["sequence"]))
-                elif event["type"] == "x":
+                elif event["type"] == DECIDED:
                     assert contents[event["id"]] == record.value, f"{event['id']} has two contents"
             assert first_seqs == sorted(first_seqs), "first appearances come in order of sequence"
             digests: dict[str, str] = {}

@@ -60,6 +60,20 @@ def test_a_record_that_rules_did_not_write_stops_the_reading(value: bytes) -> No
         grouped([JournalRecord(b"key", value, ())])
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        *(None, b"\x00", b"{}", b"null", b"[]"),
+        b'{"id":"a","type":"mandaat.decision.approved.v9","sequence":"1772438400000000"}',
+        b'{"id":["a"],"type":"mandaat.decision.approved.v1","sequence":"1772438400000000"}',
+        b'{"id":"a","type":"mandaat.decision.approved.v1"}',
+    ],
+)
+def test_a_record_that_rules_cannot_have_written_is_none_of_the_journal(value: bytes | None) -> None:
+    with pytest.raises(ValueError, match=r"journal|expected value"):
+        as_stored(consumed.a_record(value, offset=7))
+
+
 def test_a_null_in_the_journal_stops_the_reading() -> None:
     with pytest.raises(ValueError, match="offset 7 of the journal holds no event"):
         as_stored(consumed.a_record(None, offset=7))
