@@ -48,6 +48,7 @@ REASONS: Final = {
     "missing_field": Cause("a required field is missing"),
     "unknown_currency": Cause("the currency is not one of ISO 4217"),
     "unknown_tenant": Cause("no policy is active for the tenant"),
+    "unknown_agent": Cause("nobody on the staff has this id"),
     "unknown_type": Cause("the topic does not accept events of this type"),
     "key_mismatch": Cause("the key of the record disagrees with its body"),
     "conflict": Cause("the request is known with other content", 409),

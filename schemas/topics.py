@@ -147,7 +147,7 @@ TOPICS: Final[tuple[Topic, ...]] = (
     Topic(
         STAFF,
         ("command line",),
-        ("rules", "notifier"),
+        ("intake", "rules", "notifier"),
         "Members of staff; a null value removes one.",
         settings=_COMPACTED,
         content_type="application/json",
@@ -156,7 +156,7 @@ TOPICS: Final[tuple[Topic, ...]] = (
     Topic(
         POLICIES,
         ("command line",),
-        ("rules", "notifier"),
+        ("intake", "rules", "notifier"),
         "The active policy of each tenant, and every version by its digest; a null value removes one.",
         settings=(*_COMPACTED, ("max.message.bytes", str(POLICY_LIMIT_BYTES))),
         content_type="application/json",

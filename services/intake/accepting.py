@@ -9,13 +9,15 @@ from typing import Final, NamedTuple, Protocol
 
 from schemas.case import Case
 from schemas.cloud_event import HEADERS
-from schemas.errors import Unreadable
+from schemas.errors import Flaw, Unreadable
 from schemas.ids import RequestKey, record_key
 from schemas.request_digest import request_digest
 from services.chassis.kafka.producer import Outgoing
 from services.chassis.process.log import log
-from services.intake.events import Message, event_of, publication_of
+from services.intake.directory import Directory
+from services.intake.events import Content, Message, event_of, publication_of
 from services.intake.metrics import IntakeMetrics
+from services.intake.reading.replies import Reply
 
 
 class Door(NamedTuple):
@@ -64,6 +66,7 @@ class Intake:
     publisher: Publisher
     known_requests: KnownRequests
     metrics: IntakeMetrics
+    directory: Directory
     now: Callable[[], datetime] = _now
 
     async def accept(self, messages: Sequence[Message], door: Door) -> None:
@@ -79,6 +82,31 @@ class Intake:
         await self.known_requests.note(_first_digests(messages))
         for message in messages:
             self._report(message, door)
+
+    async def check_known(self, content: Content) -> None:
+        """Check that the tenant has a policy, and that the person of a reply is on the staff.
+
+        Raises Unreadable: unknown_tenant, unknown_agent. Raises TryAgain if this cannot be told.
+        """
+        if await self.of_unknown_tenants([content]):
+            raise unknown_tenant(content.tenant)
+        if isinstance(content, Reply):
+            agent = content.verdict.agent_id
+            if not await self.directory.knows_person(content.tenant, agent):
+                raise _unknown_agent(self.directory.alike(content.tenant, agent))
+
+    async def of_unknown_tenants(self, contents: Sequence[Content]) -> list[Content]:
+        """Those contents whose tenant has no active policy. Raises TryAgain.
+
+        A known case is none of them: rules repeats its decision even without a policy.
+        """
+        tenants = await self.directory.unknown_tenants({content.tenant for content in contents})
+        return [
+            content for content in contents if content.tenant in tenants and not await self._is_known(content)
+        ]
+
+    async def _is_known(self, content: Content) -> bool:
+        return isinstance(content, Case) and await self.known_requests.digest_of(content.key) is not None
 
     def refuse(self, door: Door, reason: str, about: Mapping[str, str]) -> None:
         """Count and log a refusal. `about` names tenant, case and request, as far as they are known."""
@@ -109,6 +137,22 @@ class Intake:
             event_id=message.event_id,
             **published.about,
         )
+
+
+def unknown_tenant(tenant: str) -> Unreadable:
+    """The refusal of content whose tenant has no active policy."""
+    return Unreadable(
+        "unknown_tenant",
+        f"No policy is active for the tenant {tenant!r}. Publish one (mandaat publish policy), then send"
+        " this again.",
+        (Flaw("/tenant", "has no active policy"),),
+    )
+
+
+def _unknown_agent(alike: str | None) -> Unreadable:
+    hint = f"; did you mean {alike!r}?" if alike else ""
+    text = f"is not the id of anybody on the staff{hint}"
+    return Unreadable("unknown_agent", f"/agent_id: {text}", (Flaw("/agent_id", text),))
 
 
 def _conflict(case: Case) -> Unreadable:

@@ -75,12 +75,13 @@ async def read_message(
 
     `about` holds the ids in the path, for the log.
     With the scope `backfill` the clock of a case is its `opened_at`.
-    Raises Unreadable, HttpProblem.
+    Raises Unreadable, HttpProblem, TryAgain.
     """
     body = await _json_body(request)
     received_at = intake.now()
     try:
         content, warnings = _within_limits(caller, model, read, body)
+        await intake.check_known(content)
     except (Unreadable, OtherTenant, OtherAgent) as refusal:
         intake.refuse(door, refusal.reason, {"tenant": caller.tenant, **(about or {})})
         raise

@@ -18,6 +18,7 @@ from services.chassis.redis import connect
 from services.intake.accepting import Intake
 from services.intake.answering.decision_reader import DecisionReader
 from services.intake.answering.waiters import Waiters
+from services.intake.directory import KafkaDirectory
 from services.intake.doors.inbound import accept_records
 from services.intake.doors.routes import DOORS, add_all_routes
 from services.intake.known_requests import ANSWER_SECONDS, RedisKnownRequests
@@ -41,10 +42,13 @@ async def main(stop: Stop) -> None:
         await producer.start()
         stack.push_async_callback(producer.stop)
         dead_letters = DeadLetters(producer, "intake", metrics)
+        directory = KafkaDirectory(bootstrap=settings.kafka_bootstrap, metrics=metrics, on_bug=stop.fail)
+        stack.push_async_callback(directory.stop)
         intake = Intake(
             publisher=producer,
             known_requests=RedisKnownRequests(redis, intake_metrics.known_requests_away),
             metrics=intake_metrics,
+            directory=directory,
         )
         inbound = await stack.enter_async_context(
             Subscription(
@@ -68,6 +72,7 @@ async def main(stop: Stop) -> None:
                 "kafka": partial(_reach, producer),
                 "joined": inbound.ready,
                 "decisions": decisions.ready,
+                "directory": directory.ready,
                 "keys": keys.ready,
             },
         )
@@ -75,6 +80,7 @@ async def main(stop: Stop) -> None:
         add_all_routes(app, intake, keys, settings.notifier_url, waiters)
         await stack.enter_async_context(serving(app, settings.http_host, settings.http_port, health))
         stack.callback(waiters.close)  # before the server waits for its last calls
+        await directory.start()  # last: while Kafka is away it waits, alive and not ready
         await stop.wait()
 
 

@@ -9,10 +9,11 @@ from schemas.errors import Unreadable
 from schemas.ids import derived_id
 from services.chassis.kafka.dead_letters import ConsumedRecord
 from services.chassis.kafka.dead_letters import about as about_record
-from services.intake.accepting import INBOUND, Intake
+from services.intake.accepting import INBOUND, Intake, unknown_tenant
 from services.intake.events import Message, accepted_at
 from services.intake.reading.inbound import read_inbound
 
+ReadRecord = tuple[ConsumedRecord, Message]
 UnreadableRecord = tuple[ConsumedRecord, Unreadable]
 
 
@@ -30,15 +31,24 @@ async def accept_records(
 
     Raises TryAgain; then the batch is delivered again, and its events get the same ids.
     """
-    messages, unreadable = _read(intake, records)
+    read, unreadable = _read(intake, records)
+    strangers = {id(one) for one in await intake.of_unknown_tenants([message.content for _, message in read])}
+    messages = [message for _, message in read if id(message.content) not in strangers]
+    unreadable += [
+        (record, unknown_tenant(message.content.tenant))
+        for record, message in read
+        if id(message.content) in strangers
+    ]
     await intake.accept(messages, INBOUND)
     await dead_letters.put_all(unreadable)
     for record, flaw in unreadable:
         intake.refuse(INBOUND, flaw.reason, about_record(record))
 
 
-def _read(intake: Intake, records: Sequence[ConsumedRecord]) -> tuple[list[Message], list[UnreadableRecord]]:
-    messages: list[Message] = []
+def _read(
+    intake: Intake, records: Sequence[ConsumedRecord]
+) -> tuple[list[ReadRecord], list[UnreadableRecord]]:
+    read: list[ReadRecord] = []
     unreadable: list[UnreadableRecord] = []
     for record in records:
         try:
@@ -48,5 +58,5 @@ def _read(intake: Intake, records: Sequence[ConsumedRecord]) -> tuple[list[Messa
             continue
         event_id = derived_id(record.topic, record.partition, record.offset)
         time = accepted_at(record.timestamp, record.timestamp_type, intake.now())
-        messages.append(Message(received.data, event_id, time, time, received.traceparent))
-    return messages, unreadable
+        read.append((record, Message(received.data, event_id, time, time, received.traceparent)))
+    return read, unreadable

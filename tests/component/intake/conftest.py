@@ -21,7 +21,7 @@ from services.intake.answering.waiters import Waiters
 from services.intake.doors.inbound import accept_records
 from services.intake.doors.routes import DOORS, add_all_routes
 from services.intake.metrics import IntakeMetrics
-from tests.doubles.intake import FakeDeadLetters, FakeKnownRequests, FakePublisher
+from tests.doubles.intake import FakeDeadLetters, FakeDirectory, FakeKnownRequests, FakePublisher
 
 KEYS: dict[str, dict[str, Any]] = {
     "key-acme": {"tenant": "acme", "scopes": ["submit", "reply", "read"]},
@@ -41,13 +41,14 @@ class World:
 
     publisher: FakePublisher = field(default_factory=FakePublisher)
     known: FakeKnownRequests = field(default_factory=FakeKnownRequests)
+    directory: FakeDirectory = field(default_factory=FakeDirectory)
     dead_letters: FakeDeadLetters = field(default_factory=FakeDeadLetters)
     metrics: Metrics = field(default_factory=Metrics)
 
     def __post_init__(self) -> None:
         intake_metrics = IntakeMetrics(self.metrics, [door.name for door in DOORS])
         self.waiters = Waiters(100, 10.0, intake_metrics)
-        self.intake = Intake(self.publisher, self.known, intake_metrics)
+        self.intake = Intake(self.publisher, self.known, intake_metrics, self.directory)
 
     async def accept_records(self, batch: Sequence[ConsumedRecord]) -> None:
         """Handle a batch of mandaat.inbound."""

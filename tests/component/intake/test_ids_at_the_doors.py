@@ -77,6 +77,7 @@ async def test_a_withdrawal_names_the_case_in_its_path_in_either_form(
 async def test_a_reply_finds_the_approval_of_either_form(
     client: httpx.AsyncClient, world: World, written: str
 ) -> None:
+    world.directory.people["acme"].add(COMPOSED)
     body = {"agent_id": written, "reply_id": written}
     answer = await client.post(f"/v1/approvals/{approval_id(written, written)}/approve", json=body)
     ((key, verdict),) = published(world)

@@ -20,7 +20,9 @@ from schemas.withdrawal import Withdrawal
 from services.chassis.kafka.producer import partition_for
 from tests.builders.bodies import as_bytes
 from tests.builders.cases import a_case_body, a_request_body
+from tests.builders.staff import a_member
 from tests.integration.intake.conftest import publish, records_of
+from tests.publishing import Publisher
 from tests.raw_records import Raw
 from tests.waiting import eventually
 
@@ -165,3 +167,16 @@ async def test_logs_name_the_case_and_no_person(intake: Stack, client: httpx.Asy
 
     await eventually(both_logged, seconds=20)
     assert "zwaluw" not in intake.log("intake").read_text().lower()
+
+
+async def test_only_tenants_and_people_that_are_published_are_known_and_at_once(
+    intake: Stack, client: httpx.AsyncClient
+) -> None:
+    person = f"lead-{uuid4().hex}"
+    path = f"/v1/approvals/{approval_id('c-1', 'r1')}/approve"
+    reply = {"agent_id": person, "reply_id": person}
+    refused = await client.post(path, json=reply)
+    assert (refused.status_code, refused.json()["type"]) == (422, "urn:mandaat:problem:unknown-agent")
+    async with Publisher(intake.bootstrap) as publisher:
+        await publisher.hire(a_member(agent_id=person, tenant=TENANT, role="team_lead"))
+    assert (await client.post(path, json=reply)).status_code == 202
