@@ -114,38 +114,57 @@ def install(app: FastAPI) -> None:
         return HttpProblem(500, "internal", "An internal error. It was logged.").response()
 
 
-RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
-    "default": {
-        "description": "A problem (RFC 9457)",
-        "content": {
-            MEDIA_TYPE: {
-                "schema": {
-                    "type": "object",
-                    "required": ["type", "title", "status", "detail"],
-                    "properties": {
-                        "type": {"type": "string", "format": "uri"},
-                        "title": {"type": "string"},
-                        "status": {"type": "integer"},
-                        "detail": {"type": "string"},
-                        "errors": {
-                            "type": "array",
-                            "items": {
-                                "type": "object",
-                                "required": ["detail"],
-                                "properties": {
-                                    "detail": {"type": "string"},
-                                    "pointer": {"type": "string", "format": "json-pointer"},
-                                    "parameter": {"type": "string"},
-                                },
-                            },
-                        },
-                    },
-                }
-            }
-        },
-    }
-}
+RESPONSES: Final[dict[int | str, dict[str, Any]]] = {"default": {"description": "A problem (RFC 9457)"}}
 """For the OpenAPI document: every route may respond with a problem."""
+
+_SCHEMA: Final[dict[str, Any]] = {
+    "title": "Problem",
+    "description": "A problem detail (RFC 9457).",
+    "type": "object",
+    "required": ["type", "title", "status", "detail"],
+    "properties": {
+        "type": {"type": "string", "format": "uri"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["detail"],
+                "properties": {
+                    "detail": {"type": "string"},
+                    "pointer": {"type": "string", "format": "json-pointer"},
+                    "parameter": {"type": "string"},
+                },
+            },
+        },
+    },
+}
+
+
+def describe(app: FastAPI) -> None:
+    """Give every error response in the OpenAPI document the one schema `Problem`."""
+    found = app.openapi
+
+    def document() -> dict[str, Any]:
+        described = found()
+        schemas = described.setdefault("components", {}).setdefault("schemas", {})
+        schemas["Problem"] = _SCHEMA
+        for name in ("HTTPValidationError", "ValidationError"):  # FastAPI's own, which is never sent
+            schemas.pop(name, None)
+        for path in described["paths"].values():
+            for operation in path.values():
+                _describe_errors(operation["responses"])
+        return described
+
+    app.openapi = document  # type: ignore[method-assign] # the way FastAPI names for extending the document
+
+
+def _describe_errors(responses: dict[str, dict[str, Any]]) -> None:
+    for code, response in responses.items():
+        if code == "default" or code.startswith(("4", "5")):
+            response["content"] = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
 
 
 def _error_item(flaw: Flaw) -> ErrorItem:

@@ -67,6 +67,7 @@ def create_app(
         generate_unique_id_function=lambda route: route.name,  # of operations, in generated clients
     )
     problems.install(app)
+    problems.describe(app)
     app.add_middleware(LimitedBody, limit_bytes=body_limit_bytes)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(Measured, metrics=metrics)

@@ -7,6 +7,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from schemas.ids import NewId, id_in_path
 from services.chassis.http.keys import Caller, Keys
+from services.chassis.http.problems import HttpProblem
 from services.rules.mandate.inquiry import MandateInquiry
 from services.rules.mandate.view import MandateView
 
@@ -33,8 +34,11 @@ def add_routes(app: FastAPI, inquiry: MandateInquiry, keys: Keys) -> None:
         caller: Annotated[Caller, Depends(reader)],
         customer: Annotated[NewId | None, Query(description="The customer whose budgets are read.")] = None,
     ) -> Response:
+        named = id_in_path(agent_id) or agent_id
+        if caller.agents is not None and named not in caller.agents:
+            raise HttpProblem(403, "other-agent", "This key reads only the mandates of its own agents.")
         body, language = await inquiry.mandate(
-            caller.tenant, id_in_path(agent_id) or agent_id, customer, request.headers.get("accept-language")
+            caller.tenant, named, customer, request.headers.get("accept-language")
         )
         headers = {"Content-Language": language, "Vary": "Accept-Language, Authorization"}
         return Response(body, media_type="application/json", headers=headers)
