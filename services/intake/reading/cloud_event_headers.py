@@ -19,8 +19,9 @@ STRUCTURED_JSON: Final = "application/cloudevents+json"
 
 
 def cloud_event_headers(headers: Iterable[tuple[str, bytes | None]]) -> dict[str, str]:
-    """`content-type` and all `ce_` headers, by name in lower case. The last one of a repeated name counts.
+    """`content-type` and all `ce_` headers, by name in lower case.
 
+    The last one of a repeated `ce_` name counts.
     Raises Unreadable: bad_header. Other headers may hold anything.
     """
     found: dict[str, str] = {}
@@ -33,12 +34,18 @@ def cloud_event_headers(headers: Iterable[tuple[str, bytes | None]]) -> dict[str
                 "bad_header", f"The header {_shown(name)} has no value; give it one or leave it out."
             )
         try:
-            found[lowered] = value.decode()
+            text = value.decode()
         except UnicodeDecodeError as flaw:
             raise Unreadable(
                 "bad_header",
                 f"The header {_shown(name)} is not UTF-8: byte {flaw.start} is 0x{value[flaw.start]:02x}.",
             ) from flaw
+        if lowered == CONTENT_TYPE and found.get(lowered, text) != text:
+            raise Unreadable(
+                "bad_header",
+                f"There are two content-type headers, {_shown(found[lowered])} and {_shown(text)}; send one.",
+            )
+        found[lowered] = text
     return found
 
 

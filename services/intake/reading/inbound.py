@@ -6,11 +6,12 @@ An event submits a case or withdraws a request. A bare body is always a case.
 from __future__ import annotations
 
 import re
+from base64 import b64decode
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Final, Literal, NamedTuple, TypeAlias
 from unicodedata import normalize
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field, JsonValue, TypeAdapter, ValidationError
 
 from schemas.case import Case, Origin, SubmittedCase
 from schemas.errors import Flaw, Unreadable
@@ -52,7 +53,9 @@ class _Attributes(Frozen):
     type: Line
     subject: Line | None = None
     tenant: Line | None = None
-    traceparent: str | None = None
+    traceparent: JsonValue = None
+    data: JsonValue = None
+    data_base64: str | None = None
 
 
 class _WithCase(Frozen):
@@ -79,9 +82,11 @@ def read_inbound(
     return InboundMessage(submitted.of(tenant, origin=origin), traceparent)
 
 
-def valid_traceparent(traceparent: str | None) -> str | None:
+def valid_traceparent(traceparent: JsonValue) -> str | None:
     """The traceparent if it is well formed, else None: a bad one is no reason to refuse a message."""
-    return traceparent if traceparent and TRACEPARENT.fullmatch(traceparent) else None
+    if not isinstance(traceparent, str):
+        return None
+    return traceparent if TRACEPARENT.fullmatch(traceparent) else None
 
 
 def _within_limits(value: bytes | None, levels: int) -> bytes:
@@ -99,6 +104,11 @@ def _open(media: str, body: bytes, headers: Mapping[str, str]) -> tuple[_Attribu
     """The attributes of the event, if it is one, and its content."""
     if media == STRUCTURED_JSON:
         attributes = read(_Attributes, body)
+        if attributes.data_base64 is not None:
+            data = _decoded(attributes)
+            if _withdraws(attributes):
+                return attributes, read(SubmittedWithdrawal, data)
+            return attributes, read(SubmittedCase, data)
         if _withdraws(attributes):
             return attributes, read(_WithWithdrawal, body).data
         return attributes, read(_WithCase, body).data
@@ -113,6 +123,18 @@ def _open(media: str, body: bytes, headers: Mapping[str, str]) -> tuple[_Attribu
             return attributes, read(SubmittedWithdrawal, body)
         return attributes, read(SubmittedCase, body)
     return None, _read_bare(body)
+
+
+def _decoded(attributes: _Attributes) -> bytes:
+    """The data of an event that holds it in base64 (CloudEvents JSON format 1.0.2, section 3.1.1)."""
+    if attributes.data is not None:
+        flaw = Flaw("/data_base64", "stands beside data; send one of them")
+    else:
+        try:
+            return _within_limits(b64decode(attributes.data_base64 or "", validate=True), MAX_DEPTH)
+        except ValueError:
+            flaw = Flaw("/data_base64", "is not base64 (RFC 4648)")
+    raise Unreadable("invalid", f"{flaw.pointer}: {flaw.text}", (flaw,))
 
 
 def _read_bare(body: bytes) -> SubmittedCase:

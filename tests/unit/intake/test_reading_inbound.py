@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from typing import Any
 
 import pytest
@@ -272,3 +273,39 @@ def test_a_case_is_not_read_as_a_withdrawal_nor_the_reverse() -> None:
         refused(None, as_bytes(an_inbound_event(type=CASE_WITHDRAWN)), STRUCTURED).reason == "missing_field"
     )
     assert refused(None, as_bytes(a_withdrawal_body())).reason == "missing_field"
+
+
+@pytest.mark.parametrize("kind", ["case", "withdrawal"])
+def test_an_event_may_hold_its_data_in_base64(kind: str) -> None:
+    body = a_case_body(tenant="acme") if kind == "case" else a_withdrawal_body(tenant="acme")
+    more = {} if kind == "case" else {"type": CASE_WITHDRAWN}
+    plain = an_inbound_event(body, **more)
+    encoded = {**plain, "data_base64": b64encode(as_bytes(body)).decode()}
+    del encoded["data"]
+    assert read_inbound(None, as_bytes(encoded), STRUCTURED) == read_inbound(
+        None, as_bytes(plain), STRUCTURED
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"data": LEFT_OUT, "data_base64": "%%%"}, "is not base64"),
+        ({"data_base64": "e30="}, "send one of them"),
+        ({"data": LEFT_OUT, "data_base64": "aGVsbG8="}, "not JSON"),
+    ],
+)
+def test_data_in_base64_that_cannot_be_read_is_explained(change: Any, said: str) -> None:
+    assert said in refused(None, as_bytes(an_inbound_event(**change)), STRUCTURED).detail
+
+
+def test_two_content_types_are_named() -> None:
+    flaw = refused(None, as_bytes(a_case_body()), (*STRUCTURED, ("Content-Type", b"application/json")))
+    assert flaw.reason == "bad_header"
+    assert "two content-type headers" in flaw.detail
+    read_inbound(None, as_bytes(an_inbound_event(a_case_body(tenant="acme"))), (*STRUCTURED, *STRUCTURED))
+
+
+def test_extensions_that_are_numbers_or_booleans_pass() -> None:
+    event = an_inbound_event(a_case_body(tenant="acme"), priority=3, urgent=True, traceparent=1)
+    assert read_inbound(None, as_bytes(event), STRUCTURED).traceparent is None
