@@ -196,7 +196,13 @@ def renews_at(charge: Charge, used: BudgetUse, at: datetime) -> datetime | None:
         return None
     if after is None:
         return None
-    return datetime(after.year, after.month, after.day, tzinfo=at.tzinfo).astimezone(UTC)
+    return _midnight_after(datetime(after.year, after.month, after.day, tzinfo=at.tzinfo), at)
+
+
+def _midnight_after(midnight: datetime, at: datetime) -> datetime:
+    """The moment of a midnight. Where clocks are set back over it, it comes twice: the next one after `at`."""
+    first = midnight.astimezone(UTC)
+    return first if first > at else midnight.replace(fold=1).astimezone(UTC)
 
 
 def _end_of_hour(at: datetime) -> datetime:

@@ -103,6 +103,9 @@ def _survivors(mutants: list[Mutant], jobs: int) -> Iterator[Mutant]:
     try:
         for n in range(jobs):
             copies.put(_copy(folder / str(n)))
+        unchanged = mutants[0]._replace(code=(ROOT / mutants[0].file).read_text())
+        if not _lives(unchanged, copies):
+            raise SystemExit("The tests fail without any change. Run `make test` first.")
         with ThreadPoolExecutor(jobs) as pool:
             for mutant, lives in zip(
                 mutants, pool.map(lambda one: _lives(one, copies), mutants), strict=True
@@ -138,7 +141,7 @@ def _lives(mutant: Mutant, copies: SimpleQueue[Path]) -> bool:
     try:
         changed.write_text(mutant.code)
         ended = subprocess.run(
-            [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *TESTS],
+            [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-n", "0", *TESTS],
             cwd=copy,
             env={"PYTHONPATH": str(copy), "PATH": "", "PYTHONDONTWRITEBYTECODE": "1"},
             capture_output=True,

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from engine.judging.budgets import (
@@ -160,6 +160,7 @@ def _near_clock_changes() -> st.SearchStrategy[datetime]:
     return st.builds(lambda turn, by: datetime.fromisoformat(turn) + by, st.sampled_from(turns), beside)
 
 
+@example("day", datetime(2010, 11, 7, 2, 31, tzinfo=UTC), "America/St_Johns")
 @given(
     st.sampled_from(["hour", "day", "week", "month", "quarter", "year"]),
     st.integers(86_400, 253_000_000_000).map(lambda seconds: datetime.fromtimestamp(seconds, UTC))
