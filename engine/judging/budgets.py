@@ -200,7 +200,7 @@ def renews_at(charge: Charge, used: BudgetUse, at: datetime) -> datetime | None:
 
 
 def _midnight_after(midnight: datetime, at: datetime) -> datetime:
-    """The moment of a midnight. Where clocks are set back over it, it comes twice: the next one after `at`."""
+    """The moment of a midnight. Where clocks go back over it, it comes twice: the next one after `at`."""
     first = midnight.astimezone(UTC)
     return first if first > at else midnight.replace(fold=1).astimezone(UTC)
 

@@ -64,7 +64,7 @@ def records_of(lines: Iterable[bytes]) -> Iterator[FileRecord]:
     """
     numbered = enumerate(lines, 1)
     begun: list[bytes] = []
-    start, depth, last = 0, 0, b""
+    start, depth, last, first = 0, 0, b"", True
     for number, line in numbered:
         if begun and line.startswith(b"{") and not last.endswith((b",", b"[", b":")):
             yield _record(begun, start)
@@ -72,10 +72,13 @@ def records_of(lines: Iterable[bytes]) -> Iterator[FileRecord]:
         if not begun:
             if not line.strip():
                 continue
+            if line.lstrip().startswith(b"[") and not first:  # no record is an array
+                yield _record([line], number)
+                continue
             if line.lstrip().startswith(b"["):
                 yield from _of_array(b"".join([line, *(rest for _, rest in numbered)]), number)
                 return
-            start = number
+            start, first = number, False
         begun.append(line)
         last = line.rstrip() or last
         depth += _opened(line)

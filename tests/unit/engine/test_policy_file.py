@@ -176,7 +176,8 @@ extra: 1
         "18:10: the id `m` is already used in mandates, on line 17",
         "18:25: `x` is listed twice",
         "18:33: `to` is empty; name at least one, or remove it",
-        "18:44: the currency has 2 decimals, and this limit has more",
+        "18:44: the currency has 2 decimals, and this limit has more; write 1001 if the point separates"
+        " thousands",
         "19:5: `grants` is missing in mandates: n",
         "19:31: `limit` must be a number, such as 50, or an expression in quotes",
         "19:49: `categories` must be a list",
