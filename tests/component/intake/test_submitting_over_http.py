@@ -180,3 +180,30 @@ async def test_a_key_with_the_scope_is_required(
     answer = await client.post("/v1/cases", json=a_case_body(), headers={"Authorization": header})
     assert answer.status_code == status
     assert world.publisher.sent == []
+
+
+async def test_a_422_lists_every_mistake_and_not_only_the_first_kind(client: httpx.AsyncClient) -> None:
+    answer = await post(
+        client,
+        a_case_body(
+            case_id=" c-1",
+            opened_at="soon",
+            customer={"id": "cu-1 ", "language": 7},
+            request=a_request_body(request_id="r1\u00a0", kind="BAD KIND", currency="XXY"),
+        ),
+    )
+    assert answer.status_code == 422
+    assert {error["pointer"] for error in answer.json()["errors"]} == {
+        "/case_id",
+        "/opened_at",
+        "/customer/id",
+        "/customer/language",
+        "/request/request_id",
+        "/request/kind",
+        "/request/currency",
+    }
+
+
+async def test_an_amount_beside_another_mistake_is_checked_too(client: httpx.AsyncClient) -> None:
+    answer = await post(client, a_case_body(request=a_request_body(kind="BAD KIND", amount="45.001")))
+    assert [error["pointer"] for error in answer.json()["errors"]] == ["/request/kind", "/request/amount"]
