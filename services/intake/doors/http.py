@@ -100,7 +100,10 @@ def add_routes(app: FastAPI, intake: Intake, keys: Keys, notifier_url: str | Non
         openapi_extra=body_of(SubmittedCase),
         responses={
             200: {"description": "The decision, for `Prefer: wait`", "model": AnsweredRequest},
-            409: {"description": "The request is known with other content"},
+            409: {
+                "description": "The request is known with other content. Intake can tell for seven days, and"
+                " while Redis keeps its data; otherwise rules finds the conflict, after a 202."
+            },
         },
     )
     async def submit(

@@ -18,6 +18,7 @@ from schemas.request_status import RequestStatus
 from services.chassis.kafka.producer import Outgoing
 from services.intake.answering.waiters import Waiters
 from tests.builders.approvals import an_approval
+from tests.builders.bodies import LEFT_OUT
 from tests.builders.cases import a_case, a_case_body, a_request_body
 from tests.builders.decisions import a_decision
 from tests.builders.events import a_decision_event, an_approval_event
@@ -215,3 +216,12 @@ async def test_a_record_that_cannot_be_read_does_not_end_the_wait(
     case = read(CloudEvent[Case], world.publisher.sent[0].value).data
     tell(world, case, a_decision_event(a_decision(case)))
     assert (await waiting).status_code == 200
+
+
+async def test_a_misspelt_key_is_named_beside_the_decision_too(
+    client: httpx.AsyncClient, world: World
+) -> None:
+    answers(world, lambda case: [a_decision_event(a_decision(case))])
+    answer = await client.post("/v1/cases", json=a_case_body(facts=LEFT_OUT, facs={}), headers=WAIT)
+    assert answer.status_code == 200
+    assert [one["pointer"] for one in answer.json()["warnings"]] == ["/facs"]
