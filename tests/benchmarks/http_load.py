@@ -4,8 +4,9 @@
 
 At a rate, calls start on a schedule whatever the server does, and a time counts from the scheduled moment. So
 a server that stalls pays for the calls that had to wait. Without a rate, each of `connections` sends its next
-call when it has the answer to the last. Prints a JSON object: the `seconds` of each call, the number of calls
-that `failed` (an answer other than 200), the `wall` time, and the number of `warm` calls before.
+call when it has the answer to the last. Connections take turns, so that they reach every process of a server.
+Prints a JSON object: the `seconds` of each call, the number of calls that `failed` (an answer other than 200,
+which counts as a minute), the `wall` time, and the number of `warm` calls before.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import json
 import secrets
 import sys
 import time
+from collections import deque
 from typing import Any, Final
 
 GIVE_UP_SECONDS: Final = 60.0
@@ -54,7 +56,7 @@ class Load:
         self.failed = 0
         self._wanted = wanted
         self._mark, self._number = secrets.token_hex(4), 0
-        self._free: list[Connection] = []
+        self._free = deque(Connection(self) for _ in range(wanted["connections"]))
         self.head = (
             f"POST /v1/cases HTTP/1.1\r\nHost: {self.host}:{self.port}\r\n"
             f"Authorization: Bearer {wanted['key']}\r\nContent-Type: application/json\r\nPrefer: wait=10\r\n"
@@ -68,9 +70,10 @@ class Load:
 
     async def call(self, due: float) -> None:
         """One call that is due at that moment."""
-        connection = self._free.pop() if self._free else Connection(self)
-        self.failed += not await connection.post(self.body())
-        self.seconds.append(time.monotonic() - due)
+        connection = self._free.popleft() if self._free else Connection(self)
+        decided = await connection.post(self.body())
+        self.failed += not decided
+        self.seconds.append(time.monotonic() - due if decided else GIVE_UP_SECONDS)
         self._free.append(connection)
 
     async def at_rate(self, per_second: float, number: int) -> None:

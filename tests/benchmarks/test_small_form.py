@@ -27,6 +27,7 @@ async def test_every_part_works_and_decides_correctly(name: str, one_stack: Stac
     assert said
     assert rows
     assert all(row.rounds for row in rows)
+    assert not any("without a decision" in row.what for row in rows)
     if name == "frameworks":
         assert len(rows) == 2 + other_frameworks.has_quix()
 

@@ -19,7 +19,7 @@ DECLARE
     team_used bigint;
 BEGIN
     RETURN QUERY SELECT d.outcome, d.reason FROM decisions d
-        WHERE d.case_id = the_case AND d.request_id = the_request AND d.digest = the_digest;
+        WHERE d.case_id = the_case AND d.request_id = the_request;
     IF FOUND THEN RETURN; END IF;
     SELECT * INTO asker FROM staff s WHERE s.agent_id = agent;
     outcome := 'escalated';

@@ -4,8 +4,8 @@
 
 Several processes may share a port; the kernel deals connections out among them.
 `constant` answers without looking at anything, on the server of Mandaat's services. `transaction` decides in
-one transaction with row locks on both budgets. `function` calls one SQL function. All read and check the same
-body, and the two that decide keep the decision, find repeats, and never overspend a budget.
+one transaction with row locks on both budgets. `function` calls one SQL function. The two check the
+same body, keep the decision, answer a repeat from it, and never overspend a budget.
 """
 
 from __future__ import annotations
@@ -37,6 +37,8 @@ LIMIT_CENTS: Final = 5_000
 AGENT_CAP_CENTS: Final = 10**12
 TEAM_CAP_CENTS: Final = 10**13
 CONNECTIONS: Final = 10
+Charged = tuple[tuple[str, str, int], tuple[str, str, int]]
+"""The scope, period and cap of both budgets."""
 
 
 class Customer(BaseModel):
@@ -153,27 +155,33 @@ async def _judged(connection: AsyncConnection, case: Case) -> tuple[str, str | N
     if case.cents > LIMIT_CENTS:
         return "escalated", "over_limit"
     now = datetime.now(ZONE)
-    charged = (
+    charged: Charged = (
         (f"agent:{case.agent_id}", now.strftime("%Y-%m-%d"), AGENT_CAP_CENTS),
         (f"team:{asker[1]}", now.strftime("%G-W%V"), TEAM_CAP_CENTS),
     )
-    for scope, period, cap in charged:  # always in this order, so that two calls cannot lock each other
-        await connection.execute(
-            "INSERT INTO budgets (scope, period) VALUES (%s, %s) ON CONFLICT DO NOTHING", (scope, period)
-        )
-        locked = await connection.execute(
-            "SELECT used FROM budgets WHERE scope = %s AND period = %s FOR UPDATE", (scope, period)
-        )
-        row = await locked.fetchone()
-        assert row is not None
-        if row[0] + case.cents > cap:
-            return "escalated", "over_budget"
-    for scope, period, _ in charged:
-        await connection.execute(
-            "UPDATE budgets SET used = used + %s WHERE scope = %s AND period = %s",
-            (case.cents, scope, period),
-        )
+    if not await _locked(connection, charged, case.cents):
+        return "escalated", "over_budget"
+    await connection.execute(
+        "UPDATE budgets SET used = used + %s WHERE (scope, period) IN ((%s, %s), (%s, %s))",
+        (case.cents, *charged[0][:2], *charged[1][:2]),
+    )
     return "approved", None
+
+
+async def _locked(connection: AsyncConnection, charged: Charged, cents: int) -> bool:
+    """Whether both budgets have room. Their rows are locked, in one order for all calls."""
+    keys = (*charged[0][:2], *charged[1][:2])
+    query = (
+        "SELECT scope, used FROM budgets WHERE (scope, period) IN ((%s, %s), (%s, %s))"
+        " ORDER BY scope FOR UPDATE"
+    )
+    rows = await (await connection.execute(query, keys)).fetchall()
+    if len(rows) < len(charged):  # the first charge of a period
+        insert = "INSERT INTO budgets (scope, period) VALUES (%s, %s), (%s, %s) ON CONFLICT DO NOTHING"
+        await connection.execute(insert, keys)
+        rows = await (await connection.execute(query, keys)).fetchall()
+    used: dict[str, int] = dict(rows)
+    return all(used[scope] + cents <= cap for scope, _, cap in charged)
 
 
 def app() -> FastAPI:
