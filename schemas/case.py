@@ -21,7 +21,7 @@ from schemas.ids import (
 )
 from schemas.model import Frozen, Line, OpenObject, Text, cached
 from schemas.moment import Moment
-from schemas.money import AMOUNT_PATTERN, Money, exponent, no_currency, parse_amount
+from schemas.money import AMOUNT_PATTERN, Money, exponent, no_currency, parse_amount, withdrawn
 
 
 class Customer(Frozen):
@@ -118,6 +118,14 @@ class Case(CaseFields):
         return RequestKey(self.tenant, self.case_id, self.request.request_id)
 
 
+def _of_today(request: DecisionRequest) -> DecisionRequest:
+    """Check that the currency of a new request is still in ISO 4217."""
+    gone = None if request.currency is None else withdrawn(request.currency)
+    if gone is not None:
+        raise PydanticCustomError("unknown_currency", "{flaw}", {"flaw": gone, "pointer": "/currency"})
+    return request
+
+
 class SubmittedCase(CaseFields):
     """A case as it is submitted. The tenant may be left out if the caller's key implies it.
 
@@ -128,7 +136,7 @@ class SubmittedCase(CaseFields):
     case_id: NewId = Field(description="The id of the case in the source system.")
     customer: Annotated[Customer, AfterValidator(with_new_id("id"))]
     agent_id: NewId | None = Field(default=None, description="The agent who asks.")
-    request: Annotated[DecisionRequest, AfterValidator(with_new_id("request_id"))]
+    request: Annotated[DecisionRequest, AfterValidator(with_new_id("request_id")), AfterValidator(_of_today)]
 
     def of(self, tenant: str, **changes: Any) -> Case:
         """This case with its tenant."""

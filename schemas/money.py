@@ -3,33 +3,37 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from typing import Final, NamedTuple
+
+from iso4217 import Currency
 
 AMOUNT_PATTERN = r"^[0-9]+(\.[0-9]+)?$"
 AMOUNT = re.compile(AMOUNT_PATTERN)
 LONGEST_AMOUNT = 40
 MAX_MINOR = 10**15
 
-# ISO 4217, list one (active currencies and funds codes that have a minor unit), as published 2025-05-12.
-_EXPONENTS = {
-    0: "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF",
-    2: (
-        "AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BGN BMD BND BOB BOV BRL BSD BTN BWP BYN BZD CAD CDF"
-        " CHE CHF CHW CNY COP COU CRC CUP CVE CZK DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GTQ"
-        " GYD HKD HNL HTG HUF IDR ILS INR IRR JMD KES KGS KHR KPW KYD KZT LAK LBP LKR LRD LSL MAD MDL MGA MKD"
-        " MMK MNT MOP MRU MUR MVR MWK MXN MXV MYR MZN NAD NGN NIO NOK NPR NZD PAB PEN PGK PHP PKR PLN QAR RON"
-        " RSD RUB SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TOP TRY TTD TWD TZS"
-        " UAH USD USN UYU UZS VED VES WST XAD XCD XCG YER ZAR ZMW ZWG"
-    ),
-    3: "BHD IQD JOD KWD LYD OMR TND",
-    4: "CLF UYW",
+WITHDRAWN: Final = {"BGN": ("2026-01-01", "EUR")}
+"""Currencies that left ISO 4217: the day, and the successor.
+
+New cases and policies with them are refused. Records in topics, and policies that are published, keep them.
+"""
+_WITHDRAWN_EXPONENT: Final = {"BGN": 2}
+_EXPONENT: Final = _WITHDRAWN_EXPONENT | {
+    str(one.code): int(one.exponent) for one in Currency if one.exponent is not None
 }
-_EXPONENT = {code: exponent for exponent, codes in _EXPONENTS.items() for code in codes.split()}
 
 
 def exponent(currency: str) -> int | None:
-    """The number of decimals of a currency (0, 2, 3 or 4); None if it is not in ISO 4217."""
+    """The number of decimals of a currency (0, 2, 3 or 4); None if it is not in ISO 4217, and never was."""
     return _EXPONENT.get(currency)
+
+
+def withdrawn(currency: str) -> str | None:
+    """The error for a currency that left ISO 4217; None for any other."""
+    if currency not in WITHDRAWN:
+        return None
+    day, successor = WITHDRAWN[currency]
+    return f"{currency} was withdrawn from ISO 4217 on {day}; use {successor}"
 
 
 def no_currency(code: str) -> str:

@@ -10,8 +10,10 @@ from engine.policy.book import PolicyBook
 from engine.policy.canonical import canonical_json, digest_of
 from engine.policy.checks import check_tree
 from engine.policy.lints import lint
-from engine.policy.problems import PolicyProblem, PolicyProblems
+from engine.policy.problems import PolicyProblem, PolicyProblems, problem
+from engine.policy.tree import Node
 from engine.policy.yaml.reading import parse_yaml
+from schemas.money import withdrawn
 
 
 class CheckedPolicy(NamedTuple):
@@ -33,8 +35,17 @@ def check_policy(text: str, staff_roles: Collection[str] | None = None) -> Check
     except PolicyProblems as unreadable:
         return CheckedPolicy(None, tuple(sorted(unreadable.problems)))
     document, meaning, problems = check_tree(tree, found)
-    if document is None:
+    gone = _withdrawn_currency(tree)
+    if document is None or gone is not None:
+        problems = tuple(sorted([*problems, *([gone] if gone is not None else [])]))
         return CheckedPolicy(None, problems)
     canonical = canonical_json(tree.plain())
     book = bind(document, tree, meaning, digest_of(canonical))
     return CheckedPolicy(book, tuple(sorted([*problems, *lint(book, tree, staff_roles)])), canonical)
+
+
+def _withdrawn_currency(tree: Node) -> PolicyProblem | None:
+    """The problem of a currency that left ISO 4217. A policy that is published already may keep it."""
+    node = tree.get("currency")
+    gone = withdrawn(node.text) if node is not None and node.text is not None else None
+    return None if node is None or gone is None else problem(node.spot, gone)

@@ -207,3 +207,9 @@ async def test_a_422_lists_every_mistake_and_not_only_the_first_kind(client: htt
 async def test_an_amount_beside_another_mistake_is_checked_too(client: httpx.AsyncClient) -> None:
     answer = await post(client, a_case_body(request=a_request_body(kind="BAD KIND", amount="45.001")))
     assert [error["pointer"] for error in answer.json()["errors"]] == ["/request/kind", "/request/amount"]
+
+
+async def test_a_currency_that_left_iso_4217_is_refused_with_its_successor(client: httpx.AsyncClient) -> None:
+    answer = await post(client, a_case_body(request=a_request_body(currency="BGN")))
+    assert (answer.status_code, answer.json()["type"]) == (422, "urn:mandaat:problem:unknown-currency")
+    assert "on 2026-01-01; use EUR" in answer.json()["detail"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from engine.policy import load_policy
 from engine.policy.checking import check_policy
 from tests.builders.policies import a_budget, a_lead, a_mandate, a_policy
 
@@ -211,3 +212,10 @@ def test_a_prohibition_that_a_missing_fact_leaves_open_is_reported(when: str, fa
 )
 def test_a_prohibition_that_asks_whether_the_fact_is_there_is_fine(when: str) -> None:
     assert _of_prohibition(when) == []
+
+
+def test_a_currency_that_left_iso_4217_is_refused_and_an_active_policy_goes_on() -> None:
+    book, problems, _ = check_policy(a_policy(currency="BGN"))
+    assert book is None
+    assert [one.text for one in problems] == ["BGN was withdrawn from ISO 4217 on 2026-01-01; use EUR"]
+    assert load_policy(a_policy(currency="BGN")).currency == "BGN"

@@ -3,9 +3,10 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from iso4217 import Currency
 
 from schemas import money
-from schemas.money import MAX_MINOR, Money, exponent, parse_amount
+from schemas.money import MAX_MINOR, WITHDRAWN, Money, exponent, parse_amount
 
 currencies = st.sampled_from(["JPY", "EUR", "USD", "KWD", "CLF", "UYW"])
 
@@ -119,3 +120,9 @@ def test_expressions_get_the_double_nearest_to_the_amount(minor: int, currency: 
     amount = Money(minor, currency)
 
     assert amount.major == float(amount.text)
+
+
+def test_a_withdrawn_currency_is_still_read_in_older_records_and_no_other_is_known() -> None:
+    assert parse_amount("45.00", "BGN").minor == 4500
+    assert exponent("HRK") is None
+    assert not set(WITHDRAWN) & {str(one.code) for one in Currency}
