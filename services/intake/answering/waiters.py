@@ -23,6 +23,7 @@ from schemas.ids import record_key
 from schemas.model import Frozen
 from schemas.reading import read
 from schemas.request_digest import request_digest
+from schemas.withdrawal import WITHDRAWN
 from services.chassis.process.log import log
 from services.intake.metrics import IntakeMetrics, WaitOutcome
 
@@ -49,18 +50,22 @@ class Waiter:
         """Look at an event about the case. A decision on other content of the same ids does not count."""
         if isinstance(event.data, Decision):
             decision = event.data
-            if (decision.request_id, decision.request_digest) != (self._request_id, self._digest):
+            if not self._is_about(decision.request_id, decision.request_digest):
                 return
             self._decided = self._decided or event
         else:
             approval = event.data.approval
-            if (approval.request_id, approval.request_digest) != (self._request_id, self._digest):
+            if not self._is_about(approval.request_id, approval.request_digest):
                 return
             self._asked = event
         if self._decided is None or (self._decided.data.outcome == "escalated" and self._asked is None):
             return
         if not self.answer.done():
             self.answer.set_result(Answer.model_construct(decided=self._decided, asked=self._asked))
+
+    def _is_about(self, request_id: str, digest: str) -> bool:
+        """A request that was withdrawn before it arrived has the digest WITHDRAWN, whatever its content."""
+        return request_id == self._request_id and digest in (self._digest, WITHDRAWN)
 
     def stop(self) -> None:
         """End the wait without an answer."""
@@ -73,7 +78,8 @@ class Waiters:
 
     def __init__(self, most: int, longest_seconds: float, metrics: IntakeMetrics) -> None:
         self._most = most
-        self._longest = longest_seconds
+        self.longest = longest_seconds
+        """Longer waits are cut to so many seconds."""
         self._metrics = metrics
         self._by_key: dict[bytes, list[Waiter]] = {}
         self._number = 0
@@ -96,7 +102,7 @@ class Waiters:
         with self._waiting_for(case) as waiter:
             await accept()
             began = time.monotonic()
-            outcome = await _outcome(waiter, min(seconds, self._longest), receive)
+            outcome = await _outcome(waiter, min(seconds, self.longest), receive)
             self._metrics.waits.labels(outcome).inc()
             if outcome != "answered":
                 return None

@@ -126,14 +126,15 @@ def add_routes(app: FastAPI, intake: Intake, keys: Keys, notifier_url: str | Non
         async def accept() -> None:
             await intake.accept([message], HTTP)
 
-        answer = None
+        answer, applied = None, "wait"
         if wait:
             answer = await waiters.answer_to(case, wait, accept, request.receive)
+            applied = "wait" if wait <= waiters.longest else f"wait={waiters.longest:g}"
         else:
             await accept()
         status_url = _add_location(response, notifier_url, case.case_id)
         if answer is not None:
-            return _answered(answer, status_url, flaws)
+            return _answered(answer, applied, status_url, flaws)
         return AcceptedCase(
             case_id=case.case_id,
             request_id=case.request.request_id,
@@ -205,10 +206,10 @@ def _reply_route(intake: Intake, kind: ReplyKind, replier: CallerDependency) -> 
     return reply
 
 
-def _answered(answer: Answer, status_url: str | None, flaws: Iterable[Flaw]) -> Response:
-    """200 with the decision, in place of the 202."""
+def _answered(answer: Answer, applied: str, status_url: str | None, flaws: Iterable[Flaw]) -> Response:
+    """200 with the decision, in place of the 202. `applied`: the preference that was obeyed."""
     status = status_of(answer.decided, answer.asked, status_url=status_url)
-    headers = {"Preference-Applied": "wait"}
+    headers = {"Preference-Applied": applied}
     request_url = _request_url(status_url, status.request_id)
     if request_url is not None:
         headers["Content-Location"] = request_url  # a GET there answers the same (RFC 9110, 8.7)

@@ -15,6 +15,7 @@ from schemas.cloud_event import CloudEvent
 from schemas.ids import record_key
 from schemas.reading import read
 from schemas.request_status import RequestStatus
+from schemas.withdrawal import WITHDRAWN
 from services.chassis.kafka.producer import Outgoing
 from services.intake.answering.waiters import Waiters
 from tests.builders.approvals import an_approval
@@ -25,7 +26,7 @@ from tests.builders.events import a_decision_event, an_approval_event
 from tests.component.intake.conftest import World
 from tests.waiting import eventually
 
-WAIT = {"Prefer": "wait=30"}
+WAIT = {"Prefer": "wait=10"}
 
 
 def tell(world: World, case: Case, *events: Any) -> None:
@@ -87,6 +88,26 @@ async def test_an_escalated_request_says_who_is_asked_and_what_could_be_granted_
     assert status.decision.on_the_spot == "25.00"
 
 
+async def test_a_request_that_was_withdrawn_before_it_arrived_is_answered_as_withdrawn(
+    client: httpx.AsyncClient, world: World
+) -> None:
+    def withdrawn(case: Case) -> list[Any]:
+        return [a_decision_event(a_decision(case, "withdrawn", request_digest=WITHDRAWN))]
+
+    answers(world, withdrawn)
+    answer = await asyncio.wait_for(post(client), 10)
+    assert (answer.status_code, answer.json()["state"]) == (200, "withdrawn")
+
+
+@pytest.mark.parametrize(("asked", "applied"), [("wait=10", "wait"), ("wait=3600", "wait=10")])
+async def test_the_answer_says_to_what_a_longer_wait_was_cut(
+    client: httpx.AsyncClient, world: World, asked: str, applied: str
+) -> None:
+    answers(world, lambda case: [a_decision_event(a_decision(case))])
+    answer = await post(client, {"Prefer": asked})
+    assert answer.headers["preference-applied"] == applied
+
+
 async def test_the_two_events_of_an_escalation_may_come_in_either_order(
     client: httpx.AsyncClient, world: World
 ) -> None:
@@ -113,7 +134,7 @@ async def test_nobody_waits_who_does_not_ask_for_it(
 
 
 async def test_without_a_decision_in_time_the_answer_is_202(client: httpx.AsyncClient, world: World) -> None:
-    world.waiters._longest = 0.01  # a longer wait is cut to this
+    world.waiters.longest = 0.01  # a longer wait is cut to this
     answer = await post(client)
     assert (answer.status_code, answer.json()["request_url"]) == (
         202,
