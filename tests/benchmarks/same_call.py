@@ -32,7 +32,7 @@ from tests.builders.policies import a_lead, a_mandate, a_policy
 
 TENANT: Final = "acme"
 CONNECTIONS: Final = 64
-MOST_SECONDS: Final = 15
+MOST_SECONDS: Final = 10
 AIM_TIMES: Final = 1.5
 ONE_BUDGET_TIMES: Final = 1.1
 TEAMS: Final = 20
