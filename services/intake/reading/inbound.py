@@ -15,7 +15,7 @@ from pydantic import Field, JsonValue, TypeAdapter, ValidationError
 
 from schemas.case import Case, Origin, SubmittedCase
 from schemas.errors import Flaw, Unreadable
-from schemas.ids import PlainId, Tenant
+from schemas.ids import MAX_ID_LENGTH, PlainId, Tenant
 from schemas.model import MAX_DEPTH, Frozen, Line
 from schemas.reading import check_bytes, parse_json, read, unreadable
 from schemas.topics import BODY_LIMIT_BYTES
@@ -35,6 +35,8 @@ TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]
 Submitted: TypeAlias = SubmittedCase | SubmittedWithdrawal
 _TENANT: Final = TypeAdapter[str](Tenant)
 _SPECVERSION: Final = b'"specversion"'
+_MOST_DECOMPOSED: Final = 4 * MAX_ID_LENGTH
+"""The longest text whose NFC can be an id. NFD writes one character as four at most (UAX 15, section 12)."""
 
 
 class InboundMessage(NamedTuple):
@@ -212,8 +214,14 @@ def _tenant_of(submitted: Submitted, attributes: _Attributes | None, keyed: tupl
 
 
 def _composed(case_id: str | None) -> str | None:
-    """An id outside the body in the form of the body's ids (docs/contracts.md, Ids)."""
-    return None if case_id is None else normalize("NFC", case_id)
+    """An id outside the body in the form of the body's ids (docs/contracts.md, Ids).
+
+    A text that is too long for an id is left as it is: composing takes the square of its length, and a key
+    may have 4 MB.
+    """
+    if case_id is None or len(case_id) > _MOST_DECOMPOSED:
+        return case_id
+    return normalize("NFC", case_id)
 
 
 def _agreed(name: str, found: Mapping[str, str | None]) -> str | None:

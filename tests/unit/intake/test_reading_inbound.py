@@ -13,6 +13,7 @@ from schemas.topics import BODY_LIMIT_BYTES
 from schemas.types import CASE_WITHDRAWN
 from schemas.withdrawal import Withdrawal
 from services.intake.events import Message, event_of
+from services.intake.reading import inbound
 from services.intake.reading.inbound import InboundMessage, read_inbound
 from tests.builders.bodies import LEFT_OUT, as_bytes, nested
 from tests.builders.cases import a_case_body, a_request_body, a_withdrawal_body
@@ -309,3 +310,16 @@ def test_two_content_types_are_named() -> None:
 def test_extensions_that_are_numbers_or_booleans_pass() -> None:
     event = an_inbound_event(a_case_body(tenant="acme"), priority=3, urgent=True, traceparent=1)
     assert read_inbound(None, as_bytes(event), STRUCTURED).traceparent is None
+
+
+def test_a_key_that_is_too_long_for_any_id_is_not_composed(monkeypatch: pytest.MonkeyPatch) -> None:
+    lengths: list[int] = []
+
+    def counted(form: Any, text: str) -> str:
+        lengths.append(len(text))
+        return text
+
+    monkeypatch.setattr(inbound, "normalize", counted)
+    key = ("acme/" + "\u0301\u0323" * 5_000).encode()
+    assert refused(key, as_bytes(a_case_body())).reason == "key_mismatch"
+    assert max(lengths, default=0) < 1_000
