@@ -49,8 +49,10 @@ class WatchedFile(Generic[V]):
         self._holds_secrets = holds_secrets
         self._when_removed = when_removed
         self._looked = time.monotonic()
-        self._seen = self._stamp()
+        self._away: str | None = None
+        """Why the file could not be opened when somebody last looked."""
         try:
+            self._seen = self._stamp()
             self._value = self._read()
         except (OSError, ValueError) as error:
             raise ConfigurationError(f"{setting} {path}: {_problem(error)}") from error
@@ -64,19 +66,28 @@ class WatchedFile(Generic[V]):
         return self._value
 
     def _look_again(self) -> None:
+        before, self._away = self._away, None
         try:
             stamp = self._stamp()
             if stamp == self._seen:
                 return
-            self._seen = stamp  # one message for one mistake
             if stamp == _ABSENT and self._when_removed is not None:
                 self._value = self._when_removed
             else:
                 self._value = self._read()
-        except (OSError, ValueError) as error:
-            log.error(f"{self._name}_not_read_again", path=str(self._path), problem=_problem(error))
+        except OSError as error:  # it may pass without a change of the file, so the next look tries again
+            self._away = _problem(error)
+            if self._away != before:
+                self._log_not_read(self._away)
+        except ValueError as error:
+            self._seen = stamp  # one message for one mistake
+            self._log_not_read(_problem(error))
         else:
+            self._seen = stamp
             log.info(f"{self._name}_read_again", path=str(self._path))
+
+    def _log_not_read(self, problem: str) -> None:
+        log.error(f"{self._name}_not_read_again", path=str(self._path), problem=problem)
 
     def _stamp(self) -> _Stamp:
         """Changes whenever the file does, also by a rename; _ABSENT without a file."""

@@ -97,3 +97,19 @@ def test_a_file_with_secrets_may_be_read_by_our_group_only_if_it_is_of_another_u
     assert all(is_open(mode, ours=False, holds_secrets=True) for mode in (0o444, 0o460, 0o442))
     assert is_open(0o440, ours=True, holds_secrets=True)
     assert not is_open(0o644, ours=True, holds_secrets=False)
+
+
+def test_a_file_that_could_not_be_opened_is_read_as_soon_as_it_can_be(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = watched(path)
+    write(path, "2")
+
+    def no_descriptor_left(*_: object, **__: object) -> None:
+        raise OSError(24, "Too many open files")
+
+    with monkeypatch.context() as full, capture_logs() as logs:
+        full.setattr(Path, "open", no_descriptor_left)
+        assert file.get() == file.get() == [1, 2]
+    assert [one["event"] for one in logs] == ["numbers_not_read_again"]
+    assert file.get() == [2]
