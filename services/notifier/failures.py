@@ -140,14 +140,15 @@ def read_failed(record: ConsumedRecord) -> FailedRecord | None:
         if _TOPICS.get(event["type"]) != topic:  # such as mandaat.inbound: intake accepted nothing
             return None
         about = _about(event["type"], event["data"])
-    except (ValueError, KeyError, TypeError):
+        moment = datetime.fromtimestamp(record.timestamp / 1000, UTC)
+    except (ValueError, KeyError, TypeError, OverflowError, OSError):
         return None
     place = "/".join((topic, ours.get(f"{PREFIX}partition", ""), ours.get(f"{PREFIX}offset", "")))
     return FailedRecord(
         **about,
         reason=ours.get(f"{PREFIX}reason", ""),
         detail=ours.get(f"{PREFIX}detail", ""),
-        time=datetime.fromtimestamp(record.timestamp / 1000, UTC),
+        time=moment,
         place=place,
     )
 

@@ -99,3 +99,10 @@ def test_what_is_remembered_of_failures_is_bounded(monkeypatch: pytest.MonkeyPat
 def test_no_words_of_people_are_kept() -> None:
     event = a_submitted_event(a_case_body(subject="about my neighbour"))
     assert "neighbour" not in repr(kept(a_dead_letter(event)).of("acme/c-1"))
+
+
+@pytest.mark.parametrize("timestamp", [10**17, -(10**18)])
+def test_a_dead_letter_of_an_impossible_time_is_ignored(timestamp: int) -> None:
+    letter = a_dead_letter(a_submitted_event())
+    letter.timestamp = timestamp
+    assert kept(letter).of("acme/c-1") == ()
