@@ -33,7 +33,7 @@ class Cover(Frozen):
     """The mandate with which a person may grant most of the request."""
 
     mandate: Name = Field(
-        description="Of their mandates that cover it, else of those for it, the one with the highest limit."
+        description="The one with the highest limit of those that cover the request, or else of those for it."
     )
     limit: str | None = Field(
         default=None,
@@ -49,7 +49,7 @@ class Cover(Frozen):
 
 
 class Told(Frozen):
-    """What a person who is told may read about their own part in it."""
+    """A person who is told: their own mandate, and the absent person in whose place they are told."""
 
     agent_id: AgentId
     stands_in_for: AgentId | None = Field(

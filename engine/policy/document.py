@@ -157,7 +157,7 @@ class BudgetEntry(_FilePart):
     )
     count: Count | None = Field(default=None, description="The most decisions in a window.")
     warn_at: Share | None = Field(
-        default=None, description="Tell the team's lead when so much is used, such as 80%."
+        default=None, description="Tell the leads when this share of the budget is used, such as 80%."
     )
 
 
@@ -292,7 +292,7 @@ class PolicyDocument(_FilePart):
     )
     kinds: dict[Name, KindEntry] | None = Field(
         default=None,
-        description="What kinds of request are called in mail, answers and explanations, by language.",
+        description="The labels of kinds of request in mail, answers and explanations, by language.",
     )
     roles: dict[Name, RoleEntry] = Field(min_length=1, description="The roles of staff.")
     define: dict[DefineName, Condition] | None = Field(

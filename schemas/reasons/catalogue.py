@@ -301,7 +301,7 @@ _ENTRIES: Final = (
         event={"": "{agent} stood in for the agent who asked for it."},
         letter={
             "": Sentence(
-                nl="Je was vervanger van de collega die dit heeft gevraagd.",
+                nl="Je verving de collega die dit heeft gevraagd.",
                 en="You stood in for the colleague who asked for this.",
             ),
         },

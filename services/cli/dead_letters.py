@@ -26,7 +26,7 @@ dead_letters_app = typer.Typer(
 Reasons = Annotated[list[str] | None, typer.Option("--reason", help="Only of this reason; may be repeated.")]
 Topic = Annotated[str | None, typer.Option("--topic", help="Only from this topic.")]
 Tenant = Annotated[
-    str | None, typer.Option("--tenant", help="Only of this tenant, as the key or the content says.")
+    str | None, typer.Option("--tenant", help="Only those whose key, value or headers name this tenant.")
 ]
 Key = Annotated[str | None, typer.Option("--key", help="Only this key: <tenant>/<case_id>.")]
 Ids = Annotated[

@@ -41,10 +41,11 @@ def add(
         list[str], typer.Option("--scope", help="submit, reply, read or backfill; may be repeated.")
     ],
     agent: Annotated[
-        list[str] | None, typer.Option("--agent", help="The key asks only as this agent; may be repeated.")
+        list[str] | None,
+        typer.Option("--agent", help="An agent for whom the key may send requests; may be repeated."),
     ] = None,
     facts: Annotated[
-        bool, typer.Option("--facts/--no-facts", help="Whether facts sent with it are facts, or only claims.")
+        bool, typer.Option("--facts/--no-facts", help="With --no-facts, the caller's facts count as claims.")
     ] = True,
     expires: Annotated[
         str | None, typer.Option(help="The last day (2026-12-31, in UTC), or a time with its zone.")
@@ -123,7 +124,7 @@ def _line(
     strict: bool,
 ) -> KeyLine:
     if agents and "reply" in scopes:
-        _stop(CALLED_WRONGLY, "a key with --agent never replies; leave out --scope reply")
+        _stop(CALLED_WRONGLY, "a key with --agent cannot answer approvals; leave out --scope reply")
     try:
         line = KeyLine(
             sha256=digest,
@@ -153,7 +154,7 @@ def _file_of(given: Path | None) -> Path:
         return Path(named)
     local = keys_file(state_dir())
     if not local.exists():
-        _stop(CALLED_WRONGLY, "give the file with the keys with --file or MANDAAT_KEYS_FILE")
+        _stop(CALLED_WRONGLY, "name the file of keys with --file or MANDAAT_KEYS_FILE")
     return local
 
 

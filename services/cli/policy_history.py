@@ -114,7 +114,7 @@ def _policies_of(tenant: str, bootstrap: str) -> TenantPolicies:
 
 def _active(tenant: str, found: TenantPolicies) -> PublishedPolicy:
     return found.active or _end(
-        f"{tenant} has no active policy, but former versions: mandaat policy history --tenant {tenant}"
+        f"{tenant} has no active policy, only former versions: `mandaat policy history --tenant {tenant}`"
     )
 
 

@@ -53,7 +53,7 @@ def publish_policy(file: File, kafka: Bootstrap = None) -> None:
         name=book.name, version=book.version, digest=book.digest, yaml=text, canonical_json=canonical
     )
     if (size := len(json_of(record))) > POLICY_LIMIT_BYTES - ROOM_BYTES:
-        sys.stderr.write(f"{file}: {size} bytes are more than a record can hold\n")
+        sys.stderr.write(f"{file}: the policy is too large for a record ({size} bytes)\n")
         raise typer.Exit(WRONG)
     others = run(_activate(bootstrap_of(kafka), record))
     for digest in others:
@@ -96,7 +96,7 @@ def _check_roles(file: Path, found: StaffFile, policies: Mapping[str, TenantPoli
         why = f"no policy of {tenant} is active{did_you_mean(tenant, policies)}"
         if active is not None:
             why = f"the active policy of {tenant} cannot be used"
-        sys.stderr.write(f"{file}: {why}: its roles are not checked\n")
+        sys.stderr.write(f"{file}: {why}; roles are not checked\n")
     report(file, unknown_roles(found.rows, roles))
 
 

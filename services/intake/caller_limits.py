@@ -30,7 +30,7 @@ def check_agent(caller: Caller, content: Content) -> None:
         raise OtherAgent(
             403,
             "other-agent",
-            "This key asks only as its own agents. Send one of them as agent_id.",
+            "This key may send requests only for its own agents. Send one of them as agent_id.",
             errors=[{"pointer": "/agent_id", "detail": "is not an agent of the key"}],
         )
 

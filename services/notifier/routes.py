@@ -64,7 +64,7 @@ class RequestView(BaseModel):
     request_id: str
     state: RequestState
     request: DecisionRequest | None = Field(
-        description="Null, like the other fields of the case, if it was withdrawn and not submitted."
+        description="Null, like the other fields of the case, if it was withdrawn but never submitted."
     )
     opened_at: Moment | None
     channel: str | None

@@ -74,7 +74,9 @@ class Keys:
         if scope not in caller.scopes:
             raise _forbidden(scope, f"This key does not have the scope {scope}.")
         if scope == "reply" and caller.agents is not None:
-            raise _forbidden(scope, "This key asks only as its own agents, so it cannot answer an approval.")
+            raise _forbidden(
+                scope, "This key is only for requests of its own agents, so it cannot answer approvals."
+            )
         return caller
 
     def ready(self) -> str | None:

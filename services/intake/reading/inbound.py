@@ -130,7 +130,7 @@ def _open(media: str, body: bytes, headers: Mapping[str, str]) -> tuple[_Attribu
 def _decoded(attributes: _Attributes) -> bytes:
     """The data of an event that holds it in base64 (CloudEvents JSON format 1.0.2, section 3.1.1)."""
     if attributes.data is not None:
-        flaw = Flaw("/data_base64", "stands beside data; send one of them")
+        flaw = Flaw("/data_base64", "is sent together with data; send one of them")
     else:
         try:
             return _within_limits(b64decode(attributes.data_base64 or "", validate=True), MAX_DEPTH)

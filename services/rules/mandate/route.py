@@ -36,7 +36,7 @@ def add_routes(app: FastAPI, inquiry: MandateInquiry, keys: Keys) -> None:
     ) -> Response:
         named = id_in_path(agent_id) or agent_id
         if caller.agents is not None and named not in caller.agents:
-            raise HttpProblem(403, "other-agent", "This key reads only the mandates of its own agents.")
+            raise HttpProblem(403, "other-agent", "This key may read only the mandates of its own agents.")
         body, language = await inquiry.mandate(
             caller.tenant, named, customer, request.headers.get("accept-language")
         )

@@ -58,7 +58,7 @@ async def test_a_key_with_agents_withdraws_only_as_these(client: httpx.AsyncClie
 async def test_a_key_with_agents_never_replies(client: httpx.AsyncClient, world: World) -> None:
     answer = await post(client, {"agent_id": "bot-01", "reply_id": "p1"}, "key-bot", REPLY)
     assert answer.status_code == 403
-    assert "cannot answer an approval" in answer.json()["detail"]
+    assert "cannot answer approvals" in answer.json()["detail"]
     assert world.publisher.sent == []
 
 

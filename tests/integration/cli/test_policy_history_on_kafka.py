@@ -115,7 +115,7 @@ def test_a_removed_policy_can_be_brought_back(published: Published, kafka: str, 
     asyncio.run(send_rounds(kafka, [[Outgoing("mandaat.policies", key=tenant.encode(), value=None)]]))
     shown = published.run("show")
     assert shown.exit_code == 1
-    assert f"{tenant} has no active policy, but former versions" in shown.stderr
+    assert f"{tenant} has no active policy, only former versions" in shown.stderr
     assert not any(one["active"] for one in published.history())
     assert published.run("rollback", "v3").exit_code == 0
     assert published.history()[0]["active"] is True

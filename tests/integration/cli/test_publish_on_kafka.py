@@ -92,7 +92,7 @@ def test_staff_are_compared_with_the_active_policy(kafka: str, tenant: str, tmp_
     publish = ["staff", str(staff), "--kafka", kafka]
     before = CliRunner().invoke(publish_app, publish)
     assert before.exit_code == 0
-    assert before.stderr == f"{staff}: no policy of {tenant} is active: its roles are not checked\n"
+    assert before.stderr == f"{staff}: no policy of {tenant} is active; roles are not checked\n"
     assert CliRunner().invoke(publish_app, ["policy", str(policy), "--kafka", kafka]).exit_code == 0
     after = CliRunner().invoke(publish_app, publish)
     assert (after.exit_code, after.stdout) == (1, "")

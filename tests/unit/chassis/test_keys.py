@@ -175,7 +175,7 @@ def test_an_expiry_without_a_zone_or_that_is_no_time_is_refused(tmp_path: Path, 
 def test_a_key_with_agents_never_replies(tmp_path: Path) -> None:
     problem = refusal(one_key(tmp_path, agents=["bot-01"]), "Bearer bot", "reply")
     assert problem.status_code == 403
-    assert "cannot answer an approval" in str(problem.detail)
+    assert "cannot answer approvals" in str(problem.detail)
 
 
 @pytest.mark.parametrize(

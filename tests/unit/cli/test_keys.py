@@ -91,7 +91,7 @@ def test_keys_added_at_the_same_time_are_all_kept(file: Path) -> None:
         (("--scope", "admin"), "--scope"),
         (("--expires", "soon"), "--expires"),
         (("--expires", "2020-01-01"), "in the past"),
-        (("--agent", "bot-01", "--scope", "reply"), "never replies"),
+        (("--agent", "bot-01", "--scope", "reply"), "cannot answer approvals"),
         (("--agent", " bot"), "--agent"),
     ],
 )

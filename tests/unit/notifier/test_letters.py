@@ -501,13 +501,13 @@ def test_a_letter_to_a_customer_is_signed_by_the_tenant_and_shows_its_logo(type_
 
 def test_a_lead_reads_which_budget_is_nearly_used_up() -> None:
     dutch = a_letter("lead", types.DECISION_APPROVED, "nl")
-    assert dutch.subject == "Budget “goodwill-day” is voor 80% of meer gebruikt: medewerker R. Visser"
+    assert dutch.subject == "Budget “goodwill-day” is voor minstens 80% gebruikt: medewerker R. Visser"
     assert "is nu €\u00a0200,00 van de €\u00a0250,00 gebruikt" in flat(dutch.text)
     assert "Periode: 2026-03-02" in dutch.text
     counted = a_budget_warning(scope="team:north", window="2026-03-02", days=30, used=4, limit=5)
     english = a_letter("lead", types.DECISION_APPROVED, "en", warnings=(counted,))
-    assert "The budget “goodwill-day” (team north) has now used 4 of 5." in flat(english.text)
-    assert "Period: a run of 30 days with 2026-03-02" in english.text
+    assert "4 of 5 of the budget “goodwill-day” (team north) is now used." in flat(english.text)
+    assert "Period: a period of 30 days that includes 2026-03-02" in english.text
 
 
 COVER = {"mandate": "lead", "limit": "150.00", "currency": "EUR", "grants": True}
@@ -540,22 +540,22 @@ def test_a_stand_in_reads_for_whom_they_stand_in(language: str, sentence: str) -
     [
         (
             COVER,
-            "Dit verzoek valt binnen jouw mandaat “lead”, dat hiervoor tot € 150,00 gaat.",
-            "This request is within your mandate “lead”, which goes up to €150.00 here.",
+            "Dit verzoek valt binnen jouw mandaat “lead”: daarmee mag je hiervoor tot € 150,00 toekennen.",
+            "This request is within your mandate “lead”, which allows up to €150.00 for it.",
         ),
         (
             {"mandate": "lead", "grants": True},
-            "Dit verzoek valt binnen jouw mandaat “lead”. Of er nog genoeg budget is",
-            "This request is within your mandate “lead”. Whether enough budget",
+            "Dit verzoek valt binnen jouw mandaat “lead”. Als je het goedkeurt",
+            "This request is within your mandate “lead”. When you approve, the budget",
         ),
         (
             COVER | {"limit": "40.00", "grants": False},
-            "Jouw mandaat “lead” gaat voor dit verzoek tot € 40,00. Het gevraagde bedrag is hoger.",
+            "Met jouw mandaat “lead” mag je voor dit verzoek tot € 40,00 toekennen. Het gevraagde bedrag",
             "Your mandate “lead” goes up to €40.00 for this request. The requested amount is higher.",
         ),
         (
             None,
-            "Geen van jouw mandaten geldt voor dit verzoek. Je kunt het wel afwijzen.",
+            "Je hebt geen mandaat voor dit verzoek. Je kunt het wel afwijzen.",
             "None of your mandates covers this request. You can still reject it.",
         ),
     ],
@@ -568,8 +568,8 @@ def test_an_approver_reads_what_their_own_mandate_covers(covers: Any, dutch: str
 def test_an_approver_of_a_request_without_an_amount_is_asked_for_one() -> None:
     case = a_case(amount=None, currency=None)
     covers = COVER | {"grants": False}
-    assert "vul bij je goedkeuring een bedrag in" in asked_of("nl", {"covers": covers}, case)
-    assert "enter one when you approve" in asked_of("en", {"covers": covers}, case)
+    assert "Vul zelf een bedrag in als je het goedkeurt" in asked_of("nl", {"covers": covers}, case)
+    assert "Enter one when you approve" in asked_of("en", {"covers": covers}, case)
 
 
 def test_an_approver_of_whom_nothing_is_known_reads_nothing_about_a_mandate() -> None:
