@@ -34,7 +34,7 @@ BudgetWarnings: TypeAlias = tuple[BudgetWarning, ...]
 
 @dataclass(frozen=True, slots=True)
 class BudgetWatch:
-    """Whose budgets are watched, and where the people to tell are found."""
+    """The owner of the watched budgets, and the staff among whom the people to tell are found."""
 
     book: PolicyBook
     staff: StaffDirectory

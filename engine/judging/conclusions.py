@@ -58,7 +58,7 @@ class OwnCover(NamedTuple):
 
 
 class ToldPerson(NamedTuple):
-    """What a person who is told may read about their own part. `covers`: None without such a mandate."""
+    """A person who is told, for whom they stand in, and what their own mandate covers, if it covers this."""
 
     agent_id: str
     stands_in_for: str | None

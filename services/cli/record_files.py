@@ -103,7 +103,7 @@ def _opened(line: bytes) -> int:
 
 
 def _of_array(content: bytes, first_line: int) -> Iterator[FileRecord]:
-    """The items of an array. What is not JSON is one record, from its first item that is not."""
+    """The items of an array. From the first item that is not JSON, the rest is one record."""
     try:
         text = content.decode()
     except UnicodeDecodeError:

@@ -38,6 +38,5 @@ def replace(path: Path, text: str) -> None:
             status = target.stat()
             os.chown(name, status.st_uid, status.st_gid)
         Path(name).replace(target)
-    except BaseException:
-        Path(name).unlink()
-        raise
+    finally:
+        Path(name).unlink(missing_ok=True)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from contextlib import AsyncExitStack
 from functools import partial
 
-from schemas.topics import INBOUND, INBOUND_LIMIT_BYTES, event_topics_of
+from schemas.topics import DECISIONS, INBOUND, INBOUND_LIMIT_BYTES, event_topics_of
 from services.chassis.http.keys import Keys
 from services.chassis.http.server import Health, create_app, serving
 from services.chassis.kafka.dead_letters import DeadLetters
+from services.chassis.kafka.follower import Fetching, Follower, at_the_end
 from services.chassis.kafka.producer import Producer
 from services.chassis.kafka.subscriber import Subscription
 from services.chassis.process import failpoints
@@ -16,7 +17,6 @@ from services.chassis.process.metrics import Metrics
 from services.chassis.process.run import Stop
 from services.chassis.redis import connect
 from services.intake.accepting import Intake
-from services.intake.answering.decision_reader import DecisionReader
 from services.intake.answering.waiters import Waiters
 from services.intake.directory import KafkaDirectory
 from services.intake.doors.inbound import accept_records
@@ -64,7 +64,16 @@ async def main(stop: Stop) -> None:
         )
         waiters = Waiters(settings.waiters_max, settings.wait_seconds_max, intake_metrics)
         decisions = await stack.enter_async_context(
-            DecisionReader(bootstrap=settings.kafka_bootstrap, take=waiters.take, on_bug=stop.fail)
+            Follower(
+                DECISIONS,
+                bootstrap=settings.kafka_bootstrap,
+                client_id="mandaat-intake-decisions",
+                name="decisions",
+                begin=at_the_end,
+                take=lambda record: waiters.take(record.key, record.value),
+                on_bug=stop.fail,
+                fetching=Fetching(most_bytes=4 * 1024 * 1024, wait_seconds=0.5),
+            )
         )
         health = Health(
             alive={"inbound": inbound.alive, "decisions": decisions.alive},

@@ -52,7 +52,7 @@ class CaseReader:
         self._bounds = bounds
 
     async def read(self, key: str, view: View) -> dict[str, Any] | None:
-        """What the view makes of a case; None where mandaat.cases holds nothing of it either.
+        """The view of a case; None where mandaat.cases holds nothing of it either.
 
         Raises TryAgain where that cannot be told in time.
         """

@@ -7,9 +7,8 @@ sentence, and no words of people.
 
 from __future__ import annotations
 
-import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal
@@ -21,11 +20,9 @@ from schemas import types
 from schemas.ids import record_key, split_record_key
 from schemas.topics import DEAD_LETTERS
 from services.chassis.kafka.dead_letters import PREFIX, ConsumedRecord
+from services.chassis.kafka.follower import Follower
 from services.chassis.kafka.reader import Reader
-from services.chassis.process.back_off import BackOff, repeat_until_done
-from services.chassis.process.log import log
 
-BACK_OFF: Final = BackOff(first=0.5)
 CASES_KEPT: Final = 10_000
 """With more cases than these, the ones whose last failure is oldest are forgotten."""
 KEPT_OF_A_CASE: Final = 20
@@ -71,13 +68,18 @@ class FailedRecords:
         clock: Callable[[], datetime],
         on_bug: Callable[[BaseException], None],
     ) -> None:
-        self._bootstrap = bootstrap
         self._kept = kept
         self._clock = clock
-        self._on_bug = on_bug
-        self._next: dict[TopicPartition, int] = {}
         self._by_case: OrderedDict[str, tuple[FailedRecord, ...]] = OrderedDict()
-        self._task: asyncio.Task[None] | None = None
+        self._follower = Follower(
+            DEAD_LETTERS,
+            bootstrap=bootstrap,
+            client_id="mandaat-notifier-dead-letters",
+            name="dead_letters",
+            begin=self._begin,
+            take=self.take_in,
+            on_bug=on_bug,
+        )
 
     def of(self, case_key: str) -> Sequence[FailedRecord]:
         """The failed records of a case, oldest first."""
@@ -85,13 +87,11 @@ class FailedRecords:
 
     def start(self) -> None:
         """Begin to follow the topic. While Kafka is away, it waits."""
-        self._task = asyncio.create_task(self._follow(), name="failed records")
+        self._follower.start()
 
     async def stop(self) -> None:
         """Stop following."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
+        await self._follower.stop()
 
     def take_in(self, record: ConsumedRecord) -> None:
         """Keep what a dead letter says of a case. Other dead letters are ignored."""
@@ -105,34 +105,15 @@ class FailedRecords:
         if len(self._by_case) > CASES_KEPT:
             self._by_case.popitem(last=False)
 
-    async def _follow(self) -> None:
-        await repeat_until_done(
-            self._read_on, BACK_OFF, on_try_again=_log_reads_again, on_bug=self._stop_loudly
-        )
-
-    def _stop_loudly(self, bug: BaseException) -> None:
-        log.error("bug", topic=DEAD_LETTERS, exc_info=bug)
-        self._on_bug(bug)
-
-    async def _read_on(self) -> None:
-        async with Reader(self._bootstrap, client_id="mandaat-notifier-dead-letters") as reader:
-            await reader.follow(DEAD_LETTERS, begin=self._next or await self._begin(reader))
-            while True:
-                for records in (await reader.poll()).values():
-                    for record in records:
-                        self.take_in(record)
-                self._next |= reader.positions()
-
-    async def _begin(self, reader: Reader) -> dict[TopicPartition, int]:
+    async def _begin(self, reader: Reader, partitions: list[TopicPartition]) -> Mapping[TopicPartition, int]:
         since = round((self._clock() - self._kept).timestamp() * 1000)
-        partitions = await reader.partitions(DEAD_LETTERS)
         ends = await reader.ends(partitions)
         found = await reader.since(dict.fromkeys(partitions, since))
         return {tp: ends[tp] if (at := found[tp]) is None else at for tp in partitions}
 
 
 def read_failed(record: ConsumedRecord) -> FailedRecord | None:
-    """What a dead letter says of a request; None if it is about no request, or cannot be read."""
+    """The failure in a dead letter; None if it is about no request, or cannot be read."""
     ours = {name: (value or b"").decode(errors="replace") for name, value in record.headers}
     topic = ours.get(f"{PREFIX}topic", "")
     try:
@@ -166,7 +147,3 @@ def _about(type_: str, data: Any) -> dict[str, Any]:
     if type_ == types.CASE_WITHDRAWN:
         return {"of": "withdrawal", "request_id": str(data["request_id"])}
     return {"of": "submission", "request_id": str(data["request"]["request_id"])}
-
-
-def _log_reads_again(error: BaseException, _: int) -> None:
-    log.warning("dead_letters_read_again", topic=DEAD_LETTERS, error=str(error))

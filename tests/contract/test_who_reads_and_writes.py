@@ -34,7 +34,7 @@ def consumed(service: str) -> dict[str, str | None]:
     found: dict[str, str | None] = {}
     for module, tree in modules(service):
         for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
-            if _called(call) in ("Subscription", "Table", "follow"):
+            if _called(call) in ("Subscription", "Table", "Follower"):
                 group = next((_value(module, one.value) for one in call.keywords if one.arg == "group"), None)
                 for argument in call.args:
                     value = _value(module, argument)

@@ -77,7 +77,7 @@ class KeyLine(BaseModel):
 
     @property
     def caller(self) -> Caller:
-        """What the key may do."""
+        """The tenant and the limits of the key."""
         return Caller(
             tenant=self.tenant,
             scopes=frozenset(self.scopes),

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from typing import Final
+from typing import Final, NamedTuple
 
 from starlette.types import Receive
 
@@ -28,7 +28,7 @@ from services.chassis.process.log import log
 from services.intake.metrics import IntakeMetrics, WaitOutcome
 
 
-class Answer(Frozen):
+class Answer(NamedTuple):
     """The first decision on a request, and the event that says who is asked if it is escalated."""
 
     decided: CloudEvent[Decision]
@@ -61,7 +61,7 @@ class Waiter:
         if self._decided is None or (self._decided.data.outcome == "escalated" and self._asked is None):
             return
         if not self.answer.done():
-            self.answer.set_result(Answer.model_construct(decided=self._decided, asked=self._asked))
+            self.answer.set_result(Answer(self._decided, self._asked))
 
     def _is_about(self, request_id: str, digest: str) -> bool:
         """A request that was withdrawn before it arrived has the digest WITHDRAWN, whatever its content."""

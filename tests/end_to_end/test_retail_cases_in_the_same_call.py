@@ -1,4 +1,4 @@
-"""`Prefer: wait` through all services on the real stack."""
+"""`Prefer: wait` with the retail cases, through all services on the real stack."""
 
 from __future__ import annotations
 
