@@ -122,7 +122,7 @@ def a_case(case_id: str, agent_id: str) -> dict[str, Any]:
 async def main(wanted: dict[str, Any]) -> dict[str, Any]:
     """The times of all calls after those that warm the server."""
     warm = Load(wanted)
-    await warm.back_to_back(8, wanted["warm_seconds"])
+    await warm.back_to_back(min(8, wanted["connections"]), wanted["warm_seconds"])
     load = Load(wanted)
     gc.disable()
     began = time.monotonic()
