@@ -220,6 +220,11 @@ def test_a_request_that_no_mandate_covers_can_be_rejected_or_granted_in_part() -
     assert _verdict("lead-north", book=book, amount="44.00") == Granted("lead", Money(4400, "EUR"))
 
 
+@pytest.mark.parametrize("colleague", ["agent-02", "zoe"], ids=["before the leads", "after the leads"])
+def test_a_colleague_of_the_agent_is_no_approver_wherever_their_id_sorts(colleague: str) -> None:
+    assert _codes(_verdict(colleague, a_member(colleague))) == ["not_an_approver"]
+
+
 def test_a_currency_that_the_policy_does_not_cover_can_be_rejected_and_not_approved() -> None:
     dollars = a_case(currency="USD")
     assert _approvers(case=dollars) == ("lead-north",)

@@ -181,10 +181,11 @@ def test_an_unknown_agent_or_role_escalates_before_the_currency_is_checked() -> 
     assert codes(judge(book, a_case(currency="USD"), a_staff(a_member(role="intern")))) == ["unknown_role"]
 
 
-def test_another_currency_escalates_even_if_no_mandate_would_fit() -> None:
+@pytest.mark.parametrize("currency", ["USD", "AUD"], ids=["after EUR by letters", "before EUR by letters"])
+def test_another_currency_escalates_even_if_no_mandate_would_fit(currency: str) -> None:
     book = a_book(a_mandate(grants="flowers"))
-    (reason,) = judge(book, a_case(currency="USD")).reasons
-    assert (reason.code, reason.figures) == ("currency_not_covered", {"currency": "USD", "covered": "EUR"})
+    (reason,) = judge(book, a_case(currency=currency)).reasons
+    assert (reason.code, reason.figures) == ("currency_not_covered", {"currency": currency, "covered": "EUR"})
 
 
 def test_a_request_for_discretion_tries_the_ordinary_mandates() -> None:
